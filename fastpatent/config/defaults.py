@@ -1,0 +1,138 @@
+"""Every configuration key with its default.
+
+Keys and values are those that users of fast-reid know; the keys marked "ours" have no counterpart there.
+"""
+from yacs.config import CfgNode as CN
+
+IMAGENET_MEAN = [0.485 * 255, 0.456 * 255, 0.406 * 255]
+IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]
+
+_C = CN()
+_C.SEED = 0  # ours: of sampler, augmentation and initial weights
+_C.OUTPUT_DIR = "logs/"
+_C.CUDNN_BENCHMARK = False
+
+# ---------------------------------------------------------------- network
+_C.MODEL = CN()
+_C.MODEL.DEVICE = "cuda"  # cuda, cuda:N, cpu or mps
+_C.MODEL.META_ARCHITECTURE = "Baseline"
+_C.MODEL.FREEZE_LAYERS = []
+_C.MODEL.QUEUE_SIZE = 8192
+_C.MODEL.WEIGHTS = ""
+_C.MODEL.PIXEL_MEAN = list(IMAGENET_MEAN)  # as many channels as the network takes: one value, or three
+_C.MODEL.PIXEL_STD = list(IMAGENET_STD)
+
+_C.MODEL.BACKBONE = CN()
+_C.MODEL.BACKBONE.NAME = "build_resnet_backbone"
+_C.MODEL.BACKBONE.TIMM_NAME = ""  # ours: which timm model, where NAME is timm
+_C.MODEL.BACKBONE.DEPTH = "50x"
+_C.MODEL.BACKBONE.LAST_STRIDE = 1
+_C.MODEL.BACKBONE.FEAT_DIM = 2048
+_C.MODEL.BACKBONE.NORM = "BN"
+_C.MODEL.BACKBONE.WITH_IBN = False
+_C.MODEL.BACKBONE.WITH_SE = False
+_C.MODEL.BACKBONE.WITH_NL = False
+_C.MODEL.BACKBONE.SIE_COE = 3.0
+_C.MODEL.BACKBONE.STRIDE_SIZE = (16, 16)
+_C.MODEL.BACKBONE.DROP_PATH_RATIO = 0.1
+_C.MODEL.BACKBONE.DROP_RATIO = 0.0
+_C.MODEL.BACKBONE.ATT_DROP_RATE = 0.0
+_C.MODEL.BACKBONE.PRETRAIN = False
+_C.MODEL.BACKBONE.PRETRAIN_PATH = ""
+
+_C.MODEL.HEADS = CN()
+_C.MODEL.HEADS.NAME = "EmbeddingHead"
+_C.MODEL.HEADS.NORM = "BN"
+_C.MODEL.HEADS.NUM_CLASSES = 0  # 0: as many as the training identities
+_C.MODEL.HEADS.EMBEDDING_DIM = 0  # 0: no projection
+_C.MODEL.HEADS.WITH_BNNECK = False
+_C.MODEL.HEADS.NECK_FEAT = "before"
+_C.MODEL.HEADS.POOL_LAYER = "GlobalAvgPool"
+_C.MODEL.HEADS.CLS_LAYER = "Linear"
+_C.MODEL.HEADS.MARGIN = 0.0
+_C.MODEL.HEADS.SCALE = 1
+
+_C.MODEL.LOSSES = CN()
+_C.MODEL.LOSSES.NAME = ("CrossEntropyLoss",)
+_C.MODEL.LOSSES.CE = CN({"EPSILON": 0.0, "ALPHA": 0.2, "SCALE": 1.0})
+_C.MODEL.LOSSES.FL = CN({"ALPHA": 0.25, "GAMMA": 2, "SCALE": 1.0})
+_C.MODEL.LOSSES.TRI = CN({"MARGIN": 0.3, "NORM_FEAT": False, "HARD_MINING": False, "SCALE": 1.0})
+_C.MODEL.LOSSES.CIRCLE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
+_C.MODEL.LOSSES.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
+
+_C.KD = CN({"MODEL_CONFIG": [], "MODEL_WEIGHTS": [], "EMA": CN({"ENABLED": False, "MOMENTUM": 0.999})})
+
+# ---------------------------------------------------------------- drawings
+_C.INPUT = CN()
+_C.INPUT.SIZE_TRAIN = [256, 128]  # height, width
+_C.INPUT.SIZE_TEST = [256, 128]
+_C.INPUT.KEEP_ASPECT = False  # ours: fit the drawing inside SIZE_* on white paper instead of stretching it
+_C.INPUT.CROP = CN({"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1.0], "RATIO": [3 / 4, 4 / 3]})
+_C.INPUT.FLIP = CN({"ENABLED": False, "PROB": 0.5})
+_C.INPUT.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
+_C.INPUT.PADDING.VALUE = 0  # ours: 0 black as published, 255 white paper
+_C.INPUT.CJ = CN(
+    {"ENABLED": False, "PROB": 0.5, "BRIGHTNESS": 0.15, "CONTRAST": 0.15, "SATURATION": 0.1, "HUE": 0.1}
+)
+_C.INPUT.AFFINE = CN({"ENABLED": False})
+_C.INPUT.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
+_C.INPUT.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
+_C.INPUT.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(IMAGENET_MEAN)})
+_C.INPUT.RPT = CN({"ENABLED": False, "PROB": 0.5})
+
+_C.DATASETS = CN()
+_C.DATASETS.ROOT = "datasets"  # ours: the folder that holds the data
+_C.DATASETS.NAMES = ("Market1501",)
+_C.DATASETS.TESTS = ("Market1501",)
+_C.DATASETS.COMBINEALL = False
+_C.DATASETS.DRAWINGS = CN({"VAL_FRACTION": 0.2, "SEED": 0})  # ours: how `Drawings` splits a folder by identity
+
+_C.DATALOADER = CN()
+_C.DATALOADER.SAMPLER_TRAIN = "TrainingSampler"
+_C.DATALOADER.NUM_INSTANCE = 4
+_C.DATALOADER.NUM_WORKERS = 8
+_C.DATALOADER.SET_WEIGHT = []
+
+# ---------------------------------------------------------------- training
+_C.SOLVER = CN()
+_C.SOLVER.AMP = CN({"ENABLED": False})
+_C.SOLVER.OPT = "Adam"
+_C.SOLVER.MAX_EPOCH = 120
+_C.SOLVER.BASE_LR = 3e-4
+_C.SOLVER.HEADS_LR_FACTOR = 1.0
+_C.SOLVER.MOMENTUM = 0.9
+_C.SOLVER.NESTEROV = False
+_C.SOLVER.WEIGHT_DECAY = 5e-4
+_C.SOLVER.WEIGHT_DECAY_NORM = 5e-4
+_C.SOLVER.WEIGHT_DECAY_BIAS = 5e-4
+_C.SOLVER.BIAS_LR_FACTOR = 1.0
+_C.SOLVER.SCHED = "MultiStepLR"
+_C.SOLVER.DELAY_EPOCHS = 0
+_C.SOLVER.GAMMA = 0.1
+_C.SOLVER.STEPS = [30, 55]
+_C.SOLVER.ETA_MIN_LR = 1e-7
+_C.SOLVER.WARMUP_FACTOR = 0.1
+_C.SOLVER.WARMUP_ITERS = 1000
+_C.SOLVER.WARMUP_METHOD = "linear"
+_C.SOLVER.FREEZE_ITERS = 0
+_C.SOLVER.CHECKPOINT_PERIOD = 20  # epochs
+_C.SOLVER.IMS_PER_BATCH = 64  # over all processes
+_C.SOLVER.CLIP_GRADIENTS = CN({"ENABLED": False, "CLIP_TYPE": "norm", "CLIP_VALUE": 5.0, "NORM_TYPE": 2.0})
+
+# ---------------------------------------------------------------- evaluation
+_C.TEST = CN()
+_C.TEST.EVAL_PERIOD = 20  # epochs; 0: only at the end
+_C.TEST.BEST_METRIC = "mAP"  # ours: the figure that chooses model_best.pth
+_C.TEST.IMS_PER_BATCH = 64
+_C.TEST.PRECISION = "fp32"  # ours: fp32, bf16 or fp16
+_C.TEST.METRIC = "cosine"  # or euclidean
+_C.TEST.ROC = CN({"ENABLED": False})
+_C.TEST.FLIP = CN({"ENABLED": False})
+_C.TEST.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
+_C.TEST.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
+_C.TEST.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
+
+
+def get_cfg():
+    """Return a fresh yacs node with every key at its default."""
+    return _C.clone()

@@ -1,0 +1,44 @@
+"""The few questions every room asks of torch.distributed, answered alike in one process and in many."""
+import torch
+import torch.distributed as dist
+from torch.distributed.nn.functional import all_gather
+
+
+def world_size():
+    """Return the number of processes; 1 where torch.distributed was not started."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def rank():
+    """Return this process's number, from 0."""
+    return dist.get_rank() if world_size() > 1 else 0
+
+
+def barrier():
+    """Wait for every process."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def gather_with_gradient(rows):
+    """Join the rows of all processes in rank order; gradients flow back to the process that owns each row.
+
+    Every process then computes the same loss over the global batch. The backward pass sums the gradients of all
+    processes and DistributedDataParallel averages over them, so the parameters receive the gradient of that one loss.
+
+    Args:
+        rows: tensor [local batch, ...], the same shape on every process.
+
+    Returns:
+        tensor [world size * local batch, ...].
+    """
+    return rows if world_size() == 1 else torch.cat(all_gather(rows))
+
+
+def gather_labels(labels):
+    """Join the int labels [local batch] of all processes in rank order, without gradient."""
+    if world_size() == 1:
+        return labels
+    parts = [torch.empty_like(labels) for _ in range(world_size())]
+    dist.all_gather(parts, labels)
+    return torch.cat(parts)

@@ -1,0 +1,27 @@
+"""Errors a person can act on: one sentence that names the file, line or key at fault."""
+import difflib
+
+
+class FastPatentError(Exception):
+    """Base of every error that a command prints as `error: <sentence>` instead of a traceback."""
+
+
+class ConfigError(FastPatentError):
+    """A key, value or file of the configuration is wrong."""
+
+
+class DataError(FastPatentError):
+    """A drawing, list or folder is missing, unreadable or unusable."""
+
+
+class CheckpointError(FastPatentError):
+    """A weights file is missing, unreadable or belongs to another network."""
+
+
+def nearest(name, choices):
+    """Return `; did you mean X?` for the choice closest to `name`, or the list of choices where none is close."""
+    choices = sorted(map(str, choices))
+    close = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; choose from {', '.join(choices)}" if choices else ""
