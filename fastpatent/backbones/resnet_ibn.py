@@ -1,0 +1,186 @@
+"""ResNet with IBN-a and non-local blocks (He et al., CVPR 2016; Pan et al., ECCV 2018; Wang et al., CVPR 2018)."""
+import torch
+from torch import nn
+
+from fastpatent.backbones import BACKBONES
+from fastpatent.errors import ConfigError, nearest
+from fastpatent.layers.ibn import IBN
+from fastpatent.layers.non_local import NonLocal
+from fastpatent.layers.norm import build_norm
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut (depths 18 and 34); IBN-a, where asked for, follows the first.
+
+    Args:
+        channels_in: channels of the input.
+        channels: inner channels; the output has `expansion` times as many.
+        stride: of the first convolution.
+        norm: name of the norms.
+        with_ibn: IBN-a in place of the first norm.
+        shortcut: module that brings the input to the output's shape; None where it has it.
+    """
+
+    expansion = 1
+
+    def __init__(self, channels_in, channels, stride, norm, with_ibn, shortcut):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
+        self.bn1 = IBN(channels, norm) if with_ibn else build_norm(norm, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = build_norm(norm, channels)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = shortcut
+
+    @property
+    def closing_norm(self):
+        """The last norm of the residual branch."""
+        return self.bn2
+
+    def forward(self, features):
+        """Return float [batch, channels * expansion, height / stride, width / stride]."""
+        residual = self.relu(self.bn1(self.conv1(features)))
+        residual = self.bn2(self.conv2(residual))
+        return self.relu(residual + (features if self.downsample is None else self.downsample(features)))
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions around a shortcut (depths 50 and 101), the stride on the 3x3; see `BasicBlock`."""
+
+    expansion = 4
+
+    def __init__(self, channels_in, channels, stride, norm, with_ibn, shortcut):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
+        self.bn1 = IBN(channels, norm) if with_ibn else build_norm(norm, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, stride, 1, bias=False)
+        self.bn2 = build_norm(norm, channels)
+        self.conv3 = nn.Conv2d(channels, channels * self.expansion, 1, bias=False)
+        self.bn3 = build_norm(norm, channels * self.expansion)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = shortcut
+
+    @property
+    def closing_norm(self):
+        """The last norm of the residual branch."""
+        return self.bn3
+
+    def forward(self, features):
+        """Return float [batch, channels * expansion, height / stride, width / stride]."""
+        residual = self.relu(self.bn1(self.conv1(features)))
+        residual = self.relu(self.bn2(self.conv2(residual)))
+        residual = self.bn3(self.conv3(residual))
+        return self.relu(residual + (features if self.downsample is None else self.downsample(features)))
+
+
+# Depth: block, blocks of each layer, and after how many of its last blocks each layer has a non-local block.
+DEPTHS = {
+    "18x": (BasicBlock, (2, 2, 2, 2), (0, 0, 0, 0)),
+    "34x": (BasicBlock, (3, 4, 6, 3), (0, 0, 0, 0)),
+    "50x": (Bottleneck, (3, 4, 6, 3), (0, 2, 3, 0)),
+    "101x": (Bottleneck, (3, 4, 23, 3), (0, 2, 9, 0)),
+}
+
+
+class ResNet(nn.Module):
+    """ResNet whose parameters carry the names of torchvision (bn1.IN, bn1.BN and NL_n.* where those blocks are used).
+
+    The 3x3 max pooling of the stem has no padding and rounds up, as the published re-identification weights expect.
+
+    Initial weights, for training from scratch: convolutions normal with variance 2 / fan-out; the norm that closes a
+    residual branch at scale 0, so that every block starts as its shortcut and depth costs nothing (Goyal et al., 2017,
+    section 5.1); the convolutions of non-local blocks keep torch's default, because fan-out at width 1 is no scale at
+    all, and are silent at first for the same zero.
+
+    Args:
+        block: BasicBlock or Bottleneck.
+        blocks: how many in each of the four layers.
+        non_local: in each layer, after how many of its last blocks a non-local block follows.
+        channels_in: channels of the drawings.
+        last_stride: stride of layer 4; 1 doubles the resolution of the feature maps.
+        norm: name of the norms.
+        with_ibn: IBN-a in layers 1 to 3.
+    """
+
+    memory_format = torch.channels_last
+
+    def __init__(self, block, blocks, non_local=(0, 0, 0, 0), channels_in=3, last_stride=1, norm="BN", with_ibn=False):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, 64, 7, 2, 3, bias=False)
+        self.bn1 = build_norm(norm, 64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        width = 64
+        for number, (count, stride) in enumerate(zip(blocks, (1, 2, 2, last_stride), strict=True), start=1):
+            layer = self._layer(block, width, 32 * 2**number, count, stride, norm, with_ibn and number < 4)
+            self.add_module(f"layer{number}", layer)
+            width = 32 * 2**number * block.expansion
+        self.feature_dim = width
+        self._initialise()
+        for number, count in enumerate(non_local, start=1):
+            channels = 32 * 2**number * block.expansion
+            self.add_module(f"NL_{number}", nn.ModuleList(NonLocal(channels, norm) for _ in range(count)))
+
+    @staticmethod
+    def _layer(block, channels_in, channels, count, stride, norm, with_ibn):
+        channels_out = channels * block.expansion
+        shortcut = None
+        if stride != 1 or channels_in != channels_out:
+            convolution = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+            shortcut = nn.Sequential(convolution, build_norm(norm, channels_out))
+        layer = [block(channels_in, channels, stride, norm, with_ibn, shortcut)]
+        layer += [block(channels_out, channels, 1, norm, with_ibn, None) for _ in range(count - 1)]
+        return nn.Sequential(*layer)
+
+    def _initialise(self):
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(module, (BasicBlock, Bottleneck)):
+                nn.init.zeros_(module.closing_norm.weight)
+
+    @property
+    def trunk(self):
+        """The module under whose names published ImageNet weights are stored: the network itself."""
+        return self
+
+    def forward(self, images):
+        """Return feature maps.
+
+        Args:
+            images: float [batch, channels_in, height, width], normalised.
+
+        Returns:
+            float [batch, feature_dim, height / 16, width / 16] at last stride 1 (height / 32 at 2), rounded up.
+        """
+        features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        for number in (1, 2, 3, 4):
+            layer, non_local = getattr(self, f"layer{number}"), getattr(self, f"NL_{number}")
+            first = len(layer) - len(non_local)
+            for position, block in enumerate(layer):
+                features = block(features)
+                if position >= first:
+                    features = non_local[position - first](features)
+        return features
+
+
+@BACKBONES.register
+def build_resnet_backbone(cfg):
+    """Return the ResNet of MODEL.BACKBONE: DEPTH, WITH_IBN, WITH_NL, LAST_STRIDE, NORM; channels as in PIXEL_MEAN.
+
+    Raises:
+        ConfigError: DEPTH or NORM has no such choice.
+    """
+    settings = cfg.MODEL.BACKBONE
+    if settings.DEPTH not in DEPTHS:
+        raise ConfigError(f"MODEL.BACKBONE.DEPTH: no depth {settings.DEPTH!r}{nearest(settings.DEPTH, DEPTHS)}")
+    block, blocks, non_local = DEPTHS[settings.DEPTH]
+    return ResNet(
+        block,
+        blocks,
+        non_local=non_local if settings.WITH_NL else (0, 0, 0, 0),
+        channels_in=len(cfg.MODEL.PIXEL_MEAN),
+        last_stride=settings.LAST_STRIDE,
+        norm=settings.NORM,
+        with_ibn=settings.WITH_IBN,
+    )

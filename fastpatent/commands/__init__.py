@@ -1,0 +1,26 @@
+"""The `fastpatent` command and the scripts under tools/: one file a job, each with a `main(argv)`."""
+import importlib
+import sys
+
+from fastpatent.commands.run import run
+
+JOBS = {
+    "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
+    "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
+    "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
+    "data": "look after the drawings: fastpatent data check --config-file F KEY VALUE...",
+    "config": "print the merged configuration: fastpatent config --config-file F KEY VALUE...",
+}
+
+
+def main(argv=None):
+    """Run `fastpatent JOB ...`; return the exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    if not argv or argv[0] in ("-h", "--help"):
+        print("usage: fastpatent JOB ...\n\n" + "\n".join(f"  {name:8s} {what}" for name, what in JOBS.items()))
+        return 0 if argv else 2
+    job, *rest = argv
+    if job not in JOBS:
+        print(f"error: fastpatent has no job {job!r}; choose from {', '.join(JOBS)}", file=sys.stderr)
+        return 2
+    return run(importlib.import_module(f"fastpatent.commands.{job}").main, rest)

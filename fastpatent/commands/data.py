@@ -1,0 +1,80 @@
+"""`fastpatent data`: look after the drawings of a configuration's data sets."""
+import os
+
+from rich.markup import escape
+from rich.table import Table
+
+from fastpatent.commands.options import config_parser, load_from
+from fastpatent.data.check import check_dataset
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.samples import PARTS
+from fastpatent.data.workers import worker_count
+from fastpatent.engine.log import RunLog
+from fastpatent.engine.progress import ProgressLine
+
+USAGE = "usage: fastpatent data check --config-file F KEY VALUE..."
+EXAMPLES = 3
+
+
+def main(argv=None):
+    """Run `fastpatent data check`; return 0, 1 where something would break a run, 2 for words that are no job of it."""
+    action, *rest = argv or [""]
+    if action != "check":
+        print(f"{USAGE}\n\n  check    missing, unreadable, duplicate, leaked and unmatched drawings")
+        return 0 if action in ("-h", "--help") else 2
+    return check(rest)
+
+
+def check(argv):
+    """Read every drawing that a configuration trains or tests on and print what is wrong as a table."""
+    parser = config_parser("fastpatent data check", "Look for drawings that would break or distort a run.")
+    cfg = load_from(parser.parse_args(argv))
+    log = RunLog()
+    sets = _used_sets(cfg)
+    for splits, used in sets:
+        log.say(_size(splits, used))
+    count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
+    workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
+    with ProgressLine("reading", count, log) as line:
+        report = check_dataset(sets, workers, line.update)
+    log.say(findings_table(report, cfg.DATASETS.ROOT))
+    log.say("something here would break a run" if report.breaks else "nothing here would break a run")
+    return int(report.breaks)
+
+
+def findings_table(report, root):
+    """Lay out a `Report` as a rich Table, with the first cases of each finding; paths below `root` are cut to it."""
+    prefix = os.path.abspath(root) + os.sep
+    table = Table(title_justify="left", show_edge=False)
+    for title, justify in (("looked for", "left"), ("found", "right"), ("", "left"), ("for example", "left")):
+        table.add_column(title, justify=justify, overflow="fold")
+    for finding in report.findings:
+        verdict = ("breaks a run" if finding.breaks else "warning") if finding.cases else "ok"
+        examples = [case.replace(prefix, "") for case in finding.cases[:EXAMPLES]]
+        if len(finding.cases) > EXAMPLES:
+            examples.append(f"and {len(finding.cases) - EXAMPLES} more")
+        table.add_row(finding.name, str(len(finding.cases)), verdict, escape("\n".join(examples)))
+    return table
+
+
+def _used_sets(cfg):
+    """Return [(Splits, parts in use)], each data set once, in the configuration's order."""
+    used = {}
+    for name in cfg.DATASETS.NAMES:
+        used.setdefault(name, set()).update(PARTS if cfg.DATASETS.COMBINEALL else ("train",))
+    for name in cfg.DATASETS.TESTS:
+        used.setdefault(name, set()).update(("query", "gallery"))
+    sets = []
+    for name, parts in used.items():
+        parts = [part for part in PARTS if part in parts]
+        sets.append((DATASETS.get(name)(cfg, parts=parts, verify=False), parts))
+    return sets
+
+
+def _size(splits, used):
+    sizes = []
+    for part in used:
+        samples = getattr(splits, part)
+        identities = {sample.identity for sample in samples} - {None}
+        sizes.append(f"{part} {len(samples)} drawings" + (f" of {len(identities)} identities" if identities else ""))
+    return f"{splits.name}: {', '.join(sizes)}"

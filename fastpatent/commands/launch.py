@@ -1,0 +1,78 @@
+"""Start a job in one process or in many: under torchrun, by --num-gpus, or over several machines."""
+import os
+import signal
+import socket
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+from fastpatent.commands.run import run
+from fastpatent.errors import ConfigError
+
+
+def add_launch_options(parser):
+    """Add --num-gpus, --num-machines, --machine-rank and --dist-url to an argparse parser."""
+    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one a card (default 1)")
+    parser.add_argument("--num-machines", type=int, default=1, help="machines that take part (default 1)")
+    parser.add_argument("--machine-rank", type=int, default=0, help="this machine's number, from 0")
+    parser.add_argument("--dist-url", default="auto", help="tcp://HOST:PORT of machine 0; chosen where there is one machine")
+
+
+def launch(job, args, *job_args):
+    """Run `job(*job_args)` in every process and return its result in this one (None where processes were started).
+
+    Under torchrun the processes exist already and only have to meet. `job` must be importable by name.
+    """
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        return _join(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", job, job_args)
+    world_size = args.num_gpus * args.num_machines
+    if world_size == 1:
+        return job(*job_args)
+    if args.num_gpus < 1 or args.num_machines < 1 or not 0 <= args.machine_rank < args.num_machines:
+        raise ConfigError(f"--num-gpus {args.num_gpus} --num-machines {args.num_machines} --machine-rank {args.machine_rank}")
+    if args.dist_url == "auto" and args.num_machines > 1:
+        raise ConfigError("--dist-url: several machines need tcp://HOST:PORT of machine 0")
+    url = f"tcp://127.0.0.1:{_free_port()}" if args.dist_url == "auto" else args.dist_url
+    children = mp.spawn(
+        _child, (args.num_gpus, args.machine_rank, world_size, url, job, job_args), nprocs=args.num_gpus, join=False
+    )
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the children too, and they save first
+    try:
+        while not children.join():
+            pass
+    except mp.ProcessExitedException as error:  # the child has said why
+        raise SystemExit(error.exit_code) from None
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return None
+
+
+def local_rank():
+    """Return this process's number on its own machine, which is also the number of its card."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _child(index, num_gpus, machine_rank, world_size, url, job, job_args):
+    os.environ["LOCAL_RANK"] = str(index)
+    rank = machine_rank * num_gpus + index
+    code = run(lambda: _join(rank, world_size, url, job, job_args))
+    if code:
+        raise SystemExit(code)
+
+
+def _join(rank, world_size, url, job, job_args):
+    cuda = torch.cuda.is_available() and local_rank() < torch.cuda.device_count()
+    if cuda:
+        torch.cuda.set_device(local_rank())
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", init_method=url, rank=rank, world_size=world_size)
+    try:
+        return job(*job_args)
+    finally:
+        dist.destroy_process_group()

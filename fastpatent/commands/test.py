@@ -1,0 +1,71 @@
+"""`fastpatent test` and tools/test.py: rank a test set with a trained network and write the submission."""
+from pathlib import Path
+
+from fastpatent.commands.network import load_trained
+from fastpatent.commands.options import config_parser, load_from
+from fastpatent.data.loader import load_test_set
+from fastpatent.descriptors import DESCRIPTORS, describe_drawings
+from fastpatent.engine.device import choose_device, extraction_precision
+from fastpatent.engine.log import RunLog
+from fastpatent.engine.progress import ProgressLine
+from fastpatent.evaluation.retrieval import expansion_settings, rank_features, split_features
+from fastpatent.evaluation.submission import COLUMNS, write_submission
+from fastpatent.report.gallery import write_gallery
+from fastpatent.report.tables import metrics_table
+
+
+def main(argv=None):
+    """Parse the command line, rank and write; return the exit status."""
+    parser = config_parser("fastpatent test", "Rank every test set of a configuration with a trained network.")
+    parser.add_argument("--eval-only", action="store_true", help="accepted for habit: this command never trains")
+    parser.add_argument(
+        "--compare", nargs="+", default=[], metavar="NAME", help=f"also measure descriptors: {', '.join(DESCRIPTORS.names())}"
+    )
+    args = parser.parse_args(argv)
+    cfg = load_from(args)
+    descriptors = {name: DESCRIPTORS.get(name) for name in args.compare}
+    log = RunLog(cfg.OUTPUT_DIR)
+    device = choose_device(cfg.MODEL.DEVICE)
+    precision = extraction_precision(cfg.TEST.PRECISION)
+    test_sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
+    model = load_trained(cfg, device.device, log)
+    log.say(f"device {device.device} ({device.reason}), precision {cfg.TEST.PRECISION}")
+    rows, written = [], []
+    for number, splits in enumerate(test_sets):
+        evaluation = _with_network(cfg, model, splits, device.device, precision, log, rows)
+        for name, descriptor in descriptors.items():
+            features = _with_progress(log, name, splits, lambda update: describe_drawings(descriptor, splits, update))
+            rows.append((f"{name} + cosine", rank_features(name, features, splits)))
+        if number == 0:
+            written += _submit(evaluation, log)
+        written += write_gallery(evaluation, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
+    log.say(metrics_table(rows))
+    log.say("written: " + ", ".join(map(str, written)))
+    return 0
+
+
+def _with_network(cfg, model, splits, device, precision, log, rows):
+    """Add the network's rows, without and with query expansion where it is on; return the last."""
+    features = _with_progress(
+        log, "extracting", splits, lambda update: split_features(cfg, model, splits, device, precision, update)
+    )
+    rows.append(("network", rank_features("network", features, splits, cfg.TEST.METRIC)))
+    expansion = expansion_settings(cfg)
+    if expansion:
+        name = f"network + query expansion (k {expansion['k']})"
+        rows.append((name, rank_features(name, features, splits, cfg.TEST.METRIC, expansion)))
+    return rows[-1][1]
+
+
+def _with_progress(log, what, splits, work):
+    drawings = len(splits.query) + len(splits.gallery)
+    with ProgressLine(f"{what} {splits.name}", drawings, log) as line:
+        return work(line.update)
+
+
+def _submit(evaluation, log):
+    """Write the submission of the first test set; a database too small for one is said, not fatal."""
+    if evaluation.ranking.shape[1] < COLUMNS:
+        log.say(f"no submission: it has {COLUMNS} columns, the database only {evaluation.ranking.shape[1]} drawings")
+        return []
+    return list(write_submission(evaluation.ranking))

@@ -1,0 +1,138 @@
+"""`fastpatent train` and tools/train_net.py: train the network of a configuration, or only evaluate it."""
+from pathlib import Path
+
+import torch
+
+from fastpatent import distributed
+from fastpatent.commands.launch import add_launch_options, launch, local_rank
+from fastpatent.commands.network import load_trained, with_classes
+from fastpatent.commands.options import config_parser, load_from
+from fastpatent.config.report import describe
+from fastpatent.data.loader import build_train_loader, load_test_set
+from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
+from fastpatent.engine.device import choose_device, extraction_precision, training_precision
+from fastpatent.engine.log import RunLog
+from fastpatent.engine.progress import ProgressLine
+from fastpatent.engine.trainer import Trainer
+from fastpatent.evaluation.retrieval import evaluate
+from fastpatent.files import write_atomically
+from fastpatent.models import build_model
+from fastpatent.models.weights import load_weights
+from fastpatent.report.gallery import gallery_picture
+from fastpatent.report.tables import metrics_table, short_metrics
+
+
+def main(argv=None):
+    """Parse the command line and train; return the exit status."""
+    parser = config_parser("fastpatent train", "Train the network of a configuration.")
+    parser.add_argument("--resume", action="store_true", help="go on from OUTPUT_DIR's last checkpoint, if there is one")
+    parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS and train nothing")
+    add_launch_options(parser)
+    args = parser.parse_args(argv)
+    cfg = load_from(args)
+    launch(_evaluate_only, args, cfg) if args.eval_only else launch(_train, args, cfg, args.resume)
+    return 0
+
+
+def _train(cfg, resume):
+    """Train in this process, one of possibly many."""
+    log = RunLog(cfg.OUTPUT_DIR)
+    device = choose_device(cfg.MODEL.DEVICE, local_rank())
+    precision = training_precision(cfg.SOLVER.AMP.ENABLED, device.device)
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    checkpoint = _checkpoint_to_resume(cfg, log) if resume else None
+    loader = build_train_loader(cfg, start_batch=checkpoint["iteration"] if checkpoint else 0)
+    test_sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
+    cfg = with_classes(cfg, loader.num_classes)
+    torch.manual_seed(cfg.SEED)
+    model = build_model(cfg)
+    _introduce(log, cfg, loader, test_sets, model, device, precision)
+    if cfg.MODEL.WEIGHTS and not checkpoint:
+        log.say(load_weights(model, cfg.MODEL.WEIGHTS).table())
+    model.to(device.device, memory_format=torch.channels_last)
+    torch.manual_seed(cfg.SEED + distributed.rank())
+    writer = _tensorboard(cfg, checkpoint)
+    history = []
+
+    def measure(model, epoch):
+        evaluations = _evaluate_all(cfg, model, test_sets, device.device, log)
+        for evaluation in evaluations:
+            history.append((f"epoch {epoch}", evaluation))
+            log.say(f"epoch {epoch}  {evaluation.splits.name}  {short_metrics(evaluation.summary)}")
+            if writer:
+                _write_evaluation(writer, evaluation, epoch * loader.batches_per_epoch)
+        return evaluations[0].summary[cfg.TEST.BEST_METRIC] if evaluations and evaluations[0].summary else None
+
+    trainer = Trainer(cfg, model, loader, device.device, precision, measure, log, writer, checkpoint)
+    trainer.run()
+    if writer:
+        writer.close()
+        log.say(metrics_table(history[-8:]))
+        best = trainer.position
+        log.say(f"best {cfg.TEST.BEST_METRIC} {best.best:.4f} at epoch {best.best_epoch}: {Path(cfg.OUTPUT_DIR) / 'model_best.pth'}")
+        log.say(f"all files are in {cfg.OUTPUT_DIR}: model_final.pth, config.yaml, log.txt; tensorboard --logdir {cfg.OUTPUT_DIR}")
+
+
+def _evaluate_only(cfg):
+    """Measure MODEL.WEIGHTS on DATASETS.TESTS."""
+    log = RunLog()
+    device = choose_device(cfg.MODEL.DEVICE, local_rank()).device
+    model = load_trained(cfg, device, log)
+    evaluations = _evaluate_all(cfg, model, [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS], device, log)
+    log.say(metrics_table([("network", evaluation) for evaluation in evaluations]))
+
+
+def _evaluate_all(cfg, model, test_sets, device, log):
+    """Evaluate on every test set; empty in every process but the first."""
+    precision = extraction_precision(cfg.TEST.PRECISION)
+    evaluations = []
+    for splits in test_sets:
+        drawings = len(splits.query) + len(splits.gallery)
+        with ProgressLine(f"evaluating {splits.name}", drawings, log) as line:
+            evaluation = evaluate(cfg, model, splits, device, precision, line.update)
+        if evaluation:
+            evaluations.append(evaluation)
+    return evaluations
+
+
+def _checkpoint_to_resume(cfg, log):
+    path = last_checkpoint(cfg.OUTPUT_DIR)
+    if path is None:
+        log.say(f"--resume: no checkpoint in {cfg.OUTPUT_DIR} yet, training starts from the beginning")
+        return None
+    log.say(f"resuming from {path}")
+    return load_checkpoint(path)
+
+
+def _introduce(log, cfg, loader, test_sets, model, device, precision):
+    """Say what will be trained, on what, how and why, and keep the configuration beside the run."""
+    description = describe(cfg)
+    if distributed.rank() == 0:
+        path = Path(cfg.OUTPUT_DIR) / "config.yaml"
+        write_atomically(path, lambda temporary: temporary.write_text(description.yaml, encoding="utf-8"))
+    log.say(description.table())
+    log.say(
+        f"training set  {', '.join(cfg.DATASETS.NAMES)}: {len(loader.samples)} drawings of {loader.num_classes} identities, "
+        f"{loader.batches_per_epoch} batches an epoch"
+    )
+    for splits in test_sets:
+        log.say(f"test set      {splits.name}: {len(splits.query)} queries, {len(splits.gallery)} database drawings")
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    log.say(f"network       {cfg.MODEL.META_ARCHITECTURE}, {trainable / 1e6:.1f} M parameters")
+    log.say(f"device        {device.device} ({device.reason}), {distributed.world_size()} process(es)")
+    log.say(f"precision     {str(precision.dtype).removeprefix('torch.')} ({precision.reason})")
+
+
+def _tensorboard(cfg, checkpoint):
+    """Open the event file of the first process; a resumed run hides what came after its checkpoint."""
+    if distributed.rank() > 0:
+        return None
+    from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
+
+    return SummaryWriter(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
+
+
+def _write_evaluation(writer, evaluation, iteration):
+    for name, value in evaluation.summary.items():
+        writer.add_scalar(f"{evaluation.splits.name}/{name}", value, iteration)
+    writer.add_image(f"{evaluation.splits.name}/gallery", gallery_picture(evaluation), iteration, dataformats="HWC")

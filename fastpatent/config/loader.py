@@ -1,0 +1,100 @@
+"""Configuration from YAML files and the command line: strict, and all that is wrong in one message."""
+import logging
+import os
+
+from yacs.config import CfgNode
+
+from fastpatent.config.checks import broken_rules
+from fastpatent.config.defaults import get_cfg
+from fastpatent.config.ignored import is_ignored
+from fastpatent.config.keys import leaves, nearest_key, section_of
+from fastpatent.config.values import coerce
+from fastpatent.config.yaml_files import BASE_KEY, COMMAND_LINE, Setting, read_settings
+from fastpatent.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def load_config(config_file=None, overrides=(), base=None):
+    """Merge the defaults, a YAML file with its bases, and KEY VALUE pairs, the later over the earlier.
+
+    Keys that are known but change nothing here are named in one warning (logger `fastpatent.config.loader`) where they
+    are set to anything but their default.
+
+    Args:
+        config_file: path of a YAML file; None for the defaults alone.
+        overrides: sequence of strings KEY VALUE KEY VALUE...
+        base: yacs node to start from instead of the defaults; not changed.
+
+    Returns:
+        frozen yacs CfgNode.
+
+    Raises:
+        ConfigError: one line for everything wrong, `file:line: SECTION.KEY what is wrong; nearest valid name`.
+    """
+    defaults = get_cfg() if base is None else base
+    cfg = defaults.clone()
+    cfg.defrost()
+    problems = []
+    settings = read_settings(config_file, cfg, problems) if config_file else []
+    settings += _read_overrides(list(overrides), cfg, problems)
+    places, mistyped = {}, set()
+    for key, value, place in settings:
+        section, name = section_of(cfg, key)
+        places[key] = place
+        try:
+            section[name] = coerce(value, section[name], command_line=place == COMMAND_LINE)
+        except ValueError as error:
+            problems.append(f"{place}: {key} {error}")
+            mistyped.add(key)
+    for key, sentence in broken_rules(cfg):
+        if key in places and key not in mistyped:
+            problems.append(f"{places[key]}: {key} {sentence}")
+    if problems:
+        raise ConfigError("\n".join(dict.fromkeys(problems)))
+    _warn_of_ignored(cfg, defaults, places)
+    cfg.freeze()
+    return cfg
+
+
+def _read_overrides(words, tree, problems):
+    """Turn KEY VALUE words into settings; a key without a value ends the reading, since all after it would be shifted."""
+    if len(words) % 2:
+        problems.append(f"{COMMAND_LINE}: settings are KEY VALUE pairs, but {_unpaired(words, tree)}")
+        return []
+    settings = []
+    for key, value in zip(words[::2], words[1::2]):
+        if key == BASE_KEY:
+            problems.append(f"{COMMAND_LINE}: {BASE_KEY} works in files only")
+        elif key.startswith("-"):
+            problems.append(f"{COMMAND_LINE}: {key} is no key; options go before the KEY VALUE pairs")
+        elif (found := section_of(tree, key)) is None:
+            problems.append(f"{COMMAND_LINE}: {key} is no key{nearest_key(key, tree)}")
+        elif isinstance(found[0][found[1]], CfgNode):
+            names = ", ".join(found[0][found[1]])
+            problems.append(f"{COMMAND_LINE}: {key} is a section, not a key; its keys are {names}")
+        else:
+            settings.append(Setting(key, value, COMMAND_LINE))
+    return settings
+
+
+def _unpaired(words, tree):
+    """Name the word to blame for an odd count: the first that cannot be a key, or has another key in its value's place."""
+    for word, following in zip(words[::2], [*words[1::2], None]):
+        if word.startswith("-"):
+            return f"{word} is an option; options go before the pairs"
+        if "=" in word:
+            return f"{word} holds an equals sign; write a space instead"
+        if following is None or section_of(tree, word) and section_of(tree, following):
+            return f"{word} has no value"
+
+
+def _warn_of_ignored(cfg, defaults, places):
+    before = dict(leaves(defaults))
+    named = [
+        f"{key} ({places[key]})"
+        for key, value in leaves(cfg)
+        if key in places and is_ignored(key) and value != before[key]
+    ]
+    if named and os.environ.get("RANK", "0") == "0":  # torchrun starts many processes, one of them is enough to say it
+        logger.warning("warning: these keys change nothing here: %s", ", ".join(named))

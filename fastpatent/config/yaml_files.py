@@ -1,0 +1,162 @@
+"""YAML files with inheritance, read as a list of settings that remember the line they come from."""
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from yacs.config import CfgNode
+
+from fastpatent.config.keys import leaves, nearest_key
+
+BASE_KEY = "_BASE_"
+COMMAND_LINE = "command line"
+INVALID = object()
+
+
+class Setting(NamedTuple):
+    """One key and the value given to it at one place (`file:line` or the command line)."""
+
+    key: str
+    value: Any
+    place: str
+
+
+def read_settings(path, tree, problems, chain=(), named_at=None):
+    """Read a YAML file and, before it, the files its `_BASE_` names.
+
+    Args:
+        path: the file, shown in messages as given.
+        tree: yacs node of all keys; tells sections from values.
+        problems: list to which one sentence is added for everything wrong.
+        chain: files that led here, to notice one that leads back to itself.
+        named_at: `file:line` of the `_BASE_` that names this file.
+
+    Returns:
+        list of Setting, a base's before those of the file that inherits from it; a later one overrides an earlier one.
+    """
+    path = os.path.normpath(path)
+    if os.path.realpath(path) in map(os.path.realpath, chain):
+        problems.append(f"{named_at}: {BASE_KEY} leads back to its own file: {' -> '.join([*chain, path])}")
+        return []
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        place = f"{named_at}: {BASE_KEY} names {path}" if named_at else path
+        problems.append(f"{place}: no such file{_nearest_file(path)}")
+        return []
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror}")
+        return []
+    except UnicodeDecodeError as error:
+        problems.append(f"{path}: not UTF-8 text (byte {error.start})")
+        return []
+    try:
+        loader = yaml.SafeLoader(text)
+        return _File(path, loader, tree, problems, chain).settings(loader.get_single_node())
+    except yaml.MarkedYAMLError as error:
+        problems.append(_syntax_problem(path, error))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problems.append(f"{path}:{line}: not valid YAML: {error.reason} (character #x{error.character:04x})")
+    return []
+
+
+class _File:
+    """The settings of one parsed file."""
+
+    def __init__(self, path, loader, tree, problems, chain):
+        self.path, self.loader, self.tree, self.problems, self.chain = path, loader, tree, problems, chain
+
+    def settings(self, root):
+        if root is None:
+            return []
+        if not isinstance(root, yaml.MappingNode):
+            self._problem(root, "a configuration is made of KEY: VALUE lines, this is none")
+            return []
+        inherited = [setting for base in self._bases(root) for setting in base]
+        return inherited + list(self._section(root, self.tree, ""))
+
+    def _bases(self, root):
+        for key, value in root.value:
+            if key.value == BASE_KEY:
+                names = self._value(value)
+                if names is INVALID:
+                    continue
+                names = names if isinstance(names, list) else [names]
+                for name in names:
+                    if not isinstance(name, str) or not name:
+                        self._problem(key, f"{BASE_KEY} expects a file name, got {name!r}")
+                        continue
+                    path = os.path.join(os.path.dirname(self.path), os.path.expanduser(name))
+                    chain = (*self.chain, self.path)
+                    yield read_settings(path, self.tree, self.problems, chain, self._place(key))
+
+    def _section(self, mapping, tree, prefix):
+        self._report_repeated(mapping, prefix)
+        self.loader.flatten_mapping(mapping)
+        for key, value in mapping.value:
+            name = prefix + _written(key)
+            default = tree.get(_written(key))
+            if name == BASE_KEY:
+                continue
+            if default is None:
+                self._problem(key, f"{name} is no key{self._hint(name, _written(key))}")
+            elif not isinstance(default, CfgNode):
+                found = self._value(value)
+                if found is not INVALID:
+                    yield Setting(name, found, self._place(key))
+            elif isinstance(value, yaml.MappingNode):
+                yield from self._section(value, default, f"{name}.")
+            elif self._value(value) not in (None, INVALID):  # a section without keys sets nothing
+                self._problem(key, f"{name} is a section, not a value; its keys are {', '.join(default)}")
+
+    def _value(self, node):
+        """Construct a value; INVALID, and one more problem, where YAML cannot (an unknown tag, the 31st of June)."""
+        try:
+            return self.loader.construct_object(node, deep=True)
+        except yaml.MarkedYAMLError as error:
+            self.problems.append(_syntax_problem(self.path, error))
+        except ValueError as error:
+            self._problem(node, f"not valid YAML: {error}")
+        return INVALID
+
+    def _hint(self, name, written):
+        if written == BASE_KEY:
+            return f"; {BASE_KEY} belongs on the first level of the file"
+        if written in dict(leaves(self.tree)):
+            return f"; write its sections below each other: {written.replace('.', ': {')}: ...{'}' * written.count('.')}"
+        return nearest_key(name, self.tree)
+
+    def _report_repeated(self, mapping, prefix):
+        seen = {}
+        for key, _ in mapping.value:
+            name = _written(key)
+            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+                self._problem(key, f"{prefix}{name} is set twice in one section, first on line {seen[name]}")
+            seen.setdefault(name, key.start_mark.line + 1)
+
+    def _place(self, node):
+        return f"{self.path}:{node.start_mark.line + 1}"
+
+    def _problem(self, node, sentence):
+        self.problems.append(f"{self._place(node)}: {sentence}")
+
+
+def _written(key):
+    """Return a mapping's key as text; YAML would also take lists and mappings for keys."""
+    return key.value if isinstance(key, yaml.ScalarNode) else f"a key that is a {key.id}"
+
+
+def _syntax_problem(path, error):
+    mark = error.problem_mark or error.context_mark
+    return f"{path}:{mark.line + 1}: not valid YAML: {error.problem}"
+
+
+def _nearest_file(path):
+    folder = Path(path).parent
+    if not folder.is_dir():
+        return f"; there is no folder {folder}"
+    files = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".yml", ".yaml"))
+    close = get_close_matches(Path(path).name, files, n=1, cutoff=0.6)
+    return f"; did you mean {folder / close[0]}?" if close else ""

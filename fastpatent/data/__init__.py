@@ -1,0 +1,1 @@
+"""Drawings: from list files and folders to batches."""

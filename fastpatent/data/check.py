@@ -1,0 +1,201 @@
+"""What is wrong with data sets, collected: missing, unreadable, duplicate, leaked and unmatched drawings."""
+import hashlib
+from collections import Counter, defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastpatent.data.image import open_drawing
+from fastpatent.data.samples import unmatched_queries
+from fastpatent.data.workers import ignore_interrupt
+from fastpatent.errors import DataError
+
+STAGES = ("train", "val", "test")
+CHUNK = 32  # drawings handed to a worker at a time
+
+
+@dataclass
+class Finding:
+    """One kind of fault: what it is called, whether a run would break on it, and a sentence for every case."""
+
+    name: str
+    breaks: bool
+    cases: list
+
+
+@dataclass
+class Report:
+    """What `check_dataset` found: `findings` in a fixed order, with empty ones; `drawings` is how many files were read."""
+
+    findings: list
+    drawings: int
+
+    @property
+    def breaks(self):
+        """Whether something was found that would break a run."""
+        return any(finding.breaks and finding.cases for finding in self.findings)
+
+
+@dataclass
+class Content:
+    """One file as read: digests of its bytes and of its grey pixels, or what is wrong with it."""
+
+    path: str
+    data: bytes = b""
+    pixels: bytes = b""
+    missing: bool = False
+    fault: str = ""
+
+
+def check_dataset(sets, workers=0, progress=None):
+    """Read every drawing of some data sets and collect what is wrong.
+
+    Args:
+        sets: list of (Splits read with verify=False, parts of it that are used). Queries and galleries are compared with
+            each other over sets of one `stage`, and with other stages and all training drawings for leaks.
+        workers: processes that read; 0 reads in this one.
+        progress: function of (drawings read, drawings), or None.
+
+    Returns:
+        Report.
+    """
+    parts = [(splits, part, getattr(splits, part)) for splits, used in sets for part in used]
+    places = _places(parts)
+    contents = _read_all(sorted(places), workers, progress)
+    readable = [content for content in contents if not content.missing and not content.fault]
+    same_bytes, same_pixels = _same(readable)
+    findings = [
+        Finding("empty list", True, [f"{splits.name}: no {part} drawing" for splits, part, samples in parts if not samples]),
+        Finding("missing drawing", True, [content.path for content in contents if content.missing]),
+        Finding("unreadable drawing", True, [content.fault for content in contents if content.fault]),
+        Finding("query without a match", True, _unmatched(sets)),
+        Finding("drawing listed twice", False, _listed_twice(sets)),
+        Finding("duplicate drawing, same bytes", False, _within_stage(same_bytes, places)),
+        Finding("duplicate drawing, same pixels", False, _within_stage(same_pixels, places)),
+        Finding("leaked drawing", False, _across_stages(same_bytes + same_pixels, places)),
+        Finding("leaked identity", False, _leaked_identities(parts)),
+        Finding("training identity with one drawing", False, _single(parts)),
+    ]
+    return Report(findings, len(contents))
+
+
+def _stage(splits, part):
+    return "train" if part == "train" else splits.stage
+
+
+def _places(parts):
+    """Return {path: set of stages that use it}."""
+    places = defaultdict(set)
+    for splits, part, samples in parts:
+        for sample in samples:
+            places[sample.path].add(_stage(splits, part))
+    return places
+
+
+def read_content(path):
+    """Read one file as `Content`."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        pixels = np.asarray(open_drawing(path, data))
+    except (FileNotFoundError, NotADirectoryError):
+        return Content(path, missing=True)
+    except OSError as error:
+        return Content(path, fault=f"{path}: {error.strerror}")
+    except DataError as error:
+        return Content(path, fault=str(error))
+    shape = repr(pixels.shape).encode()
+    return Content(path, _digest(data), _digest(shape, pixels.tobytes()))
+
+
+def _digest(*parts):
+    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+
+
+def _read_all(paths, workers, progress):
+    contents = []
+    if workers and len(paths) > CHUNK:
+        executor = ProcessPoolExecutor(workers, initializer=ignore_interrupt)
+        reading = executor.map(read_content, paths, chunksize=CHUNK)
+    else:
+        executor, reading = None, map(read_content, paths)
+    try:
+        for content in reading:
+            contents.append(content)
+            if progress:
+                progress(len(contents), len(paths))
+    finally:
+        if executor:
+            executor.shutdown(cancel_futures=True)
+    return contents
+
+
+def _same(contents):
+    """Return groups of paths with the same bytes, and groups of the same pixels among files of different bytes."""
+    by_bytes = defaultdict(list)
+    for content in contents:
+        by_bytes[content.data].append(content)
+    by_pixels = defaultdict(list)
+    for group in by_bytes.values():
+        by_pixels[group[0].pixels].append(group[0].path)
+    same_bytes = [[content.path for content in group] for group in by_bytes.values() if len(group) > 1]
+    return same_bytes, [group for group in by_pixels.values() if len(group) > 1]
+
+
+def _within_stage(groups, places):
+    cases = []
+    for group in groups:
+        firsts = {}
+        for path in group:
+            first = next((firsts[stage] for stage in places[path] if stage in firsts), None)
+            if first is not None:
+                cases.append(f"{path} = {first}")
+            for stage in places[path]:
+                firsts.setdefault(stage, path)
+    return cases
+
+
+def _across_stages(groups, places):
+    cases = [f"{path} in {_joined(stages)}" for path, stages in places.items() if len(stages) > 1]
+    for group in groups:
+        anchor = min(group, key=lambda path: min(map(STAGES.index, places[path])))
+        for path in group:
+            if not places[path] & places[anchor]:
+                cases.append(f"{path} ({_joined(places[path])}) = {anchor} ({_joined(places[anchor])})")
+    return cases
+
+
+def _joined(stages):
+    return " and ".join(sorted(stages, key=STAGES.index))
+
+
+def _leaked_identities(parts):
+    stages = defaultdict(set)
+    for splits, part, samples in parts:
+        for sample in samples:
+            if sample.identity is not None:
+                stages[sample.identity].add(_stage(splits, part))
+    return [f"{identity} in {_joined(found)}" for identity, found in sorted(stages.items()) if len(found) > 1]
+
+
+def _unmatched(sets):
+    return [
+        f"{splits.name}: {sample.path}"
+        for splits, used in sets
+        if "query" in used and "gallery" in used
+        for sample in unmatched_queries(splits.query, splits.gallery)
+    ]
+
+
+def _listed_twice(sets):
+    cases = []
+    for splits, used in sets:
+        counts = Counter(sample.path for part in used for sample in getattr(splits, part))
+        cases += [f"{splits.name}: {path}, {count} times" for path, count in counts.items() if count > 1]
+    return cases
+
+
+def _single(parts):
+    counts = Counter(sample.identity for _, part, samples in parts if part == "train" for sample in set(samples))
+    return [identity for identity, count in sorted(counts.items()) if count == 1]

@@ -1,0 +1,27 @@
+"""DeepPatent's labelled lists (Kucer et al., WACV 2022), and data sets that follow its layout."""
+from functools import partial
+
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.layout import read_splits
+
+LIST_PLACES = ("train_data", "data", ".")
+DRAWING_PLACES = ("train_data/patent_data", "patent_data", "train_data", ".", "images")
+VALIDATION = {"train": "train_patent_trn.txt", "query": "val_query_patent.txt", "gallery": "val_db_patent.txt"}
+TEST = {"query": "test_query_patent.txt", "gallery": "test_db_patent.txt"}
+TEST_PLAIN = {"query": "test_query_plain.txt", "gallery": "test_db_plain.txt"}
+TEST_EXTENDED = {"query": "test_query_patent.txt", "gallery": "test_db_patent_extended.txt"}
+
+
+def read_patent(cfg, parts=None, verify=True, *, name, lists, stage, root=None):
+    """Read list files below DATASETS.ROOT (or `root`) in whichever of the published layouts they lie."""
+    root = cfg.DATASETS.ROOT if root is None else root
+    return read_splits(name, root, lists, LIST_PLACES, DRAWING_PLACES, parts=parts, verify=verify, stage=stage)
+
+
+for _name, _lists, _stage in (
+    ("Patent", VALIDATION, "val"),
+    ("DeepPatentTest", TEST, "test"),
+    ("DeepPatentTestPlain", TEST_PLAIN, "test"),
+    ("DeepPatentTestExtended", TEST_EXTENDED, "test"),
+):
+    DATASETS.register(partial(read_patent, name=_name, lists=_lists, stage=_stage), name=_name)

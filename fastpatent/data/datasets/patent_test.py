@@ -1,0 +1,18 @@
+"""The challenge's test set: lists without labels, in the folder `codalab_test_set`."""
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.layout import read_splits
+from fastpatent.data.samples import Sample
+
+LISTS = {"query": "test_queries.txt", "gallery": "test_database.txt"}
+PLACES = ("codalab_test_set", "test_data/codalab_test_set")  # of the released code, and of its report
+
+
+@DATASETS.register(name="PatentTest")
+def read_patent_test(cfg, parts=None, verify=True):
+    """Read the challenge lists below DATASETS.ROOT; every identity is None."""
+    places = [f"{place}/lists" for place in PLACES]
+    root = cfg.DATASETS.ROOT
+    splits = read_splits("PatentTest", root, LISTS, places, PLACES, parts=parts, verify=verify, stage="test")
+    splits.query = [Sample(path, None) for path, _ in splits.query]
+    splits.gallery = [Sample(path, None) for path, _ in splits.gallery]
+    return splits

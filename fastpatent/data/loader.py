@@ -1,0 +1,111 @@
+"""Batches of drawings for training and for extraction, read by worker processes ahead of need."""
+import torch
+from torch.utils.data import DataLoader
+
+from fastpatent import distributed
+from fastpatent.data.dataset import DrawingDataset, collate
+from fastpatent.data.samplers import SAMPLERS
+from fastpatent.data.samples import label_map
+from fastpatent.data.sets import load_test_set, load_training_set
+from fastpatent.data.stream import BatchStream, OrderedBatches
+from fastpatent.data.transforms import build_test_transform, build_train_transform
+from fastpatent.data.workers import ignore_interrupt, worker_count
+from fastpatent.errors import ConfigError, DataError
+
+__all__ = ["DrawingLoader", "TrainLoader", "build_test_loader", "build_train_loader", "load_test_set", "load_training_set"]
+
+
+class DrawingLoader(DataLoader):
+    """DataLoader of batches dict(images, targets, indices), see `collate`, whose faults are one sentence.
+
+    Args:
+        dataset: DrawingDataset.
+        batches: iterable of lists of (position, index).
+        workers: processes that read; 0 reads in this one.
+        pin_memory: copy batches to memory from which a CUDA card reads faster.
+
+    Iterating raises DataError for a drawing that cannot be read and for a worker that was killed.
+    """
+
+    def __init__(self, dataset, batches, workers=0, pin_memory=False):
+        super().__init__(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=collate,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+            worker_init_fn=ignore_interrupt,
+            generator=torch.Generator(),  # DataLoader would take its base seed from the state that a checkpoint holds
+        )
+
+    def __iter__(self):
+        batches = super().__iter__()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if not str(error).startswith("DataLoader worker (pid"):
+                    raise
+                raise DataError(
+                    f"DATALOADER.NUM_WORKERS: one of {self.num_workers} processes that read drawings was killed, mostly for "
+                    "want of memory (also in /dev/shm); try fewer"
+                ) from error
+            if isinstance(batch, DataError):
+                raise batch
+            yield batch
+
+
+class TrainLoader:
+    """The endless training batches of this process.
+
+    Attributes:
+        samples: list of `Sample`.
+        identities: sorted; an identity's place is its label.
+        num_classes: number of identities.
+        batches_per_epoch: drawings // IMS_PER_BATCH, at least 1: the epoch of fast-reid, whatever the sampler's pass is.
+        workers, workers_reason: processes that read, and why so many.
+    """
+
+    def __init__(self, cfg, samples, start_batch=0):
+        labels = label_map(samples)
+        self.samples, self.identities, self.num_classes = samples, list(labels), len(labels)
+        self.batches_per_epoch = max(len(samples) // cfg.SOLVER.IMS_PER_BATCH, 1)
+        if cfg.SEED < 0:
+            raise ConfigError(f"SEED: {cfg.SEED} is negative")
+        targets = [labels[sample.identity] for sample in samples]
+        sampler = SAMPLERS.get(cfg.DATALOADER.SAMPLER_TRAIN)(cfg, targets)
+        batches = BatchStream(
+            sampler, cfg.SOLVER.IMS_PER_BATCH, distributed.rank(), distributed.world_size(), start_batch
+        )
+        dataset = DrawingDataset(samples, labels, build_train_transform(cfg), cfg.SEED)
+        self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
+        self._loader = DrawingLoader(dataset, batches, self.workers, _pin_memory(cfg))
+
+    def __iter__(self):
+        return iter(self._loader)
+
+
+def build_train_loader(cfg, start_batch=0):
+    """Read the training set and return a TrainLoader that goes on at global batch `start_batch`.
+
+    Raises:
+        ConfigError: a name, size or batch cannot be; DataError: lists or drawings are missing.
+    """
+    return TrainLoader(cfg, load_training_set(cfg), start_batch)
+
+
+def build_test_loader(cfg, samples):
+    """Return a DataLoader over `samples` in order, resized to INPUT.SIZE_TEST, TEST.IMS_PER_BATCH at a time.
+
+    `targets` number the identities among `samples` in sorted order.
+    """
+    dataset = DrawingDataset(samples, label_map(samples), build_test_transform(cfg))
+    workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
+    return DrawingLoader(dataset, OrderedBatches(len(samples), cfg.TEST.IMS_PER_BATCH), workers, _pin_memory(cfg))
+
+
+def _pin_memory(cfg):
+    return cfg.MODEL.DEVICE.startswith("cuda") and torch.cuda.is_available()

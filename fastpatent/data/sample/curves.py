@@ -1,0 +1,129 @@
+"""Plane and space curves with exact one-sided tangents: outlines, profiles and paths of the sample's solids."""
+from typing import NamedTuple
+
+import numpy as np
+
+ARC_STEP = np.pi / 18
+SHARP_COSINE = np.cos(np.radians(6))
+
+
+class Curve(NamedTuple):
+    """A polyline that knows where it is smooth.
+
+    Attributes:
+        points: float64 [points, 2 or 3].
+        before: float64, same shape; unit tangent on arriving at each point.
+        after: float64, same shape; unit tangent on leaving it. The point is a corner where the two differ.
+        closed: whether the last point joins the first (which is not repeated).
+    """
+
+    points: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    closed: bool
+
+    def corners(self):
+        """bool [points]: where the direction jumps."""
+        return (self.before * self.after).sum(1) < SHARP_COSINE
+
+    def runs(self):
+        """List of (indices, tangents): the smooth pieces between corners, both ends included.
+
+        The tangents are one-sided at the ends, so that a piece never feels the corner it stops at.
+        """
+        count = len(self.points)
+        corners = np.flatnonzero(self.corners())
+        if self.closed:
+            if not len(corners):
+                pieces = [np.arange(count + 1) % count]
+            else:
+                ends = np.append(corners[1:], corners[0] + count)
+                pieces = [np.arange(start, end + 1) % count for start, end in zip(corners, ends)]
+        else:
+            stops = np.unique(np.concatenate([[0], corners, [count - 1]]))
+            pieces = [np.arange(start, end + 1) for start, end in zip(stops[:-1], stops[1:])]
+        return [(piece, np.vstack([self.after[piece[:-1]], self.before[piece[-1:]]])) for piece in pieces]
+
+    def scaled(self, *factors):
+        """The curve stretched along its axes by positive factors."""
+        factors = np.asarray(factors, float)
+        return Curve(self.points * factors, _unit(self.before * factors), _unit(self.after * factors), self.closed)
+
+    def moved(self, *offset):
+        """The curve shifted by `offset`."""
+        return self._replace(points=self.points + np.asarray(offset, float))
+
+
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def rounded(points, radii=0.0, closed=True):
+    """A polyline whose corners are replaced by tangent arcs.
+
+    Args:
+        points: [corners, 2 or 3], counter-clockwise where it is a closed outline of material.
+        radii: one radius or one for each corner; 0 keeps the corner sharp, `inf` takes all the room its edges leave.
+        closed: whether the last point joins the first; the ends of an open curve keep their place.
+
+    Returns:
+        Curve.
+    """
+    points = np.asarray(points, float)
+    radii = np.broadcast_to(np.asarray(radii, float), len(points))
+    edges = np.roll(points, -1, axis=0) - points
+    lengths = np.linalg.norm(edges, axis=1)
+    directions = _unit(edges)
+    out_points, out_before, out_after = [], [], []
+    for i, point in enumerate(points):
+        arriving, leaving = directions[i - 1], directions[i]
+        if not closed and i == 0:
+            arriving = leaving
+        elif not closed and i == len(points) - 1:
+            leaving = arriving
+        turn = np.arccos(np.clip(arriving @ leaving, -1.0, 1.0))
+        if radii[i] <= 0 or turn < 1e-6:
+            out_points.append(point[None])
+            out_before.append(arriving[None])
+            out_after.append(leaving[None])
+            continue
+        room = min(lengths[i - 1] * (1.0 if not closed and i == 1 else 0.5),
+                   lengths[i] * (1.0 if not closed and i == len(points) - 2 else 0.5))
+        cut = min(radii[i] * np.tan(turn / 2), room)
+        radius = cut / np.tan(turn / 2)
+        angle = np.linspace(0, turn, max(4, int(np.ceil(turn / ARC_STEP)) + 1))[:, None]
+        inward = (leaving - np.cos(turn) * arriving) / np.sin(turn)
+        out_points.append(point - cut * arriving + radius * (np.sin(angle) * arriving + (1 - np.cos(angle)) * inward))
+        tangents = np.cos(angle) * arriving + np.sin(angle) * inward
+        out_before.append(tangents)
+        out_after.append(tangents)
+    points, before, after = map(np.concatenate, (out_points, out_before, out_after))
+    # Neighbouring arcs that use up their common edge meet in one point, which must not count twice.
+    apart = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1) > 1e-7
+    if not closed:
+        apart[0] = True
+    return Curve(points[apart], before[apart], after[apart], closed)
+
+
+def circle(radius=1.0, count=40):
+    """A counter-clockwise circle about the origin."""
+    angle = np.arange(count) * (2 * np.pi / count)
+    tangents = np.stack([-np.sin(angle), np.cos(angle)], 1)
+    return Curve(radius * np.stack([np.cos(angle), np.sin(angle)], 1), tangents, tangents, True)
+
+
+def polar(radius, count=72):
+    """The smooth closed outline r(angle) for a positive periodic function `radius` of float64 [count]."""
+    angle = np.arange(count) * (2 * np.pi / count)
+    points = radius(angle)[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
+    tangents = _unit(np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0))
+    return Curve(points, tangents, tangents, True)
+
+
+def helix(radius, pitch, turns, per_turn=24):
+    """A helix about the third axis, from height 0 upwards."""
+    angle = np.linspace(0, 2 * np.pi * turns, int(per_turn * turns) + 1)
+    rise = pitch / (2 * np.pi)
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), rise * angle], 1)
+    tangents = _unit(np.stack([-radius * np.sin(angle), radius * np.cos(angle), np.full_like(angle, rise)], 1))
+    return Curve(points, tangents, tangents, False)

@@ -1,0 +1,156 @@
+"""Parts that many designs share: plates, posts, tubes, feet, bolts, and the outlines they are cut to.
+
+Sizes are in the design's own unit, about a third of an object; z points up and y away from the front.
+"""
+from dataclasses import replace
+
+import numpy as np
+
+from ..curves import circle, polar, rounded
+from ..solids import loft, sweep
+
+SMOOTH = np.inf
+
+
+def rectangle(width, depth, radius=0.0):
+    """Outline of a rectangle about the origin, its corners rounded."""
+    x, y = width / 2, depth / 2
+    return rounded([(-x, -y), (x, -y), (x, y), (-x, y)], radius)
+
+
+def regular(sides, radius=1.0, rounding=0.0, turn=0.0):
+    """Outline of a regular polygon; `turn` in parts of a side."""
+    angle = (np.arange(sides) + turn + 0.5) * 2 * np.pi / sides - np.pi / 2
+    return rounded(radius * np.stack([np.cos(angle), np.sin(angle)], 1), rounding)
+
+
+def star(points, radius, inner, rounding=0.0):
+    """Outline of a star with alternate radii."""
+    angle = np.arange(2 * points) * np.pi / points
+    reach = np.where(np.arange(2 * points) % 2, inner, radius)[:, None]
+    return rounded(reach * np.stack([np.cos(angle), np.sin(angle)], 1), rounding)
+
+
+def gear(teeth, radius, depth, rounding=0.0, land=0.28):
+    """Outline of a gear with trapezoid teeth; `land` is the tip's share of half a tooth's pitch."""
+    pitch = 2 * np.pi / teeth
+    corners = []
+    for tooth in range(teeth):
+        middle = tooth * pitch
+        for offset, reach in ((-0.5 + land / 2, radius - depth), (-land / 2 - 0.04, radius),
+                              (land / 2 + 0.04, radius), (0.5 - land / 2, radius - depth)):
+            corners.append((reach * np.cos(middle + offset * pitch), reach * np.sin(middle + offset * pitch)))
+    return rounded(corners, rounding)
+
+
+def petals(count, radius, wave):
+    """Outline of a wavy disc: r = radius (1 + wave cos(count angle))."""
+    return polar(lambda angle: radius * (1 + wave * np.cos(count * angle)), count=max(72, 12 * count))
+
+
+def outline(rng, radius=1.0):
+    """A random closed outline of about this radius, star-shaped about the origin."""
+    kind = rng.integers(7)
+    if kind == 0:
+        return circle(radius)
+    if kind == 1:
+        return rectangle(2 * radius, 2 * radius * rng.uniform(0.6, 1.0), radius * rng.choice([0.0, 0.2, 0.45]))
+    if kind == 2:
+        return regular(int(rng.integers(3, 9)), radius * 1.1, radius * rng.choice([0.0, 0.0, 0.25]))
+    if kind == 3:
+        return petals(int(rng.integers(3, 10)), radius * 0.95, rng.uniform(0.06, 0.2))
+    if kind == 4:
+        return star(int(rng.integers(4, 9)), radius * 1.1, radius * rng.uniform(0.55, 0.8), rng.choice([0.0, 0.12]) * radius)
+    if kind == 5:
+        return circle(radius).scaled(1.0, rng.uniform(0.55, 0.85))
+    return gear(int(rng.integers(8, 18)), radius * 1.05, radius * rng.uniform(0.1, 0.22))
+
+
+def prism(shape, height, holes=(), chamfer=0.0, top=1.0):
+    """An upright prism from z = 0; its upper edge broken by `chamfer`, its upper end `top` times as wide as its foot."""
+    reach = np.linalg.norm(shape.points, axis=1).max()
+    points, inset = [(0, 0), (1, 0), (top, height), (0, height)], min(chamfer / reach, 0.6 * top)
+    if chamfer:
+        points[2:3] = [(top, height - chamfer), (top - inset, height)]
+    return loft(shape, rounded(points, 0, closed=False), holes)
+
+
+def box(width, depth, height, radius=0.0, chamfer=0.0, holes=()):
+    """A box standing on z = 0, its upright edges rounded."""
+    return prism(rectangle(width, depth, radius), height, holes, chamfer)
+
+
+def upright(solid):
+    """Stand a plate drawn in the x-y plane up as seen from the front: its y becomes z, its thickness runs back from y = 0."""
+    return solid.turned("x", 90).scaled(1, -1, 1)
+
+
+def turned(points, radii=0.0, shape=None):
+    """Surface of revolution, or of another section `shape`, of a profile of (radius, height) that starts and ends at radius 0."""
+    return loft(circle() if shape is None else shape, rounded(points, radii, closed=False))
+
+
+def ring(radius, height, width, shape=None, rounding=0.0):
+    """A ring with a rectangular section: outer `radius`, radial `width`, from z = 0."""
+    inner = radius - width
+    return loft(circle() if shape is None else shape,
+                rounded([(inner, 0), (radius, 0), (radius, height), (inner, height)], rounding))
+
+
+def torus(radius, thickness):
+    """A torus of tube radius `thickness` about z."""
+    return loft(circle(), circle(thickness, 20).moved(radius, 0.0))
+
+
+def rod(points, radius, rounding=SMOOTH, section=None, scale=None):
+    """A bent rod through `points`, its bends as wide as `rounding` allows."""
+    path = rounded(points, rounding, closed=False)
+    sizes = None if scale is None else np.interp(np.linspace(0, 1, len(path.points)), np.linspace(0, 1, len(scale)), scale)
+    return sweep(path, circle(radius, 18) if section is None else section, sizes)
+
+
+def bar(start, end, radius, section=None):
+    """A straight rod."""
+    return rod([start, end], radius, 0.0, section)
+
+
+def ball(radius, flatten=1.0):
+    """An ellipsoid about the origin."""
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 17)
+    points = np.stack([radius * np.cos(angle), radius * flatten * np.sin(angle)], 1)
+    points[[0, -1], 0] = 0.0
+    return turned(points, [0] + [radius * 4] * 15 + [0])
+
+
+def knob(rng, radius):
+    """A small knob on z = 0."""
+    kind = rng.integers(4)
+    if kind == 0:
+        return turned([(0, 0), (0.5 * radius, 0), (0.5 * radius, 0.5 * radius), (radius, 0.9 * radius), (radius, 1.5 * radius),
+                       (0, 1.8 * radius)], [0, 0, 0.3 * radius, 0.4 * radius, 0.6 * radius, 0])
+    if kind == 1:
+        return ball(radius).moved(0, 0, 0.75 * radius)
+    if kind == 2:
+        return prism(gear(14, radius, 0.14 * radius), radius, chamfer=0.0)
+    return prism(circle(radius), 0.8 * radius, chamfer=0.25 * radius)
+
+
+def around(solid, count, start=0.0):
+    """`count` copies of a solid, evenly turned about z from `start` degrees."""
+    return [solid.turned("z", start + 360.0 * number / count) for number in range(count)]
+
+
+def row(solid, count, step):
+    """`count` copies of a solid in a row about the origin, `step` = (x, y, z) apart."""
+    step = np.asarray(step, float)
+    return [solid.moved(*(step * (number - (count - 1) / 2))) for number in range(count)]
+
+
+def corners(solid, x, y):
+    """Four copies mirrored to (+-x, +-y)."""
+    return [solid.scaled(i, j, 1).moved(i * x, j * y, 0) for i in (1, -1) for j in (1, -1)]
+
+
+def broken(solids):
+    """The same solids in broken lines."""
+    return [replace(solid, broken=True) for solid in solids]

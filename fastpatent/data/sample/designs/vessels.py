@@ -1,0 +1,173 @@
+"""Vessels and lights: cups, bottles, vases, jugs, teapots, jars, table lamps, pendants."""
+import numpy as np
+
+from ..curves import circle
+from .parts import (SMOOTH, around, ball, bar, knob, outline, petals, prism, regular, ring, rod, torus, turned, rectangle)
+
+
+def _waist(rng, height, low=0.5, high=1.0, steps=None):
+    """Random control points (radius, height) of a smooth wall."""
+    steps = steps or int(rng.integers(3, 6))
+    return np.stack([rng.uniform(low, high, steps), np.linspace(0, height, steps)], 1)
+
+
+def _section(rng):
+    return [None, regular(int(rng.integers(4, 9)), 1.0, rng.choice([0.0, 0.25])), petals(int(rng.integers(5, 14)), 1.0, 0.05)][
+        rng.choice(3, p=[0.62, 0.24, 0.14])]
+
+
+def _hollow(wall, thickness, shape, floor=0.15):
+    """An open vessel with this outer wall."""
+    inner = wall[::-1] - [thickness, 0]
+    inner = inner[inner[:, 1] > wall[0, 1] + floor]
+    points = [(0, wall[0, 1]), *wall, *inner, (0, wall[0, 1] + floor)]
+    radii = [0, 0, *[SMOOTH] * (len(wall) - 2), 0, 0, *[SMOOTH] * (len(inner) - 1), 0]
+    return turned(points, radii, shape)
+
+
+def cup(rng):
+    """A mug, jug or beaker with one or two handles, a foot and bands."""
+    height = rng.uniform(1.2, 2.6)
+    wall = _waist(rng, height, 0.65, 1.05)
+    solids = [_hollow(wall, 0.09, _section(rng))]
+    top, low = height * rng.uniform(0.72, 0.9), height * rng.uniform(0.12, 0.4)
+    reach = rng.uniform(0.45, 0.9)
+    at_top, at_low = (np.interp(z, wall[:, 1], wall[:, 0]) - 0.14 for z in (top, low))
+    out = max(at_top, at_low) + 0.14 + reach
+    bend = rng.choice([SMOOTH, 0.25])
+    ends = [(at_top, 0, top), (out, 0, top + rng.uniform(-0.1, 0.25)), (out, 0, low), (at_low, 0, low)]
+    if rng.random() < 0.3:
+        ends[2:3] = [(out * 1.05, 0, (top + low) / 2), (out * 0.8, 0, low)]
+    section = [None, rectangle(0.12, 0.3, 0.05), circle(0.1, 18).scaled(1, 1.9)][rng.integers(3)]
+    handle = rod(ends, rng.uniform(0.07, 0.13), bend, section)
+    solids += around(handle, int(rng.choice([1, 1, 1, 2])))
+    if rng.random() < 0.5:
+        solids.append(prism(outline(rng, wall[0, 0] * 1.15), 0.16, chamfer=0.04).moved(0, 0, -0.1))
+    if rng.random() < 0.35:
+        solids += [torus(np.interp(z, wall[:, 1], wall[:, 0]) * 0.99, 0.06).moved(0, 0, z) for z in (height * 0.5, height * 0.62)]
+    return solids
+
+
+def bottle(rng):
+    """A flask with shoulders, neck and stopper; sprayers and grips on some."""
+    height, neck = rng.uniform(1.6, 3.0), rng.uniform(0.2, 0.36)
+    radius = rng.uniform(0.55, 0.95)
+    lip = height + rng.uniform(0.3, 0.6)
+    shape = _section(rng)
+    points = [(0, 0), (radius, 0), (radius * rng.uniform(0.6, 1.05), height * rng.uniform(0.3, 0.5)),
+              (radius * rng.uniform(0.85, 1.1), height * 0.75), (neck, height), (neck, lip), (0, lip)]
+    solids = [turned(points, [0, rng.choice([0.05, 0.25]), SMOOTH, SMOOTH, rng.choice([0.0, 0.2]), 0, 0], shape)]
+    solids.append(ring(neck * 1.25, 0.1, neck * 0.5).moved(0, 0, lip - 0.22))
+    kind = rng.integers(4)
+    if kind == 0:
+        solids.append(prism(outline(rng, neck * 1.5), rng.uniform(0.25, 0.6), chamfer=0.06).moved(0, 0, lip - 0.06))
+    elif kind == 1:
+        solids.append(bar((0, 0, lip - 0.1), (0, 0, lip + 0.5), neck * 0.35))
+        solids.append(rod([(-0.25, 0, lip + 0.5), (0.3, 0, lip + 0.55), (0.85, 0, lip + 0.3)], 0.12))
+        solids.append(bar((0.2, 0, lip + 0.45), (0.5, 0, lip - 0.05), 0.05))
+    elif kind == 2:
+        solids.append(ball(neck * rng.uniform(1.3, 2.0), rng.uniform(0.7, 1.5)).moved(0, 0, lip + neck * 0.9))
+    else:
+        solids.append(rod([(neck * 0.8, 0, lip - 0.1), (neck * 3.4, 0, lip - 0.1), (radius * 1.8, 0, height * 0.5),
+                           (radius * 0.75, 0, height * 0.45)], 0.09))
+    if rng.random() < 0.4:
+        solids += [torus(radius * 0.93, 0.09).moved(0, 0, height * z) for z in np.linspace(0.12, 0.28, int(rng.integers(2, 4)))]
+    return solids
+
+
+def teapot(rng):
+    """A pot with spout, handle (at the side or over the top) and lid."""
+    height = rng.uniform(0.9, 1.5)
+    shape = _section(rng)
+    wide = rng.uniform(0.95, 1.25)
+    points = [(0, 0), (rng.uniform(0.5, 0.9), 0), (wide, height * rng.uniform(0.35, 0.7)), (rng.uniform(0.4, 0.7), height), (0, height)]
+    solids = [turned(points, [0, 0.1, rng.choice([SMOOTH, 0.25]), 0, 0], shape)]
+    rise = height * rng.uniform(0.8, 1.25)
+    solids.append(rod([(wide * 0.6, 0, height * 0.35), (wide * 1.35, 0, height * 0.45), (wide * 1.4, 0, rise),
+                       (wide * rng.uniform(1.7, 2.0), 0, rise + 0.1)], 0.2, scale=(1.25, 0.8, 0.55)))
+    if rng.random() < 0.5:
+        solids.append(rod([(-wide * 0.6, 0, height * 0.85), (-wide * 1.9, 0, height), (-wide * 1.7, 0, height * 0.2),
+                           (-wide * 0.7, 0, height * 0.3)], 0.1, rng.choice([SMOOTH, 0.3])))
+    else:
+        top = height + rng.uniform(0.8, 1.3)
+        solids.append(rod([(-wide * 0.7, 0, height * 0.7), (-wide * 0.95, 0, top), (wide * 0.95, 0, top), (wide * 0.7, 0, height * 0.7)],
+                          0.08, rng.choice([SMOOTH, 0.4])))
+    solids.append(turned([(0, 0), (0.55, 0), (0.5, 0.12), (0, 0.3)], [0, 0, 0.1, 0], shape).moved(0, 0, height - 0.06))
+    solids.append(knob(rng, rng.uniform(0.12, 0.2)).moved(0, 0, height + 0.2))
+    if rng.random() < 0.5:
+        solids += around(prism(circle(0.12), 0.3).moved(0.5, 0, -0.22), int(rng.integers(3, 5)))
+    return solids
+
+
+def jar(rng):
+    """A lidded jar or canister on feet or a stand, with ears or ribs."""
+    height = rng.uniform(1.0, 2.4)
+    shape = outline(rng, rng.uniform(0.7, 0.95))
+    solids = [prism(shape, height, top=rng.choice([1.0, 0.85, 1.15]), chamfer=0.08)]
+    lid = prism(outline(rng, rng.uniform(0.75, 1.0)), rng.uniform(0.12, 0.4), chamfer=0.07, top=rng.choice([1.0, 0.7]))
+    solids.append(lid.moved(0, 0, height - 0.05))
+    top = height - 0.05 + np.ptp(lid.bounds()[:, 2])
+    if rng.random() < 0.6:
+        solids.append(knob(rng, rng.uniform(0.16, 0.3)).moved(0, 0, top - 0.05))
+    else:
+        wide = rng.uniform(0.25, 0.5)
+        solids.append(rod([(-wide, 0, top - 0.1), (-wide, 0, top + 0.35), (wide, 0, top + 0.35), (wide, 0, top - 0.1)], 0.07, 0.2))
+    ears = int(rng.integers(0, 4))
+    if ears:
+        ear = rod([(0.45, 0, height * 0.75), (1.25, 0, height * 0.8), (1.25, 0, height * 0.5), (0.45, 0, height * 0.5)], 0.08, SMOOTH)
+        solids += around(ear, ears)
+    if rng.random() < 0.6:
+        feet = int(rng.integers(3, 6))
+        solids += around(turned([(0, 0), (0.1, 0), (0.18, 0.3), (0, 0.3)], [0, 0, 0.1, 0]).moved(0.5, 0, -0.25), feet)
+    return solids
+
+
+def lamp(rng):
+    """A table lamp: foot, stem, shade."""
+    height = rng.uniform(1.6, 2.6)
+    solids = [prism(outline(rng, rng.uniform(0.55, 0.85)), rng.uniform(0.1, 0.3), chamfer=0.06)]
+    kind = rng.integers(3)
+    if kind == 0:
+        wall = _waist(rng, height, 0.1, 0.45, int(rng.integers(4, 8)))
+        solids.append(turned([(0, 0), *wall, (0, height)], [0, 0, *[SMOOTH] * (len(wall) - 2), 0, 0], _section(rng)))
+        head = (0.0, height)
+    elif kind == 1:
+        lean = rng.uniform(0.4, 1.2)
+        solids.append(rod([(0, 0, 0.1), (-0.5 * lean, 0, height * 0.8), (0.2, 0, height * 1.25), (lean, 0, height)], 0.07))
+        head = (lean, height - 0.1)
+    else:
+        elbow = (-rng.uniform(0.4, 0.8), height * 0.6)
+        head = (rng.uniform(0.2, 0.8), height)
+        solids += [bar((0, 0, 0.1), (elbow[0], 0, elbow[1]), 0.06), bar((elbow[0], 0, elbow[1]), (head[0], 0, head[1] + 0.2), 0.06),
+                   ball(0.13).moved(elbow[0], 0, elbow[1])]
+    low, high, tall = rng.uniform(0.6, 1.15), rng.uniform(0.2, 0.75), rng.uniform(0.5, 1.0)
+    shape = _section(rng)
+    curve = rng.choice([0.0, 0.3, SMOOTH])
+    middle = (low + high) / 2 + rng.uniform(-0.15, 0.3)
+    shade = turned([(0, tall - 0.1), (low - 0.05, 0), (low, 0), (middle, tall / 2), (high, tall), (0, tall)],
+                   [0, 0, 0, curve, 0, 0], shape)
+    solids.append(shade.moved(head[0], 0, head[1] - 0.25))
+    if rng.random() < 0.5:
+        solids.append(knob(rng, 0.12).moved(head[0], 0, head[1] + tall - 0.3))
+    return solids
+
+
+def goblet(rng):
+    """A stemmed bowl or candle holder, single or with arms."""
+    height = rng.uniform(0.9, 1.6)
+    bowl = _waist(rng, rng.uniform(0.6, 1.3), 0.4, 0.9, 3)
+    bowl[0, 0] = 0.18
+    solids = [prism(outline(rng, rng.uniform(0.5, 0.8)), 0.12, chamfer=0.05)]
+    stem = _waist(rng, height, 0.08, 0.3, int(rng.integers(4, 8)))
+    solids.append(turned([(0, 0), *stem, (0, height)], [0, 0, *[rng.choice([0.0, SMOOTH])] * (len(stem) - 2), 0, 0]))
+    dish = _hollow(bowl, 0.07, _section(rng), 0.2)
+    arms = int(rng.choice([0, 0, 2, 3, 4]))
+    if arms:
+        arm = rod([(0, 0, height * 0.5), (0.9, 0, height * 0.3), (1.1, 0, height * 0.9)], 0.08)
+        small = dish.scaled(0.6, 0.6, 0.6).moved(1.1, 0, height * 0.85)
+        solids += around(arm, arms) + around(small, arms)
+    solids.append(dish.moved(0, 0, height - 0.05))
+    return solids
+
+
+FAMILIES = (cup, bottle, teapot, jar, lamp, goblet)

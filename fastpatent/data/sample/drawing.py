@@ -1,0 +1,157 @@
+"""One sheet: a view of a design as a black hidden-line drawing on white paper."""
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .hatching import parallel_strokes, tone
+from .lettering import caption
+from .lines import chained, contours, joints_of_solids, polyline_segments, sample, visible
+from .raster import farthest_around, rasterise
+
+DASH, GAP = 9.0, 5.0
+FINE_PEN = 0.55
+
+
+class Style(NamedTuple):
+    """A drawing office's hand; many designs share one.
+
+    Attributes:
+        pen: radius of the outline's stroke in pixels.
+        rulings: shading lines to a full turn of a curved surface; 0 for none.
+        hatch: (angle in degrees, pitch in pixels) of parallel strokes on flat faces, or None.
+        captioned: whether the sheet says FIG. n.
+    """
+
+    pen: float
+    rulings: int
+    hatch: tuple | None
+    captioned: bool
+
+
+class View:
+    """A scene seen by a camera on a sheet.
+
+    Attributes:
+        shape: (height, width) in pixels.
+        buffer: ItemBuffer.
+        farthest: float64 [height, width]: greatest depth around each pixel.
+        facing: float64 [vertices]: positive where a curved surface is seen from its front.
+    """
+
+    def __init__(self, scene, camera, size, margin):
+        """Args: scene: Scene; camera: Camera; size: pixels of the drawing's long side; margin: pixels around it."""
+        self.scene, self.camera = scene, camera
+        seen = camera.project(scene.vertices)
+        low, high = seen.min(0), seen.max(0)
+        self._scale = size / (high - low)[:2].max()
+        self._corner = np.array([low[0], high[1]])
+        self._margin = margin
+        extent = (high - low)[:2] * self._scale + 2 * margin
+        self.shape = int(np.ceil(extent[1])), int(np.ceil(extent[0]))
+        front = camera.facing(scene.face_point, scene.face_normal) > 0
+        drawn = front[scene.edge_face]
+        self.buffer = rasterise(self._placed(seen), scene.edges[drawn], scene.edge_face[drawn], len(front), self.shape)
+        self.farthest = farthest_around(self.buffer.depth)
+        self.facing = camera.facing(scene.vertices, scene.vertex_normal)
+
+    def sheet(self, points):
+        """World points [..., 3] to column, row and depth in pixels [..., 3]."""
+        return self._placed(self.camera.project(points))
+
+    def _placed(self, seen):
+        column = (seen[..., 0] - self._corner[0]) * self._scale + self._margin
+        row = (self._corner[1] - seen[..., 1]) * self._scale + self._margin
+        return np.stack([column, row, -seen[..., 2] * self._scale], -1)
+
+
+def outline_points(view):
+    """float64 [points, 2]: all points of the drawing's lines, hidden parts and the gaps of broken lines left out."""
+    scene, broken = view.scene, view.scene.broken
+    segments, first, begins = polyline_segments(view.sheet(scene.creases.points), scene.creases.line)
+    solids = scene.creases.solid[scene.creases.line[first]]
+    turning, turning_solids, joints = contours(scene, view.facing)
+    turning = view.sheet(turning)
+    turning_begins = np.zeros(len(turning))
+    dashed = broken[turning_solids]
+    if dashed.any():
+        turning[dashed], turning_begins[dashed] = chained(turning[dashed], joints[dashed])
+    segments = np.concatenate([segments, turning])
+    solids, begins = np.concatenate([solids, turning_solids]), np.concatenate([begins, turning_begins])
+    samples, owner, place = sample(segments)
+    lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
+    inked = visible(samples, view.farthest)
+    inked &= ~broken[solids[owner]] | ((begins[owner] + place * lengths[owner]) % (DASH + GAP) < DASH)
+    meeting, pairs = joints_of_solids(view.buffer, scene.face_solid)
+    inked_meeting = ~broken[pairs].all(1) | ((meeting.sum(1) % (DASH + GAP)) < DASH)
+    return np.concatenate([samples[inked, :2], meeting[inked_meeting]])
+
+
+def shading_points(view, style, phase):
+    """float64 [points, 2]: the strokes of `style` on the shaded surfaces that are seen and not in broken lines."""
+    scene, camera = view.scene, view.camera
+    found = [np.zeros((0, 2))]
+    if style.hatch:
+        clear = scene.face_flat & ~scene.broken[scene.face_solid]
+        normals = scene.face_normal / np.maximum(np.linalg.norm(scene.face_normal, axis=1, keepdims=True), 1e-12)
+        found.append(parallel_strokes(view.buffer, clear, tone(normals, camera), *style.hatch, phase))
+    if len(scene.rulings.points):
+        points, normals = scene.rulings.points, scene.ruling_normals
+        lit = tone(normals, camera)
+        lit[(camera.facing(points, normals) <= 0) | scene.broken[scene.rulings.solid[scene.rulings.line]]] = np.inf
+        segments, first, begins = polyline_segments(view.sheet(points), scene.rulings.line)
+        dark = np.flatnonzero((lit[first] < np.inf) & (lit[first + 1] < np.inf) & (np.minimum(lit[first], lit[first + 1]) < 0.5))
+        segments, first, begins = segments[dark], first[dark], begins[dark]
+        samples, owner, place = sample(segments)
+        value = lit[first[owner]] + place * (lit[first + 1] - lit[first])[owner]
+        # Strokes end at uneven places: every second one stops earlier.
+        line = scene.rulings.line[first[owner]]
+        limit = np.where(line % 2 == 0, 0.42, 0.22) + 0.06 * np.sin(2.4 * line + phase)
+        lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
+        ink = (value < limit) & visible(samples, view.farthest, bias=6.0)
+        ink &= np.sin((begins[owner] + place * lengths[owner]) / 17.0 + 1.3 * line + phase) > -0.75
+        found.append(samples[ink, :2])
+    return np.concatenate(found)
+
+
+def stroke(paper, points, radius):
+    """Ink every pixel of `paper` (bool [height, width], True is ink) whose centre lies within `radius` of a point."""
+    height, width = paper.shape
+    reach = int(np.ceil(radius))
+    row, column = points[:, 1].astype(np.int64), points[:, 0].astype(np.int64)
+    for down in range(-reach, reach + 1):
+        for right in range(-reach, reach + 1):
+            near = ((column + right + 0.5 - points[:, 0]) ** 2 + (row + down + 0.5 - points[:, 1]) ** 2) <= radius ** 2
+            at_row, at_column = row[near] + down, column[near] + right
+            inside = (at_row >= 0) & (at_row < height) & (at_column >= 0) & (at_column < width)
+            paper[at_row[inside], at_column[inside]] = True
+
+
+def draw(scene, camera, style, rng, figure):
+    """Draw one sheet.
+
+    Args:
+        scene: Scene, laid out with `style.rulings`.
+        camera: Camera.
+        style: Style.
+        rng: numpy Generator: size, margins, where shading is left open.
+        figure: number of the caption.
+
+    Returns:
+        PIL image of mode "1": black lines on white paper, 300-660 pixels on the long side.
+    """
+    view = View(scene, camera, rng.uniform(300, 480), int(rng.integers(10, 40)))
+    paper = np.zeros(view.shape, bool)
+    stroke(paper, shading_points(view, style, rng.uniform(0, 2 * np.pi)), FINE_PEN)
+    stroke(paper, outline_points(view), style.pen)
+    top, bottom, left, right = rng.integers(0, 40, 4)
+    if style.captioned:
+        points = caption(f"FIG. {figure}", rng.uniform(14, 19))
+        need = int(points[:, 0].max()) + 8
+        left, right = (max(side, (need - view.shape[1]) // 2 + 1) for side in (left, right))
+        bottom += 30
+    paper = np.pad(paper, ((top, bottom), (left, right)))
+    if style.captioned:
+        place = [(paper.shape[1] - points[:, 0].max()) / 2, paper.shape[0] - 8 - points[:, 1].max()]
+        stroke(paper, points + place, max(style.pen, 0.8))
+    return Image.fromarray(~paper).convert("1")

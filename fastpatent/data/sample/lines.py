@@ -1,0 +1,146 @@
+"""The lines of a drawing: creases, contours of curved surfaces and joints of solids, with hidden parts removed.
+
+Contours are the zero set of normal . view interpolated over each cell (Hertzmann and Zorin, SIGGRAPH 2000, section 5.1), so
+that they are smooth where a mesh's own silhouette edges would zigzag.
+"""
+import numpy as np
+
+SPACING = 0.5
+# A line lies on the surface it belongs to; within these pixels of depth the surface does not hide it.
+BIAS = 3.0
+
+
+def contours(scene, facing):
+    """Where curved surfaces turn away from the viewer.
+
+    Args:
+        scene: Scene.
+        facing: float64 [vertices]: positive where the surface is seen from its front.
+
+    Returns:
+        (segments float64 [segments, 2, 3] in world coordinates, solid int64 [segments], joints int64 [segments, 2]): the
+        segments whose ends share a joint number follow one another.
+    """
+    value = facing[scene.cells]
+    crossed = (value > 0) != (np.roll(value, -1, axis=1) > 0)
+    turning = np.flatnonzero(crossed.any(1))
+    crossed, cells, value = crossed[turning], scene.cells[turning], value[turning]
+    # A cell's four sides are crossed twice; in the rare saddle the outer two of four crossings are taken.
+    sides = np.stack([crossed.argmax(1), 3 - crossed[:, ::-1].argmax(1)], 1)
+    pick = np.arange(len(cells))[:, None]
+    start, end = cells[pick, sides], cells[pick, (sides + 1) % 4]
+    part = value[pick, sides] / (value[pick, sides] - value[pick, (sides + 1) % 4])
+    segments = scene.vertices[start] + part[..., None] * (scene.vertices[end] - scene.vertices[start])
+    joints = np.minimum(start, end) * len(scene.vertices) + np.maximum(start, end)
+    return segments, scene.cell_solid[turning], joints
+
+
+def chained(segments, joints):
+    """Arc length at which each segment starts along the chain it is part of.
+
+    Args:
+        segments: float64 [segments, 2, 3] on the sheet (column, row, depth).
+        joints: int64 [segments, 2].
+
+    Returns:
+        (float64 [segments, 2, 3] turned so that chains run one way, float64 [segments] starts in pixels).
+    """
+    segments, begins = segments.copy(), np.zeros(len(segments))
+    at = {}
+    for number, ends in enumerate(joints):
+        for joint in ends:
+            at.setdefault(joint, []).append(number)
+    lengths = np.linalg.norm(segments[:, 1, :2] - segments[:, 0, :2], axis=1)
+    waiting = dict.fromkeys(sorted(range(len(segments)), key=lambda n: min(len(at[joint]) for joint in joints[n])))
+    while waiting:
+        number = next(iter(waiting))
+        entry = joints[number][0] if len(at[joints[number][0]]) == 1 else joints[number][1]
+        if len(at[joints[number][1]]) > 1 and len(at[joints[number][0]]) > 1:
+            entry = joints[number][0]
+        length = 0.0
+        while number is not None:
+            del waiting[number]
+            if joints[number][0] != entry:
+                segments[number] = segments[number][::-1]
+            leave = joints[number][1] if joints[number][0] == entry else joints[number][0]
+            begins[number], length = length, length + lengths[number]
+            entry, number = leave, next((other for other in at[leave] if other in waiting), None)
+    return segments, begins
+
+
+def polyline_segments(points, line):
+    """Cut polylines on the sheet into segments.
+
+    Args:
+        points: float64 [points, 3].
+        line: int64 [points]: the polyline of each, rising.
+
+    Returns:
+        (float64 [segments, 2, 3], int64 [segments] the number of each one's first point, float64 [segments] arc length
+        from the polyline's beginning to its own).
+    """
+    inside = np.flatnonzero(line[:-1] == line[1:])
+    segments = np.stack([points[inside], points[inside + 1]], 1)
+    lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
+    begins = np.cumsum(lengths) - lengths
+    _, first = np.unique(line[inside], return_index=True)
+    counts = np.diff(first, append=len(inside))
+    return segments, inside, begins - np.repeat(begins[first], counts)
+
+
+def sample(segments):
+    """Points along segments at even steps of at most `SPACING` pixels.
+
+    Returns:
+        (float64 [samples, 3], int64 [samples] the segment of each, float64 [samples] its place from 0 to 1).
+    """
+    reach = segments[:, 1] - segments[:, 0]
+    counts = np.ceil(np.hypot(reach[:, 0], reach[:, 1]) / SPACING).astype(np.int64)
+    owner = np.repeat(np.arange(len(segments)), counts)
+    place = (np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 0.5) / counts[owner]
+    return segments[owner, 0] + place[:, None] * reach[owner], owner, place
+
+
+def visible(samples, farthest, bias=BIAS):
+    """bool [samples]: not hidden.
+
+    A sample shows where something as far as itself is seen within a pixel of it: its own surface, or, along an outline,
+    whatever lies behind.
+
+    Args:
+        samples: float64 [samples, 3]: column, row, depth.
+        farthest: float64 [height, width] from `farthest_around`.
+        bias: pixels of depth.
+    """
+    column, row = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
+    return farthest[row, column] >= samples[:, 2] - bias
+
+
+def joints_of_solids(buffer, face_solid):
+    """Curves along which two solids run into each other, found where both are seen side by side.
+
+    Between two neighbouring pixels the depths of the two faces are linear, so the place where they are equal is exact; the
+    pair is a joint only where that place lies between the pixels (elsewhere one solid merely stands before the other).
+
+    Args:
+        buffer: ItemBuffer.
+        face_solid: int64 [faces].
+
+    Returns:
+        (points float64 [points, 2] as column and row, int64 [points, 2] the two solids).
+    """
+    found, pairs = [], []
+    solid = np.append(face_solid, -1).astype(np.int16)[buffer.face]
+    for down, right in ((0, 1), (1, 0)):
+        here = (slice(None, solid.shape[0] - down), slice(None, solid.shape[1] - right))
+        there = (slice(down, None), slice(right, None))
+        row, column = np.nonzero((solid[here] != solid[there]) & (solid[here] >= 0) & (solid[there] >= 0))
+        centre = np.stack([column + 0.5, row + 0.5, np.ones(len(row))], 1)
+        step = np.array([right, down, 0.0])
+        gap = buffer.planes[buffer.face[row, column]] - buffer.planes[buffer.face[row + down, column + right]]
+        at, change = (gap * centre).sum(1), gap @ step
+        place = -at / np.where(np.abs(change) < 1e-9, 1e-9, change)
+        joint = (place > -0.6) & (place < 1.6)
+        found.append((centre + np.clip(place, 0, 1)[:, None] * step)[joint, :2])
+        pairs.append(np.stack([solid[row, column], solid[row + down, column + right]], 1)[joint])
+    return np.concatenate(found), np.concatenate(pairs)

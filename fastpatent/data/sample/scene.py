@@ -1,0 +1,125 @@
+"""All solids of a design laid out in flat arrays, once, so that every view of it is a few array operations."""
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Polylines(NamedTuple):
+    """Many polylines in one array.
+
+    Attributes:
+        points: float64 [points, 3].
+        line: int64 [points]: the polyline of each point, rising.
+        solid: int64 [lines]: the solid each polyline lies on.
+    """
+
+    points: np.ndarray
+    line: np.ndarray
+    solid: np.ndarray
+
+    @classmethod
+    def joined(cls, lines, solids):
+        """From lists of float64 [points, 3] and of solid numbers."""
+        lengths = [len(line) for line in lines]
+        return cls(np.concatenate([np.zeros((0, 3)), *lines]), np.repeat(np.arange(len(lines)), lengths),
+                   np.array(solids, np.int64))
+
+
+class Scene:
+    """A design ready to be drawn.
+
+    Attributes:
+        vertices: float64 [vertices, 3].
+        edges: int64 [edges, 2]: sides of all polygons, as vertex numbers.
+        edge_face: int64 [edges]: the polygon of each side.
+        face_normal, face_point: float64 [faces, 3].
+        face_solid: int64 [faces]: the solid of each polygon.
+        face_flat: bool [faces]: a planar face, not a cell of a curved surface.
+        cells: int64 [cells, 4]: the corners of the curved surfaces' cells, in order around.
+        vertex_normal: float64 [vertices, 3]: of the curved surfaces; 0 elsewhere.
+        cell_solid: int64 [cells].
+        creases: Polylines.
+        rulings: Polylines along the curved surfaces, for shading.
+        ruling_normals: float64, as the points of `rulings`; 0 where rulings run too close together to be drawn.
+        broken: bool [solids].
+        radius: of the ball about the origin that holds everything.
+    """
+
+    def __init__(self, solids, rulings=0):
+        """Args: solids: list of Solid; rulings: how many shading lines to lay round a curved surface (0 for none)."""
+        bounds = np.stack([solid.bounds() for solid in solids])
+        centre = (bounds[:, 0].min(0) + bounds[:, 1].max(0)) / 2
+        solids = [solid.moved(*-centre) for solid in solids]
+        self.broken = np.array([solid.broken for solid in solids])
+        self.creases = Polylines.joined([line for solid in solids for line in solid.creases],
+                                        [number for number, solid in enumerate(solids) for _ in solid.creases])
+        found = [(*ruling, number) for number, solid in enumerate(solids) for grid in solid.grids
+                 for ruling in _rulings(*grid, rulings)] if rulings else []
+        self.rulings = Polylines.joined([points for points, _, _ in found], [number for _, _, number in found])
+        self.ruling_normals = np.concatenate([np.zeros((0, 3)), *(normals for _, normals, _ in found)])
+        self._lay(solids)
+        self.radius = float(np.linalg.norm(self.vertices, axis=1).max())
+
+    def _lay(self, solids):
+        vertices, normals, edges, edge_face = [], [], [], []
+        face_normal, face_point, face_solid, face_flat, cells, cell_solid = [], [], [], [], [], []
+        count = faces = 0
+        for number, solid in enumerate(solids):
+            for loops, normal in solid.faces:
+                for loop in loops:
+                    index = count + np.arange(len(loop))
+                    edges.append(np.stack([index, np.roll(index, -1)], 1))
+                    edge_face.append(np.full(len(loop), faces))
+                    vertices.append(loop)
+                    normals.append(np.zeros_like(loop))
+                    count += len(loop)
+                face_normal.append(normal[None])
+                face_point.append(loops[0][:1])
+                face_solid.append([number])
+                face_flat.append([True])
+                faces += 1
+            for points, grid_normals in solid.grids:
+                index = count + np.arange(points.shape[0] * points.shape[1]).reshape(points.shape[:2])
+                corner = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1).reshape(-1, 4)
+                flat_points, flat_normals = points.reshape(-1, 3), grid_normals.reshape(-1, 3)
+                local = corner - count
+                across = np.cross(flat_points[local[:, 2]] - flat_points[local[:, 0]],
+                                  flat_points[local[:, 3]] - flat_points[local[:, 1]])
+                outward = flat_normals[local].sum(1)
+                face_normal.append(across * np.sign((across * outward).sum(1, keepdims=True)))
+                face_point.append(flat_points[local].mean(1))
+                face_solid.append(np.full(len(corner), number))
+                face_flat.append(np.full(len(corner), len(points) == 2))
+                edges.append(np.stack([corner, np.roll(corner, -1, axis=1)], -1).reshape(-1, 2))
+                edge_face.append(np.repeat(faces + np.arange(len(corner)), 4))
+                cells.append(corner)
+                cell_solid.append(np.full(len(corner), number))
+                vertices.append(flat_points)
+                normals.append(flat_normals)
+                count += len(flat_points)
+                faces += len(corner)
+        self.vertices, self.vertex_normal = np.concatenate(vertices), np.concatenate(normals)
+        self.edges, self.edge_face = np.concatenate(edges), np.concatenate(edge_face)
+        self.face_normal, self.face_point = np.concatenate(face_normal), np.concatenate(face_point)
+        self.face_solid, self.face_flat = np.concatenate(face_solid), np.concatenate(face_flat)
+        self.cells = np.concatenate(cells) if cells else np.zeros((0, 4), np.int64)
+        self.cell_solid = np.concatenate(cell_solid) if cells else np.zeros(0, np.int64)
+
+
+def _rulings(points, normals, around):
+    """Lines along a curved surface at even steps of its curved direction, about `around` to a full turn."""
+    bend = [np.arccos(np.clip((np.take(normals, range(1, normals.shape[axis]), axis)
+                               * np.take(normals, range(normals.shape[axis] - 1), axis)).sum(-1), -1, 1)).sum(axis).mean()
+            for axis in (0, 1)]
+    if max(bend) < 0.3:
+        return []
+    # Shading runs along the direction that bends less, as rulings of a cylinder do.
+    if bend[1] > bend[0]:
+        points, normals = points.swapaxes(0, 1), normals.swapaxes(0, 1)
+    steps = max(3, int(round(around * max(bend) / (2 * np.pi))))
+    place = (np.arange(steps) + 0.5) / steps * (len(points) - 1)
+    low = place.astype(int)
+    part = (place - low)[:, None, None]
+    mixed = [(1 - part) * field[low] + part * field[np.minimum(low + 1, len(field) - 1)] for field in (points, normals)]
+    gap = np.linalg.norm(np.diff(mixed[0], axis=0, append=mixed[0][:1]), axis=-1)
+    return list(zip(mixed[0], mixed[1] * (gap > 0.45 * gap.max())[..., None]))

@@ -1,0 +1,171 @@
+"""Closed solids as planar faces, smooth grids and creases: lofts (prisms, surfaces of revolution) and sweeps.
+
+Every solid carries the lines a draughtsman would draw (its creases) beside its surface, so that nothing has to be guessed
+from a triangle mesh afterwards.
+"""
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+FLAT = 1e-9
+
+
+@dataclass(frozen=True)
+class Solid:
+    """One closed body.
+
+    Attributes:
+        faces: list of (loops, normal): planar polygons, filled by the even-odd rule over their loops [points, 3].
+        grids: list of (points [rows, columns, 3], normals [rows, columns, 3]): curved surfaces with outward unit normals.
+        creases: list of polylines [points, 3].
+        broken: drawn in broken lines, as the environment that a design does not claim.
+    """
+
+    faces: list = field(default_factory=list)
+    grids: list = field(default_factory=list)
+    creases: list = field(default_factory=list)
+    broken: bool = False
+
+    def mapped(self, matrix, offset=(0.0, 0.0, 0.0)):
+        """The solid under x -> matrix x + offset; any invertible `matrix` [3, 3], reflections included."""
+        matrix, offset = np.asarray(matrix, float), np.asarray(offset, float)
+        turn = np.linalg.inv(matrix)
+        return replace(
+            self,
+            faces=[([loop @ matrix.T + offset for loop in loops], _unit(normal @ turn)) for loops, normal in self.faces],
+            grids=[(points @ matrix.T + offset, _unit(normals @ turn)) for points, normals in self.grids],
+            creases=[line @ matrix.T + offset for line in self.creases])
+
+    def moved(self, *offset):
+        """The solid shifted by three numbers."""
+        return self.mapped(np.eye(3), offset)
+
+    def scaled(self, *factors):
+        """The solid stretched by three factors (negative ones mirror)."""
+        return self.mapped(np.diag(factors))
+
+    def turned(self, axis, degrees):
+        """The solid turned about the axis "x", "y" or "z" through the origin."""
+        return self.mapped(rotation(axis, degrees))
+
+    def bounds(self):
+        """float64 [2, 3]: lower and upper corner."""
+        points = np.concatenate([loop for loops, _ in self.faces for loop in loops]
+                                + [points.reshape(-1, 3) for points, _ in self.grids])
+        return np.stack([points.min(0), points.max(0)])
+
+
+def rotation(axis, degrees):
+    """float64 [3, 3]: right-handed rotation about "x", "y" or "z"."""
+    angle = np.radians(degrees)
+    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+    matrix = np.eye(3)
+    matrix[i, i] = matrix[j, j] = np.cos(angle)
+    matrix[j, i], matrix[i, j] = np.sin(angle), -np.sin(angle)
+    return matrix
+
+
+def _unit(vectors):
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
+
+
+def _right(tangents):
+    """Normal to the right of a plane tangent: outward for a counter-clockwise outline and for a rising profile."""
+    return np.stack([tangents[:, 1], -tangents[:, 0]], 1)
+
+
+def _lifted(points, height):
+    return np.column_stack([points, np.full(len(points), height)])
+
+
+def _ring(line):
+    return np.vstack([line, line[:1]])
+
+
+def loft(outline, profile, holes=()):
+    """The solid whose section at height z is `outline` scaled as `profile` says.
+
+    A prism has the profile (0, 0), (1, 0), (1, h), (0, h); a surface of revolution has a circle of radius 1 for outline.
+    With outline c, its normal n, and the profile's normal (p, q), the surface normal is (p n, q (c . n)).
+
+    Args:
+        outline: closed plane Curve, counter-clockwise.
+        profile: plane Curve of (scale, height), the material to its left: from the axis at the bottom, up the outer wall,
+            back to the axis; or closed, for rings.
+        holes: closed plane Curves inside the outline, cut from the lowest to the highest face that reaches the axis.
+
+    Returns:
+        Solid.
+    """
+    solid = Solid()
+    caps = []
+    for index, tangents in profile.runs():
+        scale, height = profile.points[index].T
+        across, up = _right(tangents).T
+        if np.ptp(height) < FLAT:
+            loops = [_lifted(outline.points * s, height[0]) for s in (scale[0], scale[-1]) if s > FLAT]
+            if min(scale[0], scale[-1]) <= FLAT:
+                loops += [_lifted(hole.points, height[0]) for hole in holes]
+                caps.append(height[0])
+            solid.faces.append((loops, np.array([0.0, 0.0, np.sign(up[0])])))
+            continue
+        for around, around_tangents in outline.runs():
+            base, normal = outline.points[around], _right(around_tangents)
+            points = np.concatenate([base[:, None] * scale[:, None], np.broadcast_to(height[:, None], (len(base), len(scale), 1))],
+                                    axis=2)
+            lean = (base * normal).sum(1)[:, None] * up
+            solid.grids.append((points, _unit(np.concatenate([normal[:, None] * across[:, None], lean[:, :, None]], axis=2))))
+        for corner in np.flatnonzero(outline.corners()):
+            solid.creases.append(np.column_stack([scale[:, None] * outline.points[corner], height]))
+    for scale, height in profile.points[profile.corners()]:
+        if scale > FLAT:
+            solid.creases.append(_ring(_lifted(outline.points * scale, height)))
+    for hole in holes:
+        low, high = min(caps), max(caps)
+        for around, tangents in hole.runs():
+            base, normal = hole.points[around], -_right(tangents)
+            solid.grids.append((np.stack([_lifted(base, low), _lifted(base, high)], 1),
+                                np.repeat(_lifted(normal, 0.0)[:, None], 2, axis=1)))
+        solid.creases.extend(_ring(_lifted(hole.points, height)) for height in (low, high))
+        solid.creases.extend(np.stack([[*point, low], [*point, high]]) for point in hole.points[hole.corners()])
+    return solid
+
+
+def sweep(path, section, scale=None):
+    """The solid that `section` sweeps out along `path`, carried without twist (parallel transport).
+
+    Args:
+        path: smooth Curve in space; closed for rings (then it must be plane).
+        section: closed plane Curve, counter-clockwise, about the origin.
+        scale: None or [points of the path]: size of the section along the way.
+
+    Returns:
+        Solid.
+    """
+    tangents = _unit(path.before + path.after)
+    points, frames = path.points, _frames(tangents)
+    scale = np.ones(len(points)) if scale is None else np.asarray(scale, float)
+    if path.closed:
+        points, frames, scale = (np.concatenate([a, a[:1]]) for a in (points, frames, scale))
+    solid = Solid()
+    surface = points[:, None] + scale[:, None, None] * np.einsum("kc,pcd->pkd", section.points, frames)
+    for around, around_tangents in section.runs():
+        normals = np.einsum("kc,pcd->pkd", _right(around_tangents), frames)
+        solid.grids.append((surface[:, around], normals))
+    solid.creases.extend(surface[:, corner] for corner in np.flatnonzero(section.corners()))
+    if not path.closed:
+        for end, sign in ((0, -1.0), (-1, 1.0)):
+            solid.faces.append(([surface[end]], sign * tangents[end]))
+            solid.creases.append(_ring(surface[end]))
+    return solid
+
+
+def _frames(tangents):
+    """float64 [points, 2, 3]: the section's two axes along a path, each the last one turned as little as possible."""
+    first = np.eye(3)[np.argmin(np.abs(tangents[0]))]
+    across = _unit(np.cross(first, tangents[0]))
+    frames = []
+    for tangent in tangents:
+        across = _unit(across - (across @ tangent) * tangent)
+        frames.append((across, np.cross(tangent, across)))
+    return np.array(frames)

@@ -1,0 +1,50 @@
+"""The data sets that a configuration names, ready to train or test on."""
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.samples import PARTS, Sample
+from fastpatent.errors import ConfigError, DataError
+
+
+def load_training_set(cfg):
+    """Read and join the training drawings of DATASETS.NAMES; with COMBINEALL their queries and galleries too.
+
+    Where several data sets are joined, an identity becomes `<data set>/<identity>`: the same folder name in two of them
+    is not known to be the same design.
+
+    Returns:
+        list of `Sample`.
+
+    Raises:
+        ConfigError: a name is unknown, or that of a set without training drawings.
+        DataError: a list or drawing is missing, or nothing is left to train on.
+    """
+    names = cfg.DATASETS.NAMES
+    if not names:
+        raise ConfigError("DATASETS.NAMES: no data set is named")
+    parts = PARTS if cfg.DATASETS.COMBINEALL else ("train",)
+    joined = []
+    for name in names:
+        splits = DATASETS.get(name)(cfg, parts=parts)
+        samples = [sample for part in parts for sample in getattr(splits, part)]
+        if len(names) > 1:
+            samples = [Sample(path, f"{name}/{identity}") for path, identity in samples]
+        joined += samples
+    if not joined:
+        raise DataError(f"DATASETS.NAMES: {', '.join(names)} below {cfg.DATASETS.ROOT} have no training drawing")
+    return joined
+
+
+def load_test_set(cfg, name):
+    """Read the query and gallery drawings of one data set of DATASETS.TESTS.
+
+    Returns:
+        Splits, its `train` left empty where the data set keeps it in a list of its own.
+
+    Raises:
+        ConfigError: the name is unknown.
+        DataError: a list or drawing is missing, or there is no query or no gallery.
+    """
+    splits = DATASETS.get(name)(cfg, parts=("query", "gallery"))
+    if not splits.query or not splits.gallery:
+        empty = "query" if not splits.query else "gallery drawing"
+        raise DataError(f"DATASETS.TESTS: {name} below {cfg.DATASETS.ROOT} has no {empty}; an identity needs two drawings")
+    return splits

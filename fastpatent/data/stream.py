@@ -1,0 +1,56 @@
+"""The endless stream of training samples, cut into global batches and these into one slice a process."""
+from fastpatent.errors import ConfigError
+
+
+class BatchStream:
+    """Iterate over one process's share of the training batches.
+
+    Global batch b is the entries b * batch_size up to (b + 1) * batch_size of the sampler's passes one after another;
+    process r of w takes the r-th of w equal, contiguous slices, so that joining the slices in rank order restores it.
+
+    Args:
+        sampler: with `pass_length` and `indices(pass)`, see `fastpatent.data.samplers`.
+        batch_size: drawings in a batch of all processes together.
+        rank, world_size: which of how many processes.
+        start_batch: where every iteration starts.
+
+    Yields:
+        list of (position in the stream, index of the sample), batch_size // world_size long.
+
+    Raises:
+        ConfigError: the batch does not divide by the processes.
+    """
+
+    def __init__(self, sampler, batch_size, rank=0, world_size=1, start_batch=0):
+        if batch_size < 1 or batch_size % world_size:
+            raise ConfigError(f"SOLVER.IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts, one a process")
+        self.sampler, self.batch_size, self.start_batch = sampler, batch_size, start_batch
+        self.local = batch_size // world_size
+        self.offset = rank * self.local
+
+    def __iter__(self):
+        position = self.start_batch * self.batch_size + self.offset
+        number, indices = None, None
+        while True:
+            entries = []
+            for place in range(position, position + self.local):
+                wanted, within = divmod(place, self.sampler.pass_length)
+                if wanted != number:
+                    number, indices = wanted, self.sampler.indices(wanted).tolist()
+                entries.append((place, indices[within]))
+            yield entries
+            position += self.batch_size
+
+
+class OrderedBatches:
+    """Iterate once over `count` samples in order, in lists of (position, index) as `BatchStream` yields them."""
+
+    def __init__(self, count, batch_size):
+        self.count, self.batch_size = count, batch_size
+
+    def __len__(self):
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self):
+        for start in range(0, self.count, self.batch_size):
+            yield [(index, index) for index in range(start, min(start + self.batch_size, self.count))]

@@ -1,0 +1,14 @@
+"""The drawing itself, 32 x 32: what a feature must beat to deserve the name."""
+import numpy as np
+from PIL import Image
+
+from fastpatent.descriptors import DESCRIPTORS
+
+SIZE = 32
+
+
+@DESCRIPTORS.register
+def pixels(drawing):
+    """Ink by place: float32 [1024] in 0 (paper) .. 1 (ink), from uint8 [height, width]; aspect ignored."""
+    small = Image.fromarray(drawing).resize((SIZE, SIZE), Image.Resampling.BOX)
+    return 1 - np.asarray(small, np.float32).ravel() / 255

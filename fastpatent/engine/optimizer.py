@@ -1,0 +1,73 @@
+"""Optimizers by name with the re-ID habits: own learning rate for heads, own decay for biases and norms."""
+import torch
+from torch import nn
+
+from fastpatent.errors import ConfigError, nearest
+
+NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
+
+
+def parameter_groups(model, base_lr, weight_decay, weight_decay_norm, weight_decay_bias, bias_lr_factor, heads_lr_factor):
+    """Sort the trainable parameters into as few optimizer groups as there are different settings.
+
+    Args:
+        model: module whose heads, if any, live under the name `heads`.
+        base_lr, weight_decay: for every parameter that no rule below names.
+        weight_decay_norm: for the scales of normalisation layers.
+        weight_decay_bias, bias_lr_factor: for every parameter called `bias`, those of normalisation layers too.
+        heads_lr_factor: multiplies the learning rate of everything under `heads`.
+
+    Returns:
+        list of dicts {params, lr, initial_lr, weight_decay}, in the order in which settings first occur.
+    """
+    groups = {}
+    for module_name, module in model.named_modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad:
+                continue
+            lr = base_lr * (bias_lr_factor if name == "bias" else 1.0)
+            lr *= heads_lr_factor if module_name.split(".")[0] == "heads" else 1.0
+            decay = weight_decay_norm if isinstance(module, NORMS) else weight_decay
+            decay = weight_decay_bias if name == "bias" else decay
+            group = groups.setdefault((lr, decay), {"params": [], "lr": lr, "initial_lr": lr, "weight_decay": decay})
+            group["params"].append(parameter)
+    return list(groups.values())
+
+
+def build_optimizer(cfg, model):
+    """Build SOLVER.OPT, any class of torch.optim, over the model's trainable parameters."""
+    solver = cfg.SOLVER
+    optimizers = {name: found for name, found in vars(torch.optim).items() if isinstance(found, type)}
+    if solver.OPT not in optimizers or solver.OPT == "Optimizer":
+        raise ConfigError(f"SOLVER.OPT: torch.optim has no {solver.OPT!r}{nearest(solver.OPT, optimizers)}")
+    groups = parameter_groups(
+        model,
+        base_lr=solver.BASE_LR,
+        weight_decay=solver.WEIGHT_DECAY,
+        weight_decay_norm=solver.WEIGHT_DECAY_NORM,
+        weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
+        bias_lr_factor=solver.BIAS_LR_FACTOR,
+        heads_lr_factor=solver.HEADS_LR_FACTOR,
+    )
+    options = {"momentum": solver.MOMENTUM, "nesterov": solver.NESTEROV} if solver.OPT == "SGD" else {}
+    if solver.OPT in ("SGD", "Adam", "AdamW"):
+        options["fused"] = True
+    return optimizers[solver.OPT](groups, lr=solver.BASE_LR, **options)
+
+
+def build_clipper(cfg):
+    """Return a function that clips the gradient of each parameter by SOLVER.CLIP_GRADIENTS, or None."""
+    clip = cfg.SOLVER.CLIP_GRADIENTS
+    if not clip.ENABLED:
+        return None
+    if clip.CLIP_TYPE not in ("norm", "value"):
+        raise ConfigError(f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE: {clip.CLIP_TYPE!r} is neither norm nor value")
+
+    def clip_each(parameters):
+        for parameter in parameters:
+            if clip.CLIP_TYPE == "norm":
+                nn.utils.clip_grad_norm_(parameter, clip.CLIP_VALUE, clip.NORM_TYPE)
+            else:
+                nn.utils.clip_grad_value_(parameter, clip.CLIP_VALUE)
+
+    return clip_each

@@ -1,0 +1,65 @@
+"""The learning rate as a function of the iteration alone, so that a resumed run needs no scheduler state."""
+import math
+from typing import NamedTuple
+
+from fastpatent.errors import ConfigError, nearest
+
+SCHEDULES = ("MultiStepLR", "CosineAnnealingLR")
+
+
+class Schedule(NamedTuple):
+    """Warm-up by iterations, then steps or a cosine by epochs.
+
+    The epoch schedule begins with the first epoch that starts after both the warm-up and `delay_epochs`; `t` below
+    counts epochs from there, and the cosine would reach `eta_min` at the end of the last epoch.
+    """
+
+    name: str
+    batches_per_epoch: int
+    max_epoch: int
+    delay_epochs: int
+    warmup_iters: int
+    warmup_factor: float
+    warmup_method: str
+    steps: tuple
+    gamma: float
+    eta_min: float
+
+    def learning_rate(self, initial, iteration):
+        """Return the rate of a group whose base rate is `initial` at `iteration`, counted from 0."""
+        if iteration < self.warmup_iters:
+            alpha = iteration / self.warmup_iters if self.warmup_method == "linear" else 0.0
+            return initial * (self.warmup_factor * (1 - alpha) + alpha)
+        start = max(math.ceil(self.warmup_iters / self.batches_per_epoch), self.delay_epochs)
+        t = max(iteration // self.batches_per_epoch - start, 0)
+        if self.name == "MultiStepLR":
+            return initial * self.gamma ** sum(t >= step for step in self.steps)
+        length = max(self.max_epoch - start, 1)
+        return self.eta_min + (initial - self.eta_min) * (1 + math.cos(math.pi * t / length)) / 2
+
+    def apply(self, optimizer, iteration):
+        """Set every group's rate for `iteration`; return the first group's."""
+        for group in optimizer.param_groups:
+            group["lr"] = self.learning_rate(group["initial_lr"], iteration)
+        return optimizer.param_groups[0]["lr"]
+
+
+def build_schedule(cfg, batches_per_epoch):
+    """Read SOLVER.SCHED and its companions."""
+    solver = cfg.SOLVER
+    if solver.SCHED not in SCHEDULES:
+        raise ConfigError(f"SOLVER.SCHED: no schedule is called {solver.SCHED!r}{nearest(solver.SCHED, SCHEDULES)}")
+    if solver.WARMUP_METHOD not in ("linear", "constant"):
+        raise ConfigError(f"SOLVER.WARMUP_METHOD: {solver.WARMUP_METHOD!r} is neither linear nor constant")
+    return Schedule(
+        name=solver.SCHED,
+        batches_per_epoch=batches_per_epoch,
+        max_epoch=solver.MAX_EPOCH,
+        delay_epochs=solver.DELAY_EPOCHS,
+        warmup_iters=solver.WARMUP_ITERS,
+        warmup_factor=solver.WARMUP_FACTOR,
+        warmup_method=solver.WARMUP_METHOD,
+        steps=tuple(solver.STEPS),
+        gamma=solver.GAMMA,
+        eta_min=solver.ETA_MIN_LR,
+    )

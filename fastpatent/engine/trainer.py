@@ -1,0 +1,242 @@
+"""The training loop: it reads from top to bottom, and a run stopped anywhere goes on as if it had not been."""
+import math
+import time
+from collections import defaultdict
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from fastpatent import distributed
+from fastpatent.engine.checkpoint import random_state, restore_random_state, save_checkpoint
+from fastpatent.engine.freeze import Freezer
+from fastpatent.engine.interrupt import StopSignal
+from fastpatent.engine.optimizer import build_clipper, build_optimizer
+from fastpatent.engine.progress import ProgressLine
+from fastpatent.engine.schedule import build_schedule
+from fastpatent.errors import CheckpointError, FastPatentError
+
+LOG_PERIOD = 20  # steps between two looks at the losses: each look waits for the device
+AGREE_PERIOD = 20  # steps between two votes of several processes on whether one was asked to stop
+
+
+@dataclass
+class Position:
+    """How far a run is.
+
+    Attributes:
+        iteration: steps taken.
+        finished_epochs: epochs whose evaluation and checkpoint are done.
+        best: the best BEST_METRIC so far, -1 before the first.
+        best_epoch: when it was reached.
+    """
+
+    iteration: int = 0
+    finished_epochs: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+
+
+class Trainer:
+    """Trains a network on the batches of a loader.
+
+    Args:
+        cfg: the configuration (SOLVER, MODEL.FREEZE_LAYERS, TEST.EVAL_PERIOD, OUTPUT_DIR).
+        model: network on `device`; `model(images, targets)` returns a dict of losses.
+        loader: endless batches from the position in `checkpoint`; has `batches_per_epoch`.
+        device, precision: where and in which number format to compute.
+        evaluate: function of (model, epoch) that returns a metric (greater is better) on the first process, None where
+            there is none.
+        log: RunLog.
+        writer: TensorBoard writer of the first process, or None.
+        checkpoint: a state that an earlier Trainer saved, or None.
+    """
+
+    def __init__(self, cfg, model, loader, device, precision, evaluate, log, writer=None, checkpoint=None):
+        self.cfg, self.model, self.loader, self.log, self.writer = cfg, model, loader, log, writer
+        self.device, self.precision, self._evaluate = device, precision, evaluate
+        self.batches_per_epoch = loader.batches_per_epoch
+        self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
+        self.optimizer = build_optimizer(cfg, model)
+        self.schedule = build_schedule(cfg, self.batches_per_epoch)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
+        self.clip = build_clipper(cfg)
+        self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
+        self.position = Position()
+        self._random = None
+        if checkpoint:
+            self._restore(checkpoint)
+        self._parallel = None
+        self._sums = defaultdict(float)
+
+    def run(self):
+        """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt."""
+        position = self.position
+        self.model.train()
+        with StopSignal() as stop, ProgressLine("training", self.total, self.log, start=position.iteration) as line:
+            try:
+                self._finish_epoch(stop)  # a run stopped during an evaluation takes it up again
+                batches = iter(self.loader)
+                if self._random:  # only now: starting a loader draws from the generators
+                    restore_random_state(self._random, self.device)
+                since = time.monotonic()
+                waited = 0.0
+                while position.iteration < self.total:
+                    begun = time.monotonic()
+                    batch = next(batches)
+                    waited += time.monotonic() - begun
+                    rate = self.step(batch)
+                    if position.iteration % LOG_PERIOD == 0 or position.iteration == self.total:
+                        now = time.monotonic()
+                        self._report(line, rate, now - since, waited)
+                        since, waited = now, 0.0
+                    if self._finish_epoch(stop):
+                        since = time.monotonic()
+                    if self._should_stop(stop):
+                        raise KeyboardInterrupt
+            except KeyboardInterrupt:
+                path = self.save("model_interrupted.pth")
+                self.log.say(f"stopped at iteration {position.iteration}; {path} is saved, go on with --resume")
+                raise
+        self.save("model_final.pth")
+
+    def step(self, batch):
+        """Take one optimizer step on a batch; return the learning rate it was taken at."""
+        if self.freezer.update(self.position.iteration) or self._parallel is None:
+            self._parallel = self._wrap()
+        rate = self.schedule.apply(self.optimizer, self.position.iteration)
+        images = batch["images"].to(self.device, non_blocking=True)
+        targets = batch["targets"].to(self.device, non_blocking=True)
+        with self.precision.autocast(self.device):
+            losses = self._parallel(images, targets)
+        total = sum(losses.values())
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(total).backward()
+        if self.clip:
+            self.scaler.unscale_(self.optimizer)
+            self.clip([p for p in self.model.parameters() if p.grad is not None])
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        for name, value in {"total": total, **losses}.items():
+            self._sums[name] += value.detach()
+        self._sums["steps"] += 1
+        self.position.iteration += 1
+        return rate
+
+    def save(self, name):
+        """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it."""
+        states = [random_state(self.device)]
+        if distributed.world_size() > 1:
+            gathered = [None] * distributed.world_size() if distributed.rank() == 0 else None
+            dist.gather_object(states[0], gathered)
+            states = gathered
+        if distributed.rank() > 0:
+            return None
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "random": states,
+            "epoch": self.position.finished_epochs,
+            "metric": self.position.best,
+            "batches_per_epoch": self.batches_per_epoch,
+            **asdict(self.position),
+        }
+        return save_checkpoint(self.cfg.OUTPUT_DIR, name, state)
+
+    def _restore(self, state):
+        """Take up where `save` left off; the schedule and the freeze follow from the iteration."""
+        if state["batches_per_epoch"] != self.batches_per_epoch:
+            raise CheckpointError(
+                f"--resume: the run had {state['batches_per_epoch']} batches an epoch, now there are "
+                f"{self.batches_per_epoch}; resume with the same data and SOLVER.IMS_PER_BATCH"
+            )
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}") from error
+        self.scaler.load_state_dict(state["scaler"])
+        self.position = Position(**{name: state[name] for name in asdict(self.position)})
+        if len(state["random"]) == distributed.world_size():
+            self._random = state["random"][distributed.rank()]
+        else:
+            self.log.say("warning: the run had another number of processes; dropout will draw other numbers")
+
+    def _wrap(self):
+        """Share gradients between processes; done anew when the set of trainable parameters changes."""
+        if distributed.world_size() == 1:
+            return self.model
+        cards = [self.device.index] if self.device.type == "cuda" else None
+        return DistributedDataParallel(self.model, device_ids=cards, broadcast_buffers=False)
+
+    def _finish_epoch(self, stop):
+        """At the end of an epoch evaluate and save where due; return whether an epoch ended."""
+        position, solver = self.position, self.cfg.SOLVER
+        epoch, rest = divmod(position.iteration, self.batches_per_epoch)
+        if rest or epoch == position.finished_epochs:
+            return False
+        last = epoch == solver.MAX_EPOCH
+        period = self.cfg.TEST.EVAL_PERIOD
+        if last or (period > 0 and epoch % period == 0):
+            with stop.at_once() if distributed.world_size() == 1 else nullcontext():
+                self._measure(epoch)
+        position.finished_epochs = epoch
+        if epoch % solver.CHECKPOINT_PERIOD == 0 and not last:
+            self.save(f"model_{epoch - 1:04d}.pth")
+        return True
+
+    def _measure(self, epoch):
+        """Evaluate without touching the run's random state, and keep the weights where they are the best so far."""
+        if distributed.world_size() > 1:  # running statistics differ by process: the first one's count
+            for buffer in self.model.buffers():
+                dist.broadcast(buffer, 0)
+        drawn = random_state(self.device)
+        metric = self._evaluate(self.model, epoch)
+        restore_random_state(drawn, self.device)
+        self.model.train()
+        if metric is not None and distributed.rank() == 0 and metric > self.position.best:
+            best = {"model": self.model.state_dict(), "epoch": epoch, "metric": metric}
+            save_checkpoint(self.cfg.OUTPUT_DIR, "model_best.pth", best, resume_from=False)
+            self.position.best, self.position.best_epoch = metric, epoch
+        distributed.barrier()
+
+    def _report(self, line, rate, seconds, waited):
+        """Fetch the losses since the last report, show them, and refuse to go on where they are not finite."""
+        steps = self._sums.pop("steps")
+        names = list(self._sums)
+        values = torch.stack([self._sums[name] for name in names]) / steps
+        self._sums.clear()
+        if distributed.world_size() > 1:
+            dist.all_reduce(values)
+            values /= distributed.world_size()
+        losses = dict(zip(names, values.tolist()))
+        iteration = self.position.iteration
+        if not math.isfinite(losses["total"]):
+            raise FastPatentError(f"the loss became {losses['total']} by iteration {iteration}; the last checkpoint stands")
+        speed = steps * self.cfg.SOLVER.IMS_PER_BATCH / seconds
+        share = waited / seconds
+        epoch = (iteration - 1) // self.batches_per_epoch + 1
+        line.update(
+            iteration,
+            f"epoch {epoch}/{self.cfg.SOLVER.MAX_EPOCH}  loss {losses['total']:.3f}  lr {rate:.2e}  "
+            f"{speed:.0f} images/s  waiting for data {share:.0%} ",
+        )
+        if self.writer:
+            for name, value in losses.items():
+                self.writer.add_scalar(f"loss/{name}", value, iteration)
+            self.writer.add_scalar("lr", rate, iteration)
+            self.writer.add_scalar("speed/images_per_second", speed, iteration)
+            self.writer.add_scalar("speed/data_wait", share, iteration)
+
+    def _should_stop(self, stop):
+        """Agree with the other processes on whether one was asked to stop."""
+        if distributed.world_size() == 1:
+            return stop.requested
+        if self.position.iteration % AGREE_PERIOD:
+            return False
+        votes = torch.tensor(int(stop.requested))
+        dist.all_reduce(votes)
+        return bool(votes)

@@ -1,0 +1,42 @@
+"""The challenge submission: the ten best database lines of every query, as `result.npy` inside `result.zip`."""
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from fastpatent.errors import DataError
+from fastpatent.files import write_atomically
+
+COLUMNS = 10
+
+
+def write_submission(ranking, folder="."):
+    """Write result.npy and result.zip; each is replaced only once it is whole.
+
+    Args:
+        ranking: int64 [queries, 10]; row i belongs to the i-th query line, values are 0-based lines of the database
+            list, best first.
+        folder: where both files go.
+
+    Returns:
+        the two paths.
+    """
+    ranking = np.ascontiguousarray(ranking, dtype=np.int64)
+    if ranking.ndim != 2 or ranking.shape[1] != COLUMNS:
+        raise DataError(f"a submission has {COLUMNS} columns, but the database holds only {ranking.shape[-1]} drawings")
+    array, archive = Path(folder) / "result.npy", Path(folder) / "result.zip"
+
+    def save(temporary):
+        with open(temporary, "wb") as opened:  # np.save would add a suffix to a bare name
+            np.save(opened, ranking)
+
+    def pack(temporary):
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.write(array, array.name)
+
+    for path, write in ((array, save), (archive, pack)):
+        try:
+            write_atomically(path, write)
+        except OSError as error:
+            raise DataError(f"{path} could not be written: {error.strerror}") from error
+    return array, archive

@@ -1,0 +1,23 @@
+"""Files that appear whole or not at all."""
+import os
+from pathlib import Path
+
+
+def write_atomically(path, write):
+    """Call `write(temporary path)` beside `path`, then rename: a reader sees the old file or the new, never half of one.
+
+    A full disk, an error or a kill leaves the old file as it was; the error is passed on.
+
+    Args:
+        path: the file to write.
+        write: function of one Path that creates and fills it.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix, by which some writers choose a format
+    try:
+        write(temporary)
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

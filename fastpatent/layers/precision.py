@@ -1,0 +1,12 @@
+"""Where half precision would lose the answer: leave autocast and compute in float32 or better."""
+import torch
+
+
+def at_least_float32(tensor):
+    """Return `tensor` as float32, or untouched where it is float32 or float64 already."""
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()
+
+
+def without_autocast(tensor):
+    """Return a context in which operations on the device of `tensor` keep the dtype of their inputs."""
+    return torch.autocast(tensor.device.type, enabled=False)

@@ -1,0 +1,55 @@
+"""Triplet loss within a batch, hardest (Hermans et al., 2017, eq. 5) or weighted (Ristani & Tomasi, 2018, eq. 4)."""
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+
+from fastpatent.losses import LOSSES
+from fastpatent.losses.objective import EMBEDDINGS, Objective
+from fastpatent.losses.pairs import cosine_matrix, euclidean_matrix, pair_masks
+
+
+def triplet_loss(embeddings, labels, margin=0.3, hard_mining=False, normalize=False):
+    """Ask of every drawing that its identity is nearer than any other.
+
+    Hard mining compares the farthest positive with the nearest negative; the weighted variant compares the softmax
+    averages of the distances, exp(d) over the identity (the drawing itself included, at distance 0) and exp(-d) over the
+    rest. Both are exact in float32 at any distance.
+
+    Args:
+        embeddings: float [batch, dim].
+        labels: int [batch].
+        margin: above 0 the hinge max(0, margin + dp - dn); at 0 the soft margin log(1 + exp(dp - dn)).
+        hard_mining: the hardest triplet of each drawing instead of the weighted one.
+        normalize: distances 2 - 2 cosine (squared, of embeddings of length 1) instead of euclidean ones.
+
+    Returns:
+        scalar float32 (float64 for float64): the mean over the drawings that have both a positive and a negative; 0, with
+        gradient 0, where none has.
+    """
+    distance = 2 - 2 * cosine_matrix(embeddings) if normalize else euclidean_matrix(embeddings)
+    positive, negative = pair_masks(labels)
+    usable = positive.any(dim=1) & negative.any(dim=1)
+    lowest = torch.finfo(distance.dtype).min
+    if hard_mining:
+        positive_distance = distance.masked_fill(~positive, lowest).amax(dim=1)
+        negative_distance = distance.masked_fill(~negative, -lowest).amin(dim=1)
+    else:
+        to_identity = distance.masked_fill(negative, lowest).softmax(dim=1)
+        to_others = (-distance).masked_fill(~negative, lowest).softmax(dim=1)
+        positive_distance = (distance * to_identity).sum(dim=1)
+        negative_distance = (distance * to_others).sum(dim=1)
+    # Where one is missing the difference means nothing and may be infinite: replaced before it meets a nonlinearity.
+    difference = torch.where(usable, positive_distance, 0) - torch.where(usable, negative_distance, 0)
+    losses = F.relu(difference + margin) if margin > 0 else F.softplus(difference)
+    return (losses * usable).sum() / usable.sum().clamp(min=1)
+
+
+@LOSSES.register(name="TripletLoss")
+def build_triplet_loss(cfg):
+    """Return the Objective of MODEL.LOSSES.TRI."""
+    settings = cfg.MODEL.LOSSES.TRI
+    function = partial(
+        triplet_loss, margin=settings.MARGIN, hard_mining=settings.HARD_MINING, normalize=settings.NORM_FEAT
+    )
+    return Objective("loss_triplet", function, EMBEDDINGS, settings.SCALE)

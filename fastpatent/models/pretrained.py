@@ -1,0 +1,27 @@
+"""ImageNet weights for a new network, from a file that the user has: torchvision's, IBN-Net's or timm's."""
+import logging
+
+from fastpatent.models.weights import load_weights
+
+log = logging.getLogger(__name__)
+
+
+def load_pretrained(backbone, cfg):
+    """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone` where MODEL.BACKBONE.PRETRAIN asks for it.
+
+    Nothing is downloaded: with PRETRAIN and no path a warning says that training starts from random weights. Where
+    MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded and nothing said.
+
+    Raises:
+        CheckpointError: the file cannot be read or belongs to another network.
+    """
+    settings = cfg.MODEL.BACKBONE
+    if not settings.PRETRAIN or cfg.MODEL.WEIGHTS:
+        return
+    if not settings.PRETRAIN_PATH:
+        log.warning(
+            "MODEL.BACKBONE.PRETRAIN is set but MODEL.BACKBONE.PRETRAIN_PATH names no file: "
+            "the backbone starts from random weights"
+        )
+        return
+    load_weights(backbone.trunk, settings.PRETRAIN_PATH)

@@ -1,0 +1,127 @@
+"""Weights into a network by name: older names, another inner width or number of classes, and what was left out."""
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from tabulate import tabulate
+
+from fastpatent.errors import CheckpointError
+from fastpatent.layers.non_local import NonLocal
+from fastpatent.models.state_file import read_state
+
+OLDER_NAMES = {"heads.bnneck.": "heads.bottleneck.0.", "heads.classifier.weight": "heads.weight"}
+# Kept in checkpoints of old, set by the config here.
+SETTINGS = {"pixel_mean", "pixel_std"}
+# Below this share of common backbone values the file is of another network: half a ResNet-101 is all of a ResNet-50.
+LEAST_SHARE = 2 / 3
+
+
+class Reshaped(NamedTuple):
+    """A parameter whose shape in the file is another than in the network as it was built."""
+
+    name: str
+    in_file: tuple
+    in_network: tuple
+    outcome: str
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of a weights file.
+
+    Attributes:
+        source: the file, for messages.
+        matched: names loaded.
+        missing: names of the network that the file lacks; they keep their values.
+        unexpected: names in the file without a place in the network, left out.
+        reshaped: Reshaped rows: non-local blocks that took the file's width, parameters left out for their shape.
+    """
+
+    source: str
+    matched: list
+    missing: list
+    unexpected: list
+    reshaped: list
+
+    def table(self, rows=20):
+        """Return one line of counts and, where anything was left out or changed, a table of at most `rows` lines of it."""
+        counts = f"{self.source}: {len(self.matched)} parameters loaded, {len(self.missing)} missing, "
+        counts += f"{len(self.unexpected)} without a place, {len(self.reshaped)} of another shape"
+        lines = [(row.name, list(row.in_file), list(row.in_network), row.outcome) for row in self.reshaped]
+        lines += [(name, "", "", "not in the file: keeps its value") for name in self.missing]
+        lines += [(name, "", "", "not in the network: left out") for name in self.unexpected]
+        if not lines:
+            return counts
+        if len(lines) > rows:
+            lines[rows:] = [(f"... and {len(lines) - rows} more", "", "", "")]
+        return counts + "\n" + tabulate(lines, headers=("parameter", "in file", "in network", "outcome"))
+
+
+def load_weights(model, source):
+    """Load a weights file into `model` in place.
+
+    Args:
+        model: module; where it has a `backbone`, that part decides whether the file fits.
+        source: path (see `fastpatent.models.state_file.read_state`) or a state dict. A prefix `module.` is dropped and
+            the older names heads.bnneck.* and heads.classifier.weight are understood.
+
+    Returns:
+        LoadReport.
+
+    Raises:
+        CheckpointError: the file cannot be read or belongs to another network; `model` is as it was.
+    """
+    is_path = isinstance(source, (str, Path))
+    found = {_todays_name(name): value for name, value in (read_state(source) if is_path else source).items()}
+    found = {name: value for name, value in found.items() if name not in SETTINGS}
+    source = str(source) if is_path else "state dict"
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    blocks = _other_widths(model, found)
+    widened = {f"{block}.{name}" for block in blocks for name in model.get_submodule(block).state_dict()}
+    matched = [name for name in found if name in own and (found[name].shape == own[name] or name in widened)]
+    _check_same_network(source, own, found, matched)
+
+    reshaped = []
+    for name in sorted(own.keys() & found.keys()):
+        if found[name].shape != own[name]:
+            outcome = "width taken from the file" if name in widened else "left out: keeps its value"
+            reshaped.append(Reshaped(name, tuple(found[name].shape), own[name], outcome))
+    for block, width in blocks.items():
+        model.get_submodule(block).set_width(width)
+    model.load_state_dict({name: found[name] for name in matched}, strict=False)
+    # Files older than torch 0.4.1 have no such counters, and nothing here reads them.
+    missing = [name for name in own if name not in found and not name.endswith("num_batches_tracked")]
+    return LoadReport(source, matched, missing, [name for name in found if name not in own], reshaped)
+
+
+def _todays_name(name):
+    name = name.removeprefix("module.")
+    for older, today in OLDER_NAMES.items():
+        if name.startswith(older):
+            return today + name.removeprefix(older)
+    return name
+
+
+def _other_widths(model, found):
+    """Return {name of a non-local block: its inner width in the file} where that is not the block's."""
+    blocks = {name: module for name, module in model.named_modules() if isinstance(module, NonLocal)}
+    widths = {name: len(found[f"{name}.g.weight"]) for name in blocks if f"{name}.g.weight" in found}
+    return {name: width for name, width in widths.items() if width != blocks[name].width}
+
+
+def _check_same_network(source, own, found, matched):
+    """Raise CheckpointError where too few values of the backbone, of the network or of the file, are in both."""
+    prefix = "backbone." if any(name.startswith("backbone.") for name in own) else ""
+    count = {name: value.numel() for name, value in found.items() if name.startswith(prefix)}
+    here = {name: math.prod(shape) for name, shape in own.items() if name.startswith(prefix)}
+    common = sum(count[name] for name in matched if name in count)
+    share = common / max(sum(count.values()), sum(here.values()), 1)
+    if share < LEAST_SHARE:
+        matched = set(matched)
+        missing = ", ".join([name for name in here if name not in matched][:3]) or "none"
+        unexpected = ", ".join([name for name in found if name not in matched][:3]) or "none"
+        raise CheckpointError(
+            f"{source}: belongs to another network: {share:.0%} of the backbone is common to both; "
+            f"first missing: {missing}; first without a place: {unexpected}"
+        )

@@ -1,0 +1,79 @@
+"""Conventions every ranking shares: which features are accepted, what cosine and euclidean mean, how big a block may be."""
+import numpy as np
+
+from fastpatent.errors import DataError, nearest
+
+METRICS = ("cosine", "euclidean")
+CHECKED_ROWS = 4096
+
+
+def as_features(features, name="features"):
+    """Return features as C-contiguous float32 [rows, dim], without a copy where they already are.
+
+    Raises:
+        DataError: not two-dimensional, or a row holds NaN or infinity (the row is named).
+    """
+    features = np.ascontiguousarray(features, dtype=np.float32)
+    if features.ndim != 2:
+        raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
+    for start in range(0, len(features), CHECKED_ROWS):
+        # A float64 sum of float32 values cannot overflow, so it is finite exactly where the whole row is.
+        finite = np.isfinite(features[start:start + CHECKED_ROWS].sum(axis=1, dtype=np.float64))
+        if not finite.all():
+            raise DataError(f"row {start + int(np.argmin(finite))} of the {name} holds NaN or infinity")
+    return features
+
+
+def as_pair(query, gallery, metric):
+    """Return query and gallery as checked features of one dimension, to be compared by `metric`.
+
+    Raises:
+        DataError: features of different dimension or not finite, or an unknown metric.
+    """
+    if metric not in METRICS:
+        raise DataError(f"unknown metric {metric!r}{nearest(metric, METRICS)}")
+    query, gallery = as_features(query, "query features"), as_features(gallery, "gallery features")
+    if query.shape[1] != gallery.shape[1]:
+        raise DataError(f"query features have {query.shape[1]} dimensions and gallery features {gallery.shape[1]}")
+    return query, gallery
+
+
+def squared_norms(features):
+    """Return the float64 [rows] squared euclidean norms of float [rows, dim]."""
+    return np.einsum("rd,rd->r", features, features, dtype=np.float64)
+
+
+def inverse_norms(features):
+    """Return float32 [rows]: 1 / norm of each row, and 0 for a zero row so that it is at cosine 0 from everything."""
+    norms = np.sqrt(squared_norms(features))
+    usable = norms > np.finfo(np.float32).tiny
+    return np.divide(1.0, norms, out=np.zeros_like(norms), where=usable).astype(np.float32)
+
+
+def normalise(features):
+    """Return a float32 copy of [rows, dim] with rows of unit norm; zero rows stay zero."""
+    return features * inverse_norms(features)[:, None]
+
+
+def pairwise_distance(query, gallery, metric="cosine"):
+    """Return every distance of a block of queries to a block of the gallery.
+
+    Args:
+        query: float [queries, dim].
+        gallery: float [gallery, dim].
+        metric: "cosine": 1 - inner product of the normalised rows, in 0..2, and 1 wherever a row is zero;
+            "euclidean": norm of the difference, from |q|^2 + |g|^2 - 2 q.g: squares below 1e-7 |g|^2 are rounding.
+
+    Returns:
+        float32 [queries, gallery].
+    """
+    query, gallery = as_pair(query, gallery, metric)
+    if metric == "cosine":
+        return 1 - normalise(query) @ normalise(gallery).T
+    squares = squared_norms(query)[:, None] + squared_norms(gallery) - 2 * (query @ gallery.T)
+    return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
+
+
+def rows_within(memory, row_bytes, multiple=1):
+    """Return how many rows of `row_bytes` fit in `memory` bytes: a multiple of `multiple`, and at least one of it."""
+    return max(1, memory // (row_bytes * multiple)) * multiple

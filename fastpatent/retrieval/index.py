@@ -1,0 +1,91 @@
+"""Exact nearest gallery rows with FAISS, in blocks that fit a memory budget."""
+import faiss
+import numpy as np
+
+from fastpatent.errors import DataError
+from fastpatent.retrieval.distance import as_pair, normalise, rows_within
+from fastpatent.retrieval.scores import score_strips
+
+SEARCHED_QUERIES = 4096
+GALLERY_MULTIPLE = 1024  # FAISS multiplies 1024 gallery rows at a time: blocks on that grid do not change its products
+DEFAULT_MEMORY = 256 * 2**20
+
+
+def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
+    """Return the k gallery rows nearest to each query, best first; of equally near rows the lower index comes first.
+
+    Exact search on the CPU, or on all GPUs where FAISS finds any.
+
+    Args:
+        query: float [queries, dim].
+        gallery: float [gallery, dim].
+        k: how many; all of the gallery where it has fewer rows.
+        metric: "cosine" or "euclidean".
+        memory: bytes for a block of the gallery and its index, above the features and the result.
+
+    Returns:
+        (indices, scores): int64 and float32 [queries, min(k, gallery)]. A score is the cosine similarity, or minus the
+        euclidean distance; higher is nearer.
+
+    Raises:
+        DataError: k below 1, features not finite or of different dimension, or an unknown metric.
+    """
+    query, gallery = as_pair(query, gallery, metric)
+    if k < 1:
+        raise DataError(f"k must be at least 1, not {k}")
+    k = min(k, len(gallery))
+    if not len(query) or not k:
+        return np.zeros((len(query), k), np.int64), np.zeros((len(query), k), np.float32)
+    # One row more than asked shows whether the last place is shared: FAISS does not say which of equal rows it keeps.
+    indices, scores = _search(query, gallery, min(k + 1, len(gallery)), metric, memory)
+    if len(gallery) > k:
+        shared = np.flatnonzero(scores[:, k - 1] == scores[:, k])
+        indices, scores = indices[:, :k].copy(), scores[:, :k].copy()
+        for start in range(0, len(shared), SEARCHED_QUERIES):
+            rows = shared[start:start + SEARCHED_QUERIES]
+            indices[rows] = _rank_ties(query[rows], gallery, k, metric)
+    return indices, scores
+
+
+def _search(query, gallery, k, metric, memory):
+    """Return (indices, scores) of the k nearest rows; which of the rows tied for the last place are kept is left open."""
+    indices = np.zeros((len(query), 0), np.int64)
+    scores = np.zeros((len(query), 0), np.float32)
+    block_rows = rows_within(memory, 2 * 4 * gallery.shape[1], GALLERY_MULTIPLE)
+    for first in range(0, len(gallery), block_rows):
+        block = _prepare(gallery[first:first + block_rows], metric)
+        index = _build(block, metric)
+        found = [index.search(_prepare(query[start:start + SEARCHED_QUERIES], metric), min(k, len(block)))
+                 for start in range(0, len(query), SEARCHED_QUERIES)]
+        products = np.concatenate([values for values, _ in found])
+        indices = np.concatenate([indices] + [np.concatenate([rows for _, rows in found]) + first], axis=1)
+        scores = np.concatenate([scores, products if metric == "cosine" else -np.sqrt(np.maximum(products, 0))], axis=1)
+        order = np.lexsort((indices, -scores))[:, :k]
+        indices, scores = np.take_along_axis(indices, order, 1), np.take_along_axis(scores, order, 1)
+    return indices, scores
+
+
+def _prepare(rows, metric):
+    """Return the rows of which FAISS takes inner products (cosine) or squared distances (euclidean)."""
+    return normalise(rows) if metric == "cosine" else rows
+
+
+def _build(rows, metric):
+    """Return a flat FAISS index of rows, on all GPUs where there are any."""
+    index = (faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2)(rows.shape[1])
+    if getattr(faiss, "get_num_gpus", int)() > 0:
+        index = faiss.index_cpu_to_all_gpus(index)
+    index.add(rows)
+    return index
+
+
+def _rank_ties(query, gallery, k, metric):
+    """Return int64 [queries, k] by looking at every score: the slow way, for queries whose last place is shared."""
+    indices = np.empty((len(query), k), np.int64)
+    for start, strip in score_strips(query, gallery, metric):
+        for row, scores in enumerate(strip, start):
+            last = np.partition(scores, len(scores) - k)[len(scores) - k]
+            nearer = np.flatnonzero(scores > last)
+            chosen = np.concatenate([nearer, np.flatnonzero(scores == last)[:k - len(nearer)]])
+            indices[row] = chosen[np.lexsort((chosen, -scores[chosen]))]
+    return indices

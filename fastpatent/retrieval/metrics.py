@@ -1,0 +1,135 @@
+"""Exact rank metrics in bounded memory: AP (DeepPatent paper, eq. 6), Acc@k, INP and truncated AP.
+
+Ranks are counted, not sorted: no step sorts the gallery or holds a matrix of queries x gallery. Tied gallery rows rank by
+their index, lower first, so a figure never depends on how the work was cut into blocks.
+"""
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from fastpatent.errors import DataError
+from fastpatent.retrieval.distance import as_pair
+from fastpatent.retrieval.kernel import relevant_ranks
+from fastpatent.retrieval.scores import score_strips
+
+
+@dataclass(frozen=True)
+class RankMetrics:
+    """The ranks of every query's relevant gallery rows, and the figures that follow from them.
+
+    A query without a relevant row has no figure (NaN, rank 0) and is left out of every mean.
+
+    Attributes:
+        ranks: int64 [total relevant], 1-based, ascending for each query, query after query.
+        relevant: int64 [queries], how many of `ranks` belong to each query.
+        accuracy_at: the k of Acc@k in `summary`.
+    """
+
+    ranks: np.ndarray
+    relevant: np.ndarray
+    accuracy_at: tuple = field(default=(1, 5, 10, 20))
+
+    @cached_property
+    def average_precision(self):
+        """float64 [queries]: mean over the relevant rows of the precision at their rank; NaN without a relevant row."""
+        return self.average_precision_at(np.iinfo(np.int64).max)
+
+    def average_precision_at(self, depth):
+        """Return float64 [queries]: AP over the first `depth` ranks, divided by min(relevant, depth).
+
+        Args:
+            depth: int or int [queries]. 10: the challenge's AP@10; `relevant`: AP@R; the largest number of relevant
+                rows of any query: the AP of Higuchi & Yanai, whose divisor is then every query's own relevant.
+        """
+        depth = np.broadcast_to(depth, self.relevant.shape)
+        hits = np.arange(1, len(self.ranks) + 1) - np.repeat(np.cumsum(self.relevant) - self.relevant, self.relevant)
+        precision = np.where(self.ranks <= depth[self._owner], hits / self.ranks, 0.0)
+        sums = np.bincount(self._owner, weights=precision, minlength=len(self.relevant))
+        return self._of_matched(sums, np.minimum(self.relevant, depth))
+
+    @cached_property
+    def inverse_negative_penalty(self):
+        """float64 [queries]: relevant rows over the rank of the last of them (Ye et al., 2021); NaN without any."""
+        last = np.zeros(len(self.relevant), np.int64)
+        last[self.matched] = self.ranks[np.cumsum(self.relevant)[self.matched] - 1]
+        return self._of_matched(self.relevant, last)
+
+    @cached_property
+    def first_hit(self):
+        """int64 [queries]: rank of the nearest relevant row, from 1; 0 without any."""
+        first = np.zeros(len(self.relevant), np.int64)
+        first[self.matched] = self.ranks[(np.cumsum(self.relevant) - self.relevant)[self.matched]]
+        return first
+
+    @cached_property
+    def matched(self):
+        """bool [queries]: whether the gallery holds a relevant row."""
+        return self.relevant > 0
+
+    @cached_property
+    def summary(self):
+        """dict of means over the matched queries, as fractions (NaN where no query is matched), and two counts.
+
+        mAP; Acc@k: share of queries with a relevant row in the first k; mAP@10; mAP@R; mINP; queries: how many were
+        evaluated; unmatched: how many were left out because the gallery holds nothing relevant to them.
+        """
+        figures = {"mAP": self.average_precision}
+        figures |= {f"Acc@{k}": (self.first_hit <= k).astype(np.float64) for k in self.accuracy_at}
+        figures |= {"mAP@10": self.average_precision_at(10), "mAP@R": self.average_precision_at(self.relevant),
+                    "mINP": self.inverse_negative_penalty}
+        evaluated = int(self.matched.sum())
+        means = {name: float(values[self.matched].mean()) if evaluated else float("nan")
+                 for name, values in figures.items()}
+        return means | {"queries": evaluated, "unmatched": len(self.relevant) - evaluated}
+
+    @cached_property
+    def _owner(self):
+        """int64 [total relevant]: the query each rank belongs to."""
+        return np.repeat(np.arange(len(self.relevant)), self.relevant)
+
+    def _of_matched(self, above, below):
+        """Return above / below in float64, NaN for unmatched queries."""
+        return np.divide(above, below, out=np.full(len(self.relevant), np.nan), where=self.matched)
+
+
+def rank_metrics(query, gallery, query_identities, gallery_identities, metric="cosine", accuracy_at=(1, 5, 10, 20)):
+    """Rank the whole gallery for every query and measure where the drawings of its identity come.
+
+    Memory above the features: 2 KiB a gallery row (see `score_strips`) and 16 bytes a relevant row.
+
+    Args:
+        query: float [queries, dim].
+        gallery: float [gallery, dim].
+        query_identities: sequence of str [queries]; None is a query that nothing matches.
+        gallery_identities: sequence of str [gallery]; None is a distractor.
+        metric: "cosine" or "euclidean".
+        accuracy_at: the k of Acc@k.
+
+    Returns:
+        RankMetrics.
+
+    Raises:
+        DataError: as many identities as features are needed; features must be finite and of one dimension.
+    """
+    query, gallery = as_pair(query, gallery, metric)
+    for features, identities, name in ((query, query_identities, "query"), (gallery, gallery_identities, "gallery")):
+        if len(features) != len(identities):
+            raise DataError(f"{len(features)} {name} features came with {len(identities)} identities")
+    members, first, last = _group(query_identities, gallery_identities)
+    ranks = [np.zeros(0, np.int64)]
+    for start, scores in score_strips(query, gallery, metric):
+        rows = slice(start, start + len(scores))
+        ranks.append(relevant_ranks(scores, members, first[rows], last[rows]))
+    return RankMetrics(np.concatenate(ranks), last - first, tuple(accuracy_at))
+
+
+def _group(query_identities, gallery_identities):
+    """Return int64 (members, first, last): members[first[i]:last[i]] are the gallery rows relevant to query i, ascending."""
+    codes = {}
+    gallery_codes = np.array([-1 if name is None else codes.setdefault(name, len(codes)) for name in gallery_identities],
+                             np.int64)
+    query_codes = np.array([-2 if name is None else codes.get(name, -2) for name in query_identities], np.int64)
+    members = np.argsort(gallery_codes, kind="stable")
+    grouped = gallery_codes[members]
+    return members, np.searchsorted(grouped, query_codes), np.searchsorted(grouped, query_codes, side="right")

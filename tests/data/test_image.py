@@ -1,0 +1,290 @@
+"""Drawings of every colour mode, written by PIL or byte by byte, and files that are none."""
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+
+from fastpatent.data.image import open_drawing, read_drawing
+from fastpatent.errors import DataError
+
+
+def ramp(height=13, width=17):
+    """uint8 [height, width] with every corner case of a grey level: 0, 255 and between."""
+    grey = np.arange(height * width, dtype=np.uint32).reshape(height, width) * 255 // (height * width - 1)
+    return grey.astype(np.uint8)
+
+
+def binary(height=13, width=17):
+    return np.where((np.arange(height)[:, None] * 3 + np.arange(width)) % 4 == 0, 0, 255).astype(np.uint8)
+
+
+def luma(rgb):
+    """ITU-R 601-2 in float64, [..., 3] -> [...]."""
+    return rgb.astype(np.float64) @ [0.299, 0.587, 0.114]
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "TIF", "tiff"])
+def test_one_bit_and_grey_are_exact(tmp_path, suffix):
+    for name, image, truth in (
+        ("1", Image.fromarray(binary()).convert("1"), binary()),
+        ("L", Image.fromarray(ramp()), ramp()),
+    ):
+        path = tmp_path / f"{name}.{suffix}"
+        image.save(path)
+        read = read_drawing(path)
+        assert read.dtype == np.uint8
+        np.testing.assert_array_equal(read, truth)
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("compression", [None, "group4", "tiff_lzw"])
+def test_one_bit_tiff_of_both_photometrics(tmp_path, photometric, compression):
+    path = tmp_path / "sheet.tif"
+    Image.fromarray(binary()).convert("1").save(path, compression=compression, tiffinfo={262: photometric})
+    with Image.open(path) as written:
+        assert written.tag_v2[262] == photometric
+    np.testing.assert_array_equal(read_drawing(path), binary())
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_shallow_grey_png_reaches_white(tmp_path, bits):
+    levels = np.arange(2**bits, dtype=np.uint8)[None]
+    path = tmp_path / "grey.png"
+    path.write_bytes(png(levels.shape[1], 1, bits, 0, packed(levels, bits)))
+    np.testing.assert_array_equal(read_drawing(path), levels * (255 // (2**bits - 1)))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_transparent_grey_level_is_paper(tmp_path, bits):
+    """A tRNS chunk names a level in the file's own depth; here black is the transparent one."""
+    levels = np.array([[0, 1, 2**bits - 1]], np.uint32)
+    path = tmp_path / "key.png"
+    path.write_bytes(png(3, 1, bits, 0, packed(levels, bits), transparency=struct.pack(">H", 0)))
+    scale = 255 / (2**bits - 1)
+    np.testing.assert_array_equal(read_drawing(path), [[255, round(scale), 255]])
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path, suffix):
+    deep = np.linspace(0, 65535, 300).astype(np.uint16).reshape(15, 20)
+    path = tmp_path / f"deep.{suffix}"
+    Image.fromarray(deep).save(path)
+    np.testing.assert_array_equal(read_drawing(path), np.rint(deep / 257.0))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("photometric", [0, 1])
+def test_sixteen_bit_tiff_of_both_orders(tmp_path, order, photometric):
+    deep = np.array([[0, 257, 32896, 65535]], np.uint16)
+    path = tmp_path / "deep.tif"
+    path.write_bytes(tiff(order, 4, 1, 16, photometric, deep.astype(f"{order}u2").tobytes()))
+    if (order, photometric) == (">", 0):
+        with pytest.raises(DataError, match="deep.tif"):  # PIL knows no such mode; an error, never an inverted drawing
+            read_drawing(path)
+        return
+    truth = np.array([[0, 1, 128, 255]])
+    np.testing.assert_array_equal(read_drawing(path), truth if photometric else 255 - truth)
+
+
+def test_twelve_bit_tiff_reaches_white(tmp_path):
+    path = tmp_path / "twelve.tif"
+    path.write_bytes(tiff("<", 2, 1, 12, 1, bytes([0x00, 0x0F, 0xFF])))
+    np.testing.assert_array_equal(read_drawing(path), [[0, 255]])
+
+
+def test_thirty_two_bits_are_refused(tmp_path):
+    path = tmp_path / "float.tif"
+    Image.fromarray(np.ones((3, 3), np.float32)).save(path)
+    with pytest.raises(DataError, match=r"float\.tif.*32 bits"):
+        read_drawing(path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
+def test_colours_become_luma(tmp_path, suffix):
+    rgb = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+    rgb[0, 0] = 255
+    path = tmp_path / f"colour.{suffix}"
+    Image.fromarray(rgb).save(path)
+    read = read_drawing(path)
+    assert read[0, 0] == 255
+    np.testing.assert_allclose(read, luma(rgb), atol=0.51)
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_transparency_shows_white_paper(tmp_path, mode, suffix):
+    generator = np.random.default_rng(1)
+    alpha = generator.integers(0, 256, (12, 10), dtype=np.uint8)
+    alpha[0, :3] = [0, 255, 128]
+    colour = generator.integers(0, 256, (12, 10, 1 if mode == "LA" else 3), dtype=np.uint8)
+    colour[0, 0] = 0
+    path = tmp_path / f"clear.{suffix}"
+    Image.fromarray(np.concatenate([colour, alpha[..., None]], 2)).save(path)
+    opacity = alpha[..., None] / 255
+    shown = colour * opacity + 255 * (1 - opacity)
+    read = read_drawing(path)
+    assert read[0, 0] == 255
+    np.testing.assert_allclose(read, shown[..., 0] if mode == "LA" else luma(shown), atol=1.01)
+
+
+@pytest.mark.parametrize("transparent", [None, 2, bytes([255, 255, 0])])
+def test_palettes(tmp_path, transparent):
+    image = Image.fromarray(np.array([[0, 1, 2, 1]], np.uint8)).convert("L")
+    palette = Image.new("P", (4, 1))
+    palette.putpalette([255, 255, 255, 0, 0, 0, 255, 0, 0])
+    palette.putdata(list(image.getdata()))
+    path = tmp_path / "palette.png"
+    palette.save(path, **({} if transparent is None else {"transparency": transparent}))
+    red = round(255 * 0.299) if transparent is None else 255
+    np.testing.assert_allclose(read_drawing(path), [[255, 0, red, 0]], atol=1)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg"])
+def test_cmyk_paper_is_white(tmp_path, suffix):
+    path = tmp_path / f"ink.{suffix}"
+    page = np.zeros((16, 32, 4), np.uint8)
+    page[:, 16:, 3] = 255
+    Image.fromarray(page, "CMYK").save(path, **({"quality": 100} if suffix == "jpg" else {}))
+    read = read_drawing(path)
+    assert read[8, 4] == 255 and read[8, 28] <= 2
+
+
+def test_jpeg_is_turned_upright(tmp_path):
+    grey = np.full((16, 32), 255, np.uint8)
+    grey[:, :16] = 0
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the page must be turned by 90 degrees
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(grey).save(path, exif=exif, quality=95)
+    read = read_drawing(path)
+    assert read.shape == (32, 16) and read[2].mean() < 5 and read[-3].mean() > 250
+
+
+def test_first_page_of_many(tmp_path):
+    path = tmp_path / "pages.tif"
+    pages = [Image.fromarray(np.full((4, 6), level, np.uint8)) for level in (200, 10, 20)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    np.testing.assert_array_equal(read_drawing(path), np.full((4, 6), 200))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 6000), (6000, 1), (6000, 6000)])
+def test_extreme_sizes(tmp_path, size):
+    path = tmp_path / "sheet.png"
+    Image.new("1", size, 1).save(path)
+    read = read_drawing(path)
+    assert read.shape == size[::-1] and read.min() == 255
+
+
+@pytest.mark.parametrize("largest", [400, 150])
+def test_bombs_are_refused_at_either_level(tmp_path, monkeypatch, largest):
+    """PIL only warns up to twice its limit."""
+    path = tmp_path / "bomb.png"
+    Image.new("1", (21, 20)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", largest)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match=r"bomb\.png: refused, more than \d+ pixels"):
+            read_drawing(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 420)
+    assert read_drawing(path).shape == (20, 21)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "bmp"])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
+def test_truncated_files(tmp_path, suffix, kept):
+    path = tmp_path / f"half.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(noise).save(path, **({"compression": "tiff_lzw"} if suffix == "tif" else {}))
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(DataError, match=rf"half\.{suffix}: cannot be read as a drawing"):
+        read_drawing(path)
+
+
+def test_damaged_pixels(tmp_path):
+    path = tmp_path / "damaged.png"
+    Image.fromarray(ramp(64, 64)).save(path)
+    data = bytearray(path.read_bytes())
+    start = data.index(b"IDAT") + 20
+    data[start:start + 20] = bytes(20)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="damaged.png"):
+        read_drawing(path)
+
+
+def test_files_that_are_no_drawings(tmp_path):
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "text.png").write_text("not a picture")
+    Image.new("L", (4, 4)).save(tmp_path / "picture.gif")
+    (tmp_path / "picture.gif").rename(tmp_path / "gif.png")
+    for name, reason in (
+        ("empty.png", "the file is empty"),
+        ("text.png", "no whole PNG"),
+        ("gif.png", "no whole PNG"),
+        ("absent.png", "no such drawing"),
+        ("text.png/inside.png", "no such drawing"),
+        (".", "directory"),
+    ):
+        with pytest.raises(DataError) as error:
+            read_drawing(tmp_path / name)
+        assert str(tmp_path / name) in str(error.value) and reason in str(error.value)
+
+
+def test_bytes_in_hand_read_as_the_file(tmp_path):
+    path = tmp_path / "sheet.png"
+    Image.fromarray(ramp()).save(path)
+    assert open_drawing("elsewhere", path.read_bytes()).tobytes() == open_drawing(path).tobytes()
+    with pytest.raises(DataError, match="elsewhere.*empty"):
+        open_drawing("elsewhere", b"")
+
+
+def test_overlong_text_chunk_is_an_error(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("note", "x" * (PngImagePlugin.MAX_TEXT_CHUNK + 1), zip=True)
+    path = tmp_path / "text.png"
+    Image.new("L", (4, 4)).save(path, pnginfo=info)
+    with pytest.raises(DataError, match="text.png"):
+        read_drawing(path)
+
+
+def test_real_sheets_are_white_paper_with_black_lines(shared):
+    sheets = sorted((shared / "impact/patents").glob("*/*.TIF"))[:4]
+    for sheet in sheets:
+        read = read_drawing(sheet)
+        assert set(np.unique(read)) == {0, 255} and np.mean(read == 255) > 0.8
+
+
+def packed(levels, bits):
+    """Rows of PNG samples: filter byte, then `bits` a sample, most significant first."""
+    rows = b""
+    for row in levels:
+        text = "".join(f"{int(level):0{bits}b}" for level in row)
+        text += "0" * (-len(text) % 8)
+        rows += b"\0" + int(text, 2).to_bytes(len(text) // 8, "big")
+    return rows
+
+
+def png(width, height, bits, colour_type, rows, transparency=None):
+    """A PNG file by its specification."""
+
+    def chunk(name, body):
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    body = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
+    if transparency is not None:
+        body += chunk(b"tRNS", transparency)
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def tiff(order, width, height, bits, photometric, pixels):
+    """An uncompressed one-strip TIFF file by its specification."""
+    fields = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 273: 0, 277: 1, 278: height, 279: len(pixels)}
+    fields[273] = 8 + 2 + 12 * len(fields) + 4
+    directory = struct.pack(f"{order}H", len(fields))
+    for tag, value in fields.items():
+        directory += struct.pack(f"{order}HHII", tag, 4, 1, value)
+    header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8)
+    return header + directory + struct.pack(f"{order}I", 0) + pixels

@@ -1,0 +1,70 @@
+import pytest
+import torch
+from torch import nn
+
+from fastpatent.config import get_cfg
+from fastpatent.engine.optimizer import build_clipper, build_optimizer
+from fastpatent.errors import ConfigError
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+        self.heads = nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2))
+        self.heads[1].bias.requires_grad_(False)
+
+
+def config(**solver):
+    cfg = get_cfg()
+    cfg.merge_from_list([word for key, value in solver.items() for word in (f"SOLVER.{key}", value)])
+    return cfg
+
+
+def test_every_rule_reaches_its_parameters():
+    model = Network()
+    cfg = config(BASE_LR=1.0, HEADS_LR_FACTOR=10.0, BIAS_LR_FACTOR=2.0, WEIGHT_DECAY=0.1, WEIGHT_DECAY_NORM=0.2, WEIGHT_DECAY_BIAS=0.3)
+    found = {p: (g["lr"], g["weight_decay"]) for g in build_optimizer(cfg, model).param_groups for p in g["params"]}
+    named = {name: found[p] for name, p in model.named_parameters() if p in found}
+    assert named == {
+        "backbone.0.weight": (1, 0.1), "backbone.0.bias": (2, 0.3), "backbone.1.weight": (1, 0.2), "backbone.1.bias": (2, 0.3),
+        "heads.0.weight": (10, 0.1), "heads.0.bias": (20, 0.3), "heads.1.weight": (10, 0.2),
+    }  # fmt: skip
+
+
+def test_equal_settings_share_a_group():
+    assert len(build_optimizer(config(), Network()).param_groups) == 1
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
+def test_a_step_equals_torchs_own_in_float64(name):
+    torch.manual_seed(0)
+    weight = nn.Linear(3, 1, bias=False).double()
+    twin = nn.Linear(3, 1, bias=False).double()
+    twin.load_state_dict(weight.state_dict())
+    ours = build_optimizer(config(OPT=name, BASE_LR=0.1, WEIGHT_DECAY=0.01, MOMENTUM=0.9), weight)
+    options = {"momentum": 0.9} if name == "SGD" else {}
+    theirs = getattr(torch.optim, name)(twin.parameters(), lr=0.1, weight_decay=0.01, foreach=False, **options)
+    for _ in range(3):
+        for module, optimizer in ((weight, ours), (twin, theirs)):
+            optimizer.zero_grad()
+            module(torch.arange(3.0).double()).square().backward()
+            optimizer.step()
+    torch.testing.assert_close(weight.weight, twin.weight)
+
+
+def test_an_unknown_optimizer_is_named():
+    with pytest.raises(ConfigError, match="SOLVER.OPT.*AdamV.*did you mean"):
+        build_optimizer(config(OPT="AdamV"), Network())
+
+
+@pytest.mark.parametrize("kind, expected", [("norm", [0.6, 0.8]), ("value", [1.0, 1.0])])
+def test_each_parameter_is_clipped_by_itself(kind, expected):
+    cfg = get_cfg()
+    clip = ["SOLVER.CLIP_GRADIENTS.ENABLED", True, "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", kind, "SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 1.0]
+    cfg.merge_from_list(clip)
+    large, small = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
+    large.grad, small.grad = torch.tensor([3.0, 4.0]), torch.tensor([0.1, 0.1])
+    build_clipper(cfg)([large, small])
+    torch.testing.assert_close(large.grad, torch.tensor(expected), rtol=1e-4, atol=0)
+    torch.testing.assert_close(small.grad, torch.tensor([0.1, 0.1]))

@@ -1,0 +1,138 @@
+"""Rank metrics against the reference, scikit-learn and formulas over a full sort in float64."""
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from fastpatent.errors import DataError
+from fastpatent.retrieval import scores as scores_module
+from fastpatent.retrieval.metrics import RankMetrics, rank_metrics
+
+METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+
+
+def relevance_by_sort(scores, query_identities, gallery_identities):
+    """Return a bool list per query: whether the row at each rank is relevant, after a stable sort in float64."""
+    order = np.argsort(-np.round(scores, 9), axis=1, kind="stable")
+    return [np.array(gallery_identities)[row] == identity for row, identity in zip(order, query_identities)]
+
+
+def precision_by_loop(relevance, depth):
+    """Return AP over the first `depth` places, divided by min(relevant, depth), by walking down the list."""
+    hits, total = 0, 0.0
+    for rank, relevant in enumerate(relevance[:depth], 1):
+        hits += relevant
+        total += relevant * hits / rank
+    return total / min(sum(relevance), depth)
+
+
+@METRICS
+def test_figures_meet_the_reference(ranking, metric):
+    found = rank_metrics(ranking["query"], ranking["gallery"], ranking["query_labels"].astype(str),
+                         ranking["gallery_labels"].astype(str), metric)
+    np.testing.assert_allclose(found.average_precision, ranking[f"{metric}.AP"], rtol=1e-12)
+    np.testing.assert_allclose(found.inverse_negative_penalty, ranking[f"{metric}.INP"], rtol=1e-12)
+    for k in (1, 5, 10, 20):
+        assert found.summary[f"Acc@{k}"] == pytest.approx(ranking[f"{metric}.cmc"][k - 1], rel=1e-6)
+    assert found.summary["mAP"] == pytest.approx(np.nanmean(ranking[f"{metric}.AP"]), rel=1e-12)
+    assert (found.summary["queries"], found.summary["unmatched"]) == (90, 0)
+    if metric == "cosine":
+        np.testing.assert_allclose(found.average_precision, ranking["deeppatent.AP"], rtol=1e-12)
+
+
+def test_truncated_precision_meets_the_reference(ranking):
+    found = rank_metrics(ranking["query"], ranking["gallery"], ranking["query_labels"].astype(str),
+                         ranking["gallery_labels"].astype(str), "euclidean")
+    cut = found.average_precision_at(found.relevant.max()).mean()
+    assert cut == pytest.approx(ranking["pml_max_bin_count.mean_average_precision"], rel=1e-12)
+    assert found.summary["mAP@R"] == pytest.approx(ranking["pml_max_bin_count.mean_average_precision_at_r"], rel=1e-12)
+    assert found.summary["Acc@1"] == pytest.approx(ranking["pml_max_bin_count.precision_at_1"], rel=1e-12)
+
+
+@METRICS
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("rows", [40, 1300])
+def test_figures_meet_a_sort_in_float64(float64_scores, clustered, few_values, metric, ties, rows):
+    query, gallery, query_identities, gallery_identities = clustered(30, rows, 12, 6)
+    if ties:
+        query, gallery = few_values(30, 12), few_values(rows, 12)
+    found = rank_metrics(query, gallery, query_identities, gallery_identities, metric)
+    relevance = relevance_by_sort(float64_scores(query, gallery, metric), query_identities, gallery_identities)
+    places = [np.flatnonzero(row) + 1 for row in relevance]
+    np.testing.assert_array_equal(found.ranks, np.concatenate(places))
+    np.testing.assert_array_equal(found.first_hit, [ranks[0] for ranks in places])
+    np.testing.assert_allclose(found.inverse_negative_penalty, [len(ranks) / ranks[-1] for ranks in places])
+    np.testing.assert_allclose(found.average_precision, [precision_by_loop(row, rows) for row in relevance])
+    np.testing.assert_allclose(found.average_precision_at(10), [precision_by_loop(row, 10) for row in relevance])
+    for k in (1, 5, 10, 20):
+        assert found.summary[f"Acc@{k}"] == pytest.approx(np.mean([row[:k].any() for row in relevance]))
+    # scikit-learn gives tied rows one common rank, so it is told the order that the lower index decides.
+    by_rank = -np.arange(rows)
+    np.testing.assert_allclose(found.average_precision, [average_precision_score(row, by_rank) for row in relevance])
+
+
+def test_precision_is_scikit_learns_where_nothing_ties(float64_scores, clustered):
+    query, gallery, query_identities, gallery_identities = clustered(20, 500, 32, 5, spread=3.0)
+    found = rank_metrics(query, gallery, query_identities, gallery_identities)
+    truth = [average_precision_score(np.array(gallery_identities) == identity, scores)
+             for identity, scores in zip(query_identities, float64_scores(query, gallery, "cosine"))]
+    np.testing.assert_allclose(found.average_precision, truth, rtol=1e-12)
+
+
+@METRICS
+def test_ranks_depend_neither_on_tiles_nor_on_the_other_queries(rng, clustered, metric, monkeypatch):
+    query, gallery, query_identities, gallery_identities = clustered(600, 1500, 64, 20)
+    gallery[rng.integers(0, 1500, 700)] = gallery[rng.integers(0, 1500, 700)]
+    found = rank_metrics(query, gallery, query_identities, gallery_identities, metric)
+    alone = rank_metrics(query[599:], gallery, query_identities[599:], gallery_identities, metric)
+    np.testing.assert_array_equal(alone.ranks, found.ranks[-len(alone.ranks):])
+    monkeypatch.setattr(scores_module, "TILE_QUERIES", 64)
+    monkeypatch.setattr(scores_module, "TILE_GALLERY", 128)
+    np.testing.assert_array_equal(
+        rank_metrics(query, gallery, query_identities, gallery_identities, metric).ranks, found.ranks)
+
+
+@METRICS
+def test_a_tied_row_of_a_lower_index_counts_as_closer(metric):
+    gallery = np.ones((5, 3), np.float32)
+    found = rank_metrics(gallery[:1], gallery, ["a"], ["b", "a", "b", "a", "b"], metric)
+    np.testing.assert_array_equal(found.ranks, [2, 4])
+
+
+def test_queries_without_a_match_are_counted_and_left_out():
+    rows = np.eye(4, dtype=np.float32)
+    found = rank_metrics(rows, rows, ["a", "nowhere", None, "d"], ["a", None, "c", "d"])
+    np.testing.assert_array_equal(found.average_precision, [1, np.nan, np.nan, 1])
+    np.testing.assert_array_equal(found.inverse_negative_penalty, [1, np.nan, np.nan, 1])
+    np.testing.assert_array_equal(found.first_hit, [1, 0, 0, 1])
+    assert found.summary["mAP"] == found.summary["Acc@1"] == 1
+    assert (found.summary["queries"], found.summary["unmatched"]) == (2, 2)
+
+
+@pytest.mark.parametrize("queries, rows", [(0, 3), (3, 0), (0, 0)])
+def test_nothing_to_rank_gives_no_figure(queries, rows):
+    found = rank_metrics(np.ones((queries, 2)), np.ones((rows, 2)), ["a"] * queries, ["a"] * rows)
+    assert np.isnan(found.summary["mAP"])
+    assert (found.summary["queries"], found.summary["unmatched"]) == (0, queries)
+
+
+def test_zero_features_rank_by_index():
+    found = rank_metrics(np.zeros((1, 3)), np.zeros((3, 3)), ["b"], ["a", "b", "b"])
+    np.testing.assert_array_equal(found.ranks, [2, 3])
+
+
+@pytest.mark.parametrize("depth, expected", [(1, 0), (2, 0.25), (10, (1 / 2 + 2 / 3) / 3), (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)])
+def test_truncated_precision_by_hand(depth, expected):
+    found = RankMetrics(np.array([2, 3, 30]), np.array([3]))
+    np.testing.assert_allclose(found.average_precision_at(depth), [expected])
+
+
+def test_accuracy_is_reported_where_asked():
+    rows = np.eye(3, dtype=np.float32)
+    summary = rank_metrics(rows, rows[::-1], ["a", "b", "c"], ["a", "b", "c"], accuracy_at=(1, 3)).summary
+    assert [name for name in summary if name.startswith("Acc")] == ["Acc@1", "Acc@3"]
+    assert (summary["Acc@1"], summary["Acc@3"]) == (pytest.approx(1 / 3), 1)
+
+
+def test_as_many_identities_as_features():
+    with pytest.raises(DataError, match="2 gallery features came with 1 identities"):
+        rank_metrics(np.ones((1, 2)), np.ones((2, 2)), ["a"], ["a"])
