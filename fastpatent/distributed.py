@@ -1,7 +1,8 @@
 """The few questions every room asks of torch.distributed, answered alike in one process and in many."""
+import io
+
 import torch
 import torch.distributed as dist
-from torch.distributed.nn.functional import all_gather
 
 
 def world_size():
@@ -20,6 +21,22 @@ def barrier():
         dist.barrier()
 
 
+class _Gather(torch.autograd.Function):
+    """all_gather whose backward sums what every process's loss says of this process's rows."""
+
+    @staticmethod
+    def forward(context, rows):
+        parts = [torch.empty_like(rows) for _ in range(world_size())]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context, gradient):
+        gradient = gradient.contiguous()
+        dist.all_reduce(gradient)
+        return gradient.chunk(world_size())[rank()]
+
+
 def gather_with_gradient(rows):
     """Join the rows of all processes in rank order; gradients flow back to the process that owns each row.
 
@@ -32,7 +49,7 @@ def gather_with_gradient(rows):
     Returns:
         tensor [world size * local batch, ...].
     """
-    return rows if world_size() == 1 else torch.cat(all_gather(rows))
+    return rows if world_size() == 1 else _Gather.apply(rows)
 
 
 def gather_labels(labels):
@@ -42,3 +59,18 @@ def gather_labels(labels):
     parts = [torch.empty_like(labels) for _ in range(world_size())]
     dist.all_gather(parts, labels)
     return torch.cat(parts)
+
+
+def collect(value):
+    """Return the values of all processes, in rank order, on the first; None on the others.
+
+    Args:
+        value: tensors in plain containers, with plain values, as `torch.save` takes them.
+    """
+    if world_size() == 1:
+        return [value]
+    packed = io.BytesIO()  # torch.save, because plain pickling of some tensors cannot be undone
+    torch.save(value, packed)
+    parts = [None] * world_size() if rank() == 0 else None
+    dist.gather_object(packed.getvalue(), parts)
+    return None if parts is None else [torch.load(io.BytesIO(part), weights_only=True) for part in parts]

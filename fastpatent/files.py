@@ -6,7 +6,7 @@ from pathlib import Path
 def write_atomically(path, write):
     """Call `write(temporary path)` beside `path`, then rename: a reader sees the old file or the new, never half of one.
 
-    A full disk, an error or a kill leaves the old file as it was; the error is passed on.
+    A full disk, an error or a kill leaves the old file as it was; the error is passed on, an OSError with the name of `path`.
 
     Args:
         path: the file to write.
@@ -19,5 +19,7 @@ def write_atomically(path, write):
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error  # a full disk does not say which file
     finally:
         temporary.unlink(missing_ok=True)

@@ -21,8 +21,10 @@ class TimmBackbone(nn.Module):
         image_size: (height, width) of the drawings.
         channels_in: channels of the drawings.
 
-    Raises:
-        ConfigError: the model cannot take drawings of that size.
+    Attributes:
+        trunk: that model, under whose names published weights are stored.
+        feature_dim: channels of the feature maps.
+        memory_format: channels_last for convolutional families.
     """
 
     def __init__(self, model, image_size, channels_in=3):
@@ -33,11 +35,7 @@ class TimmBackbone(nn.Module):
     def _freeze_unreached(self, images):
         # A forward and backward pass without numbers: it costs nothing, and knows every family's ways.
         twin = copy.deepcopy(self).to("meta")
-        try:
-            features = twin(images)
-        except (AssertionError, RuntimeError, ValueError) as error:
-            size = " x ".join(map(str, images.shape[2:]))
-            raise ConfigError(f"INPUT.SIZE_TRAIN: this timm model takes no drawings of {size}: {error}") from error
+        features = twin(images)
         self.feature_dim = features.shape[1]
         convolutional = getattr(self.trunk, "output_fmt", "NCHW") == "NCHW" and not hasattr(self.trunk, "patch_embed")
         self.memory_format = torch.channels_last if convolutional else torch.contiguous_format
@@ -99,12 +97,16 @@ def build_timm_backbone(cfg):
     """Return the timm model MODEL.BACKBONE.TIMM_NAME for drawings of INPUT.SIZE_TRAIN, with DROP_PATH_RATIO.
 
     Raises:
-        ConfigError: unknown model, or one of a fixed size where SIZE_TRAIN and SIZE_TEST differ.
+        ConfigError: unknown model, a size that it cannot take, or a model of one size where SIZE_TRAIN and SIZE_TEST
+            differ.
     """
-    name, size = cfg.MODEL.BACKBONE.TIMM_NAME, tuple(cfg.INPUT.SIZE_TRAIN)
-    model = create_model(
-        name, in_chans=len(cfg.MODEL.PIXEL_MEAN), img_size=size, drop_path_rate=cfg.MODEL.BACKBONE.DROP_PATH_RATIO
-    )
+    name, size, channels = cfg.MODEL.BACKBONE.TIMM_NAME, tuple(cfg.INPUT.SIZE_TRAIN), len(cfg.MODEL.PIXEL_MEAN)
+    try:
+        model = create_model(name, in_chans=channels, img_size=size, drop_path_rate=cfg.MODEL.BACKBONE.DROP_PATH_RATIO)
+        backbone = TimmBackbone(model, size, channels)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        # How a family says that a size does not fit its patches or windows.
+        raise ConfigError(f"INPUT.SIZE_TRAIN: {name} takes no drawings of {size[0]} x {size[1]}: {error}") from error
     if model.pretrained_cfg.get("fixed_input_size") and size != tuple(cfg.INPUT.SIZE_TEST):
         raise ConfigError(f"INPUT.SIZE_TEST: {name} takes one size, so it must equal INPUT.SIZE_TRAIN, {list(size)}")
-    return TimmBackbone(model, size, len(cfg.MODEL.PIXEL_MEAN))
+    return backbone

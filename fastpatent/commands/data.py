@@ -32,29 +32,39 @@ def check(argv):
     log = RunLog()
     sets = _used_sets(cfg)
     for splits, used in sets:
-        log.say(_size(splits, used))
+        log.say(_sizes(splits, used))
     count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     with ProgressLine("reading", count, log) as line:
         report = check_dataset(sets, workers, line.update)
-    log.say(findings_table(report, cfg.DATASETS.ROOT))
+    log.say(findings_table(report))
+    for line in example_lines(report, cfg.DATASETS.ROOT):
+        log.say(escape(line))
     log.say("something here would break a run" if report.breaks else "nothing here would break a run")
     return int(report.breaks)
 
 
-def findings_table(report, root):
-    """Lay out a `Report` as a rich Table, with the first cases of each finding; paths below `root` are cut to it."""
-    prefix = os.path.abspath(root) + os.sep
+def findings_table(report):
+    """Lay out a `Report` as a rich Table: what was looked for, how often it was found, and whether a run would break."""
     table = Table(title_justify="left", show_edge=False)
-    for title, justify in (("looked for", "left"), ("found", "right"), ("", "left"), ("for example", "left")):
-        table.add_column(title, justify=justify, overflow="fold")
+    table.add_column("looked for")
+    table.add_column("found", justify="right")
+    table.add_column("")
     for finding in report.findings:
         verdict = ("breaks a run" if finding.breaks else "warning") if finding.cases else "ok"
-        examples = [case.replace(prefix, "") for case in finding.cases[:EXAMPLES]]
-        if len(finding.cases) > EXAMPLES:
-            examples.append(f"and {len(finding.cases) - EXAMPLES} more")
-        table.add_row(finding.name, str(len(finding.cases)), verdict, escape("\n".join(examples)))
+        table.add_row(finding.name, str(len(finding.cases)), verdict)
     return table
+
+
+def example_lines(report, root):
+    """Return the first cases of every finding as lines of text; paths below `root` are cut to it."""
+    prefix = os.path.abspath(root) + os.sep
+    lines = []
+    for finding in report.findings:
+        lines += [f"{finding.name}: {case.replace(prefix, '')}" for case in finding.cases[:EXAMPLES]]
+        if len(finding.cases) > EXAMPLES:
+            lines.append(f"{finding.name}: and {len(finding.cases) - EXAMPLES} more")
+    return lines
 
 
 def _used_sets(cfg):
@@ -71,7 +81,7 @@ def _used_sets(cfg):
     return sets
 
 
-def _size(splits, used):
+def _sizes(splits, used):
     sizes = []
     for part in used:
         samples = getattr(splits, part)

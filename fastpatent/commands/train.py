@@ -7,7 +7,7 @@ from fastpatent import distributed
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
 from fastpatent.commands.network import load_trained, with_classes
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.config.report import describe
+from fastpatent.config.report import describe, differences_table
 from fastpatent.data.loader import build_train_loader, load_test_set
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
 from fastpatent.engine.device import choose_device, extraction_precision, training_precision
@@ -106,11 +106,10 @@ def _checkpoint_to_resume(cfg, log):
 
 def _introduce(log, cfg, loader, test_sets, model, device, precision):
     """Say what will be trained, on what, how and why, and keep the configuration beside the run."""
-    description = describe(cfg)
     if distributed.rank() == 0:
         path = Path(cfg.OUTPUT_DIR) / "config.yaml"
-        write_atomically(path, lambda temporary: temporary.write_text(description.yaml, encoding="utf-8"))
-    log.say(description.table())
+        write_atomically(path, lambda temporary: temporary.write_text(describe(cfg).yaml, encoding="utf-8"))
+    log.say(differences_table(cfg))
     log.say(
         f"training set  {', '.join(cfg.DATASETS.NAMES)}: {len(loader.samples)} drawings of {loader.num_classes} identities, "
         f"{loader.batches_per_epoch} batches an epoch"

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastpatent.data.image import open_drawing
 from fastpatent.data.samples import unmatched_queries
-from fastpatent.data.workers import ignore_interrupt
+from fastpatent.data.workers import leave_quietly
 from fastpatent.errors import DataError
 
 STAGES = ("train", "val", "test")
@@ -116,7 +116,7 @@ def _digest(*parts):
 def _read_all(paths, workers, progress):
     contents = []
     if workers and len(paths) > CHUNK:
-        executor = ProcessPoolExecutor(workers, initializer=ignore_interrupt)
+        executor = ProcessPoolExecutor(workers, initializer=leave_quietly)
         reading = executor.map(read_content, paths, chunksize=CHUNK)
     else:
         executor, reading = None, map(read_content, paths)

@@ -9,7 +9,7 @@ from fastpatent.data.samples import label_map
 from fastpatent.data.sets import load_test_set, load_training_set
 from fastpatent.data.stream import BatchStream, OrderedBatches
 from fastpatent.data.transforms import build_test_transform, build_train_transform
-from fastpatent.data.workers import ignore_interrupt, worker_count
+from fastpatent.data.workers import leave_quietly, worker_count
 from fastpatent.errors import ConfigError, DataError
 
 __all__ = ["DrawingLoader", "TrainLoader", "build_test_loader", "build_train_loader", "load_test_set", "load_training_set"]
@@ -35,7 +35,7 @@ class DrawingLoader(DataLoader):
             num_workers=workers,
             pin_memory=pin_memory,
             persistent_workers=workers > 0,
-            worker_init_fn=ignore_interrupt,
+            worker_init_fn=leave_quietly,
             generator=torch.Generator(),  # DataLoader would take its base seed from the state that a checkpoint holds
         )
 
@@ -46,12 +46,12 @@ class DrawingLoader(DataLoader):
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
-                if not str(error).startswith("DataLoader worker (pid"):
-                    raise
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker (pid"):
+                    raise  # of another cause than a worker that is gone
                 raise DataError(
                     f"DATALOADER.NUM_WORKERS: one of {self.num_workers} processes that read drawings was killed, mostly for "
-                    "want of memory (also in /dev/shm); try fewer"
+                    "want of memory (or of /dev/shm); try fewer"
                 ) from error
             if isinstance(batch, DataError):
                 raise batch

@@ -1,6 +1,7 @@
 """How many processes read drawings, and how they behave when a person presses Ctrl-C."""
 import os
 import signal
+import sys
 
 from fastpatent.distributed import world_size
 
@@ -16,6 +17,13 @@ def worker_count(requested):
     return share, f"{cores} cores{among}, DATALOADER.NUM_WORKERS asks for {requested}"
 
 
-def ignore_interrupt(_=None):
-    """Start a worker process that leaves Ctrl-C to the main process, which ends it without a traceback of its own."""
+def leave_quietly(_=None):
+    """Start a worker process that leaves Ctrl-C to the main process, which ends it, and that dies without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _print_unless_disconnected
+
+
+def _print_unless_disconnected(kind, error, traceback):
+    """Print as ever, but for the thread that hands over shared memory: its peer is gone, and has said why."""
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, traceback)

@@ -24,7 +24,7 @@ class RunLog:
 
     def say(self, *renderables):
         """Print text or rich tables, and keep them."""
-        self.console.print(*renderables)
+        self.console.print(*renderables, markup=False)  # a path may hold [brackets]
         if self._copy:
-            self._copy.print(*renderables)
+            self._copy.print(*renderables, markup=False)
             self._file.flush()

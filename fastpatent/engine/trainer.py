@@ -88,7 +88,7 @@ class Trainer:
                     batch = next(batches)
                     waited += time.monotonic() - begun
                     rate = self.step(batch)
-                    if position.iteration % LOG_PERIOD == 0 or position.iteration == self.total:
+                    if position.iteration % LOG_PERIOD == 0 or position.iteration % self.batches_per_epoch == 0:
                         now = time.monotonic()
                         self._report(line, rate, now - since, waited)
                         since, waited = now, 0.0
@@ -127,11 +127,7 @@ class Trainer:
 
     def save(self, name):
         """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it."""
-        states = [random_state(self.device)]
-        if distributed.world_size() > 1:
-            gathered = [None] * distributed.world_size() if distributed.rank() == 0 else None
-            dist.gather_object(states[0], gathered)
-            states = gathered
+        states = distributed.collect(random_state(self.device))
         if distributed.rank() > 0:
             return None
         state = {

@@ -1,6 +1,5 @@
 """From drawings to features: one float32 row per drawing, in order, over one process or many."""
 import torch
-import torch.distributed as dist
 
 from fastpatent import distributed
 from fastpatent.errors import DataError
@@ -43,12 +42,10 @@ def extract_features(model, loader, device, precision, flip=False, on_batch=None
 
 def _in_order(rows, indices):
     """Join the rows of all processes in the first one and put them in the order of the drawings."""
-    if distributed.world_size() > 1:
-        parts = [None] * distributed.world_size() if distributed.rank() == 0 else None
-        dist.gather_object((rows, indices), parts)
-        if parts is None:
-            return None
-        rows, indices = (sum(part, []) for part in zip(*parts))
+    parts = distributed.collect((rows, indices))
+    if parts is None:
+        return None
+    rows, indices = (sum(part, []) for part in zip(*parts))
     if not rows:
         raise DataError("there is no drawing to extract features from")
     rows, indices = torch.cat(rows), torch.cat(indices)

@@ -46,5 +46,4 @@ class GeneralizedMeanPoolingP(GeneralizedMeanPooling):
 
     def __init__(self, p=3.0, eps=1e-6):
         super().__init__(p, eps)
-        del self.p
         self.p = nn.Parameter(torch.full((1,), float(p)))

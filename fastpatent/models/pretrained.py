@@ -3,14 +3,15 @@ import logging
 
 from fastpatent.models.weights import load_weights
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def load_pretrained(backbone, cfg):
     """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone` where MODEL.BACKBONE.PRETRAIN asks for it.
 
     Nothing is downloaded: with PRETRAIN and no path a warning says that training starts from random weights. Where
-    MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded and nothing said.
+    MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded and nothing said. A table is logged where the
+    file leaves a part of the backbone at its random weights: non-local blocks, IBN from plain weights.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network.
@@ -19,9 +20,12 @@ def load_pretrained(backbone, cfg):
     if not settings.PRETRAIN or cfg.MODEL.WEIGHTS:
         return
     if not settings.PRETRAIN_PATH:
-        log.warning(
+        logger.warning(
             "MODEL.BACKBONE.PRETRAIN is set but MODEL.BACKBONE.PRETRAIN_PATH names no file: "
             "the backbone starts from random weights"
         )
         return
-    load_weights(backbone.trunk, settings.PRETRAIN_PATH)
+    report = load_weights(backbone.trunk, settings.PRETRAIN_PATH)
+    # The file's own classifier has no place here, which is as it should be; a part of the backbone that stays random is not.
+    if report.missing or report.reshaped:
+        logger.warning(report.table(rows=8))

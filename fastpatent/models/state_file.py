@@ -60,8 +60,8 @@ def _describe(value):
 def _read_safetensors(path):
     try:
         return load_file(path)
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: truncated or no safetensors file: {error}") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: truncated or no safetensors file ({error})") from error
 
 
 def _read_pickle(path):
@@ -74,5 +74,7 @@ def _read_pickle(path):
                 f"{path}: refused, for it holds more than tensors and plain values, and reading that could run code"
             ) from error
         raise CheckpointError(f"{path}: truncated or no checkpoint") from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path}: truncated or no checkpoint") from error

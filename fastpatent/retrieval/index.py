@@ -44,11 +44,14 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
         for start in range(0, len(shared), SEARCHED_QUERIES):
             rows = shared[start:start + SEARCHED_QUERIES]
             indices[rows] = _rank_ties(query[rows], gallery, k, metric)
-    return indices, scores
+    return indices, scores if metric == "cosine" else -np.sqrt(np.maximum(-scores, 0))
 
 
 def _search(query, gallery, k, metric, memory):
-    """Return (indices, scores) of the k nearest rows; which of the rows tied for the last place are kept is left open."""
+    """Return (indices, scores) of the k nearest rows; which of the rows tied for the last place are kept is left open.
+
+    Euclidean scores stay squared here: distinct squares may round to one root, and would then be ordered as if tied.
+    """
     indices = np.zeros((len(query), 0), np.int64)
     scores = np.zeros((len(query), 0), np.float32)
     block_rows = rows_within(memory, 2 * 4 * gallery.shape[1], GALLERY_MULTIPLE)
@@ -59,7 +62,7 @@ def _search(query, gallery, k, metric, memory):
                  for start in range(0, len(query), SEARCHED_QUERIES)]
         products = np.concatenate([values for values, _ in found])
         indices = np.concatenate([indices] + [np.concatenate([rows for _, rows in found]) + first], axis=1)
-        scores = np.concatenate([scores, products if metric == "cosine" else -np.sqrt(np.maximum(products, 0))], axis=1)
+        scores = np.concatenate([scores, products if metric == "cosine" else -products], axis=1)
         order = np.lexsort((indices, -scores))[:, :k]
         indices, scores = np.take_along_axis(indices, order, 1), np.take_along_axis(scores, order, 1)
     return indices, scores
@@ -73,7 +76,7 @@ def _prepare(rows, metric):
 def _build(rows, metric):
     """Return a flat FAISS index of rows, on all GPUs where there are any."""
     index = (faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2)(rows.shape[1])
-    if getattr(faiss, "get_num_gpus", int)() > 0:
+    if hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0:
         index = faiss.index_cpu_to_all_gpus(index)
     index.add(rows)
     return index

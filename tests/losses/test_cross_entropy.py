@@ -31,7 +31,8 @@ def test_meets_the_formula(epsilon):
 @pytest.mark.parametrize("epsilon", [0.0, 0.1])
 def test_equals_torch_with_its_own_smoothing(epsilon):
     logits, labels = torch.randn(12, 5, dtype=torch.float64, requires_grad=True), torch.arange(12) % 5
-    found, expected = cross_entropy(logits, labels, epsilon), F.cross_entropy(logits, labels, label_smoothing=epsilon * 5 / 4)
+    found = cross_entropy(logits, labels, epsilon)
+    expected = F.cross_entropy(logits, labels, label_smoothing=epsilon * 5 / 4)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(*(torch.autograd.grad(loss, logits)[0] for loss in (found, expected)))
 

@@ -120,7 +120,8 @@ def test_zero_features_rank_by_index():
     np.testing.assert_array_equal(found.ranks, [2, 3])
 
 
-@pytest.mark.parametrize("depth, expected", [(1, 0), (2, 0.25), (10, (1 / 2 + 2 / 3) / 3), (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)])
+@pytest.mark.parametrize("depth, expected", [(1, 0), (2, 1 / 2 / 2), (10, (1 / 2 + 2 / 3) / 3),
+                                             (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)])
 def test_truncated_precision_by_hand(depth, expected):
     found = RankMetrics(np.array([2, 3, 30]), np.array([3]))
     np.testing.assert_allclose(found.average_precision_at(depth), [expected])

@@ -11,6 +11,9 @@ from .raster import farthest_around, rasterise
 
 DASH, GAP = 9.0, 5.0
 FINE_PEN = 0.55
+SHORTEST_STROKE = 10.0
+# A surface seen exactly edge-on counts as turned away, so that its nearer border is the contour.
+EDGE_ON = 1e-6
 
 
 class Style(NamedTuple):
@@ -49,11 +52,11 @@ class View:
         self._margin = margin
         extent = (high - low)[:2] * self._scale + 2 * margin
         self.shape = int(np.ceil(extent[1])), int(np.ceil(extent[0]))
-        front = camera.facing(scene.face_point, scene.face_normal) > 0
+        front = camera.facing(scene.face_point, scene.face_normal) > EDGE_ON
         drawn = front[scene.edge_face]
         self.buffer = rasterise(self._placed(seen), scene.edges[drawn], scene.edge_face[drawn], len(front), self.shape)
         self.farthest = farthest_around(self.buffer.depth)
-        self.facing = camera.facing(scene.vertices, scene.vertex_normal)
+        self.facing = camera.facing(scene.vertices, scene.vertex_normal) - EDGE_ON
 
     def sheet(self, points):
         """World points [..., 3] to column, row and depth in pixels [..., 3]."""
@@ -100,15 +103,17 @@ def shading_points(view, style, phase):
         lit = tone(normals, camera)
         lit[(camera.facing(points, normals) <= 0) | scene.broken[scene.rulings.solid[scene.rulings.line]]] = np.inf
         segments, first, begins = polyline_segments(view.sheet(points), scene.rulings.line)
+        lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
+        long = np.bincount(scene.rulings.line[first], lengths) > SHORTEST_STROKE
+        lit[~long[scene.rulings.line]] = np.inf
         dark = np.flatnonzero((lit[first] < np.inf) & (lit[first + 1] < np.inf) & (np.minimum(lit[first], lit[first + 1]) < 0.5))
-        segments, first, begins = segments[dark], first[dark], begins[dark]
+        segments, first, begins, lengths = segments[dark], first[dark], begins[dark], lengths[dark]
         samples, owner, place = sample(segments)
         value = lit[first[owner]] + place * (lit[first + 1] - lit[first])[owner]
         # Strokes end at uneven places: every second one stops earlier.
         line = scene.rulings.line[first[owner]]
         limit = np.where(line % 2 == 0, 0.42, 0.22) + 0.06 * np.sin(2.4 * line + phase)
-        lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
-        ink = (value < limit) & visible(samples, view.farthest, bias=6.0)
+        ink = (value < limit) & visible(samples, view.farthest)
         ink &= np.sin((begins[owner] + place * lengths[owner]) / 17.0 + 1.3 * line + phase) > -0.75
         found.append(samples[ink, :2])
     return np.concatenate(found)

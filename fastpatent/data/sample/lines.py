@@ -6,8 +6,9 @@ that they are smooth where a mesh's own silhouette edges would zigzag.
 import numpy as np
 
 SPACING = 0.5
-# A line lies on the surface it belongs to; within these pixels of depth the surface does not hide it.
-BIAS = 3.0
+# A line lies on the surface it belongs to. Around a point of it some pixel of that surface is as far or farther, but in a
+# valley, where half a pixel aside both walls are this many pixels nearer at most.
+BIAS = 1.0
 
 
 def contours(scene, facing):
@@ -46,25 +47,23 @@ def chained(segments, joints):
         (float64 [segments, 2, 3] turned so that chains run one way, float64 [segments] starts in pixels).
     """
     segments, begins = segments.copy(), np.zeros(len(segments))
-    at = {}
+    lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
+    joints, at = joints.tolist(), {}
     for number, ends in enumerate(joints):
         for joint in ends:
             at.setdefault(joint, []).append(number)
-    lengths = np.linalg.norm(segments[:, 1, :2] - segments[:, 0, :2], axis=1)
-    waiting = dict.fromkeys(sorted(range(len(segments)), key=lambda n: min(len(at[joint]) for joint in joints[n])))
-    while waiting:
-        number = next(iter(waiting))
-        entry = joints[number][0] if len(at[joints[number][0]]) == 1 else joints[number][1]
-        if len(at[joints[number][1]]) > 1 and len(at[joints[number][0]]) > 1:
-            entry = joints[number][0]
+    # Open chains are entered at a free end; the closed ones, which then remain, anywhere.
+    entries = [(number, ends[side]) for number, ends in enumerate(joints) for side in (0, 1) if len(at[ends[side]]) == 1]
+    done = set()
+    for number, entry in entries + [(number, ends[0]) for number, ends in enumerate(joints)]:
         length = 0.0
-        while number is not None:
-            del waiting[number]
+        while number is not None and number not in done:
+            done.add(number)
             if joints[number][0] != entry:
                 segments[number] = segments[number][::-1]
-            leave = joints[number][1] if joints[number][0] == entry else joints[number][0]
             begins[number], length = length, length + lengths[number]
-            entry, number = leave, next((other for other in at[leave] if other in waiting), None)
+            entry = sum(joints[number]) - entry
+            number = next((other for other in at[entry] if other not in done), None)
     return segments, begins
 
 
@@ -101,7 +100,7 @@ def sample(segments):
     return segments[owner, 0] + place[:, None] * reach[owner], owner, place
 
 
-def visible(samples, farthest, bias=BIAS):
+def visible(samples, farthest):
     """bool [samples]: not hidden.
 
     A sample shows where something as far as itself is seen within a pixel of it: its own surface, or, along an outline,
@@ -110,10 +109,9 @@ def visible(samples, farthest, bias=BIAS):
     Args:
         samples: float64 [samples, 3]: column, row, depth.
         farthest: float64 [height, width] from `farthest_around`.
-        bias: pixels of depth.
     """
     column, row = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
-    return farthest[row, column] >= samples[:, 2] - bias
+    return farthest[row, column] >= samples[:, 2] - BIAS
 
 
 def joints_of_solids(buffer, face_solid):

@@ -3,6 +3,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Shading lines stand at least this far apart on the object, and only on surfaces that turn by more radians than this.
+RULING_GAP = 0.05
+LEAST_BEND = 1.2
+
 
 class Polylines(NamedTuple):
     """Many polylines in one array.
@@ -107,19 +111,22 @@ class Scene:
 
 
 def _rulings(points, normals, around):
-    """Lines along a curved surface at even steps of its curved direction, about `around` to a full turn."""
-    bend = [np.arccos(np.clip((np.take(normals, range(1, normals.shape[axis]), axis)
-                               * np.take(normals, range(normals.shape[axis] - 1), axis)).sum(-1), -1, 1)).sum(axis).mean()
-            for axis in (0, 1)]
-    if max(bend) < 0.3:
-        return []
+    """Lines along a curved surface at even turns of its normal, about `around` to a full turn, none on its flat stretches."""
+    bends = [np.arccos(np.clip((np.take(normals, range(1, normals.shape[axis]), axis)
+                                * np.take(normals, range(normals.shape[axis] - 1), axis)).sum(-1), -1, 1)).mean(1 - axis)
+             for axis in (0, 1)]
     # Shading runs along the direction that bends less, as rulings of a cylinder do.
-    if bend[1] > bend[0]:
-        points, normals = points.swapaxes(0, 1), normals.swapaxes(0, 1)
-    steps = max(3, int(round(around * max(bend) / (2 * np.pi))))
-    place = (np.arange(steps) + 0.5) / steps * (len(points) - 1)
-    low = place.astype(int)
+    if bends[1].sum() > bends[0].sum():
+        points, normals, bends = points.swapaxes(0, 1), normals.swapaxes(0, 1), bends[::-1]
+    total = bends[0].sum()
+    length = np.linalg.norm(np.diff(points, axis=0), axis=-1).sum(0).max()
+    steps = int(min(around * total / (2 * np.pi), length / RULING_GAP))
+    if total < LEAST_BEND or steps < 2:
+        return []
+    turned = np.concatenate([[0.0], np.cumsum(bends[0] + 1e-12)])
+    place = np.interp((np.arange(steps) + 0.5) / steps * turned[-1], turned, np.arange(len(turned)))
+    low = np.minimum(place.astype(int), len(points) - 2)
     part = (place - low)[:, None, None]
-    mixed = [(1 - part) * field[low] + part * field[np.minimum(low + 1, len(field) - 1)] for field in (points, normals)]
-    gap = np.linalg.norm(np.diff(mixed[0], axis=0, append=mixed[0][:1]), axis=-1)
-    return list(zip(mixed[0], mixed[1] * (gap > 0.45 * gap.max())[..., None]))
+    points, normals = [(1 - part) * field[low] + part * field[low + 1] for field in (points, normals)]
+    gap = np.linalg.norm(np.diff(points, axis=0, append=points[:1]), axis=-1)
+    return list(zip(points, normals * (gap > 0.45 * gap.max())[..., None]))

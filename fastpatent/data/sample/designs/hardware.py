@@ -1,10 +1,30 @@
-"""Hardware: gears and wheels, brackets, pipe fittings, hooks, hand tools, springs and clamps."""
+"""Hardware: gears and wheels, brackets, pipe fittings, springs."""
+
 import numpy as np
 
 from ..curves import circle, helix, rounded
 from ..solids import sweep
-from .parts import (SMOOTH, around, ball, bar, box, gear, knob, outline, petals, prism, rectangle, regular, ring, rod, row, star, torus,
-                    turned, upright)
+from .parts import (
+    SMOOTH,
+    around,
+    ball,
+    bar,
+    box,
+    gear,
+    knob,
+    outline,
+    petals,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    row,
+    star,
+    torus,
+    turned,
+    upright,
+)
 
 
 def _bolt(rng, radius):
@@ -22,18 +42,39 @@ def wheel(rng):
     spokes = int(rng.integers(3, 8))
     reach = radius * rng.uniform(0.45, 0.6)
     if kind < 2:
-        shape = gear(teeth, radius, radius * rng.uniform(0.1, 0.2)) if kind == 0 else petals(int(rng.integers(5, 12)), radius, 0.06)
-        hole = [circle(radius * 0.14), rounded([(0.1, -0.22), (0.4, -0.3), (0.4, 0.3), (0.1, 0.22)], 0.1).scaled(0.8, 0.7),
-                regular(6, radius * 0.15)][rng.integers(3)].moved(reach, 0)
+        shape = (
+            gear(teeth, radius, radius * rng.uniform(0.1, 0.2))
+            if kind == 0
+            else petals(int(rng.integers(5, 12)), radius, 0.06)
+        )
+        hole = [
+            circle(radius * 0.14),
+            rounded([(0.1, -0.22), (0.4, -0.3), (0.4, 0.3), (0.1, 0.22)], 0.1).scaled(0.8, 0.7),
+            regular(6, radius * 0.15),
+        ][rng.integers(3)].moved(reach, 0)
         turn = 2 * np.pi / spokes * np.arange(spokes)
-        holes = [hole._replace(**{name: getattr(hole, name) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
-                                  for name in ("points", "before", "after")}) for a in turn]
+        holes = [
+            hole._replace(
+                **{
+                    name: getattr(hole, name) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
+                    for name in ("points", "before", "after")
+                }
+            )
+            for a in turn
+        ]
         solids = [prism(shape, thick, holes)]
     else:
-        rim = ring(radius, thick, radius * rng.uniform(0.14, 0.25)) if kind == 2 else torus(radius, 0.13).moved(0, 0, thick / 2)
+        rim = (
+            ring(radius, thick, radius * rng.uniform(0.14, 0.25))
+            if kind == 2
+            else torus(radius, 0.13).moved(0, 0, thick / 2)
+        )
         width = rng.uniform(0.1, 0.2)
-        arm = box(radius * 0.9, width, thick * 0.5).moved(radius * 0.46, 0, thick * 0.25) if rng.random() < 0.6 else bar(
-            (0, 0, thick / 2), (radius * 0.93, 0, thick / 2), width / 2)
+        arm = (
+            box(radius * 0.9, width, thick * 0.5).moved(radius * 0.46, 0, thick * 0.25)
+            if rng.random() < 0.6
+            else bar((0, 0, thick / 2), (radius * 0.93, 0, thick / 2), width / 2)
+        )
         solids = [rim, *around(arm, spokes)]
     hub = rng.uniform(0.2, 0.32) * radius
     long = rng.uniform(0.1, 0.7)
@@ -53,10 +94,31 @@ def bracket(rng):
     profiles = {
         "L": [(0, 0), (w, 0), (w, t), (t, t), (t, h), (0, h)],
         "T": [(-w / 2, 0), (w / 2, 0), (w / 2, t), (t / 2, t), (t / 2, h), (-t / 2, h), (-t / 2, t), (-w / 2, t)],
-        "U": [(-w / 2, 0), (w / 2, 0), (w / 2, h), (w / 2 - t, h), (w / 2 - t, t), (t - w / 2, t), (t - w / 2, h), (-w / 2, h)],
+        "U": [
+            (-w / 2, 0),
+            (w / 2, 0),
+            (w / 2, h),
+            (w / 2 - t, h),
+            (w / 2 - t, t),
+            (t - w / 2, t),
+            (t - w / 2, h),
+            (-w / 2, h),
+        ],
         "Z": [(0, 0), (w / 2 + t, 0), (w / 2 + t, h - t), (w, h - t), (w, h), (w / 2, h), (w / 2, t), (0, t)],
-        "H": [(-w / 2, -h / 2), (t - w / 2, -h / 2), (t - w / 2, -t / 2), (w / 2 - t, -t / 2), (w / 2 - t, -h / 2), (w / 2, -h / 2),
-              (w / 2, h / 2), (w / 2 - t, h / 2), (w / 2 - t, t / 2), (t - w / 2, t / 2), (t - w / 2, h / 2), (-w / 2, h / 2)],
+        "H": [
+            (-w / 2, -h / 2),
+            (t - w / 2, -h / 2),
+            (t - w / 2, -t / 2),
+            (w / 2 - t, -t / 2),
+            (w / 2 - t, -h / 2),
+            (w / 2, -h / 2),
+            (w / 2, h / 2),
+            (w / 2 - t, h / 2),
+            (w / 2 - t, t / 2),
+            (t - w / 2, t / 2),
+            (t - w / 2, h / 2),
+            (-w / 2, h / 2),
+        ],
         "V": [(-w, h), (-t, 0), (t, 0), (w, h), (w - 1.4 * t, h), (0, 1.6 * t), (1.4 * t - w, h)],
     }
     name = rng.choice(list(profiles))
@@ -71,8 +133,18 @@ def bracket(rng):
         solids += [copy.moved(place, 0, floor + t - 0.04) for copy in row(fixing, count, (0, length / (count + 0.3), 0))]
     if name in "LT":
         start = t if name == "L" else t / 2
-        rib = prism(rounded([(start - 0.05, t - 0.05), (start + 0.7 * (w / (1 + (name == "T")) - start), t - 0.05), (start - 0.05, h * 0.8)],
-                            0), rng.uniform(0.08, 0.16), [circle(0.08).moved(start + 0.14, t + 0.14)] if rng.random() < 0.5 else ())
+        rib = prism(
+            rounded(
+                [
+                    (start - 0.05, t - 0.05),
+                    (start + 0.7 * (w / (1 + (name == "T")) - start), t - 0.05),
+                    (start - 0.05, h * 0.8),
+                ],
+                0,
+            ),
+            rng.uniform(0.08, 0.16),
+            [circle(0.08).moved(start + 0.14, t + 0.14)] if rng.random() < 0.5 else (),
+        )
         solids += row(upright(rib).moved(0, -0.06, 0), int(rng.integers(1, 4)), (0, length / 3.2, 0))
     plate = prism(outline(rng, rng.uniform(0.5, 0.8)), 0.15, [circle(0.16)], chamfer=0.03)
     spot = rng.integers(3)
@@ -90,8 +162,12 @@ def fitting(rng):
     bore = rng.uniform(0.22, 0.42)
     long = rng.uniform(0.8, 1.3)
     kind = rng.integers(4)
-    ends = {0: [(0, 0, 1), (1, 0, 0)], 1: [(0, 0, 1), (0, 0, -1), (1, 0, 0)], 2: [(0, 0, 1), (0, 0, -1), (1, 0, 0), (-1, 0, 0)],
-            3: [(0, 0, 1), (0, 0, -1), (0.8, 0, 0.6)]}[int(kind)]
+    ends = {
+        0: [(0, 0, 1), (1, 0, 0)],
+        1: [(0, 0, 1), (0, 0, -1), (1, 0, 0)],
+        2: [(0, 0, 1), (0, 0, -1), (1, 0, 0), (-1, 0, 0)],
+        3: [(0, 0, 1), (0, 0, -1), (0.8, 0, 0.6)],
+    }[int(kind)]
     if kind == 0:
         solids = [rod([(0, 0, long), (0, 0, 0), (long, 0, 0)], bore, rng.uniform(0.3, 0.9))]
     else:
@@ -109,79 +185,12 @@ def fitting(rng):
         solids += [part.moved(0, 0, long - 0.05).turned("y", tilt) for part in parts]
     if rng.random() < 0.5:
         stem = rng.uniform(0.6, 1.0)
-        top = [bar((0, 0, 0), (0, 0, stem), bore * 0.4), torus(0.4, 0.07).moved(0, 0, stem),
-               *around(bar((0, 0, stem), (0.4, 0, stem), 0.05), int(rng.integers(2, 6)))]
+        top = [
+            bar((0, 0, 0), (0, 0, stem), bore * 0.4),
+            torus(0.4, 0.07).moved(0, 0, stem),
+            *around(bar((0, 0, stem), (0.4, 0, stem), 0.05), int(rng.integers(2, 6))),
+        ]
         solids += [part.turned("x", 90) for part in top]
-    return solids
-
-
-def hook(rng):
-    """A wall plate with one or more hooks, pegs or a towel ring."""
-    wide, tall = rng.uniform(0.5, 1.8), rng.uniform(0.6, 1.5)
-    plate = [rectangle(wide, tall, rng.choice([0.0, 0.15, 0.3])), outline(rng, 0.7), star(5, 0.9, 0.6, 0.1)][rng.integers(3)]
-    solids = [upright(prism(plate, 0.16, chamfer=0.04)).scaled(1, -1, 1)]
-    reach, drop = rng.uniform(0.5, 1.0), rng.uniform(0.3, 0.8)
-    section = [None, rectangle(0.14, 0.24, 0.04), regular(6, 0.12)][rng.integers(3)]
-    kind = rng.integers(4)
-    shapes = ([(0, 0, 0.2), (0, -reach, 0.2), (0, -reach, -drop), (0, -reach * 0.35, -drop)],
-              [(0, 0, 0), (0, -reach * 0.5, -drop), (0, -reach, -drop * 0.9), (0, -reach * 1.1, 0.25)],
-              [(0, 0, 0.3), (0, -reach, 0.4), (0, -reach, -0.3), (0, -reach * 0.4, -0.4), (0, -reach * 0.3, -0.1)],
-              [(0, 0, 0), (0, -reach * 0.6, 0), (0, -reach, 0.4)])
-    arm = [rod(shapes[kind], 0.1, SMOOTH, section)]
-    end = shapes[kind][-1]
-    if rng.random() < 0.5:
-        arm.append(ball(rng.uniform(0.14, 0.22)).moved(*end))
-    count = int(rng.integers(1, 4))
-    for part in arm:
-        solids += row(part, count, (wide / 3 + 0.12, 0, 0))
-    screw = upright(prism(circle(0.08), 0.06, [rectangle(0.1, 0.025)])).scaled(1, -1, 1).moved(0, -0.14, 0)
-    solids += [screw.moved(0, 0, side * tall * 0.32) for side in (-1, 1)]
-    if rng.random() < 0.3:
-        solids.append(torus(rng.uniform(0.4, 0.7), 0.07).turned("x", 90).moved(0, -reach * 0.5, -0.6))
-    return solids
-
-
-def tool(rng):
-    """A hand tool: grip along x, head at its end."""
-    long = rng.uniform(1.6, 2.6)
-    wall = np.stack([rng.uniform(0.14, 0.28, 5), np.linspace(0, long, 5)], 1)
-    grip = turned([(0, 0), *wall, (0, long)], [0, 0.08, SMOOTH, SMOOTH, SMOOTH, 0, 0],
-                  [None, regular(6, 1.0, 0.3), rectangle(2, 1.3, 0.5)][rng.integers(3)])
-    solids = [grip]
-    if rng.random() < 0.5:
-        solids += [torus(np.interp(z, wall[:, 1], wall[:, 0]), 0.045).moved(0, 0, z)
-                   for z in np.linspace(0.2, 0.6, int(rng.integers(2, 6))) * long]
-    neck = rng.uniform(0.2, 1.0)
-    solids.append(bar((0, 0, long - 0.1), (0, 0, long + neck), 0.09))
-    tip = long + neck
-    kind = rng.integers(7)
-    if kind == 0:
-        solids += [prism(outline(rng, 0.28), rng.uniform(0.4, 0.8)).turned("y", 90).moved(0, 0, tip),
-                   prism(rectangle(0.4, 0.4), 0.8, top=rng.uniform(0.1, 0.6)).turned("y", -90).moved(0.05, 0, tip)]
-    elif kind == 1:
-        jaw = rounded([(-0.35, 0), (0.35, 0), (0.5, 0.5), (0.35, 0.95), (0.16, 0.95), (0.16, 0.45), (-0.16, 0.45), (-0.16, 0.95),
-                       (-0.35, 0.95), (-0.5, 0.5)], [0.1, 0.1, 0.2, 0, 0, 0.1, 0.1, 0, 0, 0.2])
-        solids.append(upright(prism(jaw, 0.2)).moved(0, -0.1, tip - 0.1))
-    elif kind == 2:
-        solids.append(box(rng.uniform(0.8, 1.6), 0.4, 0.3, 0.08).moved(0, 0, tip - 0.05))
-        solids += row(bar((0, 0, tip + 0.2), (0, 0, tip + rng.uniform(0.6, 0.9)), 0.05), int(rng.integers(4, 8)), (0.14, 0, 0))
-    elif kind == 3:
-        blade = rounded([(-0.3, 0), (0.3, 0), (0.45, 0.9), (0, 1.4), (-0.45, 0.9)], [0.1, 0.1, 0.2, 0, 0.2])
-        solids.append(upright(prism(blade, 0.1, [circle(0.14).moved(0, 0.6)] if rng.random() < 0.5 else ())).moved(0, -0.05, tip - 0.1))
-    elif kind == 4:
-        tines = int(rng.integers(2, 6))
-        solids.append(box(0.22 * tines, 0.14, 0.3).moved(0, 0, tip - 0.05))
-        solids += row(rod([(0, 0, tip + 0.1), (0, 0.05, tip + 0.6), (0, -0.25, tip + 1.1)], 0.05), tines, (0.19, 0, 0))
-    elif kind == 5:
-        solids.append(torus(rng.uniform(0.4, 0.7), 0.08).turned("x", 90).moved(0, 0, tip + 0.5))
-        solids += row(bar((0, 0, tip + 0.1), (0, 0, tip + 0.9), 0.03), int(rng.integers(2, 6)), (0.16, 0, 0))
-    else:
-        roller = rng.uniform(0.5, 0.8)
-        solids += [bar((-roller, 0, tip + 0.5), (roller, 0, tip + 0.5), 0.24),
-                   rod([(0, 0, tip - 0.1), (0, 0, tip + 0.08), (roller + 0.2, 0, tip + 0.08), (roller + 0.2, 0, tip + 0.5),
-                        (roller - 0.1, 0, tip + 0.5)], 0.06, 0.1)]
-    if rng.random() < 0.4:
-        solids.append(torus(0.16, 0.05).turned("x", 90).moved(0, 0, -0.14))
     return solids
 
 
@@ -191,19 +200,28 @@ def spring(rng):
     turns = int(rng.integers(3, 8))
     pitch = rng.uniform(0.24, 0.4)
     tall = turns * pitch
-    coil = sweep(helix(radius, pitch, turns, 20), circle(wire, 10))
-    solids = [coil, prism(outline(rng, radius * 1.35), 0.22, chamfer=0.04).moved(0, 0, -0.2),
-              prism(outline(rng, radius * 1.25), 0.22, chamfer=0.04).moved(0, 0, tall - 0.05)]
+    coil = sweep(helix(radius, pitch, turns, 30), circle(wire, 12))
+    solids = [
+        coil,
+        prism(outline(rng, radius * 1.35), 0.22, chamfer=0.04).moved(0, 0, -0.2),
+        prism(outline(rng, radius * 1.25), 0.22, chamfer=0.04).moved(0, 0, tall - 0.05),
+    ]
     if rng.random() < 0.7:
-        solids.append(bar((0, 0, -0.6 * rng.random() - 0.1), (0, 0, tall + rng.uniform(0.2, 0.8)), radius * rng.uniform(0.3, 0.6)))
+        solids.append(
+            bar((0, 0, -0.6 * rng.random() - 0.1), (0, 0, tall + rng.uniform(0.2, 0.8)), radius * rng.uniform(0.3, 0.6))
+        )
     for end, sign in ((-0.2, -1), (tall + 0.15, 1)):
         if rng.random() < 0.6:
             eye = rng.integers(3)
             z = end + sign * 0.25
-            solids.append(torus(0.25, 0.08).turned("x", 90).moved(0, 0, z) if eye == 0 else
-                          upright(prism(rectangle(0.5, 0.7, 0.2), 0.2, [circle(0.12)])).moved(0, -0.1, z) if eye == 1 else
-                          knob(rng, 0.3).scaled(1, 1, sign).moved(0, 0, end - sign * 0.04))
+            solids.append(
+                torus(0.25, 0.08).turned("x", 90).moved(0, 0, z)
+                if eye == 0
+                else upright(prism(rectangle(0.5, 0.7, 0.2), 0.2, [circle(0.12)])).moved(0, -0.1, z)
+                if eye == 1
+                else knob(rng, 0.3).scaled(1, 1, sign).moved(0, 0, end - sign * 0.04)
+            )
     return solids
 
 
-FAMILIES = (wheel, bracket, fitting, hook, tool, spring)
+FAMILIES = (wheel, bracket, fitting, spring)

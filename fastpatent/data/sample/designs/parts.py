@@ -2,6 +2,7 @@
 
 Sizes are in the design's own unit, about a third of an object; z points up and y away from the front.
 """
+
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,16 @@ def rectangle(width, depth, radius=0.0):
     """Outline of a rectangle about the origin, its corners rounded."""
     x, y = width / 2, depth / 2
     return rounded([(-x, -y), (x, -y), (x, y), (-x, y)], radius)
+
+
+def edge_along(shape, angle):
+    """Distance from the origin to an outline about it, in the direction `angle` in degrees."""
+    direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    start, end = shape.points, np.roll(shape.points, -1, axis=0)
+    side = start @ [-direction[1], direction[0]], end @ [-direction[1], direction[0]]
+    crossed = (side[0] > 0) != (side[1] > 0)
+    part = (side[0][crossed] / (side[0] - side[1])[crossed])[:, None]
+    return float(((1 - part) * start[crossed] + part * end[crossed]).dot(direction).max())
 
 
 def regular(sides, radius=1.0, rounding=0.0, turn=0.0):
@@ -37,8 +48,12 @@ def gear(teeth, radius, depth, rounding=0.0, land=0.28):
     corners = []
     for tooth in range(teeth):
         middle = tooth * pitch
-        for offset, reach in ((-0.5 + land / 2, radius - depth), (-land / 2 - 0.04, radius),
-                              (land / 2 + 0.04, radius), (0.5 - land / 2, radius - depth)):
+        for offset, reach in (
+            (-0.5 + land / 2, radius - depth),
+            (-land / 2 - 0.04, radius),
+            (land / 2 + 0.04, radius),
+            (0.5 - land / 2, radius - depth),
+        ):
             corners.append((reach * np.cos(middle + offset * pitch), reach * np.sin(middle + offset * pitch)))
     return rounded(corners, rounding)
 
@@ -93,8 +108,9 @@ def turned(points, radii=0.0, shape=None):
 def ring(radius, height, width, shape=None, rounding=0.0):
     """A ring with a rectangular section: outer `radius`, radial `width`, from z = 0."""
     inner = radius - width
-    return loft(circle() if shape is None else shape,
-                rounded([(inner, 0), (radius, 0), (radius, height), (inner, height)], rounding))
+    return loft(
+        circle() if shape is None else shape, rounded([(inner, 0), (radius, 0), (radius, height), (inner, height)], rounding)
+    )
 
 
 def torus(radius, thickness):
@@ -126,8 +142,17 @@ def knob(rng, radius):
     """A small knob on z = 0."""
     kind = rng.integers(4)
     if kind == 0:
-        return turned([(0, 0), (0.5 * radius, 0), (0.5 * radius, 0.5 * radius), (radius, 0.9 * radius), (radius, 1.5 * radius),
-                       (0, 1.8 * radius)], [0, 0, 0.3 * radius, 0.4 * radius, 0.6 * radius, 0])
+        return turned(
+            [
+                (0, 0),
+                (0.5 * radius, 0),
+                (0.5 * radius, 0.5 * radius),
+                (radius, 0.9 * radius),
+                (radius, 1.5 * radius),
+                (0, 1.8 * radius),
+            ],
+            [0, 0, 0.3 * radius, 0.4 * radius, 0.6 * radius, 0],
+        )
     if kind == 1:
         return ball(radius).moved(0, 0, 0.75 * radius)
     if kind == 2:

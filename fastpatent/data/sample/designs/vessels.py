@@ -1,8 +1,25 @@
-"""Vessels and lights: cups, bottles, vases, jugs, teapots, jars, table lamps, pendants."""
+"""Vessels: cups, bottles, teapots, jars, goblets."""
+
 import numpy as np
 
 from ..curves import circle
-from .parts import (SMOOTH, around, ball, bar, knob, outline, petals, prism, regular, ring, rod, torus, turned, rectangle)
+from .parts import (
+    SMOOTH,
+    around,
+    ball,
+    bar,
+    edge_along,
+    knob,
+    outline,
+    petals,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    torus,
+    turned,
+)
 
 
 def _waist(rng, height, low=0.5, high=1.0, steps=None):
@@ -12,8 +29,11 @@ def _waist(rng, height, low=0.5, high=1.0, steps=None):
 
 
 def _section(rng):
-    return [None, regular(int(rng.integers(4, 9)), 1.0, rng.choice([0.0, 0.25])), petals(int(rng.integers(5, 14)), 1.0, 0.05)][
-        rng.choice(3, p=[0.62, 0.24, 0.14])]
+    return [
+        None,
+        regular(int(rng.integers(4, 9)), 1.0, rng.choice([0.0, 0.25])),
+        petals(int(rng.integers(5, 14)), 1.0, 0.05),
+    ][rng.choice(3, p=[0.62, 0.24, 0.14])]
 
 
 def _hollow(wall, thickness, shape, floor=0.15):
@@ -29,22 +49,30 @@ def cup(rng):
     """A mug, jug or beaker with one or two handles, a foot and bands."""
     height = rng.uniform(1.2, 2.6)
     wall = _waist(rng, height, 0.65, 1.05)
-    solids = [_hollow(wall, 0.09, _section(rng))]
+    shape = _section(rng)
+    solids = [_hollow(wall, 0.09, shape)]
     top, low = height * rng.uniform(0.72, 0.9), height * rng.uniform(0.12, 0.4)
     reach = rng.uniform(0.45, 0.9)
-    at_top, at_low = (np.interp(z, wall[:, 1], wall[:, 0]) - 0.14 for z in (top, low))
-    out = max(at_top, at_low) + 0.14 + reach
+    bulge = rng.uniform(-0.1, 0.25)
     bend = rng.choice([SMOOTH, 0.25])
-    ends = [(at_top, 0, top), (out, 0, top + rng.uniform(-0.1, 0.25)), (out, 0, low), (at_low, 0, low)]
-    if rng.random() < 0.3:
-        ends[2:3] = [(out * 1.05, 0, (top + low) / 2), (out * 0.8, 0, low)]
+    ear = rng.random() < 0.3
     section = [None, rectangle(0.12, 0.3, 0.05), circle(0.1, 18).scaled(1, 1.9)][rng.integers(3)]
-    handle = rod(ends, rng.uniform(0.07, 0.13), bend, section)
-    solids += around(handle, int(rng.choice([1, 1, 1, 2])))
+    thick = rng.uniform(0.07, 0.13)
+    for angle in (0, 180)[: rng.choice([1, 1, 1, 2])]:
+        edge = 1.0 if shape is None else edge_along(shape, angle)
+        # The handle ends inside the wall, which is 0.09 thick.
+        at_top, at_low = (np.interp(z, wall[:, 1], wall[:, 0]) * edge - 0.06 for z in (top, low))
+        out = max(at_top, at_low) + reach
+        ends = [(at_top, 0, top), (out, 0, top + bulge), (out, 0, low), (at_low, 0, low)]
+        if ear:
+            ends[2:3] = [(out * 1.05, 0, (top + low) / 2), (out * 0.8, 0, low)]
+        solids.append(rod(ends, thick, bend, section).turned("z", angle))
     if rng.random() < 0.5:
         solids.append(prism(outline(rng, wall[0, 0] * 1.15), 0.16, chamfer=0.04).moved(0, 0, -0.1))
     if rng.random() < 0.35:
-        solids += [torus(np.interp(z, wall[:, 1], wall[:, 0]) * 0.99, 0.06).moved(0, 0, z) for z in (height * 0.5, height * 0.62)]
+        solids += [
+            torus(np.interp(z, wall[:, 1], wall[:, 0]) * 0.99, 0.06).moved(0, 0, z) for z in (height * 0.5, height * 0.62)
+        ]
     return solids
 
 
@@ -54,8 +82,15 @@ def bottle(rng):
     radius = rng.uniform(0.55, 0.95)
     lip = height + rng.uniform(0.3, 0.6)
     shape = _section(rng)
-    points = [(0, 0), (radius, 0), (radius * rng.uniform(0.6, 1.05), height * rng.uniform(0.3, 0.5)),
-              (radius * rng.uniform(0.85, 1.1), height * 0.75), (neck, height), (neck, lip), (0, lip)]
+    points = [
+        (0, 0),
+        (radius, 0),
+        (radius * rng.uniform(0.6, 1.05), height * rng.uniform(0.3, 0.5)),
+        (radius * rng.uniform(0.85, 1.1), height * 0.75),
+        (neck, height),
+        (neck, lip),
+        (0, lip),
+    ]
     solids = [turned(points, [0, rng.choice([0.05, 0.25]), SMOOTH, SMOOTH, rng.choice([0.0, 0.2]), 0, 0], shape)]
     solids.append(ring(neck * 1.25, 0.1, neck * 0.5).moved(0, 0, lip - 0.22))
     kind = rng.integers(4)
@@ -68,10 +103,21 @@ def bottle(rng):
     elif kind == 2:
         solids.append(ball(neck * rng.uniform(1.3, 2.0), rng.uniform(0.7, 1.5)).moved(0, 0, lip + neck * 0.9))
     else:
-        solids.append(rod([(neck * 0.8, 0, lip - 0.1), (neck * 3.4, 0, lip - 0.1), (radius * 1.8, 0, height * 0.5),
-                           (radius * 0.75, 0, height * 0.45)], 0.09))
+        solids.append(
+            rod(
+                [
+                    (neck * 0.8, 0, lip - 0.1),
+                    (neck * 3.4, 0, lip - 0.1),
+                    (radius * 1.8, 0, height * 0.5),
+                    (radius * 0.75, 0, height * 0.45),
+                ],
+                0.09,
+            )
+        )
     if rng.random() < 0.4:
-        solids += [torus(radius * 0.93, 0.09).moved(0, 0, height * z) for z in np.linspace(0.12, 0.28, int(rng.integers(2, 4)))]
+        solids += [
+            torus(radius * 0.93, 0.09).moved(0, 0, height * z) for z in np.linspace(0.12, 0.28, int(rng.integers(2, 4)))
+        ]
     return solids
 
 
@@ -80,18 +126,54 @@ def teapot(rng):
     height = rng.uniform(0.9, 1.5)
     shape = _section(rng)
     wide = rng.uniform(0.95, 1.25)
-    points = [(0, 0), (rng.uniform(0.5, 0.9), 0), (wide, height * rng.uniform(0.35, 0.7)), (rng.uniform(0.4, 0.7), height), (0, height)]
+    points = [
+        (0, 0),
+        (rng.uniform(0.5, 0.9), 0),
+        (wide, height * rng.uniform(0.35, 0.7)),
+        (rng.uniform(0.4, 0.7), height),
+        (0, height),
+    ]
     solids = [turned(points, [0, 0.1, rng.choice([SMOOTH, 0.25]), 0, 0], shape)]
     rise = height * rng.uniform(0.8, 1.25)
-    solids.append(rod([(wide * 0.6, 0, height * 0.35), (wide * 1.35, 0, height * 0.45), (wide * 1.4, 0, rise),
-                       (wide * rng.uniform(1.7, 2.0), 0, rise + 0.1)], 0.2, scale=(1.25, 0.8, 0.55)))
+    solids.append(
+        rod(
+            [
+                (wide * 0.6, 0, height * 0.35),
+                (wide * 1.35, 0, height * 0.45),
+                (wide * 1.4, 0, rise),
+                (wide * rng.uniform(1.7, 2.0), 0, rise + 0.1),
+            ],
+            0.2,
+            scale=(1.25, 0.8, 0.55),
+        )
+    )
     if rng.random() < 0.5:
-        solids.append(rod([(-wide * 0.6, 0, height * 0.85), (-wide * 1.9, 0, height), (-wide * 1.7, 0, height * 0.2),
-                           (-wide * 0.7, 0, height * 0.3)], 0.1, rng.choice([SMOOTH, 0.3])))
+        solids.append(
+            rod(
+                [
+                    (-wide * 0.6, 0, height * 0.85),
+                    (-wide * 1.9, 0, height),
+                    (-wide * 1.7, 0, height * 0.2),
+                    (-wide * 0.7, 0, height * 0.3),
+                ],
+                0.1,
+                rng.choice([SMOOTH, 0.3]),
+            )
+        )
     else:
         top = height + rng.uniform(0.8, 1.3)
-        solids.append(rod([(-wide * 0.7, 0, height * 0.7), (-wide * 0.95, 0, top), (wide * 0.95, 0, top), (wide * 0.7, 0, height * 0.7)],
-                          0.08, rng.choice([SMOOTH, 0.4])))
+        solids.append(
+            rod(
+                [
+                    (-wide * 0.7, 0, height * 0.7),
+                    (-wide * 0.95, 0, top),
+                    (wide * 0.95, 0, top),
+                    (wide * 0.7, 0, height * 0.7),
+                ],
+                0.08,
+                rng.choice([SMOOTH, 0.4]),
+            )
+        )
     solids.append(turned([(0, 0), (0.55, 0), (0.5, 0.12), (0, 0.3)], [0, 0, 0.1, 0], shape).moved(0, 0, height - 0.06))
     solids.append(knob(rng, rng.uniform(0.12, 0.2)).moved(0, 0, height + 0.2))
     if rng.random() < 0.5:
@@ -111,44 +193,20 @@ def jar(rng):
         solids.append(knob(rng, rng.uniform(0.16, 0.3)).moved(0, 0, top - 0.05))
     else:
         wide = rng.uniform(0.25, 0.5)
-        solids.append(rod([(-wide, 0, top - 0.1), (-wide, 0, top + 0.35), (wide, 0, top + 0.35), (wide, 0, top - 0.1)], 0.07, 0.2))
+        solids.append(
+            rod([(-wide, 0, top - 0.1), (-wide, 0, top + 0.35), (wide, 0, top + 0.35), (wide, 0, top - 0.1)], 0.07, 0.2)
+        )
     ears = int(rng.integers(0, 4))
     if ears:
-        ear = rod([(0.45, 0, height * 0.75), (1.25, 0, height * 0.8), (1.25, 0, height * 0.5), (0.45, 0, height * 0.5)], 0.08, SMOOTH)
+        ear = rod(
+            [(0.45, 0, height * 0.75), (1.25, 0, height * 0.8), (1.25, 0, height * 0.5), (0.45, 0, height * 0.5)],
+            0.08,
+            SMOOTH,
+        )
         solids += around(ear, ears)
     if rng.random() < 0.6:
         feet = int(rng.integers(3, 6))
         solids += around(turned([(0, 0), (0.1, 0), (0.18, 0.3), (0, 0.3)], [0, 0, 0.1, 0]).moved(0.5, 0, -0.25), feet)
-    return solids
-
-
-def lamp(rng):
-    """A table lamp: foot, stem, shade."""
-    height = rng.uniform(1.6, 2.6)
-    solids = [prism(outline(rng, rng.uniform(0.55, 0.85)), rng.uniform(0.1, 0.3), chamfer=0.06)]
-    kind = rng.integers(3)
-    if kind == 0:
-        wall = _waist(rng, height, 0.1, 0.45, int(rng.integers(4, 8)))
-        solids.append(turned([(0, 0), *wall, (0, height)], [0, 0, *[SMOOTH] * (len(wall) - 2), 0, 0], _section(rng)))
-        head = (0.0, height)
-    elif kind == 1:
-        lean = rng.uniform(0.4, 1.2)
-        solids.append(rod([(0, 0, 0.1), (-0.5 * lean, 0, height * 0.8), (0.2, 0, height * 1.25), (lean, 0, height)], 0.07))
-        head = (lean, height - 0.1)
-    else:
-        elbow = (-rng.uniform(0.4, 0.8), height * 0.6)
-        head = (rng.uniform(0.2, 0.8), height)
-        solids += [bar((0, 0, 0.1), (elbow[0], 0, elbow[1]), 0.06), bar((elbow[0], 0, elbow[1]), (head[0], 0, head[1] + 0.2), 0.06),
-                   ball(0.13).moved(elbow[0], 0, elbow[1])]
-    low, high, tall = rng.uniform(0.6, 1.15), rng.uniform(0.2, 0.75), rng.uniform(0.5, 1.0)
-    shape = _section(rng)
-    curve = rng.choice([0.0, 0.3, SMOOTH])
-    middle = (low + high) / 2 + rng.uniform(-0.15, 0.3)
-    shade = turned([(0, tall - 0.1), (low - 0.05, 0), (low, 0), (middle, tall / 2), (high, tall), (0, tall)],
-                   [0, 0, 0, curve, 0, 0], shape)
-    solids.append(shade.moved(head[0], 0, head[1] - 0.25))
-    if rng.random() < 0.5:
-        solids.append(knob(rng, 0.12).moved(head[0], 0, head[1] + tall - 0.3))
     return solids
 
 
@@ -170,4 +228,4 @@ def goblet(rng):
     return solids
 
 
-FAMILIES = (cup, bottle, teapot, jar, lamp, goblet)
+FAMILIES = (cup, bottle, teapot, jar, goblet)

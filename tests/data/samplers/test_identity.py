@@ -1,0 +1,118 @@
+"""Identity samplers against plain counting."""
+from collections import Counter
+from math import gcd
+
+import numpy as np
+import pytest
+
+from fastpatent.data.samplers import SAMPLERS
+from fastpatent.data.samplers.identity import BalancedIdentitySampler, NaiveIdentitySampler
+from fastpatent.errors import ConfigError
+
+BOTH = pytest.mark.parametrize("kind", [NaiveIdentitySampler, BalancedIdentitySampler])
+
+
+def shuffled_labels(counts, seed=0):
+    """Labels of `counts[i]` drawings of identity i, in no order."""
+    return np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+
+
+@BOTH
+@pytest.mark.parametrize("batch_size, num_instance", [(8, 4), (12, 2), (6, 1), (16, 16), (40, 8)])
+def test_batches_hold_whole_and_different_identities(kind, batch_size, num_instance):
+    labels = shuffled_labels([1, 2, 3, 4, 5, 7, 8, 9, 16, 40, 3])
+    sampler = kind(labels, batch_size, num_instance, 0)
+    per_batch = batch_size // num_instance
+    assert sampler.pass_length == 11 // per_batch * batch_size
+    seen = set()
+    for number in range(7):
+        indices = sampler.indices(number)
+        assert len(indices) == sampler.pass_length
+        of_pass = labels[indices].reshape(-1, num_instance)
+        assert (of_pass == of_pass[:, :1]).all()
+        assert max(Counter(of_pass[:, 0].tolist()).values()) == 1
+        for group in indices.reshape(-1, num_instance):
+            available = int((labels == labels[group[0]]).sum())
+            if available >= num_instance:
+                assert len(set(group.tolist())) == num_instance
+        seen.add(tuple(indices.tolist()))
+    assert len(seen) == 7
+
+
+@BOTH
+def test_every_identity_once_a_pass_and_the_dropped_ones_vary(kind):
+    labels = shuffled_labels([4] * 10)
+    sampler = kind(labels, 8, 4, 0)
+    assert all(set(labels[sampler.indices(number)]) == set(range(10)) for number in range(5))
+    odd = kind(shuffled_labels([4] * 11), 8, 4, 0)
+    dropped = [set(range(11)) - set(odd.labels[odd.indices(number)].tolist()) for number in range(30)]
+    assert all(len(left) == 1 for left in dropped) and len(set.union(*dropped)) > 5
+
+
+@BOTH
+def test_pass_is_a_function_of_seed_and_number(kind):
+    labels = shuffled_labels([5, 2, 9, 4])
+    sampler = kind(labels, 8, 4, 1)
+    expected = [sampler.indices(number).tolist() for number in range(6)]
+    for number in (5, 0, 3):
+        assert kind(labels, 8, 4, 1).indices(number).tolist() == expected[number]
+        assert kind(labels, 8, 4, 2).indices(number).tolist() != expected[number]
+
+
+@pytest.mark.parametrize("available", [1, 2, 3, 4, 5, 6, 7, 8, 12, 17])
+@pytest.mark.parametrize("num_instance", [1, 3, 4, 8])
+def test_balanced_uses_drawings_evenly(available, num_instance):
+    """Within a pass counts differ by one at most; over a ring of passes they are equal."""
+    labels = shuffled_labels([available, 3])
+    sampler = BalancedIdentitySampler(labels, num_instance * 2, num_instance, 0)
+    ring = available // gcd(available, num_instance)
+    for first in (0, ring, 4 * ring):
+        total = Counter()
+        for number in range(first, first + ring):
+            taken = [index for index in sampler.indices(number).tolist() if labels[index] == 0]
+            assert len(taken) == num_instance
+            counts = Counter(taken)
+            assert max(counts.values()) - min(counts[index] for index in np.flatnonzero(labels == 0).tolist()) <= 1
+            total.update(counts)
+        assert set(total.values()) == {ring * num_instance // available} and len(total) == available
+
+
+def test_balanced_reshuffles_between_rings():
+    labels = shuffled_labels([8, 8])
+    sampler = BalancedIdentitySampler(labels, 8, 4, 0)
+    halves = set()
+    for number in range(0, 40, 2):
+        halves.add(frozenset(index for index in sampler.indices(number).tolist() if labels[index] == 0))
+    assert len(halves) > 12
+
+
+def test_naive_draws_evenly_in_the_long_run():
+    labels = shuffled_labels([6, 2, 4])
+    sampler = NaiveIdentitySampler(labels, 12, 4, 0)
+    counts = Counter()
+    for number in range(1500):
+        counts.update(sampler.indices(number).tolist())
+    for identity, available in ((0, 6), (1, 2), (2, 4)):
+        expected = 1500 * 4 / available
+        spread = 5 * np.sqrt(expected)
+        assert all(abs(counts[index] - expected) < spread for index in np.flatnonzero(labels == identity).tolist())
+    assert {counts[index] for index in np.flatnonzero(labels == 2).tolist()} == {1500}
+
+
+@BOTH
+def test_batches_that_cannot_be_filled(kind):
+    with pytest.raises(ConfigError, match="SOLVER.IMS_PER_BATCH: 10 is no multiple of DATALOADER.NUM_INSTANCE 4"):
+        kind([0, 1, 2], 10, 4, 0)
+    with pytest.raises(ConfigError, match="NUM_INSTANCE 0"):
+        kind([0, 1, 2], 10, 0, 0)
+    with pytest.raises(ConfigError, match="IMS_PER_BATCH: 16 at DATALOADER.NUM_INSTANCE 4 takes 4 identities a batch, .* has 3"):
+        kind([0, 1, 2, 2], 16, 4, 0)
+
+
+def test_a_pass_over_deeppatent_is_quick(cfg):
+    """33,364 identities, 254,787 drawings: a pass is some 500,000 entries long and takes well under two seconds."""
+    cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_INSTANCE = 128, 16
+    counts = np.random.default_rng(0).integers(1, 14, 33364)
+    sampler = SAMPLERS.get("BalancedIdentitySampler")(cfg, np.repeat(np.arange(33364), counts))
+    assert sampler.indices(10**6).shape == (33364 // 8 * 128,)
+    assert SAMPLERS.get("NaiveIdentitySampler")(cfg, np.repeat(np.arange(33364), counts)).pass_length == sampler.pass_length

@@ -1,0 +1,101 @@
+"""List files as people and programs write them."""
+import os
+
+import pytest
+
+from fastpatent.data.lists import Listing, listed_samples, read_lines
+from fastpatent.errors import DataError
+
+
+@pytest.mark.parametrize(
+    "line, relative",
+    [
+        ("a/x.png 12", "a/x.png"),
+        ("a/x.png", "a/x.png"),
+        ("a/x.png  7  ", "a/x.png"),
+        ("a/x.png\t7", "a/x.png"),
+        ("a/x.png -1", "a/x.png"),
+        ("my designs/fig 1.png 3", "my designs/fig 1.png"),
+        ("my designs/fig 1.png", "my designs/fig 1.png"),
+        ("a/fig two.png", "a/fig two.png"),
+        ("a/x.png 1.5", "a/x.png 1.5"),
+        ("./a//b/../x.png 1", "a/x.png"),
+        ("a/.b/x.png 1", "a/.b/x.png"),
+        ("12", "12"),
+    ],
+)
+def test_a_last_integer_is_a_label(tmp_path, line, relative):
+    path = tmp_path / "list.txt"
+    path.write_text(line)
+    assert read_lines(path) == [(1, relative)]
+
+
+def test_blank_lines_line_ends_and_byte_order_mark(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes("\ufeffa/ä.png 1\r\n\r\n   \nb/y.png 2\rc/z.png 3".encode())
+    assert read_lines(path) == [(1, "a/ä.png"), (4, "b/y.png"), (5, "c/z.png")]
+
+
+@pytest.mark.parametrize("line", ["../x.png 1", "/etc/x.png", "a/../../x.png 3", "a/../..", ".."])
+def test_paths_that_lead_out(tmp_path, line):
+    path = tmp_path / "list.txt"
+    path.write_text(f"a/x.png 0\n{line}\n")
+    with pytest.raises(DataError, match=r"list\.txt:2: .* leads out"):
+        read_lines(path)
+
+
+def test_lists_that_are_no_text(tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_bytes(b"a/x.png 1\nb/\xff.png 2\n")
+    with pytest.raises(DataError, match=r"list\.txt:2: the list is no UTF-8 text"):
+        read_lines(path)
+    path.write_bytes(b"a\0b")
+    with pytest.raises(DataError, match="zero bytes"):
+        read_lines(path)
+    with pytest.raises(DataError, match="absent.txt: the list cannot be read: No such file"):
+        read_lines(tmp_path / "absent.txt")
+
+
+def test_identity_is_the_folder_never_the_label(tmp_path):
+    for name in ("I1/USD1/x.png", "I1/USD2/x.png", "y.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    samples = listed_samples([(1, "I1/USD1/x.png"), (2, "I1/USD2/x.png"), (3, "y.png")], "list.txt", tmp_path)
+    assert [sample.identity for sample in samples] == ["USD1", "USD2", tmp_path.name]
+    assert [sample.path for sample in samples] == [str(tmp_path / name) for name in ("I1/USD1/x.png", "I1/USD2/x.png", "y.png")]
+
+
+def test_relative_folders_give_absolute_paths(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    assert listed_samples([(1, "a/x.png")], "list.txt", ".")[0].path == str(tmp_path / "a/x.png")
+
+
+def test_first_missing_drawing_is_named_unless_not_asked(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.png").write_bytes(b"")
+    lines = [(1, "a/x.png"), (4, "a/y.png"), (5, "b/z.png")]
+    with pytest.raises(DataError, match=r"list\.txt:4: no such drawing: .*/a/y\.png"):
+        listed_samples(lines, "list.txt", tmp_path)
+    with pytest.raises(DataError, match=r"list\.txt:5: no such drawing: .*/b/z\.png"):
+        listed_samples(lines[::2], "list.txt", tmp_path)
+    assert len(listed_samples(lines, "list.txt", tmp_path, verify=False)) == 3
+
+
+def test_empty_list(tmp_path):
+    with pytest.raises(DataError, match="list.txt: the list is empty"):
+        listed_samples([], "list.txt", tmp_path)
+    assert listed_samples([], "list.txt", tmp_path, verify=False) == []
+
+
+def test_a_folder_is_asked_once(tmp_path, monkeypatch):
+    for number in range(50):
+        (tmp_path / f"{number}.png").write_bytes(b"")
+    asked = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: asked.append(folder) or listdir(folder))
+    listing = Listing()
+    assert all(listing.has(f"{tmp_path}/{number}.png") for number in range(50))
+    assert not listing.has(f"{tmp_path}/50.png") and not listing.has(f"{tmp_path}/none/50.png")
+    assert asked == [str(tmp_path), f"{tmp_path}/none"]

@@ -1,0 +1,193 @@
+"""Loaders: the same drawings whatever workers, ranks and resumes there are, and faults in one sentence."""
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fastpatent.data import loader as loader_module
+from fastpatent.data.loader import build_test_loader, build_train_loader
+from fastpatent.data.sets import load_test_set
+from fastpatent.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def augmented(patent_cfg):
+    """`patent_cfg` with every kind of chance in the drawings."""
+    for name in ("AUTOAUG", "PADDING", "FLIP", "CJ", "AFFINE", "REA"):
+        patent_cfg.INPUT[name].ENABLED = True
+    patent_cfg.INPUT.AUTOAUG.PROB = 0.5
+    return patent_cfg
+
+
+@pytest.fixture
+def two_workers(monkeypatch):
+    """Two worker processes, on a machine of one core too."""
+    monkeypatch.setattr(loader_module, "worker_count", lambda requested: (min(requested, 2), "test"))
+
+
+def take(loader, count):
+    return list(islice(loader, count))
+
+
+def assert_equal(batches, others):
+    assert len(batches) == len(others)
+    for one, other in zip(batches, others):
+        assert set(one) == {"images", "targets", "indices"}
+        for key in one:
+            assert torch.equal(one[key], other[key])
+
+
+def test_attributes_and_labels(augmented):
+    loader = build_train_loader(augmented)
+    assert loader.num_classes == 6 and loader.batches_per_epoch == 3 and len(loader.samples) == 24
+    assert loader.identities == sorted(loader.identities)
+    for batch in take(loader, 5):
+        assert batch["images"].shape == (8, 1, 24, 20) and batch["images"].dtype == torch.uint8
+        assert batch["targets"].dtype == batch["indices"].dtype == torch.int64
+        for target, index in zip(batch["targets"].tolist(), batch["indices"].tolist()):
+            assert loader.identities[target] == loader.samples[index].identity
+    augmented.SOLVER.IMS_PER_BATCH, augmented.DATALOADER.SAMPLER_TRAIN = 64, "TrainingSampler"
+    assert build_train_loader(augmented).batches_per_epoch == 1
+
+
+def test_workers_change_nothing(augmented, two_workers):
+    alone = take(build_train_loader(augmented), 8)
+    augmented.DATALOADER.NUM_WORKERS = 2
+    assert_equal(take(build_train_loader(augmented), 8), alone)
+
+
+def test_runs_and_seeds(augmented):
+    first = take(build_train_loader(augmented), 3)
+    torch.manual_seed(77)
+    torch.rand(5)
+    assert_equal(take(build_train_loader(augmented), 3), first)
+    augmented.SEED = 1
+    assert any(not torch.equal(a["images"], b["images"]) for a, b in zip(take(build_train_loader(augmented), 3), first))
+    augmented.SEED = -1
+    with pytest.raises(ConfigError, match="SEED: -1 is negative"):
+        build_train_loader(augmented)
+
+
+@pytest.mark.parametrize("sampler", ["TrainingSampler", "NaiveIdentitySampler", "BalancedIdentitySampler"])
+@pytest.mark.parametrize("start", [1, 4, 7])
+def test_a_resume_gives_the_same_batches(augmented, sampler, start):
+    augmented.DATALOADER.SAMPLER_TRAIN = sampler
+    whole = take(build_train_loader(augmented), start + 3)
+    assert_equal(take(build_train_loader(augmented, start_batch=start), 3), whole[start:])
+
+
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_ranks_join_to_the_batch_of_one_process(augmented, monkeypatch, world_size):
+    whole = take(build_train_loader(augmented), 4)
+    monkeypatch.setattr(loader_module.distributed, "world_size", lambda: world_size)
+    slices = []
+    for rank in range(world_size):
+        monkeypatch.setattr(loader_module.distributed, "rank", lambda rank=rank: rank)
+        slices.append(take(build_train_loader(augmented), 4))
+    joined = [{key: torch.cat([part[key] for part in parts]) for key in parts[0]} for parts in zip(*slices)]
+    assert_equal(joined, whole)
+
+
+def test_the_states_of_chance_outside_are_left_alone(augmented, two_workers):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    for workers in (0, 2):
+        augmented.DATALOADER.NUM_WORKERS = workers
+        take(build_train_loader(augmented), 2)
+        take(build_test_loader(augmented, load_test_set(augmented, "Patent").query), 1)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_test_loader_keeps_the_order_and_reads_again(patent_cfg, two_workers, workers):
+    patent_cfg.DATALOADER.NUM_WORKERS = workers
+    splits = load_test_set(patent_cfg, "Patent")
+    samples = splits.query + splits.gallery
+    loader = build_test_loader(patent_cfg, samples)
+    assert len(loader) == 3
+    for _ in range(2):
+        batches = list(loader)
+        assert [len(batch["images"]) for batch in batches] == [5, 5, 2]
+        assert torch.cat([batch["indices"] for batch in batches]).tolist() == list(range(12))
+        images = torch.cat([batch["images"] for batch in batches])
+        for image, sample in zip(images, samples):
+            truth = Image.open(sample.path).resize((20, 24), Image.Resampling.BICUBIC)
+            np.testing.assert_array_equal(image[0].numpy(), np.asarray(truth))
+        names = sorted({sample.identity for sample in samples})
+        assert torch.cat([b["targets"] for b in batches]).tolist() == [names.index(sample.identity) for sample in samples]
+
+
+def test_unlabelled_and_empty_lists(patent_cfg):
+    samples = [sample._replace(identity=None) for sample in load_test_set(patent_cfg, "Patent").gallery]
+    assert next(iter(build_test_loader(patent_cfg, samples)))["targets"].tolist() == [-1] * 5
+    assert list(build_test_loader(patent_cfg, [])) == []
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_drawing_is_named_without_a_traceback(patent_cfg, two_workers, workers):
+    patent_cfg.DATALOADER.NUM_WORKERS = workers
+    samples = load_test_set(patent_cfg, "Patent").gallery
+    with open(samples[6].path, "r+b") as file:
+        file.truncate(60)
+    loader = iter(build_test_loader(patent_cfg, samples))
+    assert len(next(loader)["images"]) == 5
+    with pytest.raises(DataError) as error:
+        next(loader)
+    assert str(error.value).startswith(samples[6].path) and "\n" not in str(error.value)
+
+
+def test_a_killed_worker_is_said(patent_cfg, two_workers):
+    patent_cfg.DATALOADER.NUM_WORKERS = 1  # torch waits up to 10 seconds for others that the dead one may hold up
+    batches = iter(build_train_loader(patent_cfg))
+    next(batches)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    with pytest.raises(DataError, match="DATALOADER.NUM_WORKERS: one of 1 processes that read drawings was killed"):
+        for _ in range(100):
+            next(batches)
+
+
+def test_ctrl_c_leaves_one_traceback(patent_root):
+    """As a terminal does it: the signal goes to the main process and to its workers."""
+    program = f"""
+from fastpatent.config import get_cfg
+from fastpatent.data import loader
+loader.worker_count = lambda requested: (2, "test")
+cfg = get_cfg()
+cfg.DATASETS.ROOT, cfg.DATASETS.NAMES, cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.DEVICE = {str(patent_root)!r}, ("Patent",), 8, "cpu"
+for number, batch in enumerate(loader.build_train_loader(cfg)):
+    if number == 5:
+        print("going", flush=True)
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout.readline() == "going\n"
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    finally:
+        process.kill()
+    assert errors.count("Traceback") == 1 and errors.rstrip().endswith("KeyboardInterrupt"), errors
+
+
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("SOLVER.IMS_PER_BATCH", 9, "9 is no multiple of DATALOADER.NUM_INSTANCE 2"),
+        ("SOLVER.IMS_PER_BATCH", 16, "16 at DATALOADER.NUM_INSTANCE 2 takes 8 identities a batch, the training set has 6"),
+        ("DATALOADER.SAMPLER_TRAIN", "BalancedIdentitySamplr", "did you mean BalancedIdentitySampler"),
+    ],
+)
+def test_settings_that_cannot_be(patent_cfg, key, value, message):
+    patent_cfg.merge_from_list([key, value])
+    with pytest.raises(ConfigError, match=message):
+        build_train_loader(patent_cfg)

@@ -1,0 +1,104 @@
+"""The embedding head against the formula in float64, and which feature goes where."""
+import pytest
+import torch
+import torch.nn.functional as F
+
+from fastpatent.config import get_cfg
+from fastpatent.errors import ConfigError
+from fastpatent.heads import HEADS
+
+
+def config(**settings):
+    cfg = get_cfg()
+    cfg.MODEL.HEADS.NUM_CLASSES = 5
+    for key, value in settings.items():
+        cfg.MODEL.HEADS[key] = value
+    return cfg
+
+
+def build(**settings):
+    torch.manual_seed(0)
+    return HEADS.get("EmbeddingHead")(config(**settings), 12)
+
+
+def batch():
+    torch.manual_seed(1)
+    return torch.randn(6, 12, 3, 4), torch.arange(6) % 5
+
+
+@pytest.mark.parametrize("neck_feat", ["before", "after"])
+@pytest.mark.parametrize("embedding_dim", [0, 7])
+@pytest.mark.parametrize("with_bnneck", [True, False])
+@pytest.mark.parametrize("cls_layer", ["Linear", "CosSoftmax"])
+def test_training_output_meets_the_formula(neck_feat, embedding_dim, with_bnneck, cls_layer):
+    head = build(
+        NECK_FEAT=neck_feat, EMBEDDING_DIM=embedding_dim, WITH_BNNECK=with_bnneck, CLS_LAYER=cls_layer, SCALE=8, MARGIN=0.2
+    )
+    maps, targets = batch()
+    logits, embeddings = head(maps, targets)
+    pooled = maps.double().mean((2, 3))
+    features = pooled @ head.bottleneck[0].weight.double().flatten(1).T if embedding_dim else pooled
+    if with_bnneck:
+        features = (features - features.mean(0)) / (features.var(0, correction=0) + 1e-5).sqrt()
+    weight = head.weight.double()
+    expected = features @ weight.T
+    if cls_layer == "CosSoftmax":
+        expected = 8 * (F.normalize(features) @ F.normalize(weight).T - 0.2 * F.one_hot(targets, 5))
+    torch.testing.assert_close(logits.double(), expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(embeddings.double(), pooled if neck_feat == "before" else features, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("neck_feat", ["before", "after"])
+def test_in_evaluation_the_feature_is_the_neck_as_it_is(neck_feat):
+    head = build(NECK_FEAT=neck_feat, WITH_BNNECK=True).eval()
+    norm = head.bottleneck[0]
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    torch.nn.init.normal_(norm.running_mean)
+    maps, _ = batch()
+    expected = (maps.mean((2, 3)) - norm.running_mean) / (norm.running_var + 1e-5).sqrt()
+    torch.testing.assert_close(head(maps), expected)
+
+
+@pytest.mark.parametrize("norm", ["BN", "GN", "LN"])
+def test_the_shift_of_the_neck_is_frozen_at_zero(norm):
+    head = build(WITH_BNNECK=True, NORM=norm)
+    assert not head.bottleneck[0].bias.requires_grad and not head.bottleneck[0].bias.any()
+    assert head.bottleneck[0].weight.requires_grad
+
+
+def test_class_weights_start_small():
+    head = HEADS.get("EmbeddingHead")(config(NUM_CLASSES=400), 64)
+    assert head.weight.shape == (400, 64)
+    assert head.weight.std().item() == pytest.approx(0.01, rel=0.05)
+
+
+@pytest.mark.parametrize("cls_layer", ["Linear", "CosSoftmax", "ArcSoftmax", "CircleSoftmax"])
+def test_autocast_does_not_round_the_logits(cls_layer):
+    head = build(CLS_LAYER=cls_layer, SCALE=64, MARGIN=0.35, WITH_BNNECK=True, POOL_LAYER="GeneralizedMeanPoolingP")
+    maps, targets = batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = head(maps, targets)
+        (half,) = torch.autograd.grad(head(maps.bfloat16(), targets).logits.sum(), head.weight)
+    torch.testing.assert_close(output.logits, head(maps, targets).logits)
+    assert output.logits.dtype == torch.float32 and half.isfinite().all()
+
+
+def test_a_pooling_that_leaves_positions_is_refused():
+    for name in ("Identity", "Flatten"):
+        head = build(POOL_LAYER=name)
+        with pytest.raises(ConfigError, match="MODEL.HEADS.POOL_LAYER"):
+            head(batch()[0], batch()[1])
+        assert head.eval()(torch.randn(2, 12, 1, 1)).shape == (2, 12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"NECK_FEAT": "befor"}, "NECK_FEAT.*did you mean before"),
+        ({"CLS_LAYER": "CircleSoftMax"}, "CLS_LAYER.*CircleSoftmax"),
+        ({"WITH_BNNECK": True, "NORM": "XN"}, "MODEL.HEADS.NORM"),
+    ],
+)
+def test_wrong_settings_name_their_key(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        build(**settings)

@@ -1,0 +1,151 @@
+"""Checkpoints by name: older names and widths, other networks, and files that are none."""
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from fastpatent.errors import CheckpointError
+from fastpatent.layers.non_local import NonLocal
+from fastpatent.models import build_model
+from fastpatent.models.weights import load_weights
+
+OLDER = {"heads.bottleneck.0.": "heads.bnneck.", "heads.weight": "heads.classifier.weight"}
+
+
+def older(name):
+    for today, before in OLDER.items():
+        if name.startswith(today):
+            return before + name.removeprefix(today)
+    return name
+
+
+def noisy(model, seed):
+    """A state dict of the model's names with other values."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.rand(value.shape, generator=generator) if value.is_floating_point() else value.clone()
+        for name, value in model.state_dict().items()
+    }
+
+
+@pytest.fixture(scope="module")
+def small(challenge_config):
+    """A ResNet-18 of 5 classes, once a module."""
+    return build_model(challenge_config(classes=5))
+
+
+@pytest.mark.parametrize("rename", [str, older, lambda name: f"module.{name}", lambda name: f"module.{older(name)}"])
+def test_the_challenge_checkpoint_loads_whole_under_all_its_names(r101, reference_state, rename):
+    torch.nn.init.zeros_(r101.heads.weight)
+    extras = {"pixel_mean": torch.zeros(1, 3, 1, 1), "pixel_std": torch.ones(1, 3, 1, 1)}
+    report = load_weights(r101, {rename(name): value for name, value in {**reference_state, **extras}.items()})
+    assert not (report.missing or report.unexpected or report.reshaped)
+    assert len(report.table().splitlines()) == 1
+    assert all(torch.equal(value, reference_state[name]) for name, value in r101.state_dict().items())
+
+
+@pytest.mark.parametrize("suffix", ["pth", "pt", "pth.tar", "safetensors"])
+@pytest.mark.parametrize("under", ["model", "state_dict", None])
+def test_files_of_every_kind(small, tmp_path, suffix, under):
+    state, path = noisy(small, 1), tmp_path / f"weights.{suffix}"
+    if suffix == "safetensors":
+        save_file(state, path)
+    else:
+        # As training code leaves it: an optimizer, a schedule, a best metric that is a NumPy number.
+        rest = {"optimizer": {"state": {}}, "epoch": 3, "metric": np.float64(0.5)}
+        torch.save({under: state, **rest} if under else state, path)
+    report = load_weights(small, path)
+    assert len(report.matched) == len(state) and not report.missing
+    assert all(torch.equal(value, state[name]) for name, value in small.state_dict().items())
+
+
+def test_the_width_of_non_local_blocks_comes_from_the_file(challenge_config):
+    with torch.device("meta"):
+        wide = build_model(challenge_config("50x"))
+        for module in list(wide.modules()):
+            if isinstance(module, NonLocal):
+                module.set_width(module.channels // 2)
+    state = noisy(wide.to_empty(device="cpu"), 2)
+    model = build_model(challenge_config("50x"))
+    report = load_weights(model, state)
+    assert not (report.missing or report.unexpected)
+    assert {row.outcome for row in report.reshaped} == {"width taken from the file"}
+    assert [m.width for m in model.modules() if isinstance(m, NonLocal)] == [256, 256, 512, 512, 512]
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+
+def test_class_weights_of_another_number_of_classes_are_left_out_and_told(small):
+    state, before = noisy(small, 3), small.heads.weight.detach().clone()
+    state["heads.weight"] = torch.rand(9, 512)
+    report = load_weights(small, state)
+    assert torch.equal(small.heads.weight, before)
+    ((name, in_file, in_network, _),) = report.reshaped
+    assert (name, in_file, in_network) == ("heads.weight", (9, 512), (5, 512))
+    assert "heads.weight" in report.table() and "[9, 512]" in report.table()
+
+
+def test_what_is_missing_or_has_no_place_is_told_in_one_table(small):
+    state = noisy(small, 4)
+    del state["heads.bottleneck.0.weight"], state["backbone.bn1.num_batches_tracked"]
+    state["heads.extra"] = torch.zeros(2)
+    report = load_weights(small, state)
+    assert (report.missing, report.unexpected) == (["heads.bottleneck.0.weight"], ["heads.extra"])
+    assert "heads.bottleneck.0.weight" in report.table() and "heads.extra" in report.table()
+    assert len(report.table(rows=1).splitlines()) == 5 and "and 1 more" in report.table(rows=1)
+
+
+@pytest.mark.parametrize(
+    ("saved", "built"), [("18x", "34x"), ("34x", "18x"), ("50x", "101x"), ("101x", "50x"), ("18x", "50x")]
+)
+def test_a_checkpoint_of_another_depth_is_refused(challenge_config, saved, built):
+    with torch.device("meta"):
+        state = build_model(challenge_config(saved)).state_dict()
+        model = build_model(challenge_config(built))
+    with pytest.raises(CheckpointError, match="another network.*first missing: .*first without a place: "):
+        load_weights(model, state)
+
+
+def test_a_refused_checkpoint_leaves_the_model_as_it_was(small, tmp_path):
+    before = {name: value.clone() for name, value in small.state_dict().items()}
+    state = {"conv.weight": torch.zeros(3), "backbone.conv1.weight": torch.zeros(64, 3, 7, 7)}
+    torch.save({"state_dict": state}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match=r"x\.pth: belongs to another network.*backbone\.bn1\.weight.*conv\.weight"):
+        load_weights(small, tmp_path / "x.pth")
+    assert all(torch.equal(value, before[name]) for name, value in small.state_dict().items())
+
+
+class Custom:
+    """An object that only code could rebuild."""
+
+
+def truncated(path):
+    torch.save({"model": {"weight": torch.zeros(10000)}}, path)
+    path.write_bytes(path.read_bytes()[:20000])
+
+
+def truncated_safetensors(path):
+    save_file({"weight": torch.zeros(10000)}, path)
+    path.write_bytes(path.read_bytes()[:20000])
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        ("missing.pth", lambda path: None, "no such weights file"),
+        ("folder.pth", lambda path: path.mkdir(), "no such weights file"),
+        ("empty.pth", lambda path: path.write_bytes(b""), "truncated or no checkpoint"),
+        ("text.pth", lambda path: path.write_text("not weights"), "truncated or no checkpoint"),
+        ("cut.pth", truncated, "truncated or no checkpoint"),
+        ("cut.safetensors", truncated_safetensors, "truncated or no safetensors file"),
+        ("text.safetensors", lambda path: path.write_text("not weights"), "truncated or no safetensors file"),
+        ("objects.pth", lambda path: torch.save({"model": Custom()}, path), "refused"),
+        ("old_objects.pth", lambda path: torch.save(Custom(), path, _use_new_zipfile_serialization=False), "refused"),
+        ("numbers.pth", lambda path: torch.save({"epoch": 3}, path), "no parameters found: 'epoch' is a int"),
+        ("tensor.pth", lambda path: torch.save(torch.zeros(3), path), "holds no parameters, but a Tensor"),
+        ("nothing.pth", lambda path: torch.save({}, path), "holds no parameters, but an empty dict"),
+    ],
+)
+def test_what_is_no_checkpoint_is_named(small, tmp_path, name, write, message):
+    write(tmp_path / name)
+    with pytest.raises(CheckpointError, match=f"{name}: .*{message}"):
+        load_weights(small, tmp_path / name)
