@@ -1,7 +1,6 @@
 """`fastpatent data`: look after the drawings of a configuration's data sets."""
 import os
 
-from rich.markup import escape
 from rich.table import Table
 
 from fastpatent.commands.options import config_parser, load_from
@@ -36,10 +35,10 @@ def check(argv):
     count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     with ProgressLine("reading", count, log) as line:
-        report = check_dataset(sets, workers, line.update)
+        report = check_dataset(sets, workers, lambda done, _: line.update(done))
     log.say(findings_table(report))
     for line in example_lines(report, cfg.DATASETS.ROOT):
-        log.say(escape(line))
+        log.say(line)
     log.say("something here would break a run" if report.breaks else "nothing here would break a run")
     return int(report.breaks)
 

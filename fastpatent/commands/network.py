@@ -1,4 +1,6 @@
 """Build the network of a configuration and fill it with trained weights, as every command does."""
+from dataclasses import replace
+
 import torch
 
 from fastpatent.errors import ConfigError
@@ -6,13 +8,16 @@ from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 
 
-def with_classes(cfg, found):
+def with_classes(cfg, found, resumed=False):
     """Return the configuration with MODEL.HEADS.NUM_CLASSES filled in from the `found` training identities.
 
-    A number given by the configuration is kept; ConfigError where it is too small.
+    A number given by the configuration is kept; ConfigError where it is too small. A resumed run has all its weights,
+    so MODEL.BACKBONE.PRETRAIN is switched off.
     """
     cfg = cfg.clone()
     cfg.defrost()
+    if resumed:
+        cfg.MODEL.BACKBONE.PRETRAIN = False
     if cfg.MODEL.HEADS.NUM_CLASSES == 0:
         cfg.MODEL.HEADS.NUM_CLASSES = found
     elif cfg.MODEL.HEADS.NUM_CLASSES < found:
@@ -28,5 +33,7 @@ def load_trained(cfg, device, log):
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth")
     model = build_model(with_classes(cfg, 1))
-    log.say(load_weights(model, cfg.MODEL.WEIGHTS).table())
+    report = load_weights(model, cfg.MODEL.WEIGHTS)
+    # The classifier has no part in evaluation, so its number of classes is nobody's concern.
+    log.say(replace(report, reshaped=[row for row in report.reshaped if row.name != "heads.weight"]).table())
     return model.to(device, memory_format=torch.channels_last).eval()

@@ -43,7 +43,7 @@ def _train(cfg, resume):
     checkpoint = _checkpoint_to_resume(cfg, log) if resume else None
     loader = build_train_loader(cfg, start_batch=checkpoint["iteration"] if checkpoint else 0)
     test_sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
-    cfg = with_classes(cfg, loader.num_classes)
+    cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
     _introduce(log, cfg, loader, test_sets, model, device, precision)

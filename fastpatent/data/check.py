@@ -1,18 +1,11 @@
 """What is wrong with data sets, collected: missing, unreadable, duplicate, leaked and unmatched drawings."""
-import hashlib
 from collections import Counter, defaultdict
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
-
-from fastpatent.data.image import open_drawing
+from fastpatent.data.content import read_contents
 from fastpatent.data.samples import unmatched_queries
-from fastpatent.data.workers import leave_quietly
-from fastpatent.errors import DataError
 
 STAGES = ("train", "val", "test")
-CHUNK = 32  # drawings handed to a worker at a time
 
 
 @dataclass
@@ -37,17 +30,6 @@ class Report:
         return any(finding.breaks and finding.cases for finding in self.findings)
 
 
-@dataclass
-class Content:
-    """One file as read: digests of its bytes and of its grey pixels, or what is wrong with it."""
-
-    path: str
-    data: bytes = b""
-    pixels: bytes = b""
-    missing: bool = False
-    fault: str = ""
-
-
 def check_dataset(sets, workers=0, progress=None):
     """Read every drawing of some data sets and collect what is wrong.
 
@@ -62,7 +44,7 @@ def check_dataset(sets, workers=0, progress=None):
     """
     parts = [(splits, part, getattr(splits, part)) for splits, used in sets for part in used]
     places = _places(parts)
-    contents = _read_all(sorted(places), workers, progress)
+    contents = read_contents(sorted(places), workers, progress)
     readable = [content for content in contents if not content.missing and not content.fault]
     same_bytes, same_pixels = _same(readable)
     findings = [
@@ -91,44 +73,6 @@ def _places(parts):
         for sample in samples:
             places[sample.path].add(_stage(splits, part))
     return places
-
-
-def read_content(path):
-    """Read one file as `Content`."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-        pixels = np.asarray(open_drawing(path, data))
-    except (FileNotFoundError, NotADirectoryError):
-        return Content(path, missing=True)
-    except OSError as error:
-        return Content(path, fault=f"{path}: {error.strerror}")
-    except DataError as error:
-        return Content(path, fault=str(error))
-    shape = repr(pixels.shape).encode()
-    return Content(path, _digest(data), _digest(shape, pixels.tobytes()))
-
-
-def _digest(*parts):
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
-
-
-def _read_all(paths, workers, progress):
-    contents = []
-    if workers and len(paths) > CHUNK:
-        executor = ProcessPoolExecutor(workers, initializer=leave_quietly)
-        reading = executor.map(read_content, paths, chunksize=CHUNK)
-    else:
-        executor, reading = None, map(read_content, paths)
-    try:
-        for content in reading:
-            contents.append(content)
-            if progress:
-                progress(len(contents), len(paths))
-    finally:
-        if executor:
-            executor.shutdown(cancel_futures=True)
-    return contents
 
 
 def _same(contents):

@@ -54,7 +54,7 @@ class DrawingLoader(DataLoader):
                     "want of memory (or of /dev/shm); try fewer"
                 ) from error
             if isinstance(batch, DataError):
-                raise batch
+                raise DataError(str(batch))  # `batch` itself would hold this frame, and the workers with it, in a cycle
             yield batch
 
 

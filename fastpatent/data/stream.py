@@ -23,7 +23,9 @@ class BatchStream:
 
     def __init__(self, sampler, batch_size, rank=0, world_size=1, start_batch=0):
         if batch_size < 1 or batch_size % world_size:
-            raise ConfigError(f"SOLVER.IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts, one a process")
+            raise ConfigError(
+                f"SOLVER.IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts, one a process"
+            )
         self.sampler, self.batch_size, self.start_batch = sampler, batch_size, start_batch
         self.local = batch_size // world_size
         self.offset = rank * self.local

@@ -7,7 +7,10 @@ from fastpatent.distributed import world_size
 
 
 def worker_count(requested):
-    """Return (processes, reason): `requested`, capped by this process's share of the cores; 0 reads in the process itself."""
+    """Return (processes, reason): `requested`, but no more than this process's share of the cores.
+
+    0 means that the process reads by itself.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     sharing = int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
     share = max(cores // sharing, 1)

@@ -60,9 +60,10 @@ def test_identity_is_the_folder_never_the_label(tmp_path):
     for name in ("I1/USD1/x.png", "I1/USD2/x.png", "y.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    samples = listed_samples([(1, "I1/USD1/x.png"), (2, "I1/USD2/x.png"), (3, "y.png")], "list.txt", tmp_path)
+    lines = [(1, "I1/USD1/x.png"), (2, "I1/USD2/x.png"), (3, "y.png")]
+    samples = listed_samples(lines, "list.txt", tmp_path)
     assert [sample.identity for sample in samples] == ["USD1", "USD2", tmp_path.name]
-    assert [sample.path for sample in samples] == [str(tmp_path / name) for name in ("I1/USD1/x.png", "I1/USD2/x.png", "y.png")]
+    assert [sample.path for sample in samples] == [str(tmp_path / relative) for _, relative in lines]
 
 
 def test_relative_folders_give_absolute_paths(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 """Loaders: the same drawings whatever workers, ranks and resumes there are, and faults in one sentence."""
-import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader
 
 from fastpatent.data import loader as loader_module
 from fastpatent.data.loader import build_test_loader, build_train_loader
@@ -139,19 +140,34 @@ def test_an_unreadable_drawing_is_named_without_a_traceback(patent_cfg, two_work
         file.truncate(60)
     loader = iter(build_test_loader(patent_cfg, samples))
     assert len(next(loader)["images"]) == 5
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match=rf"^{re.escape(samples[6].path)}: cannot be read as a drawing: [^\n]*$"):
         next(loader)
-    assert str(error.value).startswith(samples[6].path) and "\n" not in str(error.value)
 
 
-def test_a_killed_worker_is_said(patent_cfg, two_workers):
-    patent_cfg.DATALOADER.NUM_WORKERS = 1  # torch waits up to 10 seconds for others that the dead one may hold up
-    batches = iter(build_train_loader(patent_cfg))
-    next(batches)
-    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-    with pytest.raises(DataError, match="DATALOADER.NUM_WORKERS: one of 1 processes that read drawings was killed"):
-        for _ in range(100):
-            next(batches)
+@pytest.mark.parametrize(
+    "fault, said",
+    [
+        (RuntimeError("DataLoader worker (pid 31) is killed by signal: Killed. "), True),
+        (RuntimeError("DataLoader worker (pid(s) 31, 32) exited unexpectedly"), True),
+        (ConnectionResetError(104, "Connection reset by peer"), True),
+        (RuntimeError("a fault of another kind"), False),
+    ],
+)
+def test_a_killed_worker_is_said(patent_cfg, monkeypatch, fault, said):
+    """As torch tells it, at a moment of its choice; a real kill would make this test wait and fail by chance."""
+
+    def batches(_):
+        yield {"images": None}
+        raise fault
+
+    monkeypatch.setattr(DataLoader, "__iter__", batches)
+    loader = iter(build_train_loader(patent_cfg))
+    next(loader)
+    with pytest.raises(
+        DataError if said else RuntimeError,
+        match="processes that read drawings was killed" if said else "another kind",
+    ):
+        next(loader)
 
 
 def test_ctrl_c_leaves_one_traceback(patent_root):
@@ -161,7 +177,8 @@ from fastpatent.config import get_cfg
 from fastpatent.data import loader
 loader.worker_count = lambda requested: (2, "test")
 cfg = get_cfg()
-cfg.DATASETS.ROOT, cfg.DATASETS.NAMES, cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.DEVICE = {str(patent_root)!r}, ("Patent",), 8, "cpu"
+cfg.DATASETS.ROOT, cfg.DATASETS.NAMES = {str(patent_root)!r}, ("Patent",)
+cfg.SOLVER.IMS_PER_BATCH, cfg.MODEL.DEVICE = 8, "cpu"
 for number, batch in enumerate(loader.build_train_loader(cfg)):
     if number == 5:
         print("going", flush=True)

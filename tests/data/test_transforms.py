@@ -41,7 +41,15 @@ def test_resize_is_pils_bicubic(cfg, size, drawing, build):
     np.testing.assert_array_equal(result[0].numpy(), truth)
 
 
-@pytest.mark.parametrize("drawing, box", [((90, 45), (0, 8, 32, 24)), ((45, 90), (8, 0, 24, 32)), ((3, 3), (0, 0, 32, 32)), ((1, 900), (15, 0, 16, 32))])
+@pytest.mark.parametrize(
+    "drawing, box",
+    [
+        ((90, 45), (0, 8, 32, 24)),
+        ((45, 90), (8, 0, 24, 32)),
+        ((3, 3), (0, 0, 32, 32)),
+        ((1, 900), (15, 0, 16, 32)),
+    ],
+)
 def test_keep_aspect_fits_on_white_paper(square, drawing, box):
     square.INPUT.KEEP_ASPECT = True
     image = Image.effect_noise(drawing[::-1], 90)

@@ -53,6 +53,12 @@ class Curve(NamedTuple):
         """The curve shifted by `offset`."""
         return self._replace(points=self.points + np.asarray(offset, float))
 
+    def turned(self, degrees):
+        """The plane curve turned counter-clockwise about the origin."""
+        cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        matrix = np.array([[cosine, sine], [-sine, cosine]])
+        return Curve(self.points @ matrix, self.before @ matrix, self.after @ matrix, self.closed)
+
 
 def _unit(vectors):
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)

@@ -38,7 +38,7 @@ class View:
     Attributes:
         shape: (height, width) in pixels.
         buffer: ItemBuffer.
-        farthest: float64 [height, width]: greatest depth around each pixel.
+        farthest: float32 [height, width]: greatest depth around each pixel.
         facing: float64 [vertices]: positive where a curved surface is seen from its front.
     """
 
@@ -106,7 +106,8 @@ def shading_points(view, style, phase):
         lengths = np.hypot(*(segments[:, 1, :2] - segments[:, 0, :2]).T)
         long = np.bincount(scene.rulings.line[first], lengths) > SHORTEST_STROKE
         lit[~long[scene.rulings.line]] = np.inf
-        dark = np.flatnonzero((lit[first] < np.inf) & (lit[first + 1] < np.inf) & (np.minimum(lit[first], lit[first + 1]) < 0.5))
+        darkest, lightest = np.minimum(lit[first], lit[first + 1]), np.maximum(lit[first], lit[first + 1])
+        dark = np.flatnonzero((lightest < np.inf) & (darkest < 0.5))
         segments, first, begins, lengths = segments[dark], first[dark], begins[dark], lengths[dark]
         samples, owner, place = sample(segments)
         value = lit[first[owner]] + place * (lit[first + 1] - lit[first])[owner]
@@ -121,15 +122,17 @@ def shading_points(view, style, phase):
 
 def stroke(paper, points, radius):
     """Ink every pixel of `paper` (bool [height, width], True is ink) whose centre lies within `radius` of a point."""
-    height, width = paper.shape
     reach = int(np.ceil(radius))
-    row, column = points[:, 1].astype(np.int64), points[:, 0].astype(np.int64)
+    canvas = np.zeros(np.array(paper.shape) + 2 * reach, bool)
+    ink, width = canvas.reshape(-1), canvas.shape[1]
+    row, column = np.floor(points[:, 1]), np.floor(points[:, 0])
+    below, beside = points[:, 1] - row - 0.5, points[:, 0] - column - 0.5
+    pixel = ((row + reach) * width + column + reach).astype(np.int64)
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
-            near = ((column + right + 0.5 - points[:, 0]) ** 2 + (row + down + 0.5 - points[:, 1]) ** 2) <= radius ** 2
-            at_row, at_column = row[near] + down, column[near] + right
-            inside = (at_row >= 0) & (at_row < height) & (at_column >= 0) & (at_column < width)
-            paper[at_row[inside], at_column[inside]] = True
+            near = (beside - right) ** 2 + (below - down) ** 2 <= radius ** 2
+            ink[pixel[near] + (down * width + right)] = True
+    paper |= canvas[reach:-reach, reach:-reach]
 
 
 def draw(scene, camera, style, rng, figure):

@@ -1,6 +1,7 @@
 """Write the sample data set: every design drawn, stored and listed, all or nothing."""
 import os
 import shutil
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -46,7 +47,7 @@ def generate_sample(folder, designs=DESIGNS, seed=0, workers=None):
     """
     folder = Path(folder)
     if designs < FEWEST_DESIGNS:
-        raise DataError(f"the sample needs at least {FEWEST_DESIGNS} designs for training, validation and test, not {designs}")
+        raise DataError(f"the sample needs at least {FEWEST_DESIGNS} designs (training, validation, test), not {designs}")
     if folder.exists():
         raise DataError(f"{folder} exists already; delete it to have the sample drawn again")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +107,8 @@ def _drawn(images, designs, seed, workers):
     if workers == 1:
         yield from map(write, range(designs))
         return
-    pool = ProcessPoolExecutor(workers)
+    # Ctrl-C is this process' to handle; workers finish the drawing in hand.
+    pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
     try:
         yield from pool.map(write, range(designs), chunksize=4)
     finally:

@@ -108,7 +108,7 @@ def visible(samples, farthest):
 
     Args:
         samples: float64 [samples, 3]: column, row, depth.
-        farthest: float64 [height, width] from `farthest_around`.
+        farthest: float32 [height, width] from `farthest_around`.
     """
     column, row = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
     return farthest[row, column] >= samples[:, 2] - BIAS
@@ -130,14 +130,17 @@ def joints_of_solids(buffer, face_solid):
     found, pairs = [], []
     solid = np.append(face_solid, -1).astype(np.int16)[buffer.face]
     for down, right in ((0, 1), (1, 0)):
-        here = (slice(None, solid.shape[0] - down), slice(None, solid.shape[1] - right))
-        there = (slice(down, None), slice(right, None))
-        row, column = np.nonzero((solid[here] != solid[there]) & (solid[here] >= 0) & (solid[there] >= 0))
+        width = solid.shape[1] - right
+        here, there = solid[:solid.shape[0] - down, :width], solid[down:, right:]
+        change = np.flatnonzero(here != there)
+        row, column = change // width, change % width
+        both = (here[row, column] >= 0) & (there[row, column] >= 0)
+        row, column = row[both], column[both]
         centre = np.stack([column + 0.5, row + 0.5, np.ones(len(row))], 1)
         step = np.array([right, down, 0.0])
         gap = buffer.planes[buffer.face[row, column]] - buffer.planes[buffer.face[row + down, column + right]]
-        at, change = (gap * centre).sum(1), gap @ step
-        place = -at / np.where(np.abs(change) < 1e-9, 1e-9, change)
+        at, slope = (gap * centre).sum(1), gap @ step
+        place = -at / np.where(np.abs(slope) < 1e-9, 1e-9, slope)
         joint = (place > -0.6) & (place < 1.6)
         found.append((centre + np.clip(place, 0, 1)[:, None] * step)[joint, :2])
         pairs.append(np.stack([solid[row, column], solid[row + down, column + right]], 1)[joint])

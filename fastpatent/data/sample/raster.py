@@ -16,7 +16,7 @@ class ItemBuffer(NamedTuple):
 
     Attributes:
         face: int64 [height, width]; -1 where there is only paper.
-        depth: float64 [height, width], pixels away from the viewer; inf on paper.
+        depth: float32 [height, width], pixels away from the viewer; inf on paper.
         planes: float64 [faces, 3]: depth = planes @ (column, row, 1) over the picture of each face.
     """
 
@@ -73,7 +73,8 @@ def rasterise(points, edges, edge_face, faces, shape):
     nearest = np.full(height * width, PAPER, np.int64)
     np.minimum.at(nearest, pixel, item)
     paper = nearest == PAPER
-    depth = np.where(paper, np.inf, (nearest >> FACE_BITS) / unit + low)
+    depth = ((nearest >> FACE_BITS) * np.float32(1 / unit) + np.float32(low)).astype(np.float32)
+    depth[paper] = np.inf
     seen = np.where(paper, -1, nearest & ((1 << FACE_BITS) - 1))
     return ItemBuffer(seen.reshape(shape), depth.reshape(shape), planes)
 
@@ -94,7 +95,8 @@ def _planes(start, end, edge_face, faces):
 
 
 def farthest_around(depth):
-    """float64 [height, width]: the greatest depth within each pixel's 3 x 3 neighbourhood."""
-    padded = np.pad(depth, 1, constant_values=np.inf)
+    """float32 [height, width]: the greatest depth within each pixel's 3 x 3 neighbourhood."""
+    padded = np.full(np.array(depth.shape) + 2, np.inf, depth.dtype)
+    padded[1:-1, 1:-1] = depth
     rows = np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:])
     return np.maximum(np.maximum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

@@ -111,7 +111,7 @@ class Scene:
 
 
 def _rulings(points, normals, around):
-    """Lines along a curved surface at even turns of its normal, about `around` to a full turn, none on its flat stretches."""
+    """Lines along a curved surface at even turns of its normal, about `around` to a full turn, none on flat stretches."""
     bends = [np.arccos(np.clip((np.take(normals, range(1, normals.shape[axis]), axis)
                                 * np.take(normals, range(normals.shape[axis] - 1), axis)).sum(-1), -1, 1)).mean(1 - axis)
              for axis in (0, 1)]

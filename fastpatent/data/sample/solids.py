@@ -111,10 +111,10 @@ def loft(outline, profile, holes=()):
             continue
         for around, around_tangents in outline.runs():
             base, normal = outline.points[around], _right(around_tangents)
-            points = np.concatenate([base[:, None] * scale[:, None], np.broadcast_to(height[:, None], (len(base), len(scale), 1))],
-                                    axis=2)
-            lean = (base * normal).sum(1)[:, None] * up
-            solid.grids.append((points, _unit(np.concatenate([normal[:, None] * across[:, None], lean[:, :, None]], axis=2))))
+            points = np.dstack([np.outer(base[:, 0], scale), np.outer(base[:, 1], scale), np.tile(height, (len(base), 1))])
+            lean = np.outer((base * normal).sum(1), up)
+            normals = _unit(np.dstack([np.outer(normal[:, 0], across), np.outer(normal[:, 1], across), lean]))
+            solid.grids.append((points, normals))
         for corner in np.flatnonzero(outline.corners()):
             solid.creases.append(np.column_stack([scale[:, None] * outline.points[corner], height]))
     for scale, height in profile.points[profile.corners()]:
@@ -162,10 +162,10 @@ def sweep(path, section, scale=None):
 
 def _frames(tangents):
     """float64 [points, 2, 3]: the section's two axes along a path, each the last one turned as little as possible."""
-    first = np.eye(3)[np.argmin(np.abs(tangents[0]))]
-    across = _unit(np.cross(first, tangents[0]))
-    frames = []
+    across = np.cross(np.eye(3)[np.argmin(np.abs(tangents[0]))], tangents[0])
+    first = []
     for tangent in tangents:
-        across = _unit(across - (across @ tangent) * tangent)
-        frames.append((across, np.cross(tangent, across)))
-    return np.array(frames)
+        across = across - (across @ tangent) * tangent
+        across /= np.sqrt(across @ across)
+        first.append(across)
+    return np.stack([first, np.cross(tangents, first)], 1)

@@ -61,7 +61,8 @@ def test_seed_decides_and_file_order_does_not(folder, tmp_path_factory, monkeypa
     )
     assert split_folder(folder, 0.3, 0) == first
     copy = tmp_path_factory.mktemp("copy")
-    touch(copy, sorted((os.path.relpath(sample.path, folder) for sample in first.train + first.query + first.gallery), reverse=True))
+    every = [os.path.relpath(sample.path, folder) for sample in first.train + first.query + first.gallery]
+    touch(copy, sorted(every, reverse=True))
     again = split_folder(copy, 0.3, 0)
     for part in ("train", "query", "gallery"):
         assert [os.path.relpath(sample.path, copy) for sample in getattr(again, part)] == [

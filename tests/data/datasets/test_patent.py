@@ -37,7 +37,7 @@ def test_the_pair_that_fits_is_taken(tmp_path, write_drawing, write_list, cfg):
 
 def test_a_missing_first_drawing_does_not_hide_the_folder(patent_cfg, patent_root):
     (patent_root / "train_data/patent_data/I20180000/USD0000000-20180000/USD0000000-20180000-D00000.png").unlink()
-    with pytest.raises(DataError, match=r"train_patent_trn\.txt:1: no such drawing: .*/patent_data/I20180000/.*D00000\.png$"):
+    with pytest.raises(DataError, match=r"_trn\.txt:1: no such drawing: .*/patent_data/I20180000/.*D00000\.png$"):
         DATASETS.get("Patent")(patent_cfg)
     train = DATASETS.get("Patent")(patent_cfg, verify=False).train
     assert len(train) == 24 and "/train_data/patent_data/" in train[0].path
@@ -103,7 +103,7 @@ def test_deeppatent_lists_without_their_drawings(shared, cfg):
     assert len({sample.identity for sample in splits.query}) == 6927
     assert all(re.fullmatch(r"USD\d{7}-\d{8}", sample.identity) for sample in splits.gallery)
     first = "I20181127/USD0834581-20181127/USD0834581-20181127-D00001.png"
-    with pytest.raises(DataError, match=rf"test_query_patent\.txt:1: no drawing {first} in .*/deeppatent/train_data/patent_data or "):
+    with pytest.raises(DataError, match=rf"test_query_patent\.txt:1: no drawing {first} in .*/patent_data or "):
         DATASETS.get("DeepPatentTest")(cfg)
     path = shared / "deeppatent/test_db_patent.txt"
     with pytest.raises(DataError, match=r"test_db_patent\.txt:1: no such drawing"):

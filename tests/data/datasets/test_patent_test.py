@@ -24,5 +24,6 @@ def test_both_layouts(tmp_path, write_drawing, write_list, cfg, place, label):
 
 def test_missing_lists_name_both_places(tmp_path, cfg):
     cfg.DATASETS.ROOT = str(tmp_path)
-    with pytest.raises(DataError, match=r"no list test_queries\.txt in .*/codalab_test_set/lists or .*/test_data/codalab_test_set/lists"):
+    places = r".*/codalab_test_set/lists or .*/test_data/codalab_test_set/lists"
+    with pytest.raises(DataError, match=rf"no list test_queries\.txt in {places}"):
         DATASETS.get("PatentTest")(cfg, parts=("query", "gallery"))

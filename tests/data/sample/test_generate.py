@@ -89,8 +89,7 @@ def test_too_few_designs(tmp_path):
 
 def test_ensure_draws_once(tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(generate, "DESIGNS", 3)
-    monkeypatch.setattr(generate, "generate_sample", lambda folder: calls.append(folder) or generate_sample(folder, 3, workers=1))
+    monkeypatch.setattr(generate, "generate_sample", lambda folder: calls.append(folder) or generate_sample(folder, 3, 0, 1))
     first = ensure_sample(tmp_path)
     assert first == tmp_path / "sample" and ensure_sample(tmp_path) == first
     assert calls == [first]

@@ -64,7 +64,7 @@ def test_chains_of_a_contour_run_on_without_a_jump():
     ordered, begins = chained(segments[shuffled], joints[shuffled])
     lengths = np.linalg.norm(ordered[:, 1, :2] - ordered[:, 0, :2], axis=1)
     order = np.argsort(begins, kind="stable")
-    ends = {tuple(np.round(end, 9)): begin + length for end, begin, length in zip(ordered[order, 1], begins[order], lengths[order])}
+    ends = {tuple(np.round(ordered[number, 1], 9)): begins[number] + lengths[number] for number in order}
     starts = [(tuple(np.round(start, 9)), begin) for start, begin in zip(ordered[:, 0], begins) if begin > 0]
     # Two closed curves, each cut where the torus' grid begins and ends: few chains, and within each a segment begins exactly
     # where another stops.

@@ -43,7 +43,7 @@ def test_nearest_face_and_its_depth(seed):
         depth[nearer], face[nearer] = here[nearer], number
     buffer = rasterise(points, edges, owner, len(truth), SHAPE)
     assert (buffer.face.ravel() == face).mean() == 1.0
-    np.testing.assert_allclose(buffer.depth.ravel(), depth, atol=1e-5)
+    np.testing.assert_allclose(buffer.depth.ravel(), depth, atol=1e-4)
     np.testing.assert_allclose(buffer.planes, [plane for _, plane in truth], atol=1e-7)
 
 

@@ -1,5 +1,4 @@
 """Families of objects: each a function of a numpy Generator that returns a design's list of solids."""
+from . import devices, furniture, hardware, lights, tools, toys, vessels
 
-from . import devices, furniture, hardware, toys, vessels
-
-FAMILIES = (*vessels.FAMILIES, *furniture.FAMILIES, *hardware.FAMILIES, *devices.FAMILIES, *toys.FAMILIES)
+FAMILIES = tuple(family for room in (vessels, lights, furniture, hardware, tools, devices, toys) for family in room.FAMILIES)

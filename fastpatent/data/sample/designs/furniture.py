@@ -1,31 +1,13 @@
 """Furniture: chairs, tables, stools, shelves, cabinets, racks."""
-
 import numpy as np
 
 from ..curves import circle, rounded
-from .parts import (
-    SMOOTH,
-    around,
-    bar,
-    box,
-    corners,
-    knob,
-    outline,
-    petals,
-    prism,
-    rectangle,
-    regular,
-    ring,
-    rod,
-    row,
-    torus,
-    turned,
-    upright,
-)
+from .parts import (SMOOTH, around, bar, box, corners, knob, outline, petals, prism, rectangle, regular, ring, rod, row,
+                    torus, turned, upright)
 
 
 def _leg(rng, height, splay=0.0):
-    """A leg from z = 0 (outer end) up to `height`, at the origin above; `splay` is how far its foot stands out along x and y."""
+    """A leg from z = 0 up to `height` over the origin; its foot stands out along x and y by `splay`."""
     kind = rng.integers(4)
     foot = (splay, splay, 0)
     if kind == 0:

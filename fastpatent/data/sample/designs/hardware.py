@@ -1,30 +1,10 @@
 """Hardware: gears and wheels, brackets, pipe fittings, springs."""
-
 import numpy as np
 
 from ..curves import circle, helix, rounded
 from ..solids import sweep
-from .parts import (
-    SMOOTH,
-    around,
-    ball,
-    bar,
-    box,
-    gear,
-    knob,
-    outline,
-    petals,
-    prism,
-    rectangle,
-    regular,
-    ring,
-    rod,
-    row,
-    star,
-    torus,
-    turned,
-    upright,
-)
+from .parts import (around, ball, bar, box, gear, knob, outline, petals, prism, rectangle, regular, ring, rod, row, torus,
+                    upright)
 
 
 def _bolt(rng, radius):
@@ -52,16 +32,7 @@ def wheel(rng):
             rounded([(0.1, -0.22), (0.4, -0.3), (0.4, 0.3), (0.1, 0.22)], 0.1).scaled(0.8, 0.7),
             regular(6, radius * 0.15),
         ][rng.integers(3)].moved(reach, 0)
-        turn = 2 * np.pi / spokes * np.arange(spokes)
-        holes = [
-            hole._replace(
-                **{
-                    name: getattr(hole, name) @ np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
-                    for name in ("points", "before", "after")
-                }
-            )
-            for a in turn
-        ]
+        holes = [hole.turned(360.0 * number / spokes) for number in range(spokes)]
         solids = [prism(shape, thick, holes)]
     else:
         rim = (

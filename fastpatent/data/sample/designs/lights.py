@@ -1,25 +1,5 @@
 """Lights: table and desk lamps."""
-
-import numpy as np
-
-from ..curves import circle
-from .parts import (
-    SMOOTH,
-    around,
-    ball,
-    bar,
-    edge_along,
-    knob,
-    outline,
-    petals,
-    prism,
-    rectangle,
-    regular,
-    ring,
-    rod,
-    torus,
-    turned,
-)
+from .parts import SMOOTH, ball, bar, knob, outline, prism, rod, smooth_wall, turned, vessel_section
 
 
 def lamp(rng):
@@ -28,8 +8,8 @@ def lamp(rng):
     solids = [prism(outline(rng, rng.uniform(0.55, 0.85)), rng.uniform(0.1, 0.3), chamfer=0.06)]
     kind = rng.integers(3)
     if kind == 0:
-        wall = _waist(rng, height, 0.1, 0.45, int(rng.integers(4, 8)))
-        solids.append(turned([(0, 0), *wall, (0, height)], [0, 0, *[SMOOTH] * (len(wall) - 2), 0, 0], _section(rng)))
+        wall = smooth_wall(rng, height, 0.1, 0.45, int(rng.integers(4, 8)))
+        solids.append(turned([(0, 0), *wall, (0, height)], [0, 0, *[SMOOTH] * (len(wall) - 2), 0, 0], vessel_section(rng)))
         head = (0.0, height)
     elif kind == 1:
         lean = rng.uniform(0.4, 1.2)
@@ -44,7 +24,7 @@ def lamp(rng):
             ball(0.13).moved(elbow[0], 0, elbow[1]),
         ]
     low, high, tall = rng.uniform(0.6, 1.15), rng.uniform(0.2, 0.75), rng.uniform(0.5, 1.0)
-    shape = _section(rng)
+    shape = vessel_section(rng)
     curve = rng.choice([0.0, 0.3, SMOOTH])
     middle = (low + high) / 2 + rng.uniform(-0.15, 0.3)
     shade = turned(
@@ -58,4 +38,4 @@ def lamp(rng):
     return solids
 
 
-FAMILIES = (lamp)
+FAMILIES = (lamp,)

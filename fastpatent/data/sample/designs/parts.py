@@ -1,5 +1,4 @@
 """Parts that many designs share: plates, posts, tubes, feet, bolts, and the outlines they are cut to.
-
 Sizes are in the design's own unit, about a third of an object; z points up and y away from the front.
 """
 
@@ -81,6 +80,21 @@ def outline(rng, radius=1.0):
     return gear(int(rng.integers(8, 18)), radius * 1.05, radius * rng.uniform(0.1, 0.22))
 
 
+def smooth_wall(rng, height, low=0.5, high=1.0, steps=None):
+    """Random control points (radius, height) of a smooth wall."""
+    steps = steps or int(rng.integers(3, 6))
+    return np.stack([rng.uniform(low, high, steps), np.linspace(0, height, steps)], 1)
+
+
+def vessel_section(rng):
+    """Random horizontal section of a vessel, of radius 1; None for a circle."""
+    return [
+        None,
+        regular(int(rng.integers(4, 9)), 1.0, rng.choice([0.0, 0.25])),
+        petals(int(rng.integers(5, 14)), 1.0, 0.05),
+    ][rng.choice(3, p=[0.62, 0.24, 0.14])]
+
+
 def prism(shape, height, holes=(), chamfer=0.0, top=1.0):
     """An upright prism from z = 0; its upper edge broken by `chamfer`, its upper end `top` times as wide as its foot."""
     reach = np.linalg.norm(shape.points, axis=1).max()
@@ -96,12 +110,12 @@ def box(width, depth, height, radius=0.0, chamfer=0.0, holes=()):
 
 
 def upright(solid):
-    """Stand a plate drawn in the x-y plane up as seen from the front: its y becomes z, its thickness runs back from y = 0."""
+    """Stand a plate drawn in the x-y plane up: its y becomes z, its thickness runs back from the front y = 0."""
     return solid.turned("x", 90).scaled(1, -1, 1)
 
 
 def turned(points, radii=0.0, shape=None):
-    """Surface of revolution, or of another section `shape`, of a profile of (radius, height) that starts and ends at radius 0."""
+    """Surface of revolution, or of the section `shape`, of a profile of (radius, height) from radius 0 to radius 0."""
     return loft(circle() if shape is None else shape, rounded(points, radii, closed=False))
 
 

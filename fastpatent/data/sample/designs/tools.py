@@ -1,30 +1,8 @@
 """Hand tools and hooks."""
-
 import numpy as np
 
-from ..curves import circle, helix, rounded
-from ..solids import sweep
-from .parts import (
-    SMOOTH,
-    around,
-    ball,
-    bar,
-    box,
-    gear,
-    knob,
-    outline,
-    petals,
-    prism,
-    rectangle,
-    regular,
-    ring,
-    rod,
-    row,
-    star,
-    torus,
-    turned,
-    upright,
-)
+from ..curves import circle, rounded
+from .parts import SMOOTH, ball, bar, box, outline, prism, rectangle, regular, rod, row, star, torus, turned, upright
 
 
 def hook(rng):

@@ -1,39 +1,9 @@
 """Vessels: cups, bottles, teapots, jars, goblets."""
-
 import numpy as np
 
 from ..curves import circle
-from .parts import (
-    SMOOTH,
-    around,
-    ball,
-    bar,
-    edge_along,
-    knob,
-    outline,
-    petals,
-    prism,
-    rectangle,
-    regular,
-    ring,
-    rod,
-    torus,
-    turned,
-)
-
-
-def _waist(rng, height, low=0.5, high=1.0, steps=None):
-    """Random control points (radius, height) of a smooth wall."""
-    steps = steps or int(rng.integers(3, 6))
-    return np.stack([rng.uniform(low, high, steps), np.linspace(0, height, steps)], 1)
-
-
-def _section(rng):
-    return [
-        None,
-        regular(int(rng.integers(4, 9)), 1.0, rng.choice([0.0, 0.25])),
-        petals(int(rng.integers(5, 14)), 1.0, 0.05),
-    ][rng.choice(3, p=[0.62, 0.24, 0.14])]
+from .parts import (SMOOTH, around, ball, bar, edge_along, knob, outline, prism, rectangle, ring, rod, smooth_wall, torus,
+                    turned, vessel_section)
 
 
 def _hollow(wall, thickness, shape, floor=0.15):
@@ -48,8 +18,8 @@ def _hollow(wall, thickness, shape, floor=0.15):
 def cup(rng):
     """A mug, jug or beaker with one or two handles, a foot and bands."""
     height = rng.uniform(1.2, 2.6)
-    wall = _waist(rng, height, 0.65, 1.05)
-    shape = _section(rng)
+    wall = smooth_wall(rng, height, 0.65, 1.05)
+    shape = vessel_section(rng)
     solids = [_hollow(wall, 0.09, shape)]
     top, low = height * rng.uniform(0.72, 0.9), height * rng.uniform(0.12, 0.4)
     reach = rng.uniform(0.45, 0.9)
@@ -81,7 +51,7 @@ def bottle(rng):
     height, neck = rng.uniform(1.6, 3.0), rng.uniform(0.2, 0.36)
     radius = rng.uniform(0.55, 0.95)
     lip = height + rng.uniform(0.3, 0.6)
-    shape = _section(rng)
+    shape = vessel_section(rng)
     points = [
         (0, 0),
         (radius, 0),
@@ -124,7 +94,7 @@ def bottle(rng):
 def teapot(rng):
     """A pot with spout, handle (at the side or over the top) and lid."""
     height = rng.uniform(0.9, 1.5)
-    shape = _section(rng)
+    shape = vessel_section(rng)
     wide = rng.uniform(0.95, 1.25)
     points = [
         (0, 0),
@@ -213,12 +183,12 @@ def jar(rng):
 def goblet(rng):
     """A stemmed bowl or candle holder, single or with arms."""
     height = rng.uniform(0.9, 1.6)
-    bowl = _waist(rng, rng.uniform(0.6, 1.3), 0.4, 0.9, 3)
+    bowl = smooth_wall(rng, rng.uniform(0.6, 1.3), 0.4, 0.9, 3)
     bowl[0, 0] = 0.18
     solids = [prism(outline(rng, rng.uniform(0.5, 0.8)), 0.12, chamfer=0.05)]
-    stem = _waist(rng, height, 0.08, 0.3, int(rng.integers(4, 8)))
+    stem = smooth_wall(rng, height, 0.08, 0.3, int(rng.integers(4, 8)))
     solids.append(turned([(0, 0), *stem, (0, height)], [0, 0, *[rng.choice([0.0, SMOOTH])] * (len(stem) - 2), 0, 0]))
-    dish = _hollow(bowl, 0.07, _section(rng), 0.2)
+    dish = _hollow(bowl, 0.07, vessel_section(rng), 0.2)
     arms = int(rng.choice([0, 0, 2, 3, 4]))
     if arms:
         arm = rod([(0, 0, height * 0.5), (0.9, 0, height * 0.3), (1.1, 0, height * 0.9)], 0.08)
