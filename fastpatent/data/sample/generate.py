@@ -1,9 +1,9 @@
 """Write the sample data set: every design drawn, stored and listed, all or nothing."""
+import multiprocessing
 import os
 import shutil
 import signal
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -107,12 +107,9 @@ def _drawn(images, designs, seed, workers):
     if workers == 1:
         yield from map(write, range(designs))
         return
-    # Ctrl-C is this process' to handle; workers finish the drawing in hand.
-    pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
-    try:
-        yield from pool.map(write, range(designs), chunksize=4)
-    finally:
-        pool.shutdown(cancel_futures=True)
+    # Ctrl-C is this process' to handle: it stops the workers, which do not outlive it.
+    with multiprocessing.Pool(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield from pool.imap(write, range(designs), chunksize=4)
 
 
 def _cores():

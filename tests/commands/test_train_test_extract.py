@@ -1,0 +1,175 @@
+"""The three commands on a small folder of drawings, as a person would run them."""
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from fastpatent.commands import main
+from fastpatent.config import load_config
+from fastpatent.data.image import open_drawing
+from fastpatent.data.loader import load_test_set
+from fastpatent.models import build_model
+from fastpatent.models.weights import load_weights
+
+SETTINGS = [
+    "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.DRAWINGS.VAL_FRACTION", "0.4",
+    "MODEL.DEVICE", "cpu", "MODEL.BACKBONE.DEPTH", "18x", "MODEL.HEADS.WITH_BNNECK", "True",
+    "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "DATALOADER.NUM_WORKERS", "0", "DATALOADER.NUM_INSTANCE", "2",
+    "DATALOADER.SAMPLER_TRAIN", "NaiveIdentitySampler", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.MAX_EPOCH", "2",
+    "SOLVER.WARMUP_ITERS", "0", "TEST.EVAL_PERIOD", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A trained run on ten designs of four drawings: (folder of drawings, folder of the run)."""
+    root, logs = tmp_path_factory.mktemp("designs"), tmp_path_factory.mktemp("logs")
+    random = np.random.default_rng(1)
+    for identity in range(10):
+        (root / f"d{identity}").mkdir()
+        corners = random.integers(4, 60, (6, 2))
+        for number in range(4):
+            sheet = Image.new("L", (64, 64 + identity), 255)
+            moved = corners + random.integers(-4, 5, corners.shape)
+            ImageDraw.Draw(sheet).polygon([tuple(map(int, corner)) for corner in moved], outline=0)
+            sheet.save(root / f"d{identity}" / f"{number}.png")
+    assert main(["train", "DATASETS.ROOT", str(root), "OUTPUT_DIR", str(logs), *SETTINGS]) == 0
+    return root, logs
+
+
+def command(name, run, *options):
+    root, logs = run
+    weights = ["MODEL.WEIGHTS", str(logs / "model_best.pth")]
+    return main([name, *options, "DATASETS.ROOT", str(root), "OUTPUT_DIR", str(logs / name), *SETTINGS, *weights])
+
+
+def test_training_leaves_all_that_the_readme_promises(run):
+    _, logs = run
+    names = {path.name for path in logs.iterdir()}
+    assert {"model_best.pth", "model_final.pth", "last_checkpoint", "config.yaml", "log.txt"} <= names
+    assert any(name.startswith("events.out.tfevents") for name in names)
+    assert load_config(logs / "config.yaml").SOLVER.MAX_EPOCH == 2
+
+
+def plain_features(run, splits):
+    """Query and gallery features, one drawing at a time, in float64."""
+    cfg = load_config(overrides=SETTINGS).clone()
+    cfg.defrost()
+    cfg.MODEL.HEADS.NUM_CLASSES = 6
+    model = build_model(cfg)
+    load_weights(model, run[1] / "model_best.pth")
+    model.double().eval()
+    rows = []
+    for sample in (*splits.query, *splits.gallery):
+        small = np.asarray(open_drawing(sample.path).resize((32, 32), Image.Resampling.BICUBIC))
+        grey = torch.from_numpy(small.copy()).double().expand(1, 3, 32, 32)
+        rows.append(model.heads(model.backbone((grey - model.pixel_mean) / model.pixel_std))[0].detach().numpy())
+    features = np.stack(rows)
+    return features[: len(splits.query)], features[len(splits.query) :]
+
+
+def test_the_submission_is_the_ranking_of_a_plain_computation(run, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert command("test", run, "--eval-only", "--compare", "pixels") == 0
+    splits = load_test_set(load_config(overrides=["DATASETS.ROOT", str(run[0]), *SETTINGS]), "Drawings")
+    query, gallery = plain_features(run, splits)
+    cosine = (query / np.linalg.norm(query, axis=1, keepdims=True)) @ (gallery / np.linalg.norm(gallery, axis=1, keepdims=True)).T
+    result = np.load("result.npy")
+    assert result.dtype == np.int64 and result.shape == (len(query), min(10, len(gallery))) == (8, 8) or result.shape[1] == 10
+    # equal up to places that differ by less than float32 can tell
+    chosen = np.take_along_axis(cosine, result, axis=1)
+    np.testing.assert_allclose(chosen, -np.sort(-cosine, axis=1)[:, : result.shape[1]], atol=2e-6)
+    with zipfile.ZipFile("result.zip") as packed:
+        assert packed.namelist() == ["result.npy"]
+    hit = np.mean([splits.gallery[row[0]].identity == sample.identity for row, sample in zip(result, splits.query)])
+    printed = capfd.readouterr().out
+    assert f"{hit:.4f}" in printed and "pixels + cosine" in printed
+    assert (run[1] / "test" / "gallery_Drawings.html").is_file()
+
+
+def test_extraction_covers_a_folder_in_sorted_order(run, tmp_path):
+    output = tmp_path / "features.npz"
+    assert command("extract", run, "--images", str(run[0]), "--output", str(output)) == 0
+    with np.load(output) as stored:
+        features, paths = stored["features"], stored["paths"]
+    assert features.dtype == np.float32 and features.shape == (40, 512)
+    assert paths.tolist() == sorted(f"d{identity}/{number}.png" for identity in range(10) for number in range(4))
+
+
+@pytest.mark.parametrize("precision, tolerance", [("bf16", 0.05), ("fp16", 0.02)])
+def test_lower_precisions_stay_near(run, tmp_path, precision, tolerance):
+    rows = {}
+    for name in ("fp32", precision):
+        output = tmp_path / f"{name}.npz"
+        root, logs = run
+        main(["extract", "--images", str(root), "--output", str(output), *SETTINGS, "MODEL.WEIGHTS", str(logs / "model_best.pth"),
+              "TEST.PRECISION", name])  # fmt: skip
+        with np.load(output) as stored:
+            rows[name] = stored["features"] - stored["features"].mean(0)
+    difference = np.linalg.norm(rows[precision] - rows["fp32"]) / np.linalg.norm(rows["fp32"])
+    assert 0 < difference < tolerance
+
+
+def test_flip_testing_averages_with_the_mirror(run, tmp_path):
+    mirrored = tmp_path / "mirrored"
+    mirrored.mkdir()
+    for path in (run[0] / "d0").iterdir():
+        Image.open(path).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(mirrored / path.name)
+    found = {}
+    for name, folder, flip in (("plain", run[0] / "d0", False), ("mirror", mirrored, False), ("both", run[0] / "d0", True)):
+        output = tmp_path / f"{name}.npz"
+        assert main(["extract", "--images", str(folder), "--output", str(output), *SETTINGS, "MODEL.WEIGHTS",
+                     str(run[1] / "model_best.pth"), "TEST.FLIP.ENABLED", str(flip)]) == 0  # fmt: skip
+        with np.load(output) as stored:
+            found[name] = stored["features"]
+    np.testing.assert_allclose(found["both"], (found["plain"] + found["mirror"]) / 2, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (["--compare", "hogg"], "did you mean hog"),
+        (["TEST.PRECISION", "fp8"], "TEST.PRECISION"),
+        (["MODEL.WEIGHTS", ""], "MODEL.WEIGHTS is empty"),
+        (["MODEL.WEIGHTS", "nowhere.pth"], "nowhere.pth"),
+        (["MODEL.BACKBONE.DEPTH", "50x"], "another network"),
+        (["DATASETS.ROOT", "nowhere"], "nowhere"),
+        (["SOLVER.MAX_EPOC", "3"], "did you mean SOLVER.MAX_EPOCH"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_a_failure(run, options, said, capfd):
+    flags = options if options[0].startswith("--") else []
+    late = [] if flags else options
+    root, logs = run
+    weights = ["MODEL.WEIGHTS", str(logs / "model_best.pth")]
+    assert main(["test", *flags, "DATASETS.ROOT", str(root), "OUTPUT_DIR", str(logs), *SETTINGS, *weights, *late]) == 1
+    error = capfd.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
+def test_a_torn_drawing_is_named(run, tmp_path, capfd):
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    whole = (run[0] / "d0" / "0.png").read_bytes()
+    (bad / "torn.png").write_bytes(whole[: len(whole) // 2])
+    assert command("extract", run, "--images", str(bad), "--output", str(tmp_path / "f.npz")) == 1
+    assert "torn.png" in capfd.readouterr().err
+    assert not (tmp_path / "f.npz").exists()
+
+
+@pytest.mark.parametrize("script, job", [("train_net.py", "train"), ("test.py", "test"), ("extract_features.py", "extract")])
+def test_the_scripts_are_the_commands(script, job, repository):
+    shown = [
+        subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, cwd=repository)
+        for command in ([f"tools/{script}"], ["-m", "fastpatent.commands", job])
+    ]
+    assert shown[0].returncode == 0 and shown[0].stdout == shown[1].stdout and f"fastpatent {job}" in shown[0].stdout
+
+
+def test_an_unknown_job_is_an_error(capsys):
+    assert main(["trian"]) == 2
+    assert "trian" in capsys.readouterr().err
