@@ -16,6 +16,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from environment import processor
 from tabulate import tabulate
 
 from fastpatent.retrieval.distance import normalise
@@ -40,7 +41,7 @@ def main():
     size = SMALL if options.small else FULL
     rows = measure(size, repeats=3 if options.small else 1)
     print(f"{size['queries']} queries x {size['gallery']} gallery rows x {size['dim']} dimensions, float32")
-    print(f"{machine()}; numpy {np.__version__}, faiss {faiss.__version__}, Python {platform.python_version()}")
+    print(f"{processor()}, {faiss.omp_get_max_threads()} threads; numpy {np.__version__}, faiss {faiss.__version__}, Python {platform.python_version()}")
     print(tabulate([[*row.values()][:5] + ["yes" if row["met"] else "no"] for row in rows],
                    headers=list(rows[0]), floatfmt=".3g"))
     if options.json:
@@ -162,14 +163,6 @@ def resident_bytes():
         return float("nan")
     line = next(line for line in status.read_text().splitlines() if line.startswith("VmRSS:"))
     return int(line.split()[1]) * 1024
-
-
-def machine():
-    """Return the processor's name and how many threads FAISS uses."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")
-             ] if cpuinfo.exists() else []
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {faiss.omp_get_max_threads()} threads"
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ def main(argv=None):
     parser = config_parser("fastpatent test", "Rank every test set of a configuration with a trained network.")
     parser.add_argument("--eval-only", action="store_true", help="accepted for habit: this command never trains")
     parser.add_argument(
-        "--compare", nargs="+", default=[], metavar="NAME", help=f"also measure descriptors: {', '.join(DESCRIPTORS.names())}"
+        "--compare", default="", metavar="NAME,NAME", help=f"also measure descriptors: {', '.join(DESCRIPTORS.names())}"
     )
     args = parser.parse_args(argv)
     cfg = load_from(args)
-    descriptors = {name: DESCRIPTORS.get(name) for name in args.compare}
+    descriptors = {name: DESCRIPTORS.get(name) for name in filter(None, args.compare.split(","))}
     log = RunLog(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE)
     precision = extraction_precision(cfg.TEST.PRECISION)

@@ -52,12 +52,12 @@ def _train(cfg, resume):
     model.to(device.device, memory_format=torch.channels_last)
     torch.manual_seed(cfg.SEED + distributed.rank())
     writer = _tensorboard(cfg, checkpoint)
-    history = []
+    latest = []
 
     def measure(model, epoch):
         evaluations = _evaluate_all(cfg, model, test_sets, device.device, log)
+        latest[:] = [(f"epoch {epoch}", evaluation) for evaluation in evaluations]
         for evaluation in evaluations:
-            history.append((f"epoch {epoch}", evaluation))
             log.say(f"epoch {epoch}  {evaluation.splits.name}  {short_metrics(evaluation.summary)}")
             if writer:
                 _write_evaluation(writer, evaluation, epoch * loader.batches_per_epoch)
@@ -67,7 +67,7 @@ def _train(cfg, resume):
     trainer.run()
     if writer:
         writer.close()
-        log.say(metrics_table(history[-8:]))
+        log.say(metrics_table(latest))
         best = trainer.position
         log.say(f"best {cfg.TEST.BEST_METRIC} {best.best:.4f} at epoch {best.best_epoch}: {Path(cfg.OUTPUT_DIR) / 'model_best.pth'}")
         log.say(f"all files are in {cfg.OUTPUT_DIR}: model_final.pth, config.yaml, log.txt; tensorboard --logdir {cfg.OUTPUT_DIR}")

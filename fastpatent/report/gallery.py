@@ -81,7 +81,8 @@ def _thumbnail(path, size):
         drawing = Image.fromarray(read_drawing(path))
     except DataError:
         return square
-    drawing.thumbnail((size, size), Image.Resampling.BOX)  # keeps thin strokes visible
+    drawing.thumbnail((size, size), Image.Resampling.BOX)
+    drawing = drawing.point(lambda grey: max(0, 2 * grey - 255))  # thin strokes would fade into the paper
     square.paste(drawing, ((size - drawing.width) // 2, (size - drawing.height) // 2))
     return square
 

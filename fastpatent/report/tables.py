@@ -1,4 +1,5 @@
 """Figures of several systems side by side."""
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 COLUMNS = ("mAP", "Acc@1", "Acc@5", "Acc@10", "Acc@20", "mAP@10", "mINP")
@@ -13,15 +14,16 @@ def metrics_table(rows):
     Returns:
         rich Table.
     """
-    table = Table(title_justify="left", show_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("system")
-    table.add_column("data set")
-    for name in ("queries", "database", *COLUMNS):
-        table.add_column(name, justify="right")
+    table.add_column("queries in database")
+    for name in COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
     for system, evaluation in rows:
         splits, summary = evaluation.splits, evaluation.summary
-        figures = [f"{summary[name]:.4f}" for name in COLUMNS] if summary else ["no labels"] + ["-"] * (len(COLUMNS) - 1)
-        table.add_row(system, splits.name, str(len(splits.query)), str(len(splits.gallery)), *figures)
+        size = f"{splits.name} {len(splits.query)} in {len(splits.gallery)}"
+        figures = [f"{summary[name]:.4f}" for name in COLUMNS] if summary else ["-"] * len(COLUMNS)
+        table.add_row(system, size if summary else f"{size}, no labels", *figures)
     return table
 
 
