@@ -5,6 +5,7 @@ Usage: python benchmarks/demo.py [--json FILE]
 Runs the commands of `make demo` in a folder of its own and times each. The target is 5 minutes in all on 2 cores,
 installation aside.
 """
+
 import argparse
 import json
 import platform

@@ -1,4 +1,5 @@
 """On what a benchmark ran, for the line above its table."""
+
 import os
 import platform
 from pathlib import Path

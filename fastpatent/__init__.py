@@ -1,2 +1,3 @@
 """fastpatent: networks that find the drawings of the same design."""
+
 __version__ = "0.1.0"

@@ -1,4 +1,5 @@
 """The few questions every room asks of torch.distributed, answered alike in one process and in many."""
+
 import io
 
 import torch

@@ -1,4 +1,5 @@
 """Errors a person can act on: one sentence that names the file, line or key at fault."""
+
 import difflib
 
 

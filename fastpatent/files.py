@@ -1,4 +1,5 @@
 """Files that appear whole or not at all."""
+
 import os
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from pathlib import Path
 def write_atomically(path, write):
     """Call `write(temporary path)` beside `path`, then rename: a reader sees the old file or the new, never half of one.
 
-    A full disk, an error or a kill leaves the old file as it was; the error is passed on, an OSError with the name of `path`.
+    A full disk, an error or a kill leaves the old file as it was. The error is passed on, an OSError with `path`'s name.
 
     Args:
         path: the file to write.

@@ -1,4 +1,5 @@
 """Components by name: one decorated file adds a component, and nothing else has to know of it."""
+
 import importlib
 import pkgutil
 

@@ -1,4 +1,5 @@
 """Fixtures every room shares."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,5 @@
 """Write the features of every drawing in a folder; the same as `fastpatent extract`."""
+
 import sys
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Rank a test set with a trained network and write result.npy; the same as `fastpatent test`."""
+
 import sys
 from pathlib import Path
 

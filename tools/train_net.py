@@ -1,4 +1,5 @@
 """Train a network; the same as `fastpatent train`."""
+
 import sys
 from pathlib import Path
 

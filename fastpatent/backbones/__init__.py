@@ -7,6 +7,7 @@ A builder takes the config and returns a module from float [batch, channels, hei
 - memory_format: the layout in which it runs fastest (torch.channels_last for convolutional networks);
 - trunk: the module under whose names published ImageNet weights are stored.
 """
+
 from fastpatent.registry import Registry
 
 BACKBONES = Registry("backbone", "MODEL.BACKBONE.NAME", "fastpatent.backbones")

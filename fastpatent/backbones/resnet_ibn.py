@@ -1,4 +1,5 @@
 """ResNet with IBN-a and non-local blocks (He et al., CVPR 2016; Pan et al., ECCV 2018; Wang et al., CVPR 2018)."""
+
 import torch
 from torch import nn
 

@@ -1,4 +1,5 @@
 """Any model of timm as a backbone: its final feature maps, whatever the family calls and shapes them."""
+
 import copy
 import re
 
@@ -54,7 +55,7 @@ class TimmBackbone(nn.Module):
         """
         features = self.trunk.forward_features(images)
         if features.ndim == 3:
-            return self._as_map(features[:, getattr(self.trunk, "num_prefix_tokens", 0):], *images.shape[2:])
+            return self._as_map(features[:, getattr(self.trunk, "num_prefix_tokens", 0) :], *images.shape[2:])
         if getattr(self.trunk, "output_fmt", "NCHW") == "NHWC":
             return features.permute(0, 3, 1, 2)
         return features

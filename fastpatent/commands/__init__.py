@@ -1,4 +1,5 @@
 """The `fastpatent` command and the scripts under tools/: one file a job, each with a `main(argv)`."""
+
 import importlib
 import sys
 

@@ -1,4 +1,5 @@
 """`python -m fastpatent.commands JOB ...`, where the `fastpatent` command is not installed."""
+
 import sys
 
 from fastpatent.commands import main

@@ -1,4 +1,5 @@
 """`fastpatent config`: print the merged configuration and what differs from the defaults."""
+
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.config.report import describe, differences_table
 

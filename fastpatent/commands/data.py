@@ -1,4 +1,5 @@
 """`fastpatent data`: look after the drawings of a configuration's data sets."""
+
 import os
 
 from rich.table import Table

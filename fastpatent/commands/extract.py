@@ -1,10 +1,11 @@
 """`fastpatent extract` and tools/extract_features.py: the features of every drawing in a folder."""
+
 from pathlib import Path
 
 import numpy as np
 
-from fastpatent.commands.network import load_trained
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.parts import load_trained
 from fastpatent.data.loader import build_test_loader
 from fastpatent.data.samples import Sample, find_drawings
 from fastpatent.engine.device import choose_device, extraction_precision
@@ -19,7 +20,9 @@ def main(argv=None):
     """Parse the command line, extract and write; return the exit status."""
     parser = config_parser("fastpatent extract", "Write the features of every drawing below a folder.")
     parser.add_argument("--images", required=True, metavar="DIR", help="folder of drawings, searched to any depth")
-    parser.add_argument("--output", required=True, metavar="F.npz", help="features float32 [n, dim], paths [n] sorted, relative")
+    parser.add_argument(
+        "--output", required=True, metavar="F.npz", help="features float32 [n, dim], paths [n] sorted, relative"
+    )
     args = parser.parse_args(argv)
     cfg = load_from(args)
     folder, output = Path(args.images), Path(args.output)

@@ -1,4 +1,5 @@
 """Start a job in one process or in many: under torchrun, by --num-gpus, or over several machines."""
+
 import os
 import signal
 import socket
@@ -30,7 +31,9 @@ def launch(job, args, *job_args):
     if world_size == 1:
         return job(*job_args)
     if args.num_gpus < 1 or args.num_machines < 1 or not 0 <= args.machine_rank < args.num_machines:
-        raise ConfigError(f"--num-gpus {args.num_gpus} --num-machines {args.num_machines} --machine-rank {args.machine_rank}")
+        raise ConfigError(
+            f"--num-gpus {args.num_gpus} --num-machines {args.num_machines} --machine-rank {args.machine_rank}"
+        )
     if args.dist_url == "auto" and args.num_machines > 1:
         raise ConfigError("--dist-url: several machines need tcp://HOST:PORT of machine 0")
     url = f"tcp://127.0.0.1:{_free_port()}" if args.dist_url == "auto" else args.dist_url

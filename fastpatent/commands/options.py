@@ -1,4 +1,5 @@
 """The part of the command line that every command shares: a configuration file and KEY VALUE pairs."""
+
 import argparse
 
 from fastpatent.config import load_config

@@ -1,4 +1,5 @@
 """One way for every command to end: a person's mistake is one sentence on stderr, never a traceback."""
+
 import errno
 import os
 import select

@@ -1,9 +1,9 @@
 """`fastpatent test` and tools/test.py: rank a test set with a trained network and write the submission."""
+
 from pathlib import Path
 
-from fastpatent.commands.network import load_trained
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.loader import load_test_set
+from fastpatent.commands.parts import load_test_sets, load_trained
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.engine.device import choose_device, extraction_precision
 from fastpatent.engine.log import RunLog
@@ -27,7 +27,7 @@ def main(argv=None):
     log = RunLog(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE)
     precision = extraction_precision(cfg.TEST.PRECISION)
-    test_sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
+    test_sets = load_test_sets(cfg, log)
     model = load_trained(cfg, device.device, log)
     log.say(f"device {device.device} ({device.reason}), precision {cfg.TEST.PRECISION}")
     rows, written = [], []

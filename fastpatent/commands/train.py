@@ -1,14 +1,15 @@
 """`fastpatent train` and tools/train_net.py: train the network of a configuration, or only evaluate it."""
+
 from pathlib import Path
 
 import torch
 
 from fastpatent import distributed
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
-from fastpatent.commands.network import load_trained, with_classes
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.parts import load_test_sets, load_trained, with_classes
 from fastpatent.config.report import describe, differences_table
-from fastpatent.data.loader import build_train_loader, load_test_set
+from fastpatent.data.loader import build_train_loader
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
 from fastpatent.engine.device import choose_device, extraction_precision, training_precision
 from fastpatent.engine.log import RunLog
@@ -42,7 +43,7 @@ def _train(cfg, resume):
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     checkpoint = _checkpoint_to_resume(cfg, log) if resume else None
     loader = build_train_loader(cfg, start_batch=checkpoint["iteration"] if checkpoint else 0)
-    test_sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
+    test_sets = load_test_sets(cfg, log)
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
@@ -69,8 +70,11 @@ def _train(cfg, resume):
         writer.close()
         log.say(metrics_table(latest))
         best = trainer.position
-        log.say(f"best {cfg.TEST.BEST_METRIC} {best.best:.4f} at epoch {best.best_epoch}: {Path(cfg.OUTPUT_DIR) / 'model_best.pth'}")
-        log.say(f"all files are in {cfg.OUTPUT_DIR}: model_final.pth, config.yaml, log.txt; tensorboard --logdir {cfg.OUTPUT_DIR}")
+        folder = Path(cfg.OUTPUT_DIR)
+        log.say(f"best {cfg.TEST.BEST_METRIC} {best.best:.4f} at epoch {best.best_epoch}: {folder / 'model_best.pth'}")
+        log.say(
+            f"also in {folder}: model_final.pth, config.yaml, log.txt; curves and galleries: tensorboard --logdir {folder}"
+        )
 
 
 def _evaluate_only(cfg):
@@ -78,7 +82,7 @@ def _evaluate_only(cfg):
     log = RunLog()
     device = choose_device(cfg.MODEL.DEVICE, local_rank()).device
     model = load_trained(cfg, device, log)
-    evaluations = _evaluate_all(cfg, model, [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS], device, log)
+    evaluations = _evaluate_all(cfg, model, load_test_sets(cfg, log), device, log)
     log.say(metrics_table([("network", evaluation) for evaluation in evaluations]))
 
 

@@ -1,4 +1,5 @@
 """What each value may be: the mistakes of the right type that would stop a run only hours later."""
+
 import math
 
 BEST_METRICS = ("mAP", "mAP@10", "mAP@R", "mINP", "Acc@1", "Acc@5", "Acc@10", "Acc@20")

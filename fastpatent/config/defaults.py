@@ -2,6 +2,7 @@
 
 Keys and values are those that users of fast-reid know; the keys marked "ours" have no counterpart there.
 """
+
 from yacs.config import CfgNode as CN
 
 IMAGENET_MEAN = [0.485 * 255, 0.456 * 255, 0.406 * 255]
@@ -71,9 +72,7 @@ _C.INPUT.CROP = CN({"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1.0], 
 _C.INPUT.FLIP = CN({"ENABLED": False, "PROB": 0.5})
 _C.INPUT.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
 _C.INPUT.PADDING.VALUE = 0  # ours: 0 black as published, 255 white paper
-_C.INPUT.CJ = CN(
-    {"ENABLED": False, "PROB": 0.5, "BRIGHTNESS": 0.15, "CONTRAST": 0.15, "SATURATION": 0.1, "HUE": 0.1}
-)
+_C.INPUT.CJ = CN({"ENABLED": False, "PROB": 0.5, "BRIGHTNESS": 0.15, "CONTRAST": 0.15, "SATURATION": 0.1, "HUE": 0.1})
 _C.INPUT.AFFINE = CN({"ENABLED": False})
 _C.INPUT.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
 _C.INPUT.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})

@@ -1,4 +1,5 @@
 """Keys that fast-reid's files may set and that change nothing here."""
+
 IGNORED = (
     "MODEL.QUEUE_SIZE",
     "MODEL.BACKBONE.FEAT_DIM",  # the network itself says how wide its features are

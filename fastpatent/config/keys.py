@@ -1,4 +1,5 @@
 """Dotted names of configuration keys: listing them, finding one, and the nearest to a misspelt one."""
+
 from difflib import SequenceMatcher, get_close_matches
 
 from yacs.config import CfgNode

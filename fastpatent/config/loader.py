@@ -1,4 +1,5 @@
 """Configuration from YAML files and the command line: strict, and all that is wrong in one message."""
+
 import logging
 import os
 
@@ -92,9 +93,7 @@ def _unpaired(words, tree):
 def _warn_of_ignored(cfg, defaults, places):
     before = dict(leaves(defaults))
     named = [
-        f"{key} ({places[key]})"
-        for key, value in leaves(cfg)
-        if key in places and is_ignored(key) and value != before[key]
+        f"{key} ({places[key]})" for key, value in leaves(cfg) if key in places and is_ignored(key) and value != before[key]
     ]
     if named and os.environ.get("RANK", "0") == "0":  # torchrun starts many processes, one of them is enough to say it
         logger.warning("warning: these keys change nothing here: %s", ", ".join(named))

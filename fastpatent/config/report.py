@@ -1,4 +1,5 @@
 """A configuration told to a person: what differs from the defaults, and the whole of it as YAML."""
+
 from typing import Any, NamedTuple
 
 import yaml

@@ -1,4 +1,5 @@
 """A value as a person wrote it, turned into the type its key has by default."""
+
 from ast import literal_eval
 
 

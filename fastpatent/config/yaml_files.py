@@ -1,4 +1,5 @@
 """YAML files with inheritance, read as a list of settings that remember the line they come from."""
+
 import os
 from difflib import get_close_matches
 from pathlib import Path

@@ -1,4 +1,5 @@
 """What is wrong with data sets, collected: missing, unreadable, duplicate, leaked and unmatched drawings."""
+
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 

@@ -1,4 +1,5 @@
 """Files by what is in them: digests of bytes and of pixels, by which equal drawings are found."""
+
 import hashlib
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass

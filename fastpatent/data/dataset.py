@@ -1,4 +1,5 @@
 """Samples as tensors: read, transform, label; with chance fixed by the place in the stream."""
+
 from torch.utils.data import Dataset, default_collate
 
 from fastpatent.data.image import open_drawing

@@ -1,4 +1,5 @@
 """One drawing from disk as grey pixels: black ink 0, white paper 255, whatever the file's colour mode."""
+
 import io
 import os
 import warnings

@@ -1,4 +1,5 @@
 """Where the lists and drawings of a data set lie: published archives unpack to several layouts."""
+
 import os
 
 from fastpatent.data.lists import Listing, listed_samples, read_lines
@@ -57,7 +58,7 @@ def _read_part(paths, folders, verify):
 
 def _holding_folder(lines, folders):
     listing = Listing()
-    for _, relative in lines[::max(1, len(lines) // PROBES)]:
+    for _, relative in lines[:: max(1, len(lines) // PROBES)]:
         for folder in folders:
             if listing.has(f"{folder}/{relative}"):
                 return folder

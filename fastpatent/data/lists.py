@@ -1,4 +1,5 @@
 """List files of DeepPatent: one `<relative path> <label>` a line, or the path alone."""
+
 import os
 
 from fastpatent.data.samples import Sample
@@ -44,7 +45,7 @@ def read_lines(path):
             data = file.read()
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data[:error.start].count(b"\n") + 1
+        line = data[: error.start].count(b"\n") + 1
         raise DataError(f"{path}:{line}: the list is no UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read: {error.strerror}") from error

@@ -1,4 +1,5 @@
 """Batches of drawings for training and for extraction, read by worker processes ahead of need."""
+
 import torch
 from torch.utils.data import DataLoader
 
@@ -77,9 +78,7 @@ class TrainLoader:
             raise ConfigError(f"SEED: {cfg.SEED} is negative")
         targets = [labels[sample.identity] for sample in samples]
         sampler = SAMPLERS.get(cfg.DATALOADER.SAMPLER_TRAIN)(cfg, targets)
-        batches = BatchStream(
-            sampler, cfg.SOLVER.IMS_PER_BATCH, distributed.rank(), distributed.world_size(), start_batch
-        )
+        batches = BatchStream(sampler, cfg.SOLVER.IMS_PER_BATCH, distributed.rank(), distributed.world_size(), start_batch)
         dataset = DrawingDataset(samples, labels, build_train_transform(cfg), cfg.SEED)
         self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
         self._loader = DrawingLoader(dataset, batches, self.workers, _pin_memory(cfg))

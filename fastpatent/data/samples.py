@@ -1,4 +1,5 @@
 """What the rest of the package knows of a data set: drawings with their identities, in three parts."""
+
 import os
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -28,6 +29,7 @@ class Splits:
     query: list
     gallery: list
     stage: str = "val"
+
 
 def label_map(samples):
     """Return {identity: 0..n-1} in sorted order, the same in every process; unlabelled samples are left out."""

@@ -1,4 +1,5 @@
 """Chance that depends on a drawing's place in the stream alone: not on workers, processes or where a run was resumed."""
+
 from contextlib import contextmanager
 
 import torch

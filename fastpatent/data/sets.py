@@ -1,4 +1,5 @@
 """The data sets that a configuration names, ready to train or test on."""
+
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.samples import PARTS, Sample
 from fastpatent.errors import ConfigError, DataError

@@ -1,4 +1,5 @@
 """The endless stream of training samples, cut into global batches and these into one slice a process."""
+
 from fastpatent.errors import ConfigError
 
 

@@ -1,4 +1,5 @@
 """From a grey PIL drawing to a uint8 tensor of one size: the published augmentations in their published order."""
+
 import torch
 from PIL import Image
 from torchvision.transforms import v2

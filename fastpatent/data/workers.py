@@ -1,4 +1,5 @@
 """How many processes read drawings, and how they behave when a person presses Ctrl-C."""
+
 import os
 import signal
 import sys

@@ -1,4 +1,5 @@
 """Classic features that need no training: functions of one grey drawing that return one float32 row."""
+
 import numpy as np
 
 from fastpatent.data.image import read_drawing

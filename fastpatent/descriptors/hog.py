@@ -1,4 +1,5 @@
 """Histograms of oriented gradients (Dalal and Triggs, CVPR 2005), by scikit-image."""
+
 import numpy as np
 from PIL import Image
 from skimage.feature import hog as oriented_gradients

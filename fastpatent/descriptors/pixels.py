@@ -1,4 +1,5 @@
 """The drawing itself, 32 x 32: what a feature must beat to deserve the name."""
+
 import numpy as np
 from PIL import Image
 

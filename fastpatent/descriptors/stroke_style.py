@@ -1,4 +1,5 @@
 """The draughtsman's hand and nothing of the object: the control that every table of figures should hold."""
+
 import numpy as np
 
 from fastpatent.descriptors import DESCRIPTORS

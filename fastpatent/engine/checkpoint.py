@@ -1,4 +1,5 @@
 """Training checkpoints: written whole or not at all, and holding all that a resumed run needs."""
+
 import random
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Which device and number format a run uses, each with the reason in words."""
+
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -85,4 +86,3 @@ def extraction_precision(name):
     if name not in formats:
         raise ConfigError(f"TEST.PRECISION: {name!r} is none of {', '.join(formats)}")
     return Precision(formats[name], "TEST.PRECISION")
-

@@ -1,4 +1,5 @@
 """Parts of a network that stay as they are for the first iterations."""
+
 from fastpatent.errors import ConfigError, nearest
 
 

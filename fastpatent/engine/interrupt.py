@@ -1,4 +1,5 @@
 """Ctrl-C and a scheduler's SIGTERM end a run between two steps instead of in the middle of one."""
+
 import signal
 import threading
 from contextlib import contextmanager

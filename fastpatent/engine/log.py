@@ -1,4 +1,5 @@
 """What a run says, on the console and in OUTPUT_DIR/log.txt; silent in every process but the first."""
+
 from pathlib import Path
 
 from rich.console import Console

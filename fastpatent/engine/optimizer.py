@@ -1,4 +1,5 @@
 """Optimizers by name with the re-ID habits: own learning rate for heads, own decay for biases and norms."""
+
 import torch
 from torch import nn
 

@@ -1,4 +1,5 @@
 """How a run speaks while it works: one live line on a terminal, a plain line now and then elsewhere."""
+
 import time
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn

@@ -1,4 +1,5 @@
 """The learning rate as a function of the iteration alone, so that a resumed run needs no scheduler state."""
+
 import math
 from typing import NamedTuple
 

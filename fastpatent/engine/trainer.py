@@ -1,4 +1,5 @@
 """The training loop: it reads from top to bottom, and a run stopped anywhere goes on as if it had not been."""
+
 import math
 import time
 from collections import defaultdict
@@ -153,7 +154,9 @@ class Trainer:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
-            raise CheckpointError(f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}") from error
+            raise CheckpointError(
+                f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
+            ) from error
         self.scaler.load_state_dict(state["scaler"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
         if len(state["random"]) == distributed.world_size():

@@ -1,4 +1,5 @@
 """From drawings to features: one float32 row per drawing, in order, over one process or many."""
+
 import torch
 
 from fastpatent import distributed

@@ -1,4 +1,5 @@
 """Retrieval as the challenge and the papers run it: features, query expansion, ranking, metrics."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ def rank_features(name, features, splits, metric="cosine", expansion=None):
         features: float32 [queries + gallery, dim], the rows of splits.query first.
         splits: the data set.
         metric: cosine or euclidean.
-        expansion: dict(k, alpha, rounds) for average query expansion, or None. An expanded ranking is by cosine, as published.
+        expansion: dict(k, alpha, rounds) for average query expansion, or None; an expanded ranking is by cosine.
 
     Returns:
         Evaluation.

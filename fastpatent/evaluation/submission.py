@@ -1,4 +1,5 @@
 """The challenge submission: the ten best database lines of every query, as `result.npy` inside `result.zip`."""
+
 import zipfile
 from pathlib import Path
 

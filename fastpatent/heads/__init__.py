@@ -1,4 +1,5 @@
 """From feature maps to embeddings and logits. A builder takes (cfg, feature_dim) and returns a module."""
+
 from fastpatent.registry import Registry
 
 HEADS = Registry("head", "MODEL.HEADS.NAME", "fastpatent.heads")

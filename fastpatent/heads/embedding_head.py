@@ -1,4 +1,5 @@
 """Pooling, batch-norm neck and margin classifier (Luo et al., "Bag of tricks", CVPRW 2019, figure 2)."""
+
 from typing import NamedTuple
 
 import torch

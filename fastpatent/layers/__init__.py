@@ -1,4 +1,5 @@
 """Parts of networks: norms, IBN, non-local blocks, pooling, margin classifiers."""
+
 from fastpatent.registry import Registry
 
 POOLING = Registry("pooling", "MODEL.HEADS.POOL_LAYER", "fastpatent.layers")

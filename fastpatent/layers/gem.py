@@ -1,4 +1,5 @@
 """Generalised-mean pooling (Radenovic et al., TPAMI 2018, eq. 3)."""
+
 import torch
 from torch import nn
 

@@ -1,4 +1,5 @@
 """IBN-a: instance norm on half of the channels, batch norm on the rest (Pan et al., ECCV 2018, figure 3a)."""
+
 import torch
 from torch import nn
 

@@ -3,6 +3,7 @@
 The class weights live in the head. Each class here turns its products with the embeddings into logits and holds no
 parameter; half precision is computed in float32.
 """
+
 import math
 
 import torch

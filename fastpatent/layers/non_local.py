@@ -1,4 +1,5 @@
 """Non-local block, dot-product form without softmax (Wang et al., CVPR 2018, eq. 4 and 6)."""
+
 import torch
 import torch.nn.functional as F
 from torch import nn

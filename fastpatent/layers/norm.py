@@ -1,4 +1,5 @@
 """Normalisation layers by the names that MODEL.BACKBONE.NORM and MODEL.HEADS.NORM take."""
+
 import math
 
 from torch import nn

@@ -2,6 +2,7 @@
 
 Each takes float [batch, channels, height, width]; means are accumulated and returned in float32 under autocast.
 """
+
 import torch
 from torch import nn
 

@@ -1,4 +1,5 @@
 """Where half precision would lose the answer: leave autocast and compute in float32 or better."""
+
 import torch
 
 

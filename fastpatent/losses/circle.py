@@ -1,4 +1,5 @@
 """Circle loss over all pairs of a batch (Sun et al., CVPR 2020, eq. 6)."""
+
 from functools import partial
 
 import torch.nn.functional as F

@@ -1,4 +1,5 @@
 """CosFace over all pairs of a batch: unified pair loss with unit weights (Sun et al., CVPR 2020, eq. 1)."""
+
 from functools import partial
 
 import torch.nn.functional as F

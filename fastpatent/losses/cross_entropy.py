@@ -1,4 +1,5 @@
 """Cross entropy with label smoothing over the wrong classes (Szegedy et al., CVPR 2016, section 7)."""
+
 from functools import partial
 
 from fastpatent.layers.precision import at_least_float32

@@ -1,4 +1,5 @@
 """What a model must know of a loss: its name in the log, what it reads, and its weight."""
+
 from dataclasses import dataclass
 from typing import Callable
 

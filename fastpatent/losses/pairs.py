@@ -1,4 +1,5 @@
 """All pairs of a batch: which are of one identity, how alike and how far apart, in float32 whatever autocast says."""
+
 import torch
 import torch.nn.functional as F
 

@@ -1,4 +1,5 @@
 """Triplet loss within a batch, hardest (Hermans et al., 2017, eq. 5) or weighted (Ristani & Tomasi, 2018, eq. 4)."""
+
 from functools import partial
 
 import torch
@@ -49,7 +50,5 @@ def triplet_loss(embeddings, labels, margin=0.3, hard_mining=False, normalize=Fa
 def build_triplet_loss(cfg):
     """Return the Objective of MODEL.LOSSES.TRI."""
     settings = cfg.MODEL.LOSSES.TRI
-    function = partial(
-        triplet_loss, margin=settings.MARGIN, hard_mining=settings.HARD_MINING, normalize=settings.NORM_FEAT
-    )
+    function = partial(triplet_loss, margin=settings.MARGIN, hard_mining=settings.HARD_MINING, normalize=settings.NORM_FEAT)
     return Objective("loss_triplet", function, EMBEDDINGS, settings.SCALE)

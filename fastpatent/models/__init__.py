@@ -1,4 +1,5 @@
 """What a config assembles: backbone, head and losses."""
+
 from fastpatent.registry import Registry
 
 META_ARCHITECTURES = Registry("model", "MODEL.META_ARCHITECTURE", "fastpatent.models")

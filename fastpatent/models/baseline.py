@@ -1,4 +1,5 @@
 """One network, one head: drawings to features in evaluation, to losses in training."""
+
 import torch
 from torch import nn
 
@@ -28,9 +29,7 @@ class Baseline(nn.Module):
     def __init__(self, backbone, head, losses, pixel_mean, pixel_std):
         super().__init__()
         if len(pixel_mean) != len(pixel_std):
-            raise ConfigError(
-                f"MODEL.PIXEL_STD: {len(pixel_std)} values, but MODEL.PIXEL_MEAN has {len(pixel_mean)}"
-            )
+            raise ConfigError(f"MODEL.PIXEL_STD: {len(pixel_std)} values, but MODEL.PIXEL_MEAN has {len(pixel_mean)}")
         self.backbone = backbone.to(memory_format=backbone.memory_format)
         self.heads = head
         self.losses = tuple(losses)

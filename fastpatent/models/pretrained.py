@@ -1,4 +1,5 @@
 """ImageNet weights for a new network, from a file that the user has: torchvision's, IBN-Net's or timm's."""
+
 import logging
 
 from fastpatent.models.weights import load_weights

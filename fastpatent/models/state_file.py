@@ -1,4 +1,5 @@
 """From a weights file to a dict of tensors, without running anything that the file holds."""
+
 import pickle
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Weights into a network by name: older names, another inner width or number of classes, and what was left out."""
+
 import math
 from dataclasses import dataclass
 from pathlib import Path

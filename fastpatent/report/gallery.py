@@ -1,4 +1,5 @@
 """Ranked galleries: queries at the left, what was found beside them, right answers framed in green."""
+
 import base64
 import html
 import io
@@ -15,7 +16,7 @@ FRAMES = {"query": (60, 60, 60), "right": (22, 140, 60), "wrong": (200, 45, 40),
 
 
 def choose_queries(evaluation, count):
-    """Choose `count` queries to show: evenly from the worst to the best by AP where it is known, else evenly through the list."""
+    """Choose `count` queries, evenly from the best AP to the worst; where nothing is known, evenly through the list."""
     if evaluation.metrics is None:
         order = np.arange(len(evaluation.splits.query))
     else:
@@ -44,7 +45,9 @@ def gallery_picture(evaluation, queries=6, found=8, size=128):
     for row, query in enumerate(chosen):
         for column, (sample, verdict) in enumerate(_row(evaluation, query, found)):
             left, top = gap + column * cell + (gap if column else 0), gap + row * cell
-            draw.rectangle((left, top, left + size + 2 * frame - 1, top + size + 2 * frame - 1), FRAMES[verdict], width=frame)
+            draw.rectangle(
+                (left, top, left + size + 2 * frame - 1, top + size + 2 * frame - 1), FRAMES[verdict], width=frame
+            )
             picture.paste(_thumbnail(sample.path, size), (left + frame, top + frame))
     return np.asarray(picture)
 

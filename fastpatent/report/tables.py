@@ -1,4 +1,5 @@
 """Figures of several systems side by side."""
+
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 

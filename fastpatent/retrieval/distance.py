@@ -1,4 +1,5 @@
 """Conventions every ranking shares: which features are accepted, what cosine and euclidean mean, how big a block may be."""
+
 import numpy as np
 
 from fastpatent.errors import DataError, nearest
@@ -18,7 +19,7 @@ def as_features(features, name="features"):
         raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
     for start in range(0, len(features), CHECKED_ROWS):
         # A float64 sum of float32 values cannot overflow, so it is finite exactly where the whole row is.
-        finite = np.isfinite(features[start:start + CHECKED_ROWS].sum(axis=1, dtype=np.float64))
+        finite = np.isfinite(features[start : start + CHECKED_ROWS].sum(axis=1, dtype=np.float64))
         if not finite.all():
             raise DataError(f"row {start + int(np.argmin(finite))} of the {name} holds NaN or infinity")
     return features

@@ -1,4 +1,5 @@
 """Average query expansion as published by fast-reid: every row becomes the weighted mean of its nearest rows."""
+
 import numpy as np
 
 from fastpatent.errors import DataError
@@ -35,7 +36,7 @@ def expand_queries(query, gallery, k=5, alpha=3.0, rounds=1, memory=DEFAULT_MEMO
     features = np.concatenate([query, gallery])
     for _ in range(rounds):
         features = _average(features, *rank_top(features, features, k, "cosine", memory), alpha)
-    return features[:len(query)], features[len(query):]
+    return features[: len(query)], features[len(query) :]
 
 
 def _average(features, neighbours, similarities, alpha):
@@ -43,7 +44,7 @@ def _average(features, neighbours, similarities, alpha):
     weights = np.maximum(similarities, 0) ** np.float32(alpha) / np.float32(max(1, neighbours.shape[1]))
     averaged = np.zeros_like(features)
     for start in range(0, len(features), AVERAGED_ROWS):
-        block = averaged[start:start + AVERAGED_ROWS]
+        block = averaged[start : start + AVERAGED_ROWS]
         for place in range(neighbours.shape[1]):
             rows = slice(start, start + len(block))
             block += weights[rows, place, None] * features[neighbours[rows, place]]

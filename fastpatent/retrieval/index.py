@@ -1,4 +1,5 @@
 """Exact nearest gallery rows with FAISS, in blocks that fit a memory budget."""
+
 import faiss
 import numpy as np
 
@@ -42,7 +43,7 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
         shared = np.flatnonzero(scores[:, k - 1] == scores[:, k])
         indices, scores = indices[:, :k].copy(), scores[:, :k].copy()
         for start in range(0, len(shared), SEARCHED_QUERIES):
-            rows = shared[start:start + SEARCHED_QUERIES]
+            rows = shared[start : start + SEARCHED_QUERIES]
             indices[rows] = _rank_ties(query[rows], gallery, k, metric)
     return indices, scores if metric == "cosine" else -np.sqrt(np.maximum(-scores, 0))
 
@@ -56,10 +57,12 @@ def _search(query, gallery, k, metric, memory):
     scores = np.zeros((len(query), 0), np.float32)
     block_rows = rows_within(memory, 2 * 4 * gallery.shape[1], GALLERY_MULTIPLE)
     for first in range(0, len(gallery), block_rows):
-        block = _prepare(gallery[first:first + block_rows], metric)
+        block = _prepare(gallery[first : first + block_rows], metric)
         index = _build(block, metric)
-        found = [index.search(_prepare(query[start:start + SEARCHED_QUERIES], metric), min(k, len(block)))
-                 for start in range(0, len(query), SEARCHED_QUERIES)]
+        found = [
+            index.search(_prepare(query[start : start + SEARCHED_QUERIES], metric), min(k, len(block)))
+            for start in range(0, len(query), SEARCHED_QUERIES)
+        ]
         products = np.concatenate([values for values, _ in found])
         indices = np.concatenate([indices] + [np.concatenate([rows for _, rows in found]) + first], axis=1)
         scores = np.concatenate([scores, products if metric == "cosine" else -products], axis=1)
@@ -89,6 +92,6 @@ def _rank_ties(query, gallery, k, metric):
         for row, scores in enumerate(strip, start):
             last = np.partition(scores, len(scores) - k)[len(scores) - k]
             nearer = np.flatnonzero(scores > last)
-            chosen = np.concatenate([nearer, np.flatnonzero(scores == last)[:k - len(nearer)]])
+            chosen = np.concatenate([nearer, np.flatnonzero(scores == last)[: k - len(nearer)]])
             indices[row] = chosen[np.lexsort((chosen, -scores[chosen]))]
     return indices

@@ -1,4 +1,5 @@
 """Ranks of each query's relevant gallery rows in a strip of scores: the compiled kernel, or NumPy where it is missing."""
+
 import functools
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -21,10 +22,12 @@ def count_closer_numpy(scores, members, first, last, offsets, ranks, start, stop
         ranks: int64 [offsets[-1]], filled here.
     """
     for row in range(start, stop):
-        closer = [np.count_nonzero(scores[row, :index] >= scores[row, index])
-                  + np.count_nonzero(scores[row, index + 1:] > scores[row, index])
-                  for index in members[first[row]:last[row]]]
-        ranks[offsets[row]:offsets[row + 1]] = 1 + np.sort(np.array(closer, np.int64))
+        closer = [
+            np.count_nonzero(scores[row, :index] >= scores[row, index])
+            + np.count_nonzero(scores[row, index + 1 :] > scores[row, index])
+            for index in members[first[row] : last[row]]
+        ]
+        ranks[offsets[row] : offsets[row + 1]] = 1 + np.sort(np.array(closer, np.int64))
 
 
 @functools.cache
@@ -33,8 +36,11 @@ def _kernel():
     try:
         from fastpatent.retrieval._rank import count_closer
     except ImportError as reason:
-        warnings.warn(f"the compiled rank kernel is missing ({reason}): metrics are counted by NumPy, same numbers, slower",
-                      RuntimeWarning, stacklevel=3)
+        warnings.warn(
+            f"the compiled rank kernel is missing ({reason}): metrics are counted by NumPy, same numbers, slower",
+            RuntimeWarning,
+            stacklevel=3,
+        )
         return count_closer_numpy
     return count_closer
 
@@ -50,8 +56,10 @@ def relevant_ranks(scores, members, first, last):
     bounds = np.linspace(0, len(scores), threads + 1).astype(np.int64)
     kernel = _kernel()
     with ThreadPoolExecutor(threads) as pool:
-        parts = [pool.submit(kernel, scores, members, first, last, offsets, ranks, start, stop)
-                 for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist())]
+        parts = [
+            pool.submit(kernel, scores, members, first, last, offsets, ranks, start, stop)
+            for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist())
+        ]
         for part in parts:
             part.result()
     return ranks

@@ -3,6 +3,7 @@
 Ranks are counted, not sorted: no step sorts the gallery or holds a matrix of queries x gallery. Tied gallery rows rank by
 their index, lower first, so a figure never depends on how the work was cut into blocks.
 """
+
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -76,11 +77,13 @@ class RankMetrics:
         """
         figures = {"mAP": self.average_precision}
         figures |= {f"Acc@{k}": (self.first_hit <= k).astype(np.float64) for k in self.accuracy_at}
-        figures |= {"mAP@10": self.average_precision_at(10), "mAP@R": self.average_precision_at(self.relevant),
-                    "mINP": self.inverse_negative_penalty}
+        figures |= {
+            "mAP@10": self.average_precision_at(10),
+            "mAP@R": self.average_precision_at(self.relevant),
+            "mINP": self.inverse_negative_penalty,
+        }
         evaluated = int(self.matched.sum())
-        means = {name: float(values[self.matched].mean()) if evaluated else float("nan")
-                 for name, values in figures.items()}
+        means = {name: float(values[self.matched].mean()) if evaluated else float("nan") for name, values in figures.items()}
         return means | {"queries": evaluated, "unmatched": len(self.relevant) - evaluated}
 
     @cached_property
@@ -127,8 +130,9 @@ def rank_metrics(query, gallery, query_identities, gallery_identities, metric="c
 def _group(query_identities, gallery_identities):
     """Return int64 (members, first, last): members[first[i]:last[i]] are the gallery rows relevant to query i, ascending."""
     codes = {}
-    gallery_codes = np.array([-1 if name is None else codes.setdefault(name, len(codes)) for name in gallery_identities],
-                             np.int64)
+    gallery_codes = np.array(
+        [-1 if name is None else codes.setdefault(name, len(codes)) for name in gallery_identities], np.int64
+    )
     query_codes = np.array([-2 if name is None else codes.get(name, -2) for name in query_identities], np.int64)
     members = np.argsort(gallery_codes, kind="stable")
     grouped = gallery_codes[members]

@@ -4,6 +4,7 @@ The last bits of a float32 matrix product may depend on the shape of the matrice
 of one fixed shape, TILE_QUERIES x TILE_GALLERY (the last ones padded with zero rows), so a score depends on its two rows
 and not on how many others were ranked with them: equal gallery rows tie exactly, wherever they lie.
 """
+
 import numpy as np
 
 from fastpatent.retrieval.distance import as_pair, inverse_norms, normalise, squared_norms
@@ -33,27 +34,27 @@ def score_strips(query, gallery, metric="cosine"):
     cosine = metric == "cosine"
     column = inverse_norms(gallery) if cosine else squared_norms(gallery).astype(np.float32)
     for start in range(0, len(query), TILE_QUERIES):
-        rows = query[start:start + TILE_QUERIES]
-        block[:len(rows)] = normalise(rows) if cosine else 2 * rows
-        block[len(rows):] = 0
+        rows = query[start : start + TILE_QUERIES]
+        block[: len(rows)] = normalise(rows) if cosine else 2 * rows
+        block[len(rows) :] = 0
         for number, tile in enumerate(tiles):
             first = number * TILE_GALLERY
-            scores = strip[:, first:first + TILE_GALLERY]
+            scores = strip[:, first : first + TILE_GALLERY]
             np.matmul(block, tile.T, out=scores)
-            scores = scores[:len(rows), :len(gallery) - first]
+            scores = scores[: len(rows), : len(gallery) - first]
             if cosine:
-                scores *= column[first:first + TILE_GALLERY]
+                scores *= column[first : first + TILE_GALLERY]
             else:
-                scores -= column[first:first + TILE_GALLERY]
-        yield start, strip[:len(rows), :len(gallery)]
+                scores -= column[first : first + TILE_GALLERY]
+        yield start, strip[: len(rows), : len(gallery)]
 
 
 def _gallery_tiles(gallery):
     """Yield [TILE_GALLERY, dim] views of the gallery; the last is a copy padded with zero rows."""
     whole = len(gallery) - len(gallery) % TILE_GALLERY
     for first in range(0, whole, TILE_GALLERY):
-        yield gallery[first:first + TILE_GALLERY]
+        yield gallery[first : first + TILE_GALLERY]
     if whole < len(gallery):
         last = np.zeros((TILE_GALLERY, gallery.shape[1]), np.float32)
-        last[:len(gallery) - whole] = gallery[whole:]
+        last[: len(gallery) - whole] = gallery[whole:]
         yield last

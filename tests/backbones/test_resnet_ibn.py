@@ -1,4 +1,5 @@
 """The ResNet against torchvision's, and where its IBN and non-local blocks stand."""
+
 import pytest
 import torch
 import torchvision

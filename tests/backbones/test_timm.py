@@ -1,4 +1,5 @@
 """timm models of several families as backbones, against the model's own forward pass."""
+
 import pytest
 import timm
 import torch

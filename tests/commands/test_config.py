@@ -1,4 +1,5 @@
 """`fastpatent config`: output that is itself a configuration, errors on stderr."""
+
 import pytest
 
 from fastpatent.commands.config import main

@@ -1,4 +1,5 @@
 """`fastpatent data check` from the command line's words to its exit status."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,8 +22,16 @@ def folder(tmp_path):
 
 def words(root, *more):
     return [
-        "check", "DATASETS.ROOT", str(root), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)",
-        "DATALOADER.NUM_WORKERS", "0", *more,
+        "check",
+        "DATASETS.ROOT",
+        str(root),
+        "DATASETS.NAMES",
+        "('Drawings',)",
+        "DATASETS.TESTS",
+        "('Drawings',)",
+        "DATALOADER.NUM_WORKERS",
+        "0",
+        *more,
     ]
 
 

@@ -1,4 +1,5 @@
 """The shared command line: a file, options, then KEY VALUE pairs."""
+
 import pytest
 
 from fastpatent.commands.options import config_parser, load_from

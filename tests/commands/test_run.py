@@ -1,4 +1,5 @@
 """How commands end."""
+
 import errno
 import subprocess
 import sys

@@ -1,4 +1,5 @@
 """The three commands on a small folder of drawings, as a person would run them."""
+
 import subprocess
 import sys
 import zipfile
@@ -16,9 +17,10 @@ from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 
 SETTINGS = [
-    "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.DRAWINGS.VAL_FRACTION", "0.4",
+    "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.DRAWINGS.VAL_FRACTION", "0.5",
     "MODEL.DEVICE", "cpu", "MODEL.BACKBONE.DEPTH", "18x", "MODEL.HEADS.WITH_BNNECK", "True",
-    "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "DATALOADER.NUM_WORKERS", "0", "DATALOADER.NUM_INSTANCE", "2",
+    "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]",
+    "DATALOADER.NUM_WORKERS", "0", "DATALOADER.NUM_INSTANCE", "2",
     "DATALOADER.SAMPLER_TRAIN", "NaiveIdentitySampler", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.MAX_EPOCH", "2",
     "SOLVER.WARMUP_ITERS", "0", "TEST.EVAL_PERIOD", "1",
 ]  # fmt: skip
@@ -59,7 +61,7 @@ def plain_features(run, splits):
     """Query and gallery features, one drawing at a time, in float64."""
     cfg = load_config(overrides=SETTINGS).clone()
     cfg.defrost()
-    cfg.MODEL.HEADS.NUM_CLASSES = 6
+    cfg.MODEL.HEADS.NUM_CLASSES = 5
     model = build_model(cfg)
     load_weights(model, run[1] / "model_best.pth")
     model.double().eval()
@@ -77,9 +79,10 @@ def test_the_submission_is_the_ranking_of_a_plain_computation(run, tmp_path, mon
     assert command("test", run, "--eval-only", "--compare", "pixels") == 0
     splits = load_test_set(load_config(overrides=["DATASETS.ROOT", str(run[0]), *SETTINGS]), "Drawings")
     query, gallery = plain_features(run, splits)
-    cosine = (query / np.linalg.norm(query, axis=1, keepdims=True)) @ (gallery / np.linalg.norm(gallery, axis=1, keepdims=True)).T
+    query, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (query, gallery))
+    cosine = query @ gallery.T
     result = np.load("result.npy")
-    assert result.dtype == np.int64 and result.shape == (len(query), min(10, len(gallery))) == (8, 8) or result.shape[1] == 10
+    assert result.dtype == np.int64 and result.shape == (len(query), 10)
     # equal up to places that differ by less than float32 can tell
     chosen = np.take_along_axis(cosine, result, axis=1)
     np.testing.assert_allclose(chosen, -np.sort(-cosine, axis=1)[:, : result.shape[1]], atol=2e-6)
@@ -106,8 +109,8 @@ def test_lower_precisions_stay_near(run, tmp_path, precision, tolerance):
     for name in ("fp32", precision):
         output = tmp_path / f"{name}.npz"
         root, logs = run
-        main(["extract", "--images", str(root), "--output", str(output), *SETTINGS, "MODEL.WEIGHTS", str(logs / "model_best.pth"),
-              "TEST.PRECISION", name])  # fmt: skip
+        settings = [*SETTINGS, "MODEL.WEIGHTS", str(logs / "model_best.pth"), "TEST.PRECISION", name]
+        assert main(["extract", "--images", str(root), "--output", str(output), *settings]) == 0
         with np.load(output) as stored:
             rows[name] = stored["features"] - stored["features"].mean(0)
     difference = np.linalg.norm(rows[precision] - rows["fp32"]) / np.linalg.norm(rows["fp32"])

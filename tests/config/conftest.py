@@ -1,4 +1,5 @@
 """A way to write several small YAML files and to read back what the loader complains about."""
+
 import textwrap
 
 import pytest

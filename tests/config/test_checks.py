@@ -1,4 +1,5 @@
 """Values of the right type that cannot be meant."""
+
 import pytest
 
 from fastpatent.config import get_cfg, load_config

@@ -1,4 +1,5 @@
 """The YAML files that come with the package, and the challenge's own in fast-reid's dialect."""
+
 from pathlib import Path
 
 import pytest

@@ -1,4 +1,5 @@
 """The defaults are those that users of fast-reid know: read off its documented keys a second time, by hand."""
+
 import ast
 
 import pytest
@@ -49,8 +50,15 @@ KNOWN = {
     "": "OUTPUT_DIR 'logs/', CUDNN_BENCHMARK False",
 }
 OURS = {
-    "SEED", "MODEL.BACKBONE.TIMM_NAME", "INPUT.KEEP_ASPECT", "INPUT.PADDING.VALUE", "DATASETS.ROOT",
-    "DATASETS.DRAWINGS.VAL_FRACTION", "DATASETS.DRAWINGS.SEED", "TEST.BEST_METRIC", "TEST.PRECISION",
+    "SEED",
+    "MODEL.BACKBONE.TIMM_NAME",
+    "INPUT.KEEP_ASPECT",
+    "INPUT.PADDING.VALUE",
+    "DATASETS.ROOT",
+    "DATASETS.DRAWINGS.VAL_FRACTION",
+    "DATASETS.DRAWINGS.SEED",
+    "TEST.BEST_METRIC",
+    "TEST.PRECISION",
 }
 
 

@@ -1,4 +1,5 @@
 """Dotted names: walking, finding, and the nearest valid one."""
+
 import pytest
 
 from fastpatent.config import get_cfg

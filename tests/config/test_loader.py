@@ -1,4 +1,5 @@
 """The merged configuration, everything wrong at once, and the keys that change nothing."""
+
 import logging
 
 import pytest
@@ -9,12 +10,17 @@ from fastpatent.config.keys import leaves
 
 
 def test_all_is_reported_at_once_with_lines(write, complaints):
-    write("base.yml", """\
+    write(
+        "base.yml",
+        """\
         SOLVER:
           BASE_LRR: 0.1
           NESTEROV: "yes"
-        """)
-    write("a.yml", """\
+        """,
+    )
+    write(
+        "a.yml",
+        """\
         # comment
         _BASE_: base.yml
 
@@ -28,7 +34,8 @@ def test_all_is_reported_at_once_with_lines(write, complaints):
             256.5]
         DATASETS:
           NAMES: ("Patent")
-        """)
+        """,
+    )
     assert complaints("a.yml", ["TEST.METRIK", "cosine", "SEED", "1.5", "MODEL.HEADS", "x"]) == [
         "base.yml:2: SOLVER.BASE_LRR is no key; did you mean SOLVER.BASE_LR?",
         "a.yml:7: MODEL.BACKBONES is no key; did you mean MODEL.BACKBONE?",

@@ -1,4 +1,5 @@
 """What differs from the defaults, and YAML that loads back to the same configuration."""
+
 import pytest
 import yaml
 

@@ -1,4 +1,5 @@
 """Values as people write them, against the type of the default."""
+
 import math
 
 import pytest

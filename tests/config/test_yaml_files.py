@@ -1,4 +1,5 @@
 """Inheritance between files, and the line each complaint names."""
+
 import pytest
 
 from fastpatent.config import load_config
@@ -92,15 +93,21 @@ def test_not_text(tmp_path, complaints):
     "text, expected",
     [
         ("- SEED", "a.yml:1: a configuration is made of KEY: VALUE lines, this is none"),
-        ("SEED: 1\nSOLVER:\n  BASE_LR: 0.1\n  GAMMA: 0.1\n  BASE_LR: 0.2",
-         "a.yml:5: SOLVER.BASE_LR is set twice in one section, first on line 3"),
-        ("MODEL: {DEVICE: cpu}\nSEED: 1\nMODEL: {WEIGHTS: x}",
-         "a.yml:3: MODEL is set twice in one section, first on line 1"),
+        (
+            "SEED: 1\nSOLVER:\n  BASE_LR: 0.1\n  GAMMA: 0.1\n  BASE_LR: 0.2",
+            "a.yml:5: SOLVER.BASE_LR is set twice in one section, first on line 3",
+        ),
+        (
+            "MODEL: {DEVICE: cpu}\nSEED: 1\nMODEL: {WEIGHTS: x}",
+            "a.yml:3: MODEL is set twice in one section, first on line 1",
+        ),
         ("SEED: 1\nSOLVER: 3", "a.yml:2: SOLVER is a section, not a value; its keys are AMP, OPT,"),
         ("SOLVER:\n  BASE_LR: {A: 1}", "a.yml:2: SOLVER.BASE_LR expects a number, got a section {'A': 1}"),
         ("SOLVER:\n  _BASE_: b.yml", "a.yml:2: SOLVER._BASE_ is no key; _BASE_ belongs on the first level of the file"),
-        ("TEST.AQE.ALPHA: 2.", "a.yml:1: TEST.AQE.ALPHA is no key; write its sections below each other: "
-                               "TEST: {AQE: {ALPHA: ...}}"),
+        (
+            "TEST.AQE.ALPHA: 2.",
+            "a.yml:1: TEST.AQE.ALPHA is no key; write its sections below each other: TEST: {AQE: {ALPHA: ...}}",
+        ),
         ("_BASE_: 3", "a.yml:1: _BASE_ expects a file name, got 3"),
         ("? [SEED]\n: 1", "a.yml:1: a key that is a sequence is no key"),
         ("1: 1", "a.yml:1: 1 is no key"),
@@ -117,10 +124,15 @@ def test_nothing_set_is_the_defaults(write, text):
 
 
 def test_anchors_and_merge_keys(write):
-    cfg = load_config(write("a.yml", """\
+    cfg = load_config(
+        write(
+            "a.yml",
+            """\
         MODEL:
           LOSSES:
             CIRCLE: &pair {MARGIN: 0.4, GAMMA: 64}
             COSFACE: {<<: *pair, GAMMA: 32}
-        """))
+        """,
+        )
+    )
     assert (cfg.MODEL.LOSSES.COSFACE.MARGIN, cfg.MODEL.LOSSES.COSFACE.GAMMA) == (0.4, 32)

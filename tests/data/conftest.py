@@ -1,4 +1,5 @@
 """Small drawings and data sets on disk for the tests of this room."""
+
 import numpy as np
 import pytest
 from PIL import Image

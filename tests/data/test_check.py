@@ -1,4 +1,5 @@
 """Every fault that a check looks for, planted in a clean data set."""
+
 import shutil
 
 import numpy as np

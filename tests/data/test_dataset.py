@@ -1,4 +1,5 @@
 """One item and one batch, without a loader."""
+
 import pickle
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Drawings of every colour mode, written by PIL or byte by byte, and files that are none."""
+
 import struct
 import warnings
 import zlib
@@ -208,7 +209,7 @@ def test_damaged_pixels(tmp_path):
     Image.fromarray(ramp(64, 64)).save(path)
     data = bytearray(path.read_bytes())
     start = data.index(b"IDAT") + 20
-    data[start:start + 20] = bytes(20)
+    data[start : start + 20] = bytes(20)
     path.write_bytes(data)
     with pytest.raises(DataError, match="damaged.png"):
         read_drawing(path)

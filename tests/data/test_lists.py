@@ -1,4 +1,5 @@
 """List files as people and programs write them."""
+
 import os
 
 import pytest

@@ -1,4 +1,5 @@
 """Loaders: the same drawings whatever workers, ranks and resumes there are, and faults in one sentence."""
+
 import os
 import re
 import signal

@@ -1,4 +1,5 @@
 """Label maps, queries that cannot be answered, and what counts as a drawing in a folder."""
+
 import os
 
 import pytest

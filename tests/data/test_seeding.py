@@ -1,4 +1,5 @@
 """Seeds of positions, and that seeding leaves no trace."""
+
 import torch
 
 from fastpatent.data.seeding import position_seed, seeded

@@ -1,4 +1,5 @@
 """Joining the data sets that a configuration names."""
+
 import pytest
 
 from fastpatent.data.sets import load_test_set, load_training_set

@@ -1,4 +1,5 @@
 """Batches, ranks and resumes cut one and the same stream."""
+
 from itertools import chain, islice
 
 import pytest

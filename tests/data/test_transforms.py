@@ -1,4 +1,5 @@
 """Transforms against PIL and NumPy."""
+
 import numpy as np
 import pytest
 import torch
@@ -98,7 +99,7 @@ def test_random_erasing_writes_one_rectangle_of_the_mean(square, value, grey):
     for seed in range(100):
         changed = run(transform, paper, seed)[0].numpy()
         rows, columns = np.nonzero(changed != 77)
-        assert (changed[rows.min():rows.max() + 1, columns.min():columns.max() + 1] == grey).all()
+        assert (changed[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] == grey).all()
         areas.append(len(rows) / 1024)
     assert 0.015 < min(areas) and 0.25 < max(areas) < 0.36
 
@@ -151,8 +152,16 @@ def test_order_of_everything(square):
         square.INPUT[name].ENABLED = True
     steps = [type(step).__name__ for step in build_train_transform(square).transforms]
     assert steps == [
-        "RandomApply", "Resize", "RandomResizedCrop", "RandomCrop", "RandomHorizontalFlip", "RandomApply", "RandomAffine",
-        "RandomApply", "ToTensor", "RandomErasing",
+        "RandomApply",
+        "Resize",
+        "RandomResizedCrop",
+        "RandomCrop",
+        "RandomHorizontalFlip",
+        "RandomApply",
+        "RandomAffine",
+        "RandomApply",
+        "ToTensor",
+        "RandomErasing",
     ]
     assert run(build_train_transform(square), sheet(), 0).shape == (1, 32, 32)
 

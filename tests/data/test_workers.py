@@ -1,4 +1,5 @@
 """How many processes read."""
+
 import os
 import signal
 import sys

@@ -12,6 +12,7 @@ def settings(root, output, losses):
     return {
         "MODEL": {
             "DEVICE": "cpu",
+            "FREEZE_LAYERS": ["backbone"],
             "BACKBONE": {"NAME": "timm", "TIMM_NAME": "convnext_atto", "DROP_PATH_RATIO": 0.0},
             "HEADS": {"CLS_LAYER": "CosSoftmax", "SCALE": 16, "MARGIN": 0.1, "WITH_BNNECK": False},
             "LOSSES": {"NAME": losses, "TRI": {"MARGIN": 0.0, "HARD_MINING": True, "NORM_FEAT": True}},
@@ -20,7 +21,7 @@ def settings(root, output, losses):
         "DATASETS": {"ROOT": str(root), "NAMES": ["Drawings"], "TESTS": ["Drawings"], "DRAWINGS": {"VAL_FRACTION": 0.15}},
         "DATALOADER": {"SAMPLER_TRAIN": "NaiveIdentitySampler", "NUM_INSTANCE": 2, "NUM_WORKERS": 0},
         # plain descent: Adam's division would blow up the last bits of gradients near zero
-        "SOLVER": {"OPT": "SGD", "BASE_LR": 0.05, "WARMUP_ITERS": 0, "MAX_EPOCH": 1, "IMS_PER_BATCH": 8},
+        "SOLVER": {"FREEZE_ITERS": 2, "OPT": "SGD", "BASE_LR": 0.05, "WARMUP_ITERS": 0, "MAX_EPOCH": 1, "IMS_PER_BATCH": 8},
         "OUTPUT_DIR": str(output),
     }
 

@@ -23,11 +23,14 @@ def config(**solver):
 
 def test_every_rule_reaches_its_parameters():
     model = Network()
-    cfg = config(BASE_LR=1.0, HEADS_LR_FACTOR=10.0, BIAS_LR_FACTOR=2.0, WEIGHT_DECAY=0.1, WEIGHT_DECAY_NORM=0.2, WEIGHT_DECAY_BIAS=0.3)
+    cfg = config(
+        BASE_LR=1.0, HEADS_LR_FACTOR=10.0, BIAS_LR_FACTOR=2.0, WEIGHT_DECAY=0.1, WEIGHT_DECAY_NORM=0.2, WEIGHT_DECAY_BIAS=0.3
+    )
     found = {p: (g["lr"], g["weight_decay"]) for g in build_optimizer(cfg, model).param_groups for p in g["params"]}
     named = {name: found[p] for name, p in model.named_parameters() if p in found}
     assert named == {
-        "backbone.0.weight": (1, 0.1), "backbone.0.bias": (2, 0.3), "backbone.1.weight": (1, 0.2), "backbone.1.bias": (2, 0.3),
+        "backbone.0.weight": (1, 0.1), "backbone.0.bias": (2, 0.3),
+        "backbone.1.weight": (1, 0.2), "backbone.1.bias": (2, 0.3),
         "heads.0.weight": (10, 0.1), "heads.0.bias": (20, 0.3), "heads.1.weight": (10, 0.2),
     }  # fmt: skip
 
@@ -61,7 +64,14 @@ def test_an_unknown_optimizer_is_named():
 @pytest.mark.parametrize("kind, expected", [("norm", [0.6, 0.8]), ("value", [1.0, 1.0])])
 def test_each_parameter_is_clipped_by_itself(kind, expected):
     cfg = get_cfg()
-    clip = ["SOLVER.CLIP_GRADIENTS.ENABLED", True, "SOLVER.CLIP_GRADIENTS.CLIP_TYPE", kind, "SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 1.0]
+    clip = [
+        "SOLVER.CLIP_GRADIENTS.ENABLED",
+        True,
+        "SOLVER.CLIP_GRADIENTS.CLIP_TYPE",
+        kind,
+        "SOLVER.CLIP_GRADIENTS.CLIP_VALUE",
+        1.0,
+    ]
     cfg.merge_from_list(clip)
     large, small = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
     large.grad, small.grad = torch.tensor([3.0, 4.0]), torch.tensor([0.1, 0.1])

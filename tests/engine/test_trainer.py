@@ -20,12 +20,14 @@ def train(root, output, *options, resume=False):
         "DATASETS.ROOT", str(root), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)",
         "DATASETS.DRAWINGS.VAL_FRACTION", "0.25", "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(output),
         "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "INPUT.FLIP.ENABLED", "True",
-        "INPUT.PADDING.ENABLED", "True", "INPUT.AUTOAUG.ENABLED", "True", "INPUT.AUTOAUG.PROB", "0.5", "INPUT.REA.ENABLED", "True",
+        "INPUT.PADDING.ENABLED", "True", "INPUT.AUTOAUG.ENABLED", "True", "INPUT.AUTOAUG.PROB", "0.5",
+        "INPUT.REA.ENABLED", "True",
         "DATALOADER.SAMPLER_TRAIN", "BalancedIdentitySampler", "DATALOADER.NUM_INSTANCE", "2", "DATALOADER.NUM_WORKERS", "0",
         "MODEL.HEADS.WITH_BNNECK", "True", "MODEL.HEADS.CLS_LAYER", "CircleSoftmax", "MODEL.HEADS.SCALE", "64",
         "MODEL.HEADS.MARGIN", "0.35", "MODEL.LOSSES.NAME", "('CrossEntropyLoss','TripletLoss')",
         "MODEL.FREEZE_LAYERS", "['backbone']", "SOLVER.FREEZE_ITERS", "2", "SOLVER.WARMUP_ITERS", "3",
-        "SOLVER.SCHED", "CosineAnnealingLR", "SOLVER.MAX_EPOCH", "2", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.AMP.ENABLED", "True",
+        "SOLVER.SCHED", "CosineAnnealingLR", "SOLVER.MAX_EPOCH", "2", "SOLVER.IMS_PER_BATCH", "8",
+        "SOLVER.AMP.ENABLED", "True",
         "SOLVER.CHECKPOINT_PERIOD", "1", "TEST.EVAL_PERIOD", "1", *options,
     ])  # fmt: skip
 

@@ -1,4 +1,5 @@
 """The embedding head against the formula in float64, and which feature goes where."""
+
 import pytest
 import torch
 import torch.nn.functional as F

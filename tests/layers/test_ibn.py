@@ -1,4 +1,5 @@
 """IBN-a against torch's own norms and against the formula in float64."""
+
 import pytest
 import torch
 from torch import nn

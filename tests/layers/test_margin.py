@@ -1,4 +1,5 @@
 """Margin classifiers against reference logits and gradients, and against loops in float64."""
+
 import math
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Non-local block against the N x N form of the paper in float64."""
+
 import pytest
 import torch
 from torch import nn

@@ -1,4 +1,5 @@
 """Norms by name against their formulas in float64."""
+
 import pytest
 import torch
 

@@ -1,4 +1,5 @@
 """Every pooling name against its formula in float64."""
+
 import pytest
 import torch
 

@@ -1,4 +1,5 @@
 """Circle loss against plain loops over pairs and against pytorch-metric-learning."""
+
 import math
 
 import pytest

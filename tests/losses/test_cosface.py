@@ -1,4 +1,5 @@
 """Pairwise CosFace against plain loops over triplets."""
+
 import math
 
 import pytest

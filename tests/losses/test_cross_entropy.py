@@ -1,4 +1,5 @@
 """Smoothed cross entropy against torch's and against loops in float64."""
+
 import math
 
 import pytest

@@ -1,4 +1,5 @@
 """What circle, CosFace and triplet loss have in common: batches without pairs, half precision, the reference file."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """Triplet loss against plain loops over pairs and against pytorch-metric-learning."""
+
 import math
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Small networks and the reference weights for the tests of this room."""
+
 import importlib.util
 import json
 

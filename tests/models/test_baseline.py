@@ -1,4 +1,5 @@
 """The assembled network: its door, its features, its losses."""
+
 import pytest
 import torch
 import torch.nn.functional as F

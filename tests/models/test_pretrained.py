@@ -1,4 +1,5 @@
 """ImageNet weights from a file: whose names fit, and what is said where there is none."""
+
 import logging
 
 import pytest

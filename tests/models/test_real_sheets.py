@@ -1,4 +1,5 @@
 """The challenge network on real sheets, through the command, against features computed elsewhere."""
+
 import importlib.util
 import json
 
@@ -38,7 +39,8 @@ def test_features_of_real_sheets_meet_the_reference(flip, key, checkpoint, share
         (folder / f"{number}.TIF").symlink_to(shared / path)
     output = tmp_path / "features.npz"
     config = repository / "configs" / "patent" / "sbs_R101-ibn_patent_test.yml"
-    assert main(["extract", "--config-file", str(config), "--images", str(folder), "--output", str(output), "MODEL.DEVICE", "cpu",
-                 "MODEL.WEIGHTS", str(checkpoint), "TEST.FLIP.ENABLED", str(flip), "DATALOADER.NUM_WORKERS", "0"]) == 0  # fmt: skip
+    settings = ["MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", str(checkpoint), "TEST.FLIP.ENABLED", str(flip)]
+    command = ["extract", "--config-file", str(config), "--images", str(folder), "--output", str(output)]
+    assert main([*command, *settings, "DATALOADER.NUM_WORKERS", "0"]) == 0
     with np.load(output) as stored:
         assert centred_error(stored["features"], expected) < 1e-3

@@ -1,4 +1,5 @@
 """The challenge network against features of another implementation."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,4 +1,5 @@
 """Checkpoints by name: older names and widths, other networks, and files that are none."""
+
 import numpy as np
 import pytest
 import torch

@@ -14,6 +14,7 @@ from fastpatent.report.tables import metrics_table
 @pytest.fixture
 def evaluation(tmp_path):
     """Three queries over six drawings; the features put every identity's drawings first except the last one's."""
+
     def drawing(name, identity):
         path = tmp_path / f"{name}.png"
         Image.fromarray(np.where(np.eye(40, 30) > 0, 0, 255).astype(np.uint8)).save(path)
@@ -53,7 +54,9 @@ def test_the_page_holds_everything_it_shows(evaluation, tmp_path):
 
 def test_a_drawing_that_vanished_leaves_its_place_empty(evaluation):
     missing = SimpleNamespace(**vars(evaluation))
-    missing.splits = Splits("toy", [], [s._replace(path=s.path + ".gone") for s in evaluation.splits.query], evaluation.splits.gallery)
+    missing.splits = Splits(
+        "toy", [], [s._replace(path=s.path + ".gone") for s in evaluation.splits.query], evaluation.splits.gallery
+    )
     assert gallery_picture(missing, queries=1, found=1, size=16).shape[2] == 3
 
 
@@ -61,6 +64,8 @@ def test_the_table_has_the_figures_and_says_where_there_are_none(evaluation):
     from rich.console import Console
 
     console = Console(width=200, record=True, quiet=True)
-    console.print(metrics_table([("toy", evaluation), ("blind", Evaluation("toy", evaluation.splits, evaluation.ranking, None))]))
+    console.print(
+        metrics_table([("toy", evaluation), ("blind", Evaluation("toy", evaluation.splits, evaluation.ranking, None))])
+    )
     text = console.export_text()
     assert f"{evaluation.summary['mAP']:.4f}" in text and "no labels" in text

@@ -1,4 +1,5 @@
 """Features and truths the tests of this room share."""
+
 import numpy as np
 import pytest
 
@@ -34,21 +35,27 @@ def float64_scores():
 @pytest.fixture
 def clustered(rng):
     """A function that makes (query, gallery, query identities, gallery identities) of random clusters, one an identity."""
+
     def make(queries, gallery, dim, identities, spread=1.0):
         centres = rng.standard_normal((identities, dim))
         query_labels, gallery_labels = (rng.integers(0, identities, count) for count in (queries, gallery))
-        rows = [(centres[labels] + spread * rng.standard_normal((len(labels), dim))).astype(np.float32)
-                for labels in (query_labels, gallery_labels)]
+        rows = [
+            (centres[labels] + spread * rng.standard_normal((len(labels), dim))).astype(np.float32)
+            for labels in (query_labels, gallery_labels)
+        ]
         return *rows, [f"design{label}" for label in query_labels], [f"design{label}" for label in gallery_labels]
+
     return make
 
 
 @pytest.fixture
 def few_values(rng):
     """A function that makes float32 [rows, dim] with four entries of -1 or 1 a row: products are exact and ties abound."""
+
     def make(rows, dim):
         features = np.zeros((rows, dim), np.float32)
         for row in features:
             row[rng.choice(dim, 4, replace=False)] = rng.choice([-1, 1], 4)
         return features
+
     return make

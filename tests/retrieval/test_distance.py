@@ -1,4 +1,5 @@
 """Distances against their formulas in float64."""
+
 import numpy as np
 import pytest
 
@@ -10,8 +11,9 @@ from fastpatent.retrieval.distance import as_features, inverse_norms, normalise,
 @pytest.mark.parametrize("offset", [0, 3])
 def test_pairwise_distance_meets_the_formula(rng, float64_scores, metric, of_score, offset):
     query, gallery = (rng.standard_normal((rows, 24)).astype(np.float32) + offset for rows in (5, 9))
-    np.testing.assert_allclose(pairwise_distance(query, gallery, metric),
-                               of_score(float64_scores(query, gallery, metric)), atol=2e-6, rtol=1e-4)
+    np.testing.assert_allclose(
+        pairwise_distance(query, gallery, metric), of_score(float64_scores(query, gallery, metric)), atol=2e-6, rtol=1e-4
+    )
 
 
 def test_zero_rows_are_at_cosine_distance_one():
@@ -33,11 +35,14 @@ def test_input_is_not_changed(rng):
     np.testing.assert_array_equal(query, before)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    ((np.zeros((2, 3)), np.zeros((2, 4))), "3 dimensions and gallery features 4"),
-    ((np.zeros(3), np.zeros((2, 3))), r"not one of shape \[3\]"),
-    ((np.zeros((2, 3)), np.zeros((2, 3)), "cosin"), "did you mean cosine"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ((np.zeros((2, 3)), np.zeros((2, 4))), "3 dimensions and gallery features 4"),
+        ((np.zeros(3), np.zeros((2, 3))), r"not one of shape \[3\]"),
+        ((np.zeros((2, 3)), np.zeros((2, 3)), "cosin"), "did you mean cosine"),
+    ],
+)
 def test_wrong_features_are_named(arguments, words):
     with pytest.raises(DataError, match=words):
         pairwise_distance(*arguments)

@@ -1,4 +1,5 @@
 """Query expansion against the reference and against the published loop, row by row in float64."""
+
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ def expand_by_rows(cosines, query, gallery, k, alpha, rounds):
             weights = np.maximum(similarities[nearest], 0) ** alpha
             expanded.append((weights[:, None] * features[nearest]).mean(axis=0))
         features = np.array(expanded)
-    return features[:len(query)], features[len(query):]
+    return features[: len(query)], features[len(query) :]
 
 
 @pytest.mark.parametrize("k, alpha, rounds", [(5, 2.0, 1), (5, 2.0, 2), (10, 3.0, 1)])

@@ -1,4 +1,5 @@
 """The nearest rows against a stable sort in float64 and the reference orders."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Both rank kernels against a stable sort, and against each other."""
+
 import builtins
 import importlib.util
 import warnings
@@ -16,6 +17,7 @@ def kernels():
     yield kernel.count_closer_numpy
     if COMPILED:
         from fastpatent.retrieval._rank import count_closer
+
         yield count_closer
 
 
@@ -35,7 +37,7 @@ def test_kernels_meet_a_stable_sort(rng, values, relevant):
     scores, members, first, last = strip_of(rng, values, relevant)
     offsets = np.concatenate([[0], np.cumsum(last - first)])
     place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
-    truth = np.array([np.sort(place[row, members[first[row]:last[row]]]) + 1 for row in range(len(scores))])
+    truth = np.array([np.sort(place[row, members[first[row] : last[row]]]) + 1 for row in range(len(scores))])
     for count_closer in kernels():
         ranks = np.full(offsets[-1], -1)
         count_closer(scores, members, first, last, offsets, ranks, 0, len(scores))

@@ -1,4 +1,5 @@
 """Rank metrics against the reference, scikit-learn and formulas over a full sort in float64."""
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -27,8 +28,13 @@ def precision_by_loop(relevance, depth):
 
 @METRICS
 def test_figures_meet_the_reference(ranking, metric):
-    found = rank_metrics(ranking["query"], ranking["gallery"], ranking["query_labels"].astype(str),
-                         ranking["gallery_labels"].astype(str), metric)
+    found = rank_metrics(
+        ranking["query"],
+        ranking["gallery"],
+        ranking["query_labels"].astype(str),
+        ranking["gallery_labels"].astype(str),
+        metric,
+    )
     np.testing.assert_allclose(found.average_precision, ranking[f"{metric}.AP"], rtol=1e-12)
     np.testing.assert_allclose(found.inverse_negative_penalty, ranking[f"{metric}.INP"], rtol=1e-12)
     for k in (1, 5, 10, 20):
@@ -40,8 +46,13 @@ def test_figures_meet_the_reference(ranking, metric):
 
 
 def test_truncated_precision_meets_the_reference(ranking):
-    found = rank_metrics(ranking["query"], ranking["gallery"], ranking["query_labels"].astype(str),
-                         ranking["gallery_labels"].astype(str), "euclidean")
+    found = rank_metrics(
+        ranking["query"],
+        ranking["gallery"],
+        ranking["query_labels"].astype(str),
+        ranking["gallery_labels"].astype(str),
+        "euclidean",
+    )
     cut = found.average_precision_at(found.relevant.max()).mean()
     assert cut == pytest.approx(ranking["pml_max_bin_count.mean_average_precision"], rel=1e-12)
     assert found.summary["mAP@R"] == pytest.approx(ranking["pml_max_bin_count.mean_average_precision_at_r"], rel=1e-12)
@@ -73,8 +84,10 @@ def test_figures_meet_a_sort_in_float64(float64_scores, clustered, few_values, m
 def test_precision_is_scikit_learns_where_nothing_ties(float64_scores, clustered):
     query, gallery, query_identities, gallery_identities = clustered(20, 500, 32, 5, spread=3.0)
     found = rank_metrics(query, gallery, query_identities, gallery_identities)
-    truth = [average_precision_score(np.array(gallery_identities) == identity, scores)
-             for identity, scores in zip(query_identities, float64_scores(query, gallery, "cosine"))]
+    truth = [
+        average_precision_score(np.array(gallery_identities) == identity, scores)
+        for identity, scores in zip(query_identities, float64_scores(query, gallery, "cosine"))
+    ]
     np.testing.assert_allclose(found.average_precision, truth, rtol=1e-12)
 
 
@@ -84,11 +97,12 @@ def test_ranks_depend_neither_on_tiles_nor_on_the_other_queries(rng, clustered, 
     gallery[rng.integers(0, 1500, 700)] = gallery[rng.integers(0, 1500, 700)]
     found = rank_metrics(query, gallery, query_identities, gallery_identities, metric)
     alone = rank_metrics(query[599:], gallery, query_identities[599:], gallery_identities, metric)
-    np.testing.assert_array_equal(alone.ranks, found.ranks[-len(alone.ranks):])
+    np.testing.assert_array_equal(alone.ranks, found.ranks[-len(alone.ranks) :])
     monkeypatch.setattr(scores_module, "TILE_QUERIES", 64)
     monkeypatch.setattr(scores_module, "TILE_GALLERY", 128)
     np.testing.assert_array_equal(
-        rank_metrics(query, gallery, query_identities, gallery_identities, metric).ranks, found.ranks)
+        rank_metrics(query, gallery, query_identities, gallery_identities, metric).ranks, found.ranks
+    )
 
 
 @METRICS
@@ -120,8 +134,9 @@ def test_zero_features_rank_by_index():
     np.testing.assert_array_equal(found.ranks, [2, 3])
 
 
-@pytest.mark.parametrize("depth, expected", [(1, 0), (2, 1 / 2 / 2), (10, (1 / 2 + 2 / 3) / 3),
-                                             (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)])
+@pytest.mark.parametrize(
+    "depth, expected", [(1, 0), (2, 1 / 2 / 2), (10, (1 / 2 + 2 / 3) / 3), (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)]
+)
 def test_truncated_precision_by_hand(depth, expected):
     found = RankMetrics(np.array([2, 3, 30]), np.array([3]))
     np.testing.assert_allclose(found.average_precision_at(depth), [expected])

@@ -1,4 +1,5 @@
 """Scores against float64, and their bits against how they were asked for."""
+
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ def test_scores_meet_the_formula(rng, float64_scores, metric, queries, rows):
     truth = float64_scores(query, gallery, metric)
     found = whole(query, gallery, metric)
     if metric == "euclidean" and truth.size:
-        truth = -truth ** 2
+        truth = -(truth**2)
         found = found + (truth[:, :1] - found[:, :1])
     np.testing.assert_allclose(found, truth, atol=1e-4)
 

@@ -3,6 +3,7 @@
 `parts` are those of train, query and gallery that the caller needs: they must be there, and nothing else need be read. None
 takes whatever is found. `verify` False returns drawings that are listed but missing, for a check that collects them.
 """
+
 from fastpatent.registry import Registry
 
 DATASETS = Registry("dataset", "DATASETS.NAMES", "fastpatent.data.datasets")

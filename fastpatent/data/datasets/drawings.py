@@ -1,4 +1,5 @@
 """Anyone's own drawings: a folder `<identity>/<drawing>`, split by identity."""
+
 import hashlib
 import os
 

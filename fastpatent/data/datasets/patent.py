@@ -1,4 +1,5 @@
 """DeepPatent's labelled lists (Kucer et al., WACV 2022), and data sets that follow its layout."""
+
 from functools import partial
 
 from fastpatent.data.datasets import DATASETS

@@ -1,4 +1,5 @@
 """The challenge's test set: lists without labels, in the folder `codalab_test_set`."""
+
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.layout import read_splits
 from fastpatent.data.samples import Sample

@@ -1,4 +1,5 @@
 """The generated sample: small, in DeepPatent's layout, made on first use."""
+
 from functools import partial
 
 from fastpatent import distributed
@@ -13,9 +14,7 @@ def read_sample(cfg, parts=None, verify=True, *, name, lists, stage):
     if distributed.rank() == 0:
         ensure_sample(cfg.DATASETS.ROOT)
     distributed.barrier()
-    return read_patent(
-        cfg, parts, verify, name=name, lists=lists, stage=stage, root=ensure_sample(cfg.DATASETS.ROOT)
-    )
+    return read_patent(cfg, parts, verify, name=name, lists=lists, stage=stage, root=ensure_sample(cfg.DATASETS.ROOT))
 
 
 for _name, _lists, _stage in (("Sample", VALIDATION, "val"), ("SampleTest", TEST, "test")):

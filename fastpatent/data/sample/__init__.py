@@ -4,6 +4,7 @@
 composes solids from `curves` and `solids`, `scene` lays them out, `camera` and `raster` view them, `lines` and `hatching`
 find the strokes, `drawing` inks a sheet, `layout` names and lists it.
 """
+
 from .generate import ensure_sample, generate_sample
 
 __all__ = ["ensure_sample", "generate_sample"]

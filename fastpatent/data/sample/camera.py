@@ -2,6 +2,7 @@
 
 World axes: x to the right and z upwards as seen in the front view, y away from the viewer.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,7 @@ def patent_views(rng, radius):
     Returns:
         list of Camera; the first is a perspective, as in most patents.
     """
+
     def perspective(azimuth):
         return Camera(azimuth + rng.uniform(-14, 14), rng.uniform(16, 38), radius * rng.uniform(3.5, 7.0))
 
@@ -69,7 +71,11 @@ def patent_views(rng, radius):
             continue
         # Draughtsmen place an object by eye: a few degrees off, and now and then some way above the horizon.
         tilt = rng.uniform(-5, 5) if abs(elevation) == 90 else rng.choice([0.0, rng.uniform(2, 12)])
-        views.append(Camera(azimuth + rng.normal(0, 4), np.clip(elevation - np.sign(elevation) * abs(tilt) if elevation
-                                                                else tilt, -90, 90)))
+        views.append(
+            Camera(
+                azimuth + rng.normal(0, 4),
+                np.clip(elevation - np.sign(elevation) * abs(tilt) if elevation else tilt, -90, 90),
+            )
+        )
     views.append(perspective(-side * 142 if rng.random() < 0.5 else -side * 45))
     return views

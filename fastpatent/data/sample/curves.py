@@ -1,4 +1,5 @@
 """Plane and space curves with exact one-sided tangents: outlines, profiles and paths of the sample's solids."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -93,8 +94,10 @@ def rounded(points, radii=0.0, closed=True):
             out_before.append(arriving[None])
             out_after.append(leaving[None])
             continue
-        room = min(lengths[i - 1] * (1.0 if not closed and i == 1 else 0.5),
-                   lengths[i] * (1.0 if not closed and i == len(points) - 2 else 0.5))
+        room = min(
+            lengths[i - 1] * (1.0 if not closed and i == 1 else 0.5),
+            lengths[i] * (1.0 if not closed and i == len(points) - 2 else 0.5),
+        )
         cut = min(radii[i] * np.tan(turn / 2), room)
         radius = cut / np.tan(turn / 2)
         angle = np.linspace(0, turn, max(4, int(np.ceil(turn / ARC_STEP)) + 1))[:, None]

@@ -1,4 +1,5 @@
 """One sheet: a view of a design as a black hidden-line drawing on white paper."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -130,7 +131,7 @@ def stroke(paper, points, radius):
     pixel = ((row + reach) * width + column + reach).astype(np.int64)
     for down in range(-reach, reach + 1):
         for right in range(-reach, reach + 1):
-            near = (beside - right) ** 2 + (below - down) ** 2 <= radius ** 2
+            near = (beside - right) ** 2 + (below - down) ** 2 <= radius**2
             ink[pixel[near] + (down * width + right)] = True
     paper |= canvas[reach:-reach, reach:-reach]
 

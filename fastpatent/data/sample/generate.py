@@ -1,4 +1,5 @@
 """Write the sample data set: every design drawn, stored and listed, all or nothing."""
+
 import multiprocessing
 import os
 import shutil
@@ -88,16 +89,25 @@ def _fill(folder, final, designs, seed, workers):
     console = Console(stderr=True)
     label = f"drawing the sample of {designs} designs into {final}"
     if console.is_terminal:
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                      console=console, transient=True) as progress:
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        ) as progress:
             counts.extend(progress.track(_drawn(images, designs, seed, workers), total=designs, description=label))
     else:
         print(label, file=sys.stderr, flush=True)
         counts.extend(_drawn(images, designs, seed, workers))
     for name, text in lists(counts, seed).items():
         (folder / "train_data" / name).write_text(text, encoding="ascii", newline="\n")
-    (folder / "README.txt").write_text(README.format(version=fastpatent.__version__, designs=designs, seed=seed,
-                                                     drawings=sum(counts)), encoding="ascii", newline="\n")
+    (folder / "README.txt").write_text(
+        README.format(version=fastpatent.__version__, designs=designs, seed=seed, drawings=sum(counts)),
+        encoding="ascii",
+        newline="\n",
+    )
 
 
 def _drawn(images, designs, seed, workers):

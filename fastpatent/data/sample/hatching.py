@@ -1,4 +1,5 @@
 """Shading of a drawing by strokes: rulings on curved surfaces and parallel strokes on flat faces turned from the light."""
+
 import numpy as np
 
 from .lines import SPACING

@@ -1,4 +1,5 @@
 """Folders, file names and lists of the sample, as DeepPatent has them (Kucer et al., WACV 2022)."""
+
 from datetime import date, timedelta
 
 import numpy as np
@@ -34,7 +35,7 @@ def split(designs, rng):
     order = rng.permutation(designs).tolist()
     test = max(1, round(TEST_SHARE * designs))
     validation = max(1, round(VALIDATION_SHARE * (designs - test)))
-    return {"test": order[:test], "validation": order[test:test + validation], "train": order[test + validation:]}
+    return {"test": order[:test], "validation": order[test : test + validation], "train": order[test + validation :]}
 
 
 def lists(drawings, seed):
@@ -49,8 +50,13 @@ def lists(drawings, seed):
     """
     rng = np.random.default_rng([seed, len(drawings), 1])
     parts = split(len(drawings), rng)
-    files = {"train_patent_trn.txt": [(label, number, drawing) for label, number in enumerate(parts["train"], 1)
-                                      for drawing in rng.permutation(drawings[number])]}
+    files = {
+        "train_patent_trn.txt": [
+            (label, number, drawing)
+            for label, number in enumerate(parts["train"], 1)
+            for drawing in rng.permutation(drawings[number])
+        ]
+    }
     for part, name in (("validation", "val"), ("test", "test")):
         query, gallery = [], []
         for label, number in enumerate(parts[part], 1):
@@ -61,5 +67,7 @@ def lists(drawings, seed):
         files[f"{name}_query_patent.txt"], files[f"{name}_db_patent.txt"] = query, gallery
     both = files["val_query_patent.txt"] + files["val_db_patent.txt"]
     files["train_patent_val.txt"] = sorted(both, key=lambda line: line[0])
-    return {name: "".join(f"{drawing_path(number, drawing)} {label}\n" for label, number, drawing in lines)
-            for name, lines in files.items()}
+    return {
+        name: "".join(f"{drawing_path(number, drawing)} {label}\n" for label, number, drawing in lines)
+        for name, lines in files.items()
+    }

@@ -3,6 +3,7 @@
 Contours are the zero set of normal . view interpolated over each cell (Hertzmann and Zorin, SIGGRAPH 2000, section 5.1), so
 that they are smooth where a mesh's own silhouette edges would zigzag.
 """
+
 import numpy as np
 
 SPACING = 0.5
@@ -131,7 +132,7 @@ def joints_of_solids(buffer, face_solid):
     solid = np.append(face_solid, -1).astype(np.int16)[buffer.face]
     for down, right in ((0, 1), (1, 0)):
         width = solid.shape[1] - right
-        here, there = solid[:solid.shape[0] - down, :width], solid[down:, right:]
+        here, there = solid[: solid.shape[0] - down, :width], solid[down:, right:]
         change = np.flatnonzero(here != there)
         row, column = change // width, change % width
         both = (here[row, column] >= 0) & (there[row, column] >= 0)

@@ -2,6 +2,7 @@
 
 Polygons of any shape, holes included, are filled by scan conversion with the even-odd rule, all of them at once.
 """
+
 from typing import NamedTuple
 
 import numpy as np
@@ -60,8 +61,10 @@ def rasterise(points, edges, edge_face, faces, shape):
     face, row, left, length = face[filled], row[filled], left[filled], length[filled]
     low, high = points[:, 2].min(), points[:, 2].max()
     unit = (DEPTH_LEVELS - 2) / max(high - low, 1e-9)
-    ends = [planes[face, 0] * (column + 0.5) + planes[face, 1] * (row + 0.5) + planes[face, 2]
-            for column in (left, left + length - 1)]
+    ends = [
+        planes[face, 0] * (column + 0.5) + planes[face, 1] * (row + 0.5) + planes[face, 2]
+        for column in (left, left + length - 1)
+    ]
     begin, end = (np.clip((depth - low) * unit, 0, DEPTH_LEVELS - 2).astype(np.int64) for depth in ends)
     step = (end - begin) // np.maximum(length - 1, 1) << FACE_BITS
     # One number a pixel, depth above face, so that the nearest face is the least number; whole spans at a time.
@@ -81,6 +84,7 @@ def rasterise(points, edges, edge_face, faces, shape):
 
 def _planes(start, end, edge_face, faces):
     """float64 [faces, 3]: depth over the picture of each polygon, through its centroid along its Newell normal."""
+
     def total(values):
         return np.bincount(edge_face, values, minlength=faces)
 

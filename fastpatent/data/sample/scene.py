@@ -1,4 +1,5 @@
 """All solids of a design laid out in flat arrays, once, so that every view of it is a few array operations."""
+
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,9 @@ class Polylines(NamedTuple):
     def joined(cls, lines, solids):
         """From lists of float64 [points, 3] and of solid numbers."""
         lengths = [len(line) for line in lines]
-        return cls(np.concatenate([np.zeros((0, 3)), *lines]), np.repeat(np.arange(len(lines)), lengths),
-                   np.array(solids, np.int64))
+        return cls(
+            np.concatenate([np.zeros((0, 3)), *lines]), np.repeat(np.arange(len(lines)), lengths), np.array(solids, np.int64)
+        )
 
 
 class Scene:
@@ -55,10 +57,20 @@ class Scene:
         centre = (bounds[:, 0].min(0) + bounds[:, 1].max(0)) / 2
         solids = [solid.moved(*-centre) for solid in solids]
         self.broken = np.array([solid.broken for solid in solids])
-        self.creases = Polylines.joined([line for solid in solids for line in solid.creases],
-                                        [number for number, solid in enumerate(solids) for _ in solid.creases])
-        found = [(*ruling, number) for number, solid in enumerate(solids) for grid in solid.grids
-                 for ruling in _rulings(*grid, rulings)] if rulings else []
+        self.creases = Polylines.joined(
+            [line for solid in solids for line in solid.creases],
+            [number for number, solid in enumerate(solids) for _ in solid.creases],
+        )
+        found = (
+            [
+                (*ruling, number)
+                for number, solid in enumerate(solids)
+                for grid in solid.grids
+                for ruling in _rulings(*grid, rulings)
+            ]
+            if rulings
+            else []
+        )
         self.rulings = Polylines.joined([points for points, _, _ in found], [number for _, _, number in found])
         self.ruling_normals = np.concatenate([np.zeros((0, 3)), *(normals for _, normals, _ in found)])
         self._lay(solids)
@@ -87,8 +99,9 @@ class Scene:
                 corner = np.stack([index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]], -1).reshape(-1, 4)
                 flat_points, flat_normals = points.reshape(-1, 3), grid_normals.reshape(-1, 3)
                 local = corner - count
-                across = np.cross(flat_points[local[:, 2]] - flat_points[local[:, 0]],
-                                  flat_points[local[:, 3]] - flat_points[local[:, 1]])
+                across = np.cross(
+                    flat_points[local[:, 2]] - flat_points[local[:, 0]], flat_points[local[:, 3]] - flat_points[local[:, 1]]
+                )
                 outward = flat_normals[local].sum(1)
                 face_normal.append(across * np.sign((across * outward).sum(1, keepdims=True)))
                 face_point.append(flat_points[local].mean(1))
@@ -112,9 +125,19 @@ class Scene:
 
 def _rulings(points, normals, around):
     """Lines along a curved surface at even turns of its normal, about `around` to a full turn, none on flat stretches."""
-    bends = [np.arccos(np.clip((np.take(normals, range(1, normals.shape[axis]), axis)
-                                * np.take(normals, range(normals.shape[axis] - 1), axis)).sum(-1), -1, 1)).mean(1 - axis)
-             for axis in (0, 1)]
+    bends = [
+        np.arccos(
+            np.clip(
+                (
+                    np.take(normals, range(1, normals.shape[axis]), axis)
+                    * np.take(normals, range(normals.shape[axis] - 1), axis)
+                ).sum(-1),
+                -1,
+                1,
+            )
+        ).mean(1 - axis)
+        for axis in (0, 1)
+    ]
     # Shading runs along the direction that bends less, as rulings of a cylinder do.
     if bends[1].sum() > bends[0].sum():
         points, normals, bends = points.swapaxes(0, 1), normals.swapaxes(0, 1), bends[::-1]

@@ -1,4 +1,5 @@
 """All sheets of one design: its object, the hand it is drawn in, and its views. Fixed by (seed, number) alone."""
+
 import numpy as np
 
 from .camera import patent_views
@@ -14,10 +15,12 @@ HATCHES = ((45, 5.0), (-45, 6.0), (90, 5.0), (0, 6.0))
 def random_style(rng):
     """One of a few dozen common drawing styles, so that a style tells nothing of a design."""
     shading = rng.choice(["none", "rulings", "hatch", "both"], p=[0.5, 0.25, 0.1, 0.15])
-    return Style(pen=float(rng.choice(PENS, p=[0.3, 0.45, 0.25])),
-                 rulings=int(rng.choice([36, 52])) if shading in ("rulings", "both") else 0,
-                 hatch=HATCHES[rng.integers(len(HATCHES))] if shading in ("hatch", "both") else None,
-                 captioned=bool(rng.random() < 0.5))
+    return Style(
+        pen=float(rng.choice(PENS, p=[0.3, 0.45, 0.25])),
+        rulings=int(rng.choice([36, 52])) if shading in ("rulings", "both") else 0,
+        hatch=HATCHES[rng.integers(len(HATCHES))] if shading in ("hatch", "both") else None,
+        captioned=bool(rng.random() < 0.5),
+    )
 
 
 def random_object(rng):

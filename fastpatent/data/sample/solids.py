@@ -3,6 +3,7 @@
 Every solid carries the lines a draughtsman would draw (its creases) beside its surface, so that nothing has to be guessed
 from a triangle mesh afterwards.
 """
+
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -34,7 +35,8 @@ class Solid:
             self,
             faces=[([loop @ matrix.T + offset for loop in loops], _unit(normal @ turn)) for loops, normal in self.faces],
             grids=[(points @ matrix.T + offset, _unit(normals @ turn)) for points, normals in self.grids],
-            creases=[line @ matrix.T + offset for line in self.creases])
+            creases=[line @ matrix.T + offset for line in self.creases],
+        )
 
     def moved(self, *offset):
         """The solid shifted by three numbers."""
@@ -50,8 +52,9 @@ class Solid:
 
     def bounds(self):
         """float64 [2, 3]: lower and upper corner."""
-        points = np.concatenate([loop for loops, _ in self.faces for loop in loops]
-                                + [points.reshape(-1, 3) for points, _ in self.grids])
+        points = np.concatenate(
+            [loop for loops, _ in self.faces for loop in loops] + [points.reshape(-1, 3) for points, _ in self.grids]
+        )
         return np.stack([points.min(0), points.max(0)])
 
 
@@ -124,8 +127,9 @@ def loft(outline, profile, holes=()):
         low, high = min(caps), max(caps)
         for around, tangents in hole.runs():
             base, normal = hole.points[around], -_right(tangents)
-            solid.grids.append((np.stack([_lifted(base, low), _lifted(base, high)], 1),
-                                np.repeat(_lifted(normal, 0.0)[:, None], 2, axis=1)))
+            solid.grids.append(
+                (np.stack([_lifted(base, low), _lifted(base, high)], 1), np.repeat(_lifted(normal, 0.0)[:, None], 2, axis=1))
+            )
         solid.creases.extend(_ring(_lifted(hole.points, height)) for height in (low, high))
         solid.creases.extend(np.stack([[*point, low], [*point, high]]) for point in hole.points[hole.corners()])
     return solid

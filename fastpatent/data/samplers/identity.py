@@ -1,4 +1,5 @@
 """P identities x K drawings a batch (Hermans et al., 2017): every identity once a pass, in random order."""
+
 import numpy as np
 
 from fastpatent.data.samplers import SAMPLERS
@@ -24,9 +25,7 @@ class IdentitySampler:
         self.seed, self.num_instance = seed, num_instance
         labels = np.asarray(labels)
         if num_instance < 1 or batch_size % num_instance:
-            raise ConfigError(
-                f"SOLVER.IMS_PER_BATCH: {batch_size} is no multiple of DATALOADER.NUM_INSTANCE {num_instance}"
-            )
+            raise ConfigError(f"SOLVER.IMS_PER_BATCH: {batch_size} is no multiple of DATALOADER.NUM_INSTANCE {num_instance}")
         self.counts = np.bincount(labels)
         per_batch = batch_size // num_instance
         if len(self.counts) < per_batch:

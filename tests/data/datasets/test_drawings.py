@@ -1,4 +1,5 @@
 """Anyone's folder of drawings, split by identity."""
+
 import os
 
 import pytest
@@ -93,7 +94,8 @@ def test_other_files_are_ignored(tmp_path):
     touch(tmp_path, ["a/0.png", "a/a.XML", "a/.x.png", ".git/x.png", "b/0.BMP", "overview.png", "README.md"])
     splits = split_folder(tmp_path, 0.5, 0)
     assert sorted(sample.path for sample in splits.train + splits.query + splits.gallery) == [
-        str(tmp_path / "a/0.png"), str(tmp_path / "b/0.BMP")
+        str(tmp_path / "a/0.png"),
+        str(tmp_path / "b/0.BMP"),
     ]
 
 

@@ -1,4 +1,5 @@
 """Labelled lists in every layout, and the real ones."""
+
 import re
 import shutil
 import time

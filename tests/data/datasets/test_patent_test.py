@@ -1,4 +1,5 @@
 """The challenge's unlabelled lists, in both layouts."""
+
 import pytest
 
 from fastpatent.data.datasets import DATASETS

@@ -1,4 +1,5 @@
 """The generated sample by name; how it is drawn is tested beside its generator."""
+
 import sys
 from types import SimpleNamespace
 

@@ -1,4 +1,5 @@
 """Projection and facing against the textbook pinhole camera."""
+
 import numpy as np
 import pytest
 

@@ -1,4 +1,5 @@
 """Outlines and paths: lengths, areas and tangents against closed formulas."""
+
 import numpy as np
 import pytest
 
@@ -46,8 +47,15 @@ def test_arcs_are_tangent_to_the_edges_they_join():
     np.testing.assert_allclose((radial * curve.after[on_arc]).sum(1), 0, atol=1e-12)
 
 
-@pytest.mark.parametrize("curve", [circle(2.0), polar(lambda angle: np.full_like(angle, 2.0)), helix(1.5, 0.4, 3),
-                                   circle(1.0).scaled(1.0, 3.0).moved(1, 2)])
+@pytest.mark.parametrize(
+    "curve",
+    [
+        circle(2.0),
+        polar(lambda angle: np.full_like(angle, 2.0)),
+        helix(1.5, 0.4, 3),
+        circle(1.0).scaled(1.0, 3.0).moved(1, 2),
+    ],
+)
 def test_tangents_are_unit_and_follow_the_points(curve):
     np.testing.assert_allclose(np.linalg.norm(curve.after, axis=1), 1)
     ahead, behind = np.roll(curve.points, -1, axis=0), np.roll(curve.points, 1, axis=0)

@@ -1,4 +1,5 @@
 """Sheets: one bit, black on white, ink where strokes are and nowhere else."""
+
 import numpy as np
 import pytest
 

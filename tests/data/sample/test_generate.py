@@ -1,4 +1,5 @@
 """The sample on disk: the same from any number of processes, whole or not at all, and its drawings told apart."""
+
 import hashlib
 
 import numpy as np
@@ -11,8 +12,11 @@ from fastpatent.errors import DataError
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +39,13 @@ def test_files_and_lists_agree(sample):
     listed = {line.split(" ")[0] for path in root.glob("*.txt") for line in path.read_text().splitlines()}
     assert listed == {path.relative_to(root / "patent_data").as_posix() for path in root.rglob("*.png")}
     assert {path.name for path in root.glob("*.txt")} == {
-        "train_patent_trn.txt", "train_patent_val.txt", "val_query_patent.txt", "val_db_patent.txt", "test_query_patent.txt",
-        "test_db_patent.txt"}
+        "train_patent_trn.txt",
+        "train_patent_val.txt",
+        "val_query_patent.txt",
+        "val_db_patent.txt",
+        "test_query_patent.txt",
+        "test_db_patent.txt",
+    }
     readme = (sample / "README.txt").read_text()
     assert "designs=6, seed=3" in readme and str(len(listed)) in readme
 

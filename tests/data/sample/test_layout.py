@@ -1,4 +1,5 @@
 """Names and lists of the sample against DeepPatent's own."""
+
 import re
 
 import pytest

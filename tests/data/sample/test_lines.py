@@ -1,4 +1,5 @@
 """Contours, hidden-line removal and joints on solids whose drawing is known."""
+
 import numpy as np
 import pytest
 
@@ -20,7 +21,7 @@ def seen_share(view, lines):
 
 def cube_edges(side):
     corner = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * side / 2
-    return [np.stack([a, b]) for i, a in enumerate(corner) for b in corner[i + 1:] if np.sum(a != b) == 1]
+    return [np.stack([a, b]) for i, a in enumerate(corner) for b in corner[i + 1 :] if np.sum(a != b) == 1]
 
 
 @pytest.mark.parametrize("azimuth, elevation, distance", [(35, 25, 6.0), (-40, 30, 5.0), (130, -20, 8.0), (20, 15, np.inf)])

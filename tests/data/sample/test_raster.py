@@ -1,4 +1,5 @@
 """Item buffer against a point-in-polygon test at every pixel centre."""
+
 import numpy as np
 import pytest
 from skimage.measure import points_in_poly
@@ -17,7 +18,7 @@ def scene(seed, faces=12):
         middle, radius = rng.uniform(10, 30, 2) + [8, 0], rng.uniform(3, 10)
         plane = np.append(rng.uniform(-1, 1, 2), rng.uniform(-30, 30))
         loops = []
-        for scale in (1.0, 0.4)[:rng.integers(1, 3)]:
+        for scale in (1.0, 0.4)[: rng.integers(1, 3)]:
             angle = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 9)))
             reach = scale * radius * rng.uniform(0.6, 1, len(angle))[:, None]
             loops.append(middle + reach * np.stack([np.cos(angle), np.sin(angle)], 1))
@@ -52,5 +53,5 @@ def test_farthest_around_is_the_maximum_of_nine():
     found = farthest_around(depth)
     for row in range(1, 8):
         for column in range(1, 6):
-            assert found[row, column] == depth[row - 1:row + 2, column - 1:column + 2].max()
+            assert found[row, column] == depth[row - 1 : row + 2, column - 1 : column + 2].max()
     assert np.isinf(found[0]).all() and np.isinf(found[:, -1]).all()

@@ -1,11 +1,23 @@
 """Lofts and sweeps: closed, outward and of the right volume, by the divergence theorem."""
+
 import numpy as np
 import pytest
 
 from fastpatent.data.sample.curves import circle, rounded
 from fastpatent.data.sample.designs import FAMILIES
-from fastpatent.data.sample.designs.parts import (SMOOTH, ball, box, edge_along, prism, rectangle, regular, ring, rod, torus,
-                                                  turned)
+from fastpatent.data.sample.designs.parts import (
+    SMOOTH,
+    ball,
+    box,
+    edge_along,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    torus,
+    turned,
+)
 from fastpatent.data.sample.solids import loft, rotation
 
 
@@ -66,7 +78,7 @@ def test_motions_keep_normals_outward(name):
 def test_normals_are_those_of_the_surface():
     """On an oval vase the stored normals agree with the cross product of the surface's own directions."""
     profile = rounded([(0, 0), (1, 0), (0.5, 1), (1, 2), (0, 2)], [0, 0, SMOOTH, 0, 0], closed=False)
-    (points, normals), = loft(circle(1.0).scaled(1, 0.6), profile).grids
+    ((points, normals),) = loft(circle(1.0).scaled(1, 0.6), profile).grids
     across = np.cross(np.roll(points[:-1], -1, axis=0) - np.roll(points[:-1], 1, axis=0), np.gradient(points[:-1], axis=1))
     across /= np.linalg.norm(across, axis=-1, keepdims=True)
     assert (np.abs((across * normals[:-1]).sum(-1))[:, 2:-2] > 0.99).all()

@@ -1,4 +1,5 @@
 """Identity samplers against plain counting."""
+
 from collections import Counter
 from math import gcd
 

@@ -1,4 +1,5 @@
 """Every drawing once a pass."""
+
 import numpy as np
 
 from fastpatent.data.samplers import SAMPLERS

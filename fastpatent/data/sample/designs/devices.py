@@ -1,7 +1,27 @@
 """Devices: housings with windows, keys and dials; appliances; connectors; cameras and speakers."""
+
 from ..curves import circle
-from .parts import (SMOOTH, around, ball, bar, box, corners, gear, knob, outline, petals, prism, rectangle, regular, ring,
-                    rod, row, torus, turned, upright)
+from .parts import (
+    SMOOTH,
+    around,
+    ball,
+    bar,
+    box,
+    corners,
+    gear,
+    knob,
+    outline,
+    petals,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    row,
+    torus,
+    turned,
+    upright,
+)
 
 
 def _on_front(solid, x, z, y):

@@ -1,9 +1,27 @@
 """Furniture: chairs, tables, stools, shelves, cabinets, racks."""
+
 import numpy as np
 
 from ..curves import circle, rounded
-from .parts import (SMOOTH, around, bar, box, corners, knob, outline, petals, prism, rectangle, regular, ring, rod, row,
-                    torus, turned, upright)
+from .parts import (
+    SMOOTH,
+    around,
+    bar,
+    box,
+    corners,
+    knob,
+    outline,
+    petals,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    row,
+    torus,
+    turned,
+    upright,
+)
 
 
 def _leg(rng, height, splay=0.0):

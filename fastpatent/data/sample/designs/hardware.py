@@ -1,10 +1,27 @@
 """Hardware: gears and wheels, brackets, pipe fittings, springs."""
+
 import numpy as np
 
 from ..curves import circle, helix, rounded
 from ..solids import sweep
-from .parts import (around, ball, bar, box, gear, knob, outline, petals, prism, rectangle, regular, ring, rod, row, torus,
-                    upright)
+from .parts import (
+    around,
+    ball,
+    bar,
+    box,
+    gear,
+    knob,
+    outline,
+    petals,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    row,
+    torus,
+    upright,
+)
 
 
 def _bolt(rng, radius):

@@ -1,4 +1,5 @@
 """Lights: table and desk lamps."""
+
 from .parts import SMOOTH, ball, bar, knob, outline, prism, rod, smooth_wall, turned, vessel_section
 
 

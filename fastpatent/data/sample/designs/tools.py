@@ -1,4 +1,5 @@
 """Hand tools and hooks."""
+
 import numpy as np
 
 from ..curves import circle, rounded

@@ -1,9 +1,29 @@
 """Toys, small buildings, weights and ornaments."""
+
 import numpy as np
 
 from ..curves import circle, rounded
-from .parts import (SMOOTH, around, ball, bar, box, corners, gear, knob, outline, prism, rectangle, regular, ring, rod, row,
-                    star, torus, turned, upright)
+from .parts import (
+    SMOOTH,
+    around,
+    ball,
+    bar,
+    box,
+    corners,
+    gear,
+    knob,
+    outline,
+    prism,
+    rectangle,
+    regular,
+    ring,
+    rod,
+    row,
+    star,
+    torus,
+    turned,
+    upright,
+)
 
 
 def vehicle(rng):

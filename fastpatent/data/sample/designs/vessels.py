@@ -1,9 +1,25 @@
 """Vessels: cups, bottles, teapots, jars, goblets."""
+
 import numpy as np
 
 from ..curves import circle
-from .parts import (SMOOTH, around, ball, bar, edge_along, knob, outline, prism, rectangle, ring, rod, smooth_wall, torus,
-                    turned, vessel_section)
+from .parts import (
+    SMOOTH,
+    around,
+    ball,
+    bar,
+    edge_along,
+    knob,
+    outline,
+    prism,
+    rectangle,
+    ring,
+    rod,
+    smooth_wall,
+    torus,
+    turned,
+    vessel_section,
+)
 
 
 def _hollow(wall, thickness, shape, floor=0.15):

@@ -1,9 +1,12 @@
-"""Build the network of a configuration and fill it with trained weights, as every command does."""
+"""What every command assembles from a configuration: a trained network, and the data sets to test it on."""
+
 from dataclasses import replace
 
 import torch
 
-from fastpatent.errors import ConfigError
+from fastpatent.data.samples import unmatched_queries
+from fastpatent.data.sets import load_test_set
+from fastpatent.errors import ConfigError, DataError
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 
@@ -37,3 +40,24 @@ def load_trained(cfg, device, log):
     # The classifier has no part in evaluation, so its number of classes is nobody's concern.
     log.say(replace(report, reshaped=[row for row in report.reshaped if row.name != "heads.weight"]).table())
     return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def load_test_sets(cfg, log):
+    """Read DATASETS.TESTS; say how many queries have nothing to find.
+
+    Raises:
+        DataError: a list or drawing is missing, or no query of a labelled set has a match.
+    """
+    sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
+    for splits in sets:
+        unmatched = unmatched_queries(splits.query, splits.gallery)
+        if len(unmatched) == len(splits.query):
+            raise DataError(
+                f"{splits.name}: no query has a drawing of its identity in the database, {unmatched[0].path} first"
+            )
+        if unmatched:
+            log.say(
+                f"warning: {splits.name}: {len(unmatched)} queries have no drawing of their identity in the database and "
+                f"count in no figure, {unmatched[0].path} first"
+            )
+    return sets
