@@ -7,8 +7,8 @@ READY := $(VENV)/.ready
 .PHONY: demo test clean
 
 demo: $(READY)
+	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_48.yml
 	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_64.yml
-	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_96.yml
 	$(BIN)/python tools/test.py --config-file configs/sample/sbs_R18-ibn_sample_test.yml --eval-only --compare pixels,hog
 
 test: $(READY)
