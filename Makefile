@@ -12,7 +12,8 @@ demo: $(READY)
 	$(BIN)/python tools/test.py --config-file configs/sample/sbs_R18-ibn_sample_test.yml --eval-only --compare pixels,hog
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	# one thread a process: two processes of one are faster than one of two, and the numbers do not depend on it
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 $(READY): pyproject.toml setup.py fastpatent/retrieval/_rank.pyx
 	$(PYTHON) -m venv $(VENV)
