@@ -33,11 +33,6 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = shortcut
 
-    @property
-    def closing_norm(self):
-        """The last norm of the residual branch."""
-        return self.bn2
-
     def forward(self, features):
         """Return float [batch, channels * expansion, height / stride, width / stride]."""
         residual = self.relu(self.bn1(self.conv1(features)))
@@ -61,11 +56,6 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = shortcut
 
-    @property
-    def closing_norm(self):
-        """The last norm of the residual branch."""
-        return self.bn3
-
     def forward(self, features):
         """Return float [batch, channels * expansion, height / stride, width / stride]."""
         residual = self.relu(self.bn1(self.conv1(features)))
@@ -88,10 +78,8 @@ class ResNet(nn.Module):
 
     The 3x3 max pooling of the stem has no padding and rounds up, as the published re-identification weights expect.
 
-    Initial weights, for training from scratch: convolutions normal with variance 2 / fan-out; the norm that closes a
-    residual branch at scale 0, so that every block starts as its shortcut and depth costs nothing (Goyal et al., 2017,
-    section 5.1); the convolutions of non-local blocks keep torch's default, because fan-out at width 1 is no scale at
-    all, and are silent at first for the same zero.
+    Initial weights: convolutions normal with variance 2 / fan-out, norms at scale 1; the convolutions of non-local blocks
+    keep torch's default, because fan-out at width 1 is no scale at all, and are silent at first for their closing norm is 0.
 
     Args:
         block: BasicBlock or Bottleneck.
@@ -137,8 +125,6 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-            elif isinstance(module, (BasicBlock, Bottleneck)):
-                nn.init.zeros_(module.closing_norm.weight)
 
     @property
     def trunk(self):
