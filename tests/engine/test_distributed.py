@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,24 +31,41 @@ def settings(root, output, losses):
     }
 
 
-@pytest.mark.parametrize("losses", [["CrossEntropyLoss", "TripletLoss", "CircleLoss"]])
-def test_two_processes_give_what_one_gives(losses, drawings_folder, tmp_path, repository):
-    found = {}
-    for processes in (1, 2):
-        output = tmp_path / str(processes)
-        config = tmp_path / f"{processes}.yml"
-        config.write_text(yaml.safe_dump(settings(drawings_folder, output, losses)))
-        script = [str(repository / "tools" / "train_net.py"), "--config-file", str(config)]
-        start = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        command = start + script if processes > 1 else [sys.executable, *script]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-        state = torch.load(output / "model_final.pth", weights_only=True)
-        assert state["iteration"] == 5
-        found[processes] = state, reported_loss(output)
-    assert found[1][1] == pytest.approx(found[2][1], rel=1e-5)
-    one, two = (found[processes][0]["model"] for processes in (1, 2))
+def train(repository, config, launcher=(), options=()):
+    """Run the training script in a process of its own; return what it saved and the loss it reported."""
+    script = [str(repository / "tools" / "train_net.py"), "--config-file", str(config)]
+    command = [sys.executable, *launcher, *script, *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    output = Path(load_config(config).OUTPUT_DIR)
+    state = torch.load(output / "model_final.pth", weights_only=True)
+    assert state["iteration"] == 5
+    return state["model"], reported_loss(output)
+
+
+@pytest.fixture(scope="module")
+def by_one(drawings_folder, tmp_path_factory, repository):
+    """What one process makes of the run: (configuration file, weights, losses)."""
+    config = write_config(drawings_folder, tmp_path_factory.mktemp("one"))
+    return config, *train(repository, config)
+
+
+def write_config(drawings_folder, folder):
+    losses = ["CrossEntropyLoss", "TripletLoss", "CircleLoss"]
+    (folder / "run.yml").write_text(yaml.safe_dump(settings(drawings_folder, folder, losses)))
+    return folder / "run.yml"
+
+
+@pytest.mark.parametrize(
+    "launcher, options",
+    [(("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"), ()), ((), ("--num-gpus", "2"))],
+    ids=["torchrun", "num-gpus"],
+)
+def test_two_processes_give_what_one_gives(launcher, options, by_one, drawings_folder, tmp_path, repository):
+    config, one, loss = by_one
+    two, loss_of_two = train(repository, write_config(drawings_folder, tmp_path), launcher, options)
+    assert loss_of_two == pytest.approx(loss, rel=1e-5)
     start = initial_weights(config, classes=len(one["heads.weight"]))
     for name in one:
         step = (one[name] - start[name]).norm()
