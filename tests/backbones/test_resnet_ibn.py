@@ -64,13 +64,13 @@ def test_non_local_blocks_follow_the_last_residual_blocks():
     assert [name for name in order if name[-3] in "23"] == layer2 + layer3
 
 
-def test_a_new_network_starts_as_its_shortcuts():
+def test_a_new_network_starts_at_the_scale_of_its_fan_out_with_every_norm_at_one():
     torch.manual_seed(0)
     network = build_resnet_backbone(config(DEPTH="18x", WITH_IBN=True))
     deviation = network.layer2[1].conv1.weight.std().item()
     assert deviation == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
-    features = torch.rand(2, 128, 8, 8)
-    assert torch.equal(network.layer2[1](features), features)
+    norms = [module for module in network.modules() if isinstance(module, (nn.BatchNorm2d, nn.InstanceNorm2d))]
+    assert len(norms) == 26 and all((norm.weight == 1).all() and (norm.bias == 0).all() for norm in norms)
 
 
 @pytest.mark.parametrize("norm", ["GN", "LN", "syncBN"])

@@ -103,7 +103,7 @@ def test_extraction_covers_a_folder_in_sorted_order(run, tmp_path):
     assert paths.tolist() == sorted(f"d{identity}/{number}.png" for identity in range(10) for number in range(4))
 
 
-@pytest.mark.parametrize("precision, tolerance", [("bf16", 0.05), ("fp16", 0.02)])
+@pytest.mark.parametrize("precision, tolerance", [("bf16", 0.1), ("fp16", 0.02)])
 def test_lower_precisions_stay_near(run, tmp_path, precision, tolerance):
     rows = {}
     for name in ("fp32", precision):

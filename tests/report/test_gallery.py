@@ -1,9 +1,11 @@
+import io
 import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from fastpatent.data.samples import Sample, Splits
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
@@ -61,11 +63,9 @@ def test_a_drawing_that_vanished_leaves_its_place_empty(evaluation):
 
 
 def test_the_table_has_the_figures_and_says_where_there_are_none(evaluation):
-    from rich.console import Console
-
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=120, file=io.StringIO())
     console.print(
         metrics_table([("toy", evaluation), ("blind", Evaluation("toy", evaluation.splits, evaluation.ranking, None))])
     )
-    text = console.export_text()
+    text = console.file.getvalue()
     assert f"{evaluation.summary['mAP']:.4f}" in text and "no labels" in text
