@@ -114,8 +114,8 @@ def _page(evaluation, queries, found):
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{heading}</title><style>'
         "body{font:14px system-ui,sans-serif;margin:24px;color:#222}h2{font-size:14px;margin:18px 0 6px}"
-        "div{display:flex;gap:10px;overflow-x:auto}figure{margin:0;width:134px;flex:none}figure:first-child{margin-right:16px}"
-        "img{width:128px;border:3px solid}figcaption{font-size:10px;color:#666;overflow-wrap:anywhere}</style>"
+        "div{display:flex;gap:10px;overflow-x:auto}figure{margin:0;width:118px;flex:none}figure:first-child{margin-right:16px}"
+        "img{width:112px;border:3px solid}figcaption{font-size:10px;color:#666;overflow-wrap:anywhere}</style>"
         f"<h1>{heading}</h1><p>{html.escape(summary)}</p>"
         "<p>The query stands at the left; right answers are framed in green, wrong ones in red. "
         "Queries go from the best to the worst.</p>" + "".join(rows) + "</html>\n"
