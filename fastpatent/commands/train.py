@@ -123,6 +123,7 @@ def _introduce(log, cfg, loader, test_sets, model, device, precision):
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     log.say(f"network       {cfg.MODEL.META_ARCHITECTURE}, {trainable / 1e6:.1f} M parameters")
     log.say(f"device        {device.device} ({device.reason}), {distributed.world_size()} process(es)")
+    log.say(f"readers       {loader.workers} process(es) ({loader.workers_reason})")
     log.say(f"precision     {str(precision.dtype).removeprefix('torch.')} ({precision.reason})")
 
 

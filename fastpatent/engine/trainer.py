@@ -73,8 +73,12 @@ class Trainer:
         self._sums = defaultdict(float)
 
     def run(self):
-        """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt."""
+        """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt.
+
+        A second Ctrl-C may cut a step in two; nothing is saved then, for such a state could not be resumed to the bit.
+        """
         position = self.position
+        within_step = False
         self.model.train()
         with StopSignal() as stop, ProgressLine("training", self.total, self.log, start=position.iteration) as line:
             try:
@@ -88,7 +92,9 @@ class Trainer:
                     begun = time.monotonic()
                     batch = next(batches)
                     waited += time.monotonic() - begun
+                    within_step = True
                     rate = self.step(batch)
+                    within_step = False
                     if position.iteration % LOG_PERIOD == 0 or position.iteration % self.batches_per_epoch == 0:
                         now = time.monotonic()
                         self._report(line, rate, now - since, waited)
@@ -98,6 +104,9 @@ class Trainer:
                     if self._should_stop(stop):
                         raise KeyboardInterrupt
             except KeyboardInterrupt:
+                if within_step:
+                    self.log.say("stopped within a step; the last checkpoint stands")
+                    raise
                 path = self.save("model_interrupted.pth")
                 self.log.say(f"stopped at iteration {position.iteration}; {path} is saved, go on with --resume")
                 raise

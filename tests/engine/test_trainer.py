@@ -97,6 +97,19 @@ def test_a_run_stopped_during_an_evaluation_takes_it_up_again(never_stopped, dra
     assert (tmp_path / "model_best.pth").is_file()
 
 
+def test_a_step_cut_in_two_by_a_second_interrupt_is_not_saved(drawings_folder, tmp_path, monkeypatch):
+    step = trainer.Trainer.step
+
+    def cut_step(self, batch):
+        step(self, batch)  # the weights have moved; what follows belongs to the same step
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(trainer.Trainer, "step", cut_step)
+    assert train(drawings_folder, tmp_path, *SMALL) == 130
+    assert not (tmp_path / LAST).exists() and not list(tmp_path.glob("*.pth"))
+
+
 def test_the_weights_of_a_frozen_backbone_stay_and_then_move(drawings_folder, tmp_path, monkeypatch):
     seen = []
     step = trainer.Trainer.step
