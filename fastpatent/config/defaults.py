@@ -20,6 +20,7 @@ _C.MODEL.META_ARCHITECTURE = "Baseline"
 _C.MODEL.FREEZE_LAYERS = []
 _C.MODEL.QUEUE_SIZE = 8192
 _C.MODEL.WEIGHTS = ""
+_C.MODEL.COMPILE = False  # ours: torch.compile the backbone; where that fails, the run says so and goes on without
 _C.MODEL.PIXEL_MEAN = list(IMAGENET_MEAN)  # as many channels as the network takes: one value, or three
 _C.MODEL.PIXEL_STD = list(IMAGENET_STD)
 
@@ -77,10 +78,13 @@ _C.INPUT.AFFINE = CN({"ENABLED": False})
 _C.INPUT.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
 _C.INPUT.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
 _C.INPUT.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(IMAGENET_MEAN)})
+_C.INPUT.BLUR = CN({"ENABLED": False, "PROB": 0.5, "SIGMA": [0.1, 1.0]})  # ours: Gaussian blur, sigma in pixels
+_C.INPUT.AUGMENT_ON = "auto"  # ours: workers (drawing by drawing), device (a batch at a time) or auto: device on a card
 _C.INPUT.RPT = CN({"ENABLED": False, "PROB": 0.5})
 
 _C.DATASETS = CN()
 _C.DATASETS.ROOT = "datasets"  # ours: the folder that holds the data
+_C.DATASETS.PACKS = "packs"  # ours: where `fastpatent data pack` writes, inside ROOT or absolute; empty: use no pack
 _C.DATASETS.NAMES = ("Market1501",)
 _C.DATASETS.TESTS = ("Market1501",)
 _C.DATASETS.COMBINEALL = False
@@ -116,6 +120,7 @@ _C.SOLVER.WARMUP_METHOD = "linear"
 _C.SOLVER.FREEZE_ITERS = 0
 _C.SOLVER.CHECKPOINT_PERIOD = 20  # epochs
 _C.SOLVER.IMS_PER_BATCH = 64  # over all processes
+_C.SOLVER.GRAD_ACCUM_STEPS = 1  # ours: parts that a process's share of the batch is computed in, one after another
 _C.SOLVER.CLIP_GRADIENTS = CN({"ENABLED": False, "CLIP_TYPE": "norm", "CLIP_VALUE": 5.0, "NORM_TYPE": 2.0})
 
 # ---------------------------------------------------------------- evaluation
@@ -128,6 +133,9 @@ _C.TEST.METRIC = "cosine"  # or euclidean
 _C.TEST.ROC = CN({"ENABLED": False})
 _C.TEST.FLIP = CN({"ENABLED": False})
 _C.TEST.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
+_C.TEST.AQE.SIDE = "both"  # ours: both as published, query (alpha-QE) or database (database-side augmentation)
+_C.TEST.AQE.NORMALIZE = False  # ours: average rows of length 1
+_C.TEST.CACHE_FEATURES = True  # ours: keep features in OUTPUT_DIR and use them while weights, config and drawings are the same
 _C.TEST.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
 _C.TEST.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
 

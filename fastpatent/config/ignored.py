@@ -15,7 +15,6 @@ IGNORED = (
     "INPUT.RPT",
     "DATALOADER.SET_WEIGHT",
     "TEST.ROC",
-    "TEST.RERANK",
     "TEST.PRECISE_BN",
 )
 

@@ -40,7 +40,7 @@ def test_nearest_names_every_section_that_has_the_key():
 @pytest.mark.parametrize(
     "wrong, listed",
     [
-        ("TEST.AQE.FROBNICATE", "TEST.AQE has ENABLED, ALPHA, QE_TIME, QE_K"),
+        ("TEST.AQE.FROBNICATE", "TEST.AQE has ENABLED, ALPHA, QE_TIME, QE_K, SIDE, NORMALIZE"),
         ("INPUT.REA.MEAN", "INPUT.REA has ENABLED, PROB, VALUE"),
         ("KD.XYZ", "KD has MODEL_CONFIG, MODEL_WEIGHTS, EMA"),
     ],

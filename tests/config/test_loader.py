@@ -117,10 +117,10 @@ def test_ignored_keys_are_named_in_one_line(write, caplog):
     write("base.yml", "MODEL:\n  QUEUE_SIZE: 65536\n  BACKBONE: {WITH_SE: False, SIE_COE: 3}")
     name = write("a.yml", "_BASE_: base.yml\nKD:\n  EMA:\n    ENABLED: True\nTEST: {FLIP: {ENABLED: True}}")
     with caplog.at_level(logging.WARNING):
-        load_config(name, ["TEST.RERANK.ENABLED", "True"])
+        load_config(name, ["TEST.ROC.ENABLED", "True"])
     assert [record.message for record in caplog.records] == [
         "warning: these keys change nothing here: MODEL.QUEUE_SIZE (base.yml:2), KD.EMA.ENABLED (a.yml:4), "
-        "TEST.RERANK.ENABLED (command line)"
+        "TEST.ROC.ENABLED (command line)"
     ]
 
 
