@@ -135,7 +135,7 @@ _C.TEST.FLIP = CN({"ENABLED": False})
 _C.TEST.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
 _C.TEST.AQE.SIDE = "both"  # ours: both as published, query (alpha-QE) or database (database-side augmentation)
 _C.TEST.AQE.NORMALIZE = False  # ours: average rows of length 1
-_C.TEST.CACHE_FEATURES = True  # ours: keep features in OUTPUT_DIR and use them while weights, config and drawings are the same
+_C.TEST.CACHE_FEATURES = True  # ours: keep features in OUTPUT_DIR while weights, config and drawings are the same
 _C.TEST.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
 _C.TEST.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
 
