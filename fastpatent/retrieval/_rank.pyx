@@ -1,102 +1,186 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Ranks of a query's relevant rows by counting the rows that are closer, without sorting the gallery."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, qsort
-from libc.string cimport memcpy, memset
+"""What a tile of scores says of ranks and of nearest rows, without a sort; holds no GIL, so threads share the rows out.
 
-# Up to this many relevant rows one vectorised pass over the scores for each is faster than a search per score.
-cdef int FEW = 64
+A row is closer than another where its score is higher or, at an equal score, its index lower. Every function gives the
+numbers of its namesake in `fastpatent.retrieval.torch_kernel`, in any order of tiles.
+"""
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free, malloc
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+    #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))  /* the widest vectors of the processor */
+    #else
+    #define WIDE
+    #endif
+
+    #define CHUNK 64  /* scores looked at before it is asked whether one of them matters */
+    #define FEW 32    /* up to this many thresholds a vectorised pass for each is faster than a search for each score */
+
+    /* How many of `count` scores are above `limit`; *equal: how many equal it. */
+    WIDE static int count_above(const float *scores, int count, float limit, int *equal) {
+        int above = 0, same = 0;
+        for (int i = 0; i < count; i++) {
+            above += scores[i] > limit;
+            same += scores[i] == limit;
+        }
+        *equal = same;
+        return above;
+    }
+
+    /* Whether any of `count` scores reaches `limit`. */
+    WIDE static int any_reaches(const float *scores, int count, float limit) {
+        int found = 0;
+        for (int i = 0; i < count; i++) found |= scores[i] >= limit;
+        return found;
+    }
+
+    /* Whether any of `count` scores reaches the limit beside it. */
+    WIDE static int any_reaches_its_own(const float *scores, const float *limits, int count) {
+        int found = 0;
+        for (int i = 0; i < count; i++) found |= scores[i] >= limits[i];
+        return found;
+    }
+    """
+    const int64_t CHUNK
+    const int64_t FEW
+    int count_above(const float* scores, int count, float limit, int* equal) nogil
+    int any_reaches(const float* scores, int count, float limit) nogil
+    int any_reaches_its_own(const float* scores, const float* limits, int count) nogil
 
 
-cdef int ascending(const void* left, const void* right) noexcept nogil:
-    cdef int64_t a = (<const int64_t*> left)[0]
-    cdef int64_t b = (<const int64_t*> right)[0]
-    return (a > b) - (a < b)
+cdef inline bint closer(float score, int64_t index, float limit, int64_t limit_index) noexcept nogil:
+    return score > limit or (score == limit and index < limit_index)
 
 
-cdef int descending(const void* left, const void* right) noexcept nogil:
-    cdef uint64_t a = (<const uint64_t*> left)[0]
-    cdef uint64_t b = (<const uint64_t*> right)[0]
-    return (a < b) - (a > b)
+cdef inline void insert(float* scores, int64_t* indices, int64_t k, float score, int64_t index) noexcept nogil:
+    """Put a row, closer than the last one, into its place among the k nearest."""
+    cdef int64_t place = k - 1
+    while place > 0 and closer(score, index, scores[place - 1], indices[place - 1]):
+        scores[place] = scores[place - 1]
+        indices[place] = indices[place - 1]
+        place -= 1
+    scores[place] = score
+    indices[place] = index
 
 
-cdef inline uint64_t closeness(float score, int64_t index) noexcept nogil:
-    """Return a number that is higher the closer the row: its score's bits, made to sort as integers, over ~index."""
-    cdef uint32_t bits
-    score += 0.0  # -0 becomes +0, which it ties with
-    memcpy(&bits, &score, sizeof(bits))
-    bits = ~bits if bits >> 31 else bits | 0x80000000u
-    return (<uint64_t> bits << 32) | <uint32_t> ~<uint32_t> index
-
-
-cdef int64_t closer_than(const float* scores, int64_t count, int64_t index) noexcept nogil:
-    cdef float score = scores[index]
-    cdef int closer = 0
-    cdef int64_t other
-    for other in range(index):
-        closer += scores[other] >= score
-    for other in range(index + 1, count):
-        closer += scores[other] > score
-    return closer
-
-
-cdef void rank_few(const float* scores, int64_t count, const int64_t* members, int64_t relevant,
-                   int64_t* ranks) noexcept nogil:
+cdef void count_few(const float* scores, const int64_t* columns, int count, const float* limits, const int64_t* indices,
+                    int64_t relevant, int64_t* closer_rows) noexcept nogil:
     cdef int64_t place
+    cdef int other, equal
     for place in range(relevant):
-        ranks[place] = 1 + closer_than(scores, count, members[place])
-    qsort(ranks, relevant, sizeof(int64_t), ascending)
+        closer_rows[place] += count_above(scores, count, limits[place], &equal)
+        if equal:
+            for other in range(count):
+                closer_rows[place] += scores[other] == limits[place] and columns[other] < indices[place]
 
 
-cdef void rank_many(const float* scores, int64_t count, const int64_t* members, int64_t relevant,
-                    int64_t* ranks, uint64_t* keys, int64_t* closer) noexcept nogil:
-    cdef int64_t place, other, low, left, half
-    cdef uint64_t key
-    for place in range(relevant):
-        keys[place] = closeness(scores[members[place]], members[place])
-    qsort(keys, relevant, sizeof(uint64_t), descending)
-    memset(closer, 0, (relevant + 1) * sizeof(int64_t))
-    # Each row is counted at the best relevant row that it is closer than; the sums over places then give the ranks.
+cdef void count_many(const float* scores, const int64_t* columns, int count, const float* limits, const int64_t* indices,
+                     int64_t relevant, int64_t* closer_rows, int64_t* first_beaten) noexcept nogil:
+    cdef int64_t low, left, half, total = 0
+    cdef int other
+    # Each row is counted at the best threshold that it is closer than; the sums over places follow from that.
     for other in range(count):
-        key = closeness(scores[other], other)
         low = 0
         left = relevant
-        while left > 1:
+        while left > 0:
             half = left >> 1
-            low += half if keys[low + half - 1] >= key else 0
-            left -= half
-        closer[low + (keys[low] >= key)] += 1
-    ranks[0] = 1 + closer[0]
-    for place in range(1, relevant):
-        ranks[place] = ranks[place - 1] + closer[place]
+            if closer(scores[other], columns[other], limits[low + half], indices[low + half]):
+                left = half
+            else:
+                low += half + 1
+                left -= half + 1
+        if low < relevant:
+            first_beaten[low] += 1
+    for low in range(relevant):
+        total += first_beaten[low]
+        closer_rows[low] += total
+        first_beaten[low] = 0
 
 
-def count_closer(const float[:, :] scores, const int64_t[::1] members, const int64_t[::1] first,
-                 const int64_t[::1] last, const int64_t[::1] offsets, int64_t[::1] ranks, int64_t start, int64_t stop):
-    """Fill ranks[offsets[i]:offsets[i + 1]], ascending, for the queries start <= i < stop; holds no GIL.
+def count_closer(const float[:, ::1] scores, const int64_t[::1] columns, const float[::1] limits,
+                 const int64_t[::1] indices, const int64_t[::1] offsets, int64_t[::1] closer_rows,
+                 int64_t start, int64_t stop):
+    """Add to closer_rows[p], for the thresholds p of the rows start <= i < stop, how many columns of the tile are closer.
 
-    Arguments as in fastpatent.retrieval.kernel.count_closer_numpy, which gives the same numbers.
+    Args:
+        scores: float32 [rows, columns or more].
+        columns: int64 [columns], the gallery index of each column.
+        limits, indices: float32, int64 [thresholds]: score and gallery index, each row's closest first.
+        offsets: int64 [rows + 1]: limits[offsets[i]:offsets[i + 1]] belong to row i.
+        closer_rows: int64 [thresholds], added to.
     """
     cdef int64_t row, relevant, most = 1
-    cdef int64_t count = scores.shape[1]
-    if count > 1 and scores.strides[1] != sizeof(float):
-        raise ValueError("the scores of one query must lie side by side")
     for row in range(start, stop):
-        most = max(most, last[row] - first[row])
-    cdef uint64_t* keys = <uint64_t*> malloc(most * sizeof(uint64_t))
-    cdef int64_t* closer = <int64_t*> malloc((most + 1) * sizeof(int64_t))
-    if keys == NULL or closer == NULL:
-        free(keys)
-        free(closer)
+        most = max(most, offsets[row + 1] - offsets[row])
+    cdef int64_t* first_beaten = <int64_t*> calloc(most, sizeof(int64_t))
+    if first_beaten == NULL:
         raise MemoryError
     with nogil:
         for row in range(start, stop):
-            relevant = last[row] - first[row]
-            if relevant == 0:
+            relevant = offsets[row + 1] - offsets[row]
+            if relevant == 0 or columns.shape[0] == 0:
                 continue
             if relevant <= FEW:
-                rank_few(&scores[row, 0], count, &members[first[row]], relevant, &ranks[offsets[row]])
+                count_few(&scores[row, 0], &columns[0], columns.shape[0], &limits[offsets[row]], &indices[offsets[row]],
+                          relevant, &closer_rows[offsets[row]])
             else:
-                rank_many(&scores[row, 0], count, &members[first[row]], relevant, &ranks[offsets[row]], keys, closer)
-    free(keys)
-    free(closer)
+                count_many(&scores[row, 0], &columns[0], columns.shape[0], &limits[offsets[row]], &indices[offsets[row]],
+                           relevant, &closer_rows[offsets[row]], first_beaten)
+    free(first_beaten)
+
+
+def update_top(const float[:, ::1] scores, const int64_t[::1] columns, float[:, ::1] top_scores,
+               int64_t[:, ::1] top_indices, int64_t start, int64_t stop):
+    """Merge the columns of a tile into the k nearest of the rows start <= i < stop.
+
+    Args:
+        scores: float32 [rows, columns or more].
+        columns: int64 [columns], the index of each column.
+        top_scores, top_indices: float32, int64 [rows, k], nearest first, -infinity where there is none yet; updated.
+    """
+    cdef int64_t row, chunk, first, other, k = top_scores.shape[1], count = columns.shape[0]
+    cdef int length
+    with nogil:
+        for row in range(start, stop):
+            for chunk in range((count + CHUNK - 1) // CHUNK):
+                first = chunk * CHUNK
+                length = <int> min(CHUNK, count - first)
+                if not any_reaches(&scores[row, first], length, top_scores[row, k - 1]):
+                    continue
+                for other in range(first, first + length):
+                    if closer(scores[row, other], columns[other], top_scores[row, k - 1], top_indices[row, k - 1]):
+                        insert(&top_scores[row, 0], &top_indices[row, 0], k, scores[row, other], columns[other])
+
+
+def update_top_of_columns(const float[:, ::1] scores, const int64_t[::1] rows, float[:, ::1] top_scores,
+                          int64_t[:, ::1] top_indices, int64_t start, int64_t stop):
+    """Merge the rows of a tile into the k nearest of the columns start <= j < stop; the transpose of `update_top`.
+
+    Args:
+        scores: float32 [rows or more, columns].
+        rows: int64 [rows], the index of each row.
+        top_scores, top_indices: float32, int64 [columns, k], as above; updated.
+    """
+    cdef int64_t row, chunk, first, other, k = top_scores.shape[1]
+    cdef int length
+    if stop <= start:
+        return
+    cdef float* limits = <float*> malloc((stop - start) * sizeof(float))
+    if limits == NULL:
+        raise MemoryError
+    with nogil:
+        for other in range(start, stop):
+            limits[other - start] = top_scores[other, k - 1]
+        for row in range(rows.shape[0]):
+            for chunk in range((stop - start + CHUNK - 1) // CHUNK):
+                first = start + chunk * CHUNK
+                length = <int> min(CHUNK, stop - first)
+                if not any_reaches_its_own(&scores[row, first], limits + first - start, length):
+                    continue
+                for other in range(first, first + length):
+                    if closer(scores[row, other], rows[row], top_scores[other, k - 1], top_indices[other, k - 1]):
+                        insert(&top_scores[other, 0], &top_indices[other, 0], k, scores[row, other], rows[row])
+                        limits[other - start] = top_scores[other, k - 1]
+    free(limits)

@@ -56,25 +56,6 @@ def normalise(features):
     return features * inverse_norms(features)[:, None]
 
 
-def pairwise_distance(query, gallery, metric="cosine"):
-    """Return every distance of a block of queries to a block of the gallery.
-
-    Args:
-        query: float [queries, dim].
-        gallery: float [gallery, dim].
-        metric: "cosine": 1 - inner product of the normalised rows, in 0..2, and 1 wherever a row is zero;
-            "euclidean": norm of the difference, from |q|^2 + |g|^2 - 2 q.g: squares below 1e-7 |g|^2 are rounding.
-
-    Returns:
-        float32 [queries, gallery].
-    """
-    query, gallery = as_pair(query, gallery, metric)
-    if metric == "cosine":
-        return 1 - normalise(query) @ normalise(gallery).T
-    squares = squared_norms(query)[:, None] + squared_norms(gallery) - 2 * (query @ gallery.T)
-    return np.sqrt(np.maximum(squares, 0)).astype(np.float32)
-
-
 def rows_within(memory, row_bytes, multiple=1):
     """Return how many rows of `row_bytes` fit in `memory` bytes: a multiple of `multiple`, and at least one of it."""
     return max(1, memory // (row_bytes * multiple)) * multiple

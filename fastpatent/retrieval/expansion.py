@@ -1,51 +1,87 @@
-"""Average query expansion as published by fast-reid: every row becomes the weighted mean of its nearest rows."""
+"""Average query expansion, alpha-QE and database-side augmentation: a row becomes the weighted mean of its nearest rows."""
 
 import numpy as np
+from scipy import sparse
 
-from fastpatent.errors import DataError
-from fastpatent.retrieval.distance import as_pair
-from fastpatent.retrieval.index import DEFAULT_MEMORY, rank_top
+from fastpatent.errors import DataError, nearest
+from fastpatent.retrieval.distance import as_pair, inverse_norms
+from fastpatent.retrieval.neighbours import nearest_rows
+from fastpatent.retrieval.ranking import rank
 
-AVERAGED_ROWS = 4096
+SIDES = ("both", "query", "database")
+AVERAGED_ROWS = 1024  # their temporary mean stays near the processor's cache
 
 
-def expand_queries(query, gallery, k=5, alpha=3.0, rounds=1, memory=DEFAULT_MEMORY):
-    """Replace every row by the mean over its k nearest rows (itself included) of similarity^alpha times the row.
+def expand_queries(query, gallery, k=5, alpha=3.0, rounds=1, side="both", normalize=False, device="cpu"):
+    """Replace rows by the mean over their k nearest rows (themselves included) of similarity^alpha times the row.
 
-    Neighbours are searched by cosine over queries and gallery together, so gallery rows are expanded too; the rows that
-    are averaged are not normalised. A neighbour at a negative similarity counts nothing: a power of it has no meaning.
-    Memory: two copies of the features and k neighbours a row; no matrix of rows x rows.
+    Nearest is by cosine. A neighbour at a negative similarity counts nothing: a power of it has no meaning. Memory above the
+    features: the result (and in later rounds that of the round before) and 12 k bytes a row, beside what the search takes.
 
     Args:
         query: float [queries, dim].
         gallery: float [gallery, dim].
-        k: neighbours averaged (TEST.AQE.QE_K); all rows where there are fewer.
+        k: rows averaged (TEST.AQE.QE_K); all rows where there are fewer.
         alpha: exponent of the similarity (TEST.AQE.ALPHA).
         rounds: how often the whole is repeated on its own result (TEST.AQE.QE_TIME).
-        memory: bytes for a block of the search.
+        side: which rows are replaced, and by means over what (TEST.AQE.SIDE). "both": all rows, over queries and gallery
+            together, as fast-reid published it. "query": the queries, over themselves and k - 1 gallery rows: alpha-QE
+            (Radenovic et al., TPAMI 2018), and with alpha 0 the average query expansion of Chum et al. (ICCV 2007).
+            "database": the gallery, over the gallery: database-side augmentation (Turcot & Lowe, ICCV workshops 2009;
+            Arandjelovic & Zisserman, CVPR 2012).
+        normalize: whether rows are brought to length 1 before they are averaged (TEST.AQE.NORMALIZE).
+        device: "cpu", or the card to search on.
 
     Returns:
-        (query, gallery): float32 arrays of the shapes that came in.
+        (query, gallery): float32 arrays of the shapes that came in; a side that is not replaced is returned as it came.
 
     Raises:
-        DataError: k or rounds below 1, alpha below 0, features not finite or of different dimension.
+        DataError: k or rounds below 1, alpha below 0, an unknown side, features not finite or of different dimension.
     """
     query, gallery = as_pair(query, gallery, "cosine")
-    if rounds < 1 or alpha < 0:
-        raise DataError(f"query expansion needs at least one round and alpha >= 0, not {rounds} and {alpha}")
-    features = np.concatenate([query, gallery])
+    if side not in SIDES:
+        raise DataError(f"unknown side {side!r} of query expansion{nearest(side, SIDES)}")
+    if k < 1 or rounds < 1 or alpha < 0:
+        raise DataError(
+            f"query expansion needs k and rounds of at least 1 and alpha of at least 0, not {k}, {rounds} and {alpha}"
+        )
     for _ in range(rounds):
-        features = _average(features, *rank_top(features, features, k, "cosine", memory), alpha)
-    return features[: len(query)], features[len(query) :]
+        if side == "query":
+            query = _mean([query, gallery], *_with_gallery(query, gallery, k, device), alpha, normalize)
+        elif side == "database":
+            gallery = _mean([gallery], *nearest_rows([gallery], k, device), alpha, normalize)
+        else:
+            both = _mean([query, gallery], *nearest_rows([query, gallery], k, device), alpha, normalize)
+            query, gallery = both[: len(query)], both[len(query) :]
+    return query, gallery
 
 
-def _average(features, neighbours, similarities, alpha):
-    """Return float32 [rows, dim]: the mean over each row's neighbours [rows, k] of similarity^alpha * feature."""
-    weights = np.maximum(similarities, 0) ** np.float32(alpha) / np.float32(max(1, neighbours.shape[1]))
-    averaged = np.zeros_like(features)
-    for start in range(0, len(features), AVERAGED_ROWS):
-        block = averaged[start : start + AVERAGED_ROWS]
-        for place in range(neighbours.shape[1]):
-            rows = slice(start, start + len(block))
-            block += weights[rows, place, None] * features[neighbours[rows, place]]
+def _with_gallery(query, gallery, k, device):
+    """Return (indices, similarities) as `nearest_rows` does for [query, gallery]: each query and its k - 1 gallery rows."""
+    own = np.arange(len(query))[:, None], np.ones((len(query), 1), np.float32)
+    if k == 1:
+        return own
+    found = rank(query, gallery, k - 1, device=device)
+    return np.hstack([own[0], found.indices + len(query)]), np.hstack([own[1], found.scores])
+
+
+def _mean(sides, neighbours, similarities, alpha, normalize):
+    """Return float32 [rows, dim]: the mean over each row's neighbours [rows, k] of similarity^alpha * feature.
+
+    Args:
+        sides: list of float32 [rows, dim], taken as one list of rows: what `neighbours` counts through.
+    """
+    rows, k = neighbours.shape
+    weights = np.maximum(similarities, 0) ** np.float32(alpha) / np.float32(max(1, k))
+    if normalize:
+        weights *= np.concatenate([inverse_norms(side) for side in sides])[neighbours]
+    ends = np.cumsum([len(side) for side in sides])
+    shape = (rows, int(ends[-1]))
+    weights = sparse.csr_array((weights.ravel(), neighbours.ravel(), k * np.arange(rows + 1)), shape)
+    weights = [weights[:, end - len(side) : end] for side, end in zip(sides, ends)]
+    averaged = np.zeros((rows, sides[0].shape[1]), np.float32)
+    for start in range(0, rows, AVERAGED_ROWS):
+        block = slice(start, start + AVERAGED_ROWS)
+        for side, of_side in zip(sides, weights):
+            averaged[block] += of_side[block] @ side
     return averaged

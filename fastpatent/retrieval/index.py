@@ -5,7 +5,7 @@ import numpy as np
 
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_pair, normalise, rows_within
-from fastpatent.retrieval.scores import score_strips
+from fastpatent.retrieval.ranking import rank
 
 SEARCHED_QUERIES = 4096
 GALLERY_MULTIPLE = 1024  # FAISS multiplies 1024 gallery rows at a time: blocks on that grid do not change its products
@@ -42,9 +42,8 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
     if len(gallery) > k:
         shared = np.flatnonzero(scores[:, k - 1] == scores[:, k])
         indices, scores = indices[:, :k].copy(), scores[:, :k].copy()
-        for start in range(0, len(shared), SEARCHED_QUERIES):
-            rows = shared[start : start + SEARCHED_QUERIES]
-            indices[rows] = _rank_ties(query[rows], gallery, k, metric)
+        if len(shared):
+            indices[shared] = rank(query[shared], gallery, k, metric=metric).indices
     return indices, scores if metric == "cosine" else -np.sqrt(np.maximum(-scores, 0))
 
 
@@ -83,15 +82,3 @@ def _build(rows, metric):
         index = faiss.index_cpu_to_all_gpus(index)
     index.add(rows)
     return index
-
-
-def _rank_ties(query, gallery, k, metric):
-    """Return int64 [queries, k] by looking at every score: the slow way, for queries whose last place is shared."""
-    indices = np.empty((len(query), k), np.int64)
-    for start, strip in score_strips(query, gallery, metric):
-        for row, scores in enumerate(strip, start):
-            last = np.partition(scores, len(scores) - k)[len(scores) - k]
-            nearer = np.flatnonzero(scores > last)
-            chosen = np.concatenate([nearer, np.flatnonzero(scores == last)[: k - len(nearer)]])
-            indices[row] = chosen[np.lexsort((chosen, -scores[chosen]))]
-    return indices

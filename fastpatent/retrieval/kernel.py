@@ -1,65 +1,129 @@
-"""Ranks of each query's relevant gallery rows in a strip of scores: the compiled kernel, or NumPy where it is missing."""
+"""Arithmetic on a tile of scores: products, the k nearest, and how many rows are closer; on the CPU or on a card.
+
+A kernel offers `put`, `has_room`, `product`, `pick`, `top` and `counter`; `choose_kernel` says which one. All of them order
+rows alike: by score, the higher first, and at equal scores by index, the lower first.
+"""
 
 import functools
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-import faiss
 import numpy as np
+import torch
+
+from fastpatent.retrieval.torch_kernel import TorchKernel
+
+NO_ROW = np.iinfo(np.int64).max
 
 
-def count_closer_numpy(scores, members, first, last, offsets, ranks, start, stop):
-    """Fill ranks[offsets[i]:offsets[i + 1]], ascending, for the queries start <= i < stop.
-
-    The rank of a relevant row is 1 + the number of gallery rows closer to the query: rows of a higher score, and rows of
-    an equal score and a lower index, as a stable sort from the highest score down would place them.
+class CompiledKernel:
+    """NumPy products and the compiled functions of `_rank.pyx`, whose rows are shared out to threads.
 
     Args:
-        scores: float32 [queries, gallery], higher is closer.
-        members: int64, gallery rows grouped by identity, ascending in each group.
-        first, last: int64 [queries]; members[first[i]:last[i]] are relevant to query i.
-        offsets: int64 [queries + 1], places in `ranks`; offsets[i + 1] - offsets[i] = last[i] - first[i].
-        ranks: int64 [offsets[-1]], filled here.
+        functions: the module `fastpatent.retrieval._rank`, or one with the same functions.
     """
-    for row in range(start, stop):
-        closer = [
-            np.count_nonzero(scores[row, :index] >= scores[row, index])
-            + np.count_nonzero(scores[row, index + 1 :] > scores[row, index])
-            for index in members[first[row] : last[row]]
-        ]
-        ranks[offsets[row] : offsets[row + 1]] = 1 + np.sort(np.array(closer, np.int64))
+
+    def __init__(self, functions):
+        self.functions = functions
+        self.threads = torch.get_num_threads()  # OMP_NUM_THREADS, where it is set
+        self._pool = ThreadPoolExecutor(self.threads)
+        self._scores = None
+
+    def put(self, array):
+        """Return a NumPy array where this kernel computes: as it is."""
+        return array
+
+    def has_room(self, size):
+        """Tell whether `size` bytes of tiles should be kept by this kernel: no, the features are in this memory already."""
+        return False
+
+    def pick(self, scores, rows, columns):
+        """Return float32 NumPy [n]: scores[rows[i], columns[i]]."""
+        return scores[rows, columns]
+
+    def product(self, outer, inner):
+        """Return outer @ inner^T, float32 [rows, columns], of float32 [rows, dim] and [columns, dim].
+
+        Valid until the next product.
+        """
+        shape = len(outer), len(inner)
+        if self._scores is None or self._scores.shape != shape:
+            self._scores = np.empty(shape, np.float32)
+        return np.matmul(outer, inner.T, out=self._scores)
+
+    def top(self, rows, k):
+        """Return a `CompiledTop` for `rows` rows."""
+        return CompiledTop(self, rows, k)
+
+    def counter(self, limits, indices, offsets):
+        """Return a `CompiledCounter` of the thresholds limits[offsets[i]:offsets[i + 1]] of each row i."""
+        return CompiledCounter(self, limits, indices, offsets)
+
+    def share_out(self, work, count):
+        """Call work(start, stop) in threads that together cover range(count)."""
+        bounds = np.linspace(0, count, self.threads + 1).astype(np.int64).tolist()
+        list(self._pool.map(work, bounds[:-1], bounds[1:]))
+
+
+class CompiledTop:
+    """The k nearest of some rows, gathered tile by tile."""
+
+    def __init__(self, kernel, rows, k):
+        self.kernel = kernel
+        self.scores = np.full((rows, k), -np.inf, np.float32)
+        self.indices = np.full((rows, k), NO_ROW)
+
+    def update(self, scores, columns):
+        """Look at the columns of a tile, scores float32 [rows or more, columns or more], with int64 indices `columns`."""
+        update = self.kernel.functions.update_top
+        work = functools.partial(update, scores, columns, self.scores, self.indices)
+        self.kernel.share_out(work, len(self.scores))
+
+    def update_from_columns(self, scores, rows):
+        """Look at the rows of a tile whose columns are the rows of this object; `rows` are their int64 indices."""
+        update = self.kernel.functions.update_top_of_columns
+        work = functools.partial(update, scores, rows, self.scores, self.indices)
+        self.kernel.share_out(work, len(self.scores))
+
+    def result(self):
+        """Return (indices, scores): int64 and float32 NumPy arrays [rows, k], nearest first."""
+        return self.indices, self.scores
+
+
+class CompiledCounter:
+    """How many rows are closer than each threshold, counted tile by tile."""
+
+    def __init__(self, kernel, limits, indices, offsets):
+        self.kernel, self.limits, self.indices, self.offsets = kernel, limits, indices, offsets
+        self.closer = np.zeros(len(limits), np.int64)
+
+    def update(self, scores, columns):
+        """Count the columns of a tile, see `CompiledTop.update`."""
+        count = self.kernel.functions.count_closer
+        work = functools.partial(count, scores, columns, self.limits, self.indices, self.offsets, self.closer)
+        self.kernel.share_out(work, len(self.offsets) - 1)
+
+    def result(self):
+        """Return int64 [thresholds]."""
+        return self.closer
+
+
+def choose_kernel(device="cpu"):
+    """Return the kernel for a device: the compiled one on the CPU, PyTorch's on a card or where nothing was compiled."""
+    functions = _compiled() if torch.device(device).type == "cpu" else None
+    return CompiledKernel(functions) if functions else TorchKernel(device)
 
 
 @functools.cache
-def _kernel():
-    """Return the compiled kernel, or the NumPy one after saying so once."""
+def _compiled():
+    """Return the compiled functions, or None after saying once that they are missing."""
     try:
-        from fastpatent.retrieval._rank import count_closer
+        from fastpatent.retrieval import _rank
     except ImportError as reason:
         warnings.warn(
-            f"the compiled rank kernel is missing ({reason}): metrics are counted by NumPy, same numbers, slower",
+            f"the compiled rank kernel is missing ({reason}): PyTorch ranks instead, same numbers, slower",
             RuntimeWarning,
             stacklevel=3,
         )
-        return count_closer_numpy
-    return count_closer
-
-
-def relevant_ranks(scores, members, first, last):
-    """Return int64 [sum of last - first]: each query's ranks of its relevant rows, ascending, query after query.
-
-    Arguments as in `count_closer_numpy`. Queries are shared out to as many threads as FAISS uses (OMP_NUM_THREADS).
-    """
-    offsets = np.concatenate([[0], np.cumsum(last - first)])
-    ranks = np.empty(offsets[-1], np.int64)
-    threads = faiss.omp_get_max_threads()
-    bounds = np.linspace(0, len(scores), threads + 1).astype(np.int64)
-    kernel = _kernel()
-    with ThreadPoolExecutor(threads) as pool:
-        parts = [
-            pool.submit(kernel, scores, members, first, last, offsets, ranks, start, stop)
-            for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist())
-        ]
-        for part in parts:
-            part.result()
-    return ranks
+        return None
+    return _rank

@@ -1,18 +1,9 @@
-"""Exact rank metrics in bounded memory: AP (DeepPatent paper, eq. 6), Acc@k, INP and truncated AP.
-
-Ranks are counted, not sorted: no step sorts the gallery or holds a matrix of queries x gallery. Tied gallery rows rank by
-their index, lower first, so a figure never depends on how the work was cut into blocks.
-"""
+"""Figures that follow from exact ranks: AP (DeepPatent paper, eq. 6), Acc@k, CMC, INP and truncated AP."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-
-from fastpatent.errors import DataError
-from fastpatent.retrieval.distance import as_pair
-from fastpatent.retrieval.kernel import relevant_ranks
-from fastpatent.retrieval.scores import score_strips
 
 
 @dataclass(frozen=True)
@@ -63,6 +54,12 @@ class RankMetrics:
         first[self.matched] = self.ranks[(np.cumsum(self.relevant) - self.relevant)[self.matched]]
         return first
 
+    def cumulative_matches(self, depth):
+        """Return the CMC curve, float64 [depth]: the share of matched queries with their first hit in the first 1..depth."""
+        first = self.first_hit[self.matched]
+        within = np.bincount(first[first <= depth], minlength=depth + 1)[1:].cumsum()
+        return within / len(first) if len(first) else np.full(depth, np.nan)
+
     @cached_property
     def matched(self):
         """bool [queries]: whether the gallery holds a relevant row."""
@@ -94,46 +91,3 @@ class RankMetrics:
     def _of_matched(self, above, below):
         """Return above / below in float64, NaN for unmatched queries."""
         return np.divide(above, below, out=np.full(len(self.relevant), np.nan), where=self.matched)
-
-
-def rank_metrics(query, gallery, query_identities, gallery_identities, metric="cosine", accuracy_at=(1, 5, 10, 20)):
-    """Rank the whole gallery for every query and measure where the drawings of its identity come.
-
-    Memory above the features: 2 KiB a gallery row (see `score_strips`) and 16 bytes a relevant row.
-
-    Args:
-        query: float [queries, dim].
-        gallery: float [gallery, dim].
-        query_identities: sequence of str [queries]; None is a query that nothing matches.
-        gallery_identities: sequence of str [gallery]; None is a distractor.
-        metric: "cosine" or "euclidean".
-        accuracy_at: the k of Acc@k.
-
-    Returns:
-        RankMetrics.
-
-    Raises:
-        DataError: as many identities as features are needed; features must be finite and of one dimension.
-    """
-    query, gallery = as_pair(query, gallery, metric)
-    for features, identities, name in ((query, query_identities, "query"), (gallery, gallery_identities, "gallery")):
-        if len(features) != len(identities):
-            raise DataError(f"{len(features)} {name} features came with {len(identities)} identities")
-    members, first, last = _group(query_identities, gallery_identities)
-    ranks = [np.zeros(0, np.int64)]
-    for start, scores in score_strips(query, gallery, metric):
-        rows = slice(start, start + len(scores))
-        ranks.append(relevant_ranks(scores, members, first[rows], last[rows]))
-    return RankMetrics(np.concatenate(ranks), last - first, tuple(accuracy_at))
-
-
-def _group(query_identities, gallery_identities):
-    """Return int64 (members, first, last): members[first[i]:last[i]] are the gallery rows relevant to query i, ascending."""
-    codes = {}
-    gallery_codes = np.array(
-        [-1 if name is None else codes.setdefault(name, len(codes)) for name in gallery_identities], np.int64
-    )
-    query_codes = np.array([-2 if name is None else codes.get(name, -2) for name in query_identities], np.int64)
-    members = np.argsort(gallery_codes, kind="stable")
-    grouped = gallery_codes[members]
-    return members, np.searchsorted(grouped, query_codes), np.searchsorted(grouped, query_codes, side="right")

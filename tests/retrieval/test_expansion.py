@@ -1,12 +1,14 @@
 """Query expansion against the reference and against the published loop, row by row in float64."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from fastpatent.errors import DataError
+from fastpatent.retrieval import expansion
 from fastpatent.retrieval.expansion import expand_queries
-from fastpatent.retrieval.index import rank_top
-from fastpatent.retrieval.metrics import rank_metrics
+from fastpatent.retrieval.ranking import rank
 
 
 def expand_by_rows(cosines, query, gallery, k, alpha, rounds):
@@ -22,15 +24,32 @@ def expand_by_rows(cosines, query, gallery, k, alpha, rounds):
     return features[: len(query)], features[len(query) :]
 
 
+def expand_side(cosines, query, gallery, k, alpha, rounds, side, normalize):
+    """Return the expanded (query, gallery) where each row of one side is averaged with rows of the gallery."""
+    query, gallery = query.astype(np.float64), gallery.astype(np.float64)
+    for _ in range(rounds):
+        expanded = []
+        for number, row in enumerate(query if side == "query" else gallery):
+            similarities = cosines(row[None], gallery, "cosine")[0]
+            nearest = np.argsort(-similarities, kind="stable")[: k - 1 if side == "query" else k]
+            rows, weights = gallery[nearest], np.maximum(similarities[nearest], 0) ** alpha
+            if side == "query":
+                rows, weights = np.vstack([row, rows]), np.append(1, weights)
+            lengths = np.linalg.norm(rows, axis=1, keepdims=True) if normalize else 1
+            expanded.append((weights[:, None] * rows / lengths).mean(axis=0))
+        query, gallery = (np.array(expanded), gallery) if side == "query" else (query, np.array(expanded))
+    return query, gallery
+
+
 @pytest.mark.parametrize("k, alpha, rounds", [(5, 2.0, 1), (5, 2.0, 2), (10, 3.0, 1)])
 def test_expansion_meets_the_reference(ranking, k, alpha, rounds):
     name = f"aqe_k{k}_a{alpha}_t{rounds}"
     query, gallery = expand_queries(ranking["query"], ranking["gallery"], k, alpha, rounds)
     np.testing.assert_allclose(query, ranking[f"{name}.query"], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(gallery, ranking[f"{name}.gallery"], rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(rank_top(query, gallery, 10)[0], ranking[f"{name}.order"])
-    metrics = rank_metrics(query, gallery, ranking["query_labels"].astype(str), ranking["gallery_labels"].astype(str))
-    np.testing.assert_allclose(metrics.average_precision, ranking[f"{name}.AP"], rtol=1e-12)
+    ranked = rank(query, gallery, 10, [ranking[f"{side}_labels"].astype(str) for side in ("query", "gallery")])
+    np.testing.assert_array_equal(ranked.indices, ranking[f"{name}.order"])
+    np.testing.assert_allclose(ranked.metrics.average_precision, ranking[f"{name}.AP"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("k, alpha, rounds", [(1, 2.0, 1), (4, 0.0, 1), (4, 0.5, 3), (500, 3.0, 1)])
@@ -42,10 +61,45 @@ def test_expansion_meets_the_published_loop(float64_scores, clustered, k, alpha,
         np.testing.assert_allclose(rows, truth, rtol=1e-4, atol=1e-5)
 
 
-def test_memory_does_not_change_a_bit(clustered):
-    query, gallery, _, _ = clustered(100, 2500, 24, 50)
-    for small, large in zip(expand_queries(query, gallery, memory=1), expand_queries(query, gallery)):
-        np.testing.assert_array_equal(small, large)
+@pytest.mark.parametrize("side", ["query", "database"])
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("k, alpha, rounds", [(1, 3.0, 1), (2, 0.0, 1), (5, 3.0, 1), (4, 0.5, 2), (500, 2.0, 1)])
+def test_one_side_meets_its_definition(float64_scores, clustered, side, normalize, k, alpha, rounds):
+    query, gallery, _, _ = clustered(12, 90, 16, 8)
+    gallery *= np.linspace(0.1, 10, 90, dtype=np.float32)[:, None]
+    found = expand_queries(query, gallery, k, alpha, rounds, side, normalize)
+    truth = expand_side(float64_scores, query, gallery, k, alpha, rounds, side, normalize)
+    for rows, expected in zip(found, truth):
+        assert rows.dtype == np.float32
+        np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-5)
+    untouched = (found[1], gallery) if side == "query" else (found[0], query)
+    np.testing.assert_array_equal(*untouched)
+
+
+def test_normalised_rows_are_expanded_as_if_they_came_so(clustered):
+    query, gallery, _, _ = clustered(12, 90, 16, 8)
+    unit = [rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (query, gallery)]
+    for rows, expected in zip(expand_queries(query, gallery, normalize=True), expand_queries(*unit)):
+        np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("side", expansion.SIDES)
+def test_blocks_do_not_change_a_bit(clustered, side, monkeypatch):
+    query, gallery, _, _ = clustered(100, 400, 24, 50)
+    large = expand_queries(query, gallery, side=side)
+    monkeypatch.setattr(expansion, "AVERAGED_ROWS", 7)
+    for rows, expected in zip(expand_queries(query, gallery, side=side), large):
+        np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("side, rounds, copies", [("both", 1, 1), ("both", 2, 2), ("database", 1, 1)])
+def test_memory_above_the_features_is_a_copy_a_round_at_most_two(rng, side, rounds, copies):
+    query, gallery = (rng.standard_normal((rows, 1024), dtype=np.float32) for rows in (1000, 5000))
+    tracemalloc.start()
+    expand_queries(query, gallery, rounds=rounds, side=side)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (copies + 0.9) * (query.nbytes + gallery.nbytes)
 
 
 def test_zero_rows_and_opposite_rows_stay_finite():
@@ -63,7 +117,23 @@ def test_features_are_not_changed_and_one_side_may_be_empty(rng):
     assert expanded.shape == (6, 4) and nothing.shape == (0, 4)
 
 
+@pytest.mark.parametrize("side", ["query", "database"])
+@pytest.mark.parametrize("queries, rows", [(0, 5), (5, 0)])
+def test_either_side_may_be_empty_whichever_is_expanded(rng, side, queries, rows):
+    sides = rng.standard_normal((queries, 4)), rng.standard_normal((rows, 4))
+    found = expand_queries(*sides, k=1, side=side)
+    for after, before in zip(found, sides):
+        np.testing.assert_allclose(after, before, rtol=1e-6)
+    assert [len(after) for after in expand_queries(*sides, k=3, side=side)] == [queries, rows]
+
+
+def test_an_unknown_side_is_refused_with_a_suggestion():
+    with pytest.raises(DataError, match="unknown side 'databse' of query expansion; did you mean database"):
+        expand_queries(np.ones((2, 2)), np.ones((2, 2)), side="databse")
+
+
+@pytest.mark.parametrize("side", expansion.SIDES)
 @pytest.mark.parametrize("settings", [{"rounds": 0}, {"alpha": -1.0}, {"k": 0}])
-def test_settings_without_a_meaning_are_refused(settings):
+def test_settings_without_a_meaning_are_refused(settings, side):
     with pytest.raises(DataError):
-        expand_queries(np.ones((2, 2)), np.ones((2, 2)), **settings)
+        expand_queries(np.ones((2, 2)), np.ones((2, 2)), side=side, **settings)

@@ -1,75 +1,131 @@
-"""Both rank kernels against a stable sort, and against each other."""
+"""Every kernel against a stable sort, in tiles of any order."""
 
 import builtins
-import importlib.util
 import warnings
 
 import numpy as np
 import pytest
+import torch
 
-from fastpatent.retrieval import kernel
+from fastpatent.retrieval import kernel as kernel_module
+from fastpatent.retrieval.kernel import CompiledKernel, choose_kernel
+from fastpatent.retrieval.torch_kernel import TorchKernel, keys_of, read_keys
 
-COMPILED = importlib.util.find_spec("fastpatent.retrieval._rank") is not None
-
-
-def kernels():
-    """Yield every kernel there is."""
-    yield kernel.count_closer_numpy
-    if COMPILED:
-        from fastpatent.retrieval._rank import count_closer
-
-        yield count_closer
+ROWS, COLUMNS = 37, 700
+FEW_VALUES, MANY_VALUES = np.array([-1.5, -0.0, 0.0, 0.25, 2.0]), np.linspace(-1, 1, 10**6)
 
 
-def strip_of(rng, values, relevant, queries=6, rows=700):
-    """Return random kernel arguments: scores of few or many values, and `relevant` gallery rows a query."""
-    scores = np.full((queries, rows + 9), np.nan, np.float32)[:, :rows]
-    scores[:] = rng.choice(values, (queries, rows))
-    members = np.concatenate([np.sort(rng.choice(rows, relevant, replace=False)) for _ in range(queries)]).astype(np.int64)
-    first = relevant * np.arange(queries, dtype=np.int64)
-    return scores, members, first, first + relevant
+def compiled():
+    """Return the compiled kernel; skip the test where the extension was not built."""
+    return CompiledKernel(pytest.importorskip("fastpatent.retrieval._rank", reason="the rank kernel was not built"))
 
 
-@pytest.mark.skipif(not COMPILED, reason="the compiled rank kernel was not built")
-@pytest.mark.parametrize("values", [np.array([-1.5, -0.0, 0.0, 0.25, 2.0]), np.linspace(-1, 1, 10**6)])
-@pytest.mark.parametrize("relevant", [0, 1, 5, 64, 65, 300, 700])
-def test_kernels_meet_a_stable_sort(rng, values, relevant):
-    scores, members, first, last = strip_of(rng, values, relevant)
-    offsets = np.concatenate([[0], np.cumsum(last - first)])
-    place = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
-    truth = np.array([np.sort(place[row, members[first[row] : last[row]]]) + 1 for row in range(len(scores))])
-    for count_closer in kernels():
-        ranks = np.full(offsets[-1], -1)
-        count_closer(scores, members, first, last, offsets, ranks, 0, len(scores))
-        np.testing.assert_array_equal(ranks.reshape(truth.shape), truth, err_msg=str(count_closer))
+def card():
+    """Return PyTorch's kernel on a card; skip the test where there is none."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA card")
+    return TorchKernel(torch.device("cuda"))
+
+
+KERNELS = pytest.mark.parametrize(
+    "make", [compiled, lambda: TorchKernel(torch.device("cpu")), card], ids=["c", "torch", "cuda"]
+)
+VALUES = pytest.mark.parametrize("values", [FEW_VALUES, MANY_VALUES], ids=["ties", "distinct"])
+
+
+@pytest.fixture
+def scores(rng, values):
+    """float32 [ROWS, COLUMNS] of few or many values."""
+    return rng.choice(values, (ROWS, COLUMNS)).astype(np.float32)
+
+
+def parts(rng, kernel, scores):
+    """Yield (scores, columns) of the columns cut into three tiles in an order of chance, padded with what must not count."""
+    columns = rng.permutation(scores.shape[1])
+    for chosen in np.split(columns, [100, 333]):
+        tile = np.full((len(scores) + 3, 400), 9, np.float32)
+        tile[: len(scores), : len(chosen)] = scores[:, chosen]
+        yield kernel.put(tile), chosen
+
+
+@KERNELS
+@VALUES
+@pytest.mark.parametrize("k", [1, 5, 64, COLUMNS])
+def test_nearest_rows_are_those_of_a_stable_sort(rng, scores, make, k):
+    kernel = make()
+    top = kernel.top(ROWS, k)
+    for tile, columns in parts(rng, kernel, scores):
+        top.update(tile, columns)
+    indices, found = top.result()
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(indices, order)
+    np.testing.assert_array_equal(found, np.take_along_axis(scores, order, 1))
+
+
+@KERNELS
+@VALUES
+@pytest.mark.parametrize("k", [1, 7])
+def test_the_transpose_asks_for_the_columns(rng, scores, make, k):
+    kernel = make()
+    top = kernel.top(ROWS, k)
+    for tile, rows in parts(rng, kernel, scores):
+        transposed = np.ascontiguousarray(np.asarray(tile.cpu() if torch.is_tensor(tile) else tile).T)
+        top.update_from_columns(kernel.put(transposed), rows)
+    np.testing.assert_array_equal(top.result()[0], np.argsort(-scores, axis=1, kind="stable")[:, :k])
+
+
+@KERNELS
+@VALUES
+@pytest.mark.parametrize("relevant", [1, 5, 32, 33, 300, COLUMNS])
+def test_closer_rows_are_those_of_a_stable_sort(rng, scores, make, relevant):
+    kernel = make()
+    counts = rng.integers(0, relevant + 1, ROWS)
+    counts[0], counts[1] = relevant, 0
+    order = np.argsort(-scores, axis=1, kind="stable")
+    place = [np.sort(rng.choice(COLUMNS, count, replace=False)) for count in counts]
+    chosen = [order[row, places] for row, places in enumerate(place)]
+    limits = np.concatenate([scores[row, rows] for row, rows in enumerate(chosen)])
+    counter = kernel.counter(limits, np.concatenate(chosen), np.concatenate([[0], np.cumsum(counts)]))
+    for tile, columns in parts(rng, kernel, scores):
+        counter.update(tile, columns)
+    np.testing.assert_array_equal(counter.result(), np.concatenate(place))
 
 
 @pytest.mark.parametrize("threads", [1, 3, 50])
-def test_threads_share_the_queries_out(rng, threads, monkeypatch):
-    arguments = strip_of(rng, np.linspace(-1, 1, 50), 9)
-    expected = kernel.relevant_ranks(*arguments)
-    monkeypatch.setattr(kernel.faiss, "omp_get_max_threads", lambda: threads)
-    np.testing.assert_array_equal(kernel.relevant_ranks(*arguments), expected)
+def test_threads_share_the_rows_out(rng, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    scores = rng.choice(FEW_VALUES, (ROWS, COLUMNS)).astype(np.float32)
+    top = choose_kernel().top(ROWS, 9)
+    top.update(scores, np.arange(COLUMNS))
+    np.testing.assert_array_equal(top.result()[0], np.argsort(-scores, axis=1, kind="stable")[:, :9])
 
 
-def test_a_missing_extension_is_said_once_and_changes_no_number(rng, monkeypatch):
-    arguments = strip_of(rng, np.linspace(-1, 1, 50), 9)
-    expected = kernel.relevant_ranks(*arguments)
+def test_keys_sort_as_rows_rank_and_can_be_read():
+    scores = torch.tensor([[-np.inf, -1e30, -1.0, -1e-40, -0.0, 0.0, 1e-40, 1.0, 1.0, np.inf]])
+    columns = torch.tensor([3, 2**32 - 1, 0, 7, 5, 6, 1, 9, 8, 4])
+    keys = keys_of(scores, columns)
+    order = np.lexsort((columns.numpy(), -scores[0].numpy()))
+    np.testing.assert_array_equal(keys[0].argsort(descending=True).numpy(), order)
+    indices, read = read_keys(keys)
+    np.testing.assert_array_equal(indices[0], columns)
+    np.testing.assert_array_equal(read, scores)
+
+
+def test_a_missing_extension_is_said_once_and_pytorch_ranks_instead(monkeypatch):
     found = builtins.__import__
 
-    def without_extension(name, *rest):
-        if name == "fastpatent.retrieval._rank":
+    def without_extension(name, globals=None, locals=None, fromlist=(), level=0):
+        if "_rank" in (fromlist or ()):
             raise ImportError("no module named _rank")
-        return found(name, *rest)
+        return found(name, globals, locals, fromlist, level)
 
     monkeypatch.setattr(builtins, "__import__", without_extension)
-    kernel._kernel.cache_clear()
+    kernel_module._compiled.cache_clear()
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            for _ in range(3):
-                np.testing.assert_array_equal(kernel.relevant_ranks(*arguments), expected)
+            assert all(isinstance(choose_kernel(), TorchKernel) for _ in range(3))
     finally:
-        kernel._kernel.cache_clear()
+        kernel_module._compiled.cache_clear()
     assert [warning.category for warning in said] == [RuntimeWarning]
-    assert "NumPy" in str(said[0].message)
+    assert "PyTorch ranks instead" in str(said[0].message)

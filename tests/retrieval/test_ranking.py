@@ -1,14 +1,24 @@
-"""Rank metrics against the reference, scikit-learn and formulas over a full sort in float64."""
+"""Rankings and their figures against the reference, scikit-learn and formulas over a full sort in float64."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
 from fastpatent.errors import DataError
-from fastpatent.retrieval import scores as scores_module
-from fastpatent.retrieval.metrics import RankMetrics, rank_metrics
+from fastpatent.retrieval import ranking as ranking_module
+from fastpatent.retrieval import tiles as tiles_module
+from fastpatent.retrieval.metrics import RankMetrics
+from fastpatent.retrieval.ranking import rank
+from fastpatent.retrieval.torch_kernel import TorchKernel
 
 METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+
+
+def rank_metrics(query, gallery, query_identities, gallery_identities, metric="cosine"):
+    """Return only the figures."""
+    return rank(query, gallery, 0, (query_identities, gallery_identities), metric).metrics
 
 
 def relevance_by_sort(scores, query_identities, gallery_identities):
@@ -20,9 +30,9 @@ def relevance_by_sort(scores, query_identities, gallery_identities):
 def precision_by_loop(relevance, depth):
     """Return AP over the first `depth` places, divided by min(relevant, depth), by walking down the list."""
     hits, total = 0, 0.0
-    for rank, relevant in enumerate(relevance[:depth], 1):
+    for place, relevant in enumerate(relevance[:depth], 1):
         hits += relevant
-        total += relevant * hits / rank
+        total += relevant * hits / place
     return total / min(sum(relevance), depth)
 
 
@@ -98,8 +108,8 @@ def test_ranks_depend_neither_on_tiles_nor_on_the_other_queries(rng, clustered, 
     found = rank_metrics(query, gallery, query_identities, gallery_identities, metric)
     alone = rank_metrics(query[599:], gallery, query_identities[599:], gallery_identities, metric)
     np.testing.assert_array_equal(alone.ranks, found.ranks[-len(alone.ranks) :])
-    monkeypatch.setattr(scores_module, "TILE_QUERIES", 64)
-    monkeypatch.setattr(scores_module, "TILE_GALLERY", 128)
+    for module in (tiles_module, ranking_module):
+        monkeypatch.setattr(module, "TILE", 128)
     np.testing.assert_array_equal(
         rank_metrics(query, gallery, query_identities, gallery_identities, metric).ranks, found.ranks
     )
@@ -144,7 +154,8 @@ def test_truncated_precision_by_hand(depth, expected):
 
 def test_accuracy_is_reported_where_asked():
     rows = np.eye(3, dtype=np.float32)
-    summary = rank_metrics(rows, rows[::-1], ["a", "b", "c"], ["a", "b", "c"], accuracy_at=(1, 3)).summary
+    found = rank_metrics(rows, rows[::-1], ["a", "b", "c"], ["a", "b", "c"])
+    summary = RankMetrics(found.ranks, found.relevant, accuracy_at=(1, 3)).summary
     assert [name for name in summary if name.startswith("Acc")] == ["Acc@1", "Acc@3"]
     assert (summary["Acc@1"], summary["Acc@3"]) == (pytest.approx(1 / 3), 1)
 
@@ -152,3 +163,58 @@ def test_accuracy_is_reported_where_asked():
 def test_as_many_identities_as_features():
     with pytest.raises(DataError, match="2 gallery features came with 1 identities"):
         rank_metrics(np.ones((1, 2)), np.ones((2, 2)), ["a"], ["a"])
+
+
+@METRICS
+@pytest.mark.parametrize("k", [1, 10, 4000])
+@pytest.mark.parametrize("kernel", ["compiled", "torch"])
+def test_nearest_rows_and_ranks_come_from_one_pass(float64_scores, few_values, rng, metric, k, kernel, monkeypatch):
+    if kernel == "torch":
+        monkeypatch.setattr(ranking_module, "choose_kernel", TorchKernel)
+    query, gallery = few_values(60, 12), few_values(1100, 12)
+    identities = [[f"design{label}" for label in rng.integers(0, 9, count)] for count in (60, 1100)]
+    identities[1][5] = identities[0][7] = None
+    found = rank(query, gallery, k, identities, metric)
+    truth = float64_scores(query, gallery, metric)
+    order = np.argsort(-np.round(truth, 9), axis=1, kind="stable")
+    np.testing.assert_array_equal(found.indices, order[:, :k])
+    np.testing.assert_allclose(found.scores, np.take_along_axis(truth, order[:, :k], 1), atol=1e-5)
+    names = np.array(identities[1])
+    places = [np.flatnonzero((names[row] == name) & (row != 5)) + 1 for row, name in zip(order, identities[0])]
+    places[7] = np.zeros(0, int)
+    np.testing.assert_array_equal(found.metrics.ranks, np.concatenate(places))
+
+
+def test_a_gallery_in_any_order_gives_the_same_figures(clustered, rng):
+    query, gallery, query_identities, gallery_identities = clustered(200, 3000, 32, 40)
+    expected = rank_metrics(query, gallery, query_identities, gallery_identities)
+    order = rng.permutation(3000)
+    shuffled = rank_metrics(query, gallery[order], query_identities, [gallery_identities[row] for row in order])
+    np.testing.assert_array_equal(shuffled.ranks, expected.ranks)
+
+
+def test_memory_does_not_grow_with_the_gallery(rng):
+    """Above the features, 40 times the gallery may take a few bytes a row more, and no matrix."""
+    query = rng.standard_normal((300, 16)).astype(np.float32)
+    peaks = []
+    for rows in (2048, 81920):
+        gallery = rng.standard_normal((rows, 16)).astype(np.float32)
+        identities = [f"design{row % 100}" for row in range(300)], [f"design{row}" for row in range(rows)]
+        rank(query, gallery, 10, identities)
+        tracemalloc.start()
+        rank(query, gallery, 10, identities)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 200 * (81920 - 2048)
+
+
+def test_cumulative_matches_meet_the_reference(ranking):
+    labels = [ranking[f"{side}_labels"].astype(str) for side in ("query", "gallery")]
+    found = rank(ranking["query"], ranking["gallery"], 0, labels).metrics.cumulative_matches(len(ranking["cosine.cmc"]))
+    np.testing.assert_allclose(found, ranking["cosine.cmc"], rtol=1e-6)
+
+
+def test_cumulative_matches_by_hand():
+    found = RankMetrics(np.array([2, 3, 1, 40]), np.array([2, 0, 1, 1]))
+    np.testing.assert_allclose(found.cumulative_matches(4), [1 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert np.isnan(RankMetrics(np.zeros(0, int), np.array([0])).cumulative_matches(2)).all()

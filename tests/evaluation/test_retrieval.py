@@ -1,0 +1,84 @@
+"""Rankings of features with everything that TEST may ask for, against dense matrices."""
+
+import numpy as np
+import pytest
+
+from fastpatent.config import get_cfg
+from fastpatent.data.samples import Sample, Splits
+from fastpatent.evaluation.retrieval import processings, rank_features
+from fastpatent.retrieval.expansion import expand_queries
+from fastpatent.retrieval.reranking import reciprocal_similarity
+
+
+@pytest.fixture
+def features():
+    """float32 [20 + 200, 16] around 30 centres, and the labels."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 30, 220)
+    return (rng.standard_normal((30, 16))[labels] + 0.7 * rng.standard_normal((220, 16))).astype(np.float32), labels
+
+
+def splits_of(labels, known=True):
+    """Splits of 20 queries and the rest, with identities or without."""
+    samples = [Sample(f"{number}.png", f"design{label}" if known else None) for number, label in enumerate(labels)]
+    return Splits("toy", [], samples[:20], samples[20:])
+
+
+def cosine_distance(query, gallery):
+    """float64 [queries, gallery]."""
+    query, gallery = (side / np.linalg.norm(side.astype(np.float64), axis=1, keepdims=True) for side in (query, gallery))
+    return 1 - query @ gallery.T
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("expansion", [None, {"k": 3, "alpha": 2.0}])
+def test_reranked_distance_is_the_published_sum(features, known, weight, expansion):
+    features, labels = features
+    query, gallery = features[:20], features[20:]
+    found = rank_features(
+        "x",
+        features,
+        splits_of(labels, known),
+        metric="euclidean",
+        expansion=expansion,
+        reranking={"k1": 8, "k2": 3, "weight": weight},
+    )
+    if expansion:
+        query, gallery = expand_queries(query, gallery, **expansion)
+    jaccard = 1 - reciprocal_similarity(query, gallery, 8, 3).toarray().astype(np.float64)
+    distance = np.round((1 - weight) * jaccard + weight * cosine_distance(query, gallery), 6)
+    order = np.argsort(distance, axis=1, kind="stable")
+    np.testing.assert_allclose(
+        np.take_along_axis(distance, found.ranking, 1), np.take_along_axis(distance, order[:, :10], 1), atol=2e-6
+    )
+    assert (found.metrics is None) == (not known)
+    if known:
+        relevant = labels[20:][order] == labels[:20, None]
+        places = np.arange(1, 201)
+        truth = [(np.cumsum(row) / places)[row].mean() for row in relevant if row.any()]
+        assert found.summary["mAP"] == pytest.approx(np.mean(truth), abs=1e-3 if weight else 0.02)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_the_ranking_does_not_depend_on_whether_it_is_measured(features, metric):
+    features, labels = features
+    measured, bare = (rank_features("x", features, splits_of(labels, known), metric) for known in (True, False))
+    np.testing.assert_array_equal(measured.ranking, bare.ranking)
+    assert bare.summary == {} and measured.summary["queries"] == 20
+
+
+def test_processings_follow_the_configuration():
+    cfg = get_cfg()
+    assert processings(cfg) == [("network", {})]
+    cfg.TEST.AQE.ENABLED = cfg.TEST.RERANK.ENABLED = True
+    cfg.TEST.AQE.SIDE, cfg.TEST.RERANK.K1 = "query", 9
+    names, settings = zip(*processings(cfg))
+    assert names[1:] == (
+        "network + query expansion of the query side (k 5)",
+        "network + query expansion of the query side (k 5) + re-ranking (k1 9, k2 6)",
+    )
+    assert settings[2]["expansion"] == {"k": 5, "alpha": 3.0, "rounds": 1, "side": "query", "normalize": False}
+    assert settings[2]["reranking"] == {"k1": 9, "k2": 6, "weight": 0.3}
+    cfg.TEST.AQE.ENABLED = False
+    assert [name for name, _ in processings(cfg)] == ["network", "network + re-ranking (k1 9, k2 6)"]

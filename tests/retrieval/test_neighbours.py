@@ -1,0 +1,57 @@
+"""Nearest rows within a collection against a stable sort in float64."""
+
+import numpy as np
+import pytest
+
+from fastpatent.errors import DataError
+from fastpatent.retrieval import kernel as kernel_module
+from fastpatent.retrieval import neighbours, tiles
+from fastpatent.retrieval.neighbours import nearest_rows
+
+
+@pytest.mark.parametrize("sides", [(1,), (40, 90), (1024, 1025), (0, 7)])
+@pytest.mark.parametrize("k", [1, 6, 300])
+def test_nearest_rows_meet_a_sort_in_float64(rng, float64_scores, sides, k):
+    arrays = [rng.standard_normal((count, 12)).astype(np.float32) for count in sides]
+    joined = np.concatenate(arrays)
+    indices, similarities = nearest_rows(arrays, k)
+    truth = float64_scores(joined, joined, "cosine")
+    assert indices.dtype == np.int64 and similarities.dtype == np.float32
+    np.testing.assert_array_equal(indices[:, :1], np.arange(len(joined))[:, None])
+    assert all(len(set(row)) == min(k, len(joined)) for row in indices.tolist())
+    np.testing.assert_allclose(similarities, np.take_along_axis(truth, indices, 1), atol=1e-6)
+    np.testing.assert_allclose(similarities, -np.sort(-truth, axis=1)[:, :k], atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", ["compiled", "torch"])
+@pytest.mark.parametrize("tile", [16, 64, 1024])
+def test_ties_go_to_the_lower_index_whatever_the_tiles(few_values, float64_scores, kernel, tile, monkeypatch):
+    monkeypatch.setattr(tiles, "TILE", tile)
+    if kernel == "torch":
+        monkeypatch.setattr(neighbours, "choose_kernel", lambda device: kernel_module.TorchKernel(device))
+    rows = few_values(230, 8)
+    rows[7] = 0
+    truth = np.round(float64_scores(rows, rows, "cosine"), 9)
+    indices, _ = nearest_rows([rows[:100], rows[100:]], 9)
+    np.testing.assert_array_equal(indices, np.argsort(-truth, axis=1, kind="stable")[:, :9])
+
+
+def test_equal_rows_tie_exactly_from_both_sides(rng):
+    rows = rng.standard_normal((2300, 64)).astype(np.float32)
+    equal = [3, 1000, 1030, 2047, 2290]
+    rows[equal] = rows[0]
+    indices, _ = nearest_rows([rows], 6)
+    np.testing.assert_array_equal(indices[[0] + equal], np.tile([0] + equal, (6, 1)))
+
+
+@pytest.mark.parametrize(
+    "sides, k, words",
+    [
+        ([np.ones((2, 3))], 0, "k must be at least 1, not 0"),
+        ([np.ones((2, 3)), np.ones((2, 4))], 1, "3 and 4 dimensions"),
+        ([np.ones((2, 3)), np.full((2, 3), np.nan)], 1, "row 0 of the features holds NaN"),
+    ],
+)
+def test_wrong_input_is_named(sides, k, words):
+    with pytest.raises(DataError, match=words):
+        nearest_rows(sides, k)
