@@ -1,10 +1,12 @@
-"""From a grey PIL drawing to a uint8 tensor of one size: the published augmentations in their published order."""
+"""Drawing by drawing: grey PIL images brought to one size, then augmented in the published order."""
 
 import torch
 from PIL import Image
 from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from fastpatent.data.augment.blur import blur_kernel_size
+from fastpatent.data.augment.erasing import erasing_grey
 from fastpatent.errors import ConfigError
 
 PAPER = 255
@@ -41,15 +43,25 @@ class ToTensor(torch.nn.Module):
         return pil_to_tensor(drawing)
 
 
-def build_test_transform(cfg):
-    """Return a function of a PIL image of mode L -> uint8 [1, *INPUT.SIZE_TEST]: resized, nothing else."""
-    return v2.Compose([_resize(cfg, "SIZE_TEST"), ToTensor()])
+def build_resize(cfg, key):
+    """Return a function of a PIL image of mode L -> PIL image of mode L of the size INPUT.<key>, by anti-aliased bicubic.
+
+    Args:
+        key: "SIZE_TRAIN" or "SIZE_TEST".
+
+    Raises:
+        ConfigError: no [height, width] in pixels.
+    """
+    size = tuple(cfg.INPUT[key])
+    if len(size) != 2 or min(size) < 1:
+        raise ConfigError(f"INPUT.{key}: {list(size)} is no [height, width] in pixels")
+    return FitOnPaper(size) if cfg.INPUT.KEEP_ASPECT else v2.Resize(size, interpolation=BICUBIC)
 
 
 def build_train_transform(cfg):
-    """Return a function of a PIL image of mode L -> uint8 [1, height, width] that augments as INPUT says.
+    """Return a function of a PIL image of mode L and of size INPUT.SIZE_TRAIN -> uint8 [1, height, width], as INPUT says.
 
-    Order: AutoAugment, resize, random resized crop, pad and random crop, flip, colour jitter, affine, AugMix, random
+    Order: AutoAugment, random resized crop, pad and random crop, flip, colour jitter, affine, AugMix, blur, random
     erasing. Everything is drawn from torch's CPU generator. What a turned or shifted drawing uncovers gets
     INPUT.PADDING.VALUE, as the padding does. A grey drawing has no saturation and no hue: CJ's two are without effect.
     """
@@ -58,7 +70,6 @@ def build_train_transform(cfg):
     steps = []
     if given.AUTOAUG.ENABLED:
         steps.append(v2.RandomApply([v2.AutoAugment(fill=outside)], p=given.AUTOAUG.PROB))
-    steps.append(_resize(cfg, "SIZE_TRAIN"))
     if given.CROP.ENABLED:
         size, scale, ratio = (tuple(given.CROP[key]) for key in ("SIZE", "SCALE", "RATIO"))
         steps.append(v2.RandomResizedCrop(size, scale, ratio, interpolation=BICUBIC))
@@ -85,14 +96,9 @@ def build_train_transform(cfg):
         mix = v2.AugMix(severity=1, mixture_width=3, chain_depth=1, alpha=0.1, fill=outside)
         steps.append(v2.RandomApply([mix], p=given.AUGMIX.PROB))
     steps.append(ToTensor())
+    if given.BLUR.ENABLED:
+        blur = v2.GaussianBlur(blur_kernel_size(cfg), tuple(given.BLUR.SIGMA))
+        steps.append(v2.RandomApply([blur], p=given.BLUR.PROB))
     if given.REA.ENABLED:
-        grey = round(sum(given.REA.VALUE) / len(given.REA.VALUE))
-        steps.append(v2.RandomErasing(given.REA.PROB, value=grey))
+        steps.append(v2.RandomErasing(given.REA.PROB, value=erasing_grey(cfg)))
     return v2.Compose(steps)
-
-
-def _resize(cfg, key):
-    size = tuple(cfg.INPUT[key])
-    if len(size) != 2 or min(size) < 1:
-        raise ConfigError(f"INPUT.{key}: {list(size)} is no [height, width] in pixels")
-    return FitOnPaper(size) if cfg.INPUT.KEEP_ASPECT else v2.Resize(size, interpolation=BICUBIC)

@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.v2.functional import gaussian_blur, pil_to_tensor
 
 from fastpatent.data.seeding import seeded
-from fastpatent.data.transforms import build_test_transform, build_train_transform
+from fastpatent.data.transforms import build_resize, build_train_transform
 from fastpatent.errors import ConfigError
 
 
-def sheet(height=90, width=60):
+def sheet(side=32):
     """A line drawing with no symmetry, mode L."""
-    pixels = np.full((height, width), 255, np.uint8)
-    pixels[10:14, 5:50] = 0
-    pixels[20:80, 12:15] = 0
-    pixels[np.arange(20, 60), np.arange(15, 55)] = 0
+    pixels = np.full((side, side), 255, np.uint8)
+    pixels[3:5, 5:25] = 0
+    pixels[7:28, 4:6] = 0
+    pixels[np.arange(8, 28), np.arange(8, 28)] = 0
     return Image.fromarray(pixels)
 
 
@@ -32,14 +33,14 @@ def square(cfg):
 
 @pytest.mark.parametrize("size", [[32, 32], [24, 40], [200, 170]])
 @pytest.mark.parametrize("drawing", [(90, 60), (1, 1), (3, 700), (2000, 1500)])
-@pytest.mark.parametrize("build", [build_train_transform, build_test_transform])
-def test_resize_is_pils_bicubic(cfg, size, drawing, build):
-    cfg.INPUT.SIZE_TRAIN = cfg.INPUT.SIZE_TEST = size
-    image = sheet(*drawing) if drawing == (90, 60) else Image.effect_noise(drawing[::-1], 90)
+@pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
+def test_resize_is_pils_bicubic(cfg, size, drawing, key):
+    cfg.INPUT[key] = size
+    image = Image.effect_noise(drawing[::-1], 90)
     truth = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BICUBIC))
-    result = build(cfg)(image)
-    assert result.dtype == torch.uint8 and result.shape == (1, *size)
-    np.testing.assert_array_equal(result[0].numpy(), truth)
+    result = build_resize(cfg, key)(image)
+    assert result.mode == "L"
+    np.testing.assert_array_equal(np.asarray(result), truth)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +52,21 @@ def test_resize_is_pils_bicubic(cfg, size, drawing, build):
         ((1, 900), (15, 0, 16, 32)),
     ],
 )
-def test_keep_aspect_fits_on_white_paper(square, drawing, box):
+@pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
+def test_keep_aspect_fits_on_white_paper(square, drawing, box, key):
     square.INPUT.KEEP_ASPECT = True
     image = Image.effect_noise(drawing[::-1], 90)
     top, left, bottom, right = box
     truth = np.full((32, 32), 255, np.uint8)
     truth[top:bottom, left:right] = np.asarray(image.resize((right - left, bottom - top), Image.Resampling.BICUBIC))
-    for build in (build_train_transform, build_test_transform):
-        np.testing.assert_array_equal(build(square)(image)[0].numpy(), truth)
+    np.testing.assert_array_equal(np.asarray(build_resize(square, key)(image)), truth)
+
+
+def test_nothing_enabled_leaves_a_drawing_as_it_is(square):
+    drawing = Image.effect_noise((32, 32), 90)
+    result = build_train_transform(square)(drawing)
+    assert result.dtype == torch.uint8 and result.shape == (1, 32, 32)
+    np.testing.assert_array_equal(result[0].numpy(), np.asarray(drawing))
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -83,7 +91,7 @@ def test_padding_and_crop_is_a_window_of_the_padded_drawing(square, value, mode)
 def test_flip(square, probability):
     square.INPUT.FLIP.ENABLED, square.INPUT.FLIP.PROB = True, probability
     transform = build_train_transform(square)
-    plain = build_test_transform(square)(sheet())
+    plain = pil_to_tensor(sheet())
     flipped = [torch.equal(run(transform, sheet(), seed), plain.flip(2)) for seed in range(200)]
     kept = [torch.equal(run(transform, sheet(), seed), plain) for seed in range(200)]
     assert all(one != other for one, other in zip(flipped, kept))
@@ -112,18 +120,17 @@ def test_random_erasing_fires_at_its_probability(square):
     assert abs(fired - 0.5) < 0.1
 
 
-def test_auto_augment_comes_before_the_resize_and_at_its_probability(square):
+def test_auto_augment_at_its_probability(square):
     square.INPUT.AUTOAUG.ENABLED, square.INPUT.AUTOAUG.PROB = True, 0.1
     transform = build_train_transform(square)
-    plain = build_test_transform(square)(sheet())
+    plain = pil_to_tensor(sheet())
     changed = [not torch.equal(run(transform, sheet(), seed), plain) for seed in range(400)]
     assert 0.03 < np.mean(changed) < 0.16  # some policies leave a black and white drawing as it is
-    assert [type(step).__name__ for step in transform.transforms] == ["RandomApply", "Resize", "ToTensor"]
 
 
 def test_what_a_turn_uncovers_has_the_padding_value(square):
     square.INPUT.AUTOAUG.ENABLED, square.INPUT.AUTOAUG.PROB, square.INPUT.AFFINE.ENABLED = True, 1.0, True
-    paper = Image.new("L", (60, 60), 255)
+    paper = Image.new("L", (32, 32), 255)
     square.INPUT.PADDING.VALUE = 255
     white = build_train_transform(square)
     square.INPUT.PADDING.VALUE = 0
@@ -140,7 +147,7 @@ def test_each_augmentation_is_seeded_and_changes_something(square, name):
     if name == "CROP":
         square.INPUT.CROP.SIZE = [28, 20]
     transform = build_train_transform(square)
-    grey = Image.effect_noise((50, 70), 60)
+    grey = Image.effect_noise((32, 32), 60)
     first = [run(transform, grey, seed) for seed in range(8)]
     assert all(torch.equal(one, run(transform, grey, seed)) for seed, one in enumerate(first))
     assert len({one.numpy().tobytes() for one in first}) > 4
@@ -148,12 +155,11 @@ def test_each_augmentation_is_seeded_and_changes_something(square, name):
 
 
 def test_order_of_everything(square):
-    for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "CJ", "AFFINE", "AUGMIX", "REA"):
+    for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "CJ", "AFFINE", "AUGMIX", "BLUR", "REA"):
         square.INPUT[name].ENABLED = True
     steps = [type(step).__name__ for step in build_train_transform(square).transforms]
     assert steps == [
         "RandomApply",
-        "Resize",
         "RandomResizedCrop",
         "RandomCrop",
         "RandomHorizontalFlip",
@@ -161,13 +167,55 @@ def test_order_of_everything(square):
         "RandomAffine",
         "RandomApply",
         "ToTensor",
+        "RandomApply",
         "RandomErasing",
     ]
     assert run(build_train_transform(square), sheet(), 0).shape == (1, 32, 32)
 
 
+@pytest.mark.parametrize("sigma, kernel", [([0.1, 1.0], 7), ([1.5, 1.5], 11), ([0.2, 0.3], 3)])
+def test_blur_is_a_gaussian_of_three_sigma_to_either_side(square, sigma, kernel):
+    square.INPUT.BLUR.ENABLED, square.INPUT.BLUR.PROB, square.INPUT.BLUR.SIGMA = True, 1.0, sigma
+    transform = build_train_transform(square)
+    drawing = Image.effect_noise((32, 32), 60)
+    found = [run(transform, drawing, seed).int() for seed in range(20)]
+    possible = [gaussian_blur(pil_to_tensor(drawing), kernel, strength).int() for strength in np.linspace(*sigma, 181)]
+    assert all(min((one - other).abs().max() for other in possible) <= 1 for one in found)
+    assert (len({one.numpy().tobytes() for one in found}) > 3) == (sigma[0] < sigma[1])
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_blur_fires_at_its_probability(square, probability):
+    square.INPUT.BLUR.ENABLED, square.INPUT.BLUR.PROB, square.INPUT.BLUR.SIGMA = True, probability, [0.8, 1.0]
+    transform = build_train_transform(square)
+    fired = np.mean([not torch.equal(run(transform, sheet(), seed), pil_to_tensor(sheet())) for seed in range(400)])
+    assert abs(fired - probability) < 4 * (probability * (1 - probability) / 400) ** 0.5 + 1e-9
+
+
+@pytest.mark.parametrize(
+    "enabled, key",
+    [([], "SIZE_TRAIN"), (["CROP"], "CROP.SIZE"), (["CROP", "PADDING"], "SIZE_TRAIN"), (["PADDING"], "SIZE_TRAIN")],
+)
+def test_a_blur_wider_than_the_drawing(cfg, enabled, key):
+    for name in ["BLUR", *enabled]:
+        cfg.INPUT[name].ENABLED = True
+    cfg.INPUT.BLUR.SIGMA, cfg.INPUT.SIZE_TRAIN, cfg.INPUT.CROP.SIZE = [1.0, 8.0], [40, 40], [40, 40]
+    build_train_transform(cfg)(Image.new("L", (40, 40)))
+    cfg.INPUT.merge_from_list([key, [24, 40]])
+    with pytest.raises(ConfigError, match=rf"INPUT.BLUR.SIGMA: 8.0 .*INPUT.{key} \[24, 40\]"):
+        build_train_transform(cfg)
+
+
+@pytest.mark.parametrize("value", [[300.0], [-2.0], [255.0, 255.0, 258.0]])
+def test_erasing_with_what_is_no_grey_level(square, value):
+    square.INPUT.REA.ENABLED, square.INPUT.REA.VALUE = True, value
+    with pytest.raises(ConfigError, match="INPUT.REA.VALUE"):
+        build_train_transform(square)
+
+
+@pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
 @pytest.mark.parametrize("size", [[32], [0, 32], [1, 2, 3]])
-def test_sizes_that_are_none(cfg, size):
-    cfg.INPUT.SIZE_TEST = size
-    with pytest.raises(ConfigError, match="INPUT.SIZE_TEST"):
-        build_test_transform(cfg)
+def test_sizes_that_are_none(cfg, size, key):
+    cfg.INPUT[key] = size
+    with pytest.raises(ConfigError, match=f"INPUT.{key}"):
+        build_resize(cfg, key)

@@ -1,0 +1,75 @@
+"""Random erasing (Zhong et al., AAAI 2020): one rectangle of a drawing is painted over."""
+
+import math
+
+import numpy as np
+import torch
+
+from fastpatent.data.augment.draws import ERASING_SLOTS, Action, whole
+from fastpatent.errors import ConfigError
+
+AREA = (0.02, 0.33)  # of the drawing's
+RATIO = (0.3, 3.3)  # height / width
+ATTEMPTS = 10
+
+
+class Erasing:
+    """Paint over a rectangle of each image with a probability; sizes and shapes as torchvision's RandomErasing draws them.
+
+    Args:
+        probability: of an image to be erased from.
+        value: grey level.
+    """
+
+    slots = ERASING_SLOTS
+
+    def __init__(self, probability=0.5, value=0):
+        self.probability, self.value = probability, value
+
+    def plan(self, uniforms, height, width):
+        """Yield an Action for the batch if a rectangle is to be painted; `uniforms` float64 [batch, 3 + 2 * ATTEMPTS]."""
+        fires, top, left = uniforms[:, 0] < self.probability, uniforms[:, 1], uniforms[:, 2]
+        rows, columns = rectangles(uniforms[:, 3 : 3 + ATTEMPTS], uniforms[:, 3 + ATTEMPTS :], height, width)
+        rows, columns = rows * fires, columns * fires
+        top, left = whole(top, height - rows + 1), whole(left, width - columns + 1)
+        if (rows * columns).any():
+            yield Action(self._erase, (top, top + rows, left, left + columns))
+
+    def _erase(self, images, top, bottom, left, right):
+        row = torch.arange(images.shape[2], device=images.device)[:, None]
+        column = torch.arange(images.shape[3], device=images.device)
+        top, bottom, left, right = (edge[:, None, None, None] for edge in (top, bottom, left, right))
+        within = ((row >= top) & (row < bottom)) & ((column >= left) & (column < right))
+        return images.masked_fill_(within, self.value)
+
+
+def rectangles(areas, ratios, height, width):
+    """Return the sides of the first rectangle of each image that is smaller than the image in both directions.
+
+    Args:
+        areas, ratios: uniforms float64 [batch, attempts]: the area is uniform in AREA, the logarithm of the ratio in RATIO.
+        height, width: of the images, in pixels.
+
+    Returns:
+        (rows, columns): int64 [batch]; 0 where no attempt fits.
+    """
+    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * areas)
+    low, high = map(math.log, RATIO)
+    ratio = np.exp(low + (high - low) * ratios)
+    sides = np.rint(np.sqrt(np.stack([area * ratio, area / ratio]))).astype(np.int64)
+    fits = (sides[0] < height) & (sides[1] < width)
+    first = fits.argmax(1)
+    return tuple(side[np.arange(len(first)), first] * fits.any(1) for side in sides)
+
+
+def erasing_grey(cfg):
+    """Return the mean of INPUT.REA.VALUE as a whole grey level.
+
+    Raises:
+        ConfigError: it is none of 0 to 255.
+    """
+    values = cfg.INPUT.REA.VALUE
+    grey = round(sum(values) / len(values))
+    if not 0 <= grey <= 255:
+        raise ConfigError(f"INPUT.REA.VALUE: the mean of {list(values)} is no grey level from 0 to 255")
+    return grey

@@ -1,0 +1,61 @@
+"""Contrast and sharpness against torchvision's and against float64.
+
+Where the exact grey level is whole, what is cut off depends on the last bit: torchvision's own result then hangs on
+whether its loop multiplies and adds at once. So one level of difference is allowed there and nowhere else.
+"""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from torchvision.transforms.v2 import functional
+
+from fastpatent.data.augment.enhance import adjust_contrast, adjust_sharpness
+
+
+def contrast(image, factor):
+    """Blend with the mean, in float64."""
+    return factor * image + (1 - factor) * image.mean()
+
+
+def sharpness(image, factor):
+    """Blend the inside with its weighted 3 x 3 mean, in float64."""
+    result = image.copy()
+    if min(image.shape) > 2:
+        weights = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]]) / 13
+        smooth = np.round(ndimage.correlate(image, weights))[1:-1, 1:-1]
+        result[1:-1, 1:-1] = factor * image[1:-1, 1:-1] + (1 - factor) * smooth
+    return result
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.2, 0.7, 1.0, 1.8])
+@pytest.mark.parametrize("size", [(64, 64), (17, 40), (1, 5), (3, 3), (2, 9)])
+@pytest.mark.parametrize(
+    "ours, theirs, truth",
+    [
+        (adjust_contrast, functional.adjust_contrast, contrast),
+        (adjust_sharpness, functional.adjust_sharpness, sharpness),
+    ],
+)
+def test_it_is_torchvisions(noise, ours, theirs, truth, size, factor):
+    images = noise(9, *size)
+    images[0] //= 9
+    images[1] = 255
+    images[1, 0, 0, 0] = 254
+    before = images.clone()
+    found = ours(images, factor)
+    assert found.dtype == torch.uint8
+    for image, one in zip(images, found):
+        exact = truth(image[0].double().numpy(), factor).clip(0, 255)
+        whole = np.abs(exact - exact.round()) < 1e-3
+        assert (one[0].numpy() == np.floor(exact))[~whole].all() and (np.abs(one[0].numpy() - exact) <= 1).all()
+        difference = (one.int() - theirs(image, factor).int()).abs()[0].numpy()
+        assert not difference[~whole].any() and difference.max() <= 1
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+@pytest.mark.parametrize("ours", [adjust_contrast, adjust_sharpness])
+def test_flat_images_keep_their_level(ours, level):
+    flat = torch.full((1, 1, 20, 20), level, dtype=torch.uint8)
+    assert (ours(flat, 1.8).int() - level).abs().max() <= 1

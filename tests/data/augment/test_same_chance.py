@@ -1,0 +1,229 @@
+"""Drawing by drawing and in batches, images come out with the same distribution: step by step, and all steps together.
+
+Seeds are fixed, so the p-values are too: the limit of 1e-3 would be passed by chance once in a thousand choices of seeds,
+and the last test shows that it is not passed where a probability is wrong by a few per cent.
+"""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from fastpatent.config import get_cfg
+from fastpatent.data.augment.batch import build_batch_augmentation
+from fastpatent.data.augment.policies import Operation, Policies
+from fastpatent.data.seeding import position_seed, seeded
+from fastpatent.data.transforms import build_train_transform
+
+SIDE, COUNT, LIMIT = 32, 4000, 1e-3
+
+
+def line_drawing():
+    """Strokes and a shaded part, all on the left, on grey paper; uint8 [SIDE, SIDE]."""
+    drawing = np.full((SIDE, SIDE), 220, np.uint8)
+    drawing[1:3, 1:15] = 20
+    drawing[4:, 1:3] = 45
+    drawing[4:, 4:16] = np.random.default_rng(1).integers(60, 190, (SIDE - 4, 12))
+    return drawing
+
+
+def settings(**inputs):
+    """A configuration with some steps of INPUT enabled, each a dict of its keys."""
+    cfg = get_cfg()
+    cfg.INPUT.SIZE_TRAIN = [SIDE, SIDE]
+    for name, values in inputs.items():
+        cfg.INPUT[name].update({"ENABLED": True, **values})
+    return cfg
+
+
+def drawing_by_drawing(cfg, drawing, count):
+    """Augment one drawing at positions 0 to count - 1; uint8 array [count, SIDE, SIDE]."""
+    transform, image, found = build_train_transform(cfg), Image.fromarray(drawing), []
+    for position in range(count):
+        with seeded(position_seed(cfg.SEED, position)):
+            found.append(transform(image)[0].numpy())
+    return np.stack(found)
+
+
+def in_batches(cfg, drawing, count):
+    """The same with batch augmentation."""
+    augment, found = build_batch_augmentation(cfg), []
+    for positions in torch.arange(count).split(1000):
+        images = torch.from_numpy(drawing).expand(len(positions), 1, SIDE, SIDE)
+        found.append(augment(images, positions)[:, 0].numpy())
+    return np.concatenate(found)
+
+
+PATHS = (drawing_by_drawing, in_batches)
+
+
+def compare(one, other):
+    """Return the p-value of two samples having one distribution: of a table for bools, else Kolmogorov and Smirnov's."""
+    if one.dtype == bool:
+        table = np.array([[side.sum(), (~side).sum()] for side in (one, other)])
+        return stats.fisher_exact(table).pvalue
+    return stats.ks_2samp(one, other).pvalue
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_windows_are_equally_likely(path):
+    cfg = settings(PADDING={"SIZE": 4, "VALUE": 255})
+    noise = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE), np.uint8)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(noise, 4, constant_values=255), (SIDE, SIDE))
+    places = {window.tobytes(): place for place, window in enumerate(windows.reshape(-1, SIDE, SIDE))}
+    counts = np.bincount([places[image.tobytes()] for image in path(cfg, noise, COUNT)], minlength=81)
+    assert stats.chisquare(counts).pvalue > LIMIT
+    for axis in (0, 1):
+        assert stats.chisquare(counts.reshape(9, 9).sum(axis)).pvalue > LIMIT
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_half_are_mirrored(path):
+    drawing = line_drawing()
+    found = path(settings(FLIP={"PROB": 0.5}), drawing, COUNT)
+    mirrored = (found == drawing[:, ::-1]).all((1, 2))
+    assert (mirrored ^ (found == drawing).all((1, 2))).all()
+    assert stats.binomtest(int(mirrored.sum()), COUNT, 0.5).pvalue > LIMIT
+
+
+def rectangle(images):
+    """Return what random erasing painted black into white images: whether, area, log of its shape, place of its corner."""
+    black = images == 0
+    rows, columns = black.any(2), black.any(1)
+    painted = rows.any(1)
+    height, width = rows[painted].sum(1), columns[painted].sum(1)
+    assert (black[painted].sum((1, 2)) == height * width).all()
+    top, left = rows[painted].argmax(1), columns[painted].argmax(1)
+    noise = np.random.default_rng(0).uniform(size=len(top))  # whole numbers of few values to numbers of many
+    return {
+        "painted": painted,
+        "area": height * width,
+        "shape": np.log(height / width),
+        "top": (top + noise) / (SIDE - height + 1),
+        "left": (left + noise) / (SIDE - width + 1),
+    }
+
+
+def test_rectangles_have_the_same_areas_shapes_and_places():
+    cfg = settings(REA={"PROB": 0.5, "VALUE": [0.0]})
+    theirs, ours = (rectangle(path(cfg, np.full((SIDE, SIDE), 255, np.uint8), COUNT)) for path in PATHS)
+    assert {name: compare(theirs[name], ours[name]) for name in ours if compare(theirs[name], ours[name]) <= LIMIT} == {}
+    for side in (theirs, ours):
+        assert stats.binomtest(int(side["painted"].sum()), COUNT, 0.5).pvalue > LIMIT
+        assert stats.kstest(side["top"], "uniform").pvalue > LIMIT and stats.kstest(side["left"], "uniform").pvalue > LIMIT
+
+
+def test_blurs_have_the_same_strengths():
+    """The middle of one black pixel says how strongly it was blurred."""
+    cfg = settings(BLUR={"PROB": 0.5, "SIGMA": [0.5, 1.0]})
+    drawing = np.full((SIDE, SIDE), 255, np.uint8)
+    drawing[SIDE // 2, SIDE // 2] = 0
+    theirs, ours = (path(cfg, drawing, COUNT)[:, SIDE // 2, SIDE // 2] for path in PATHS)
+    for side in (theirs, ours):
+        assert stats.binomtest(int((side > 0).sum()), COUNT, 0.5).pvalue > LIMIT
+    assert compare(theirs[theirs > 0], ours[ours > 0]) > LIMIT
+
+
+def outcomes(drawing, probability):
+    """Return {an image that AutoAugment can make: its probability}, worked out along every branch of every policy."""
+    policies = Policies(fill=255)
+    found = Counter()
+
+    def follow(image, policy, chance):
+        if not policy:
+            found[np.asarray(image).tobytes()] += chance
+            return
+        (name, applies, index), *rest = policy
+        signs = (False, True) if policies.is_signed(name) else (False,)
+        follow(image, rest, chance * (1 - applies))
+        for minus in signs:
+            follow(policies.apply(Operation(name, index, minus), image), rest, chance * applies / len(signs))
+
+    follow(drawing, (), 1 - probability)
+    for policy in policies.table:
+        follow(drawing, policy, probability / len(policies.table))
+    return found
+
+
+@pytest.mark.parametrize(
+    "path, kind", [(drawing_by_drawing, Image.fromarray), (in_batches, lambda pixels: torch.from_numpy(pixels)[None])]
+)
+@pytest.mark.parametrize("probability", [0.1, 1.0])
+def test_auto_augment_makes_what_its_policies_make_as_often_as_they_do(path, kind, probability):
+    drawing = line_drawing()
+    expected = outcomes(kind(drawing), probability)
+    cfg = settings(AUTOAUG={"PROB": probability})
+    cfg.INPUT.PADDING.VALUE = 255
+    counts = Counter(image.tobytes() for image in path(cfg, drawing, COUNT))
+    assert abs(sum(expected.values()) - 1) < 1e-9 and len(expected) > 40
+    assert not set(counts) - {image for image, chance in expected.items() if chance > 0}
+    likely = [image for image, chance in expected.items() if chance * COUNT >= 5]
+    seen, meant = ([values[image] for image in likely] for values in (counts, expected))
+    seen, meant = np.array([*seen, COUNT - sum(seen)]), np.array([*meant, 1 - sum(meant)]) * COUNT
+    assert stats.chisquare(seen[meant > 0], meant[meant > 0]).pvalue > LIMIT
+
+
+EVERYTHING = {
+    "AUTOAUG": {"PROB": 0.5},
+    "PADDING": {"SIZE": 4, "VALUE": 200},
+    "FLIP": {"PROB": 0.5},
+    "BLUR": {"PROB": 0.5, "SIGMA": [0.4, 1.0]},
+    "REA": {"PROB": 0.5, "VALUE": [10.0]},
+}
+
+
+def features(images):
+    """Return what tells apart how images were augmented: float or bool arrays [count]."""
+    levels = images.astype(np.float32)
+    painted = (images == 10).sum((1, 2))
+    steps = np.abs(np.diff(levels, axis=2))
+    return {
+        "mean": levels.mean((1, 2)),
+        "contrast": levels.std((1, 2)),
+        "darkest": levels.min((1, 2)),
+        "erased": painted > 18,  # 0.02 of the area is 20 pixels
+        "erased pixels": painted,
+        "padded rows": (images[:, :6] == 200).all(2).sum(1),
+        "padded columns": (images[:, :, :6] == 200).all(1).sum(1),
+        "busy side": np.median(steps[:, :, : SIDE // 2], (1, 2)) > np.median(steps[:, :, SIDE // 2 :], (1, 2)),
+        "steps": steps.mean((1, 2)),
+        "levels": np.array([len(np.unique(image)) for image in images]),
+        "paper": np.median(levels, axis=(1, 2)) == 220,
+    }
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """Features of single drawings, every step enabled."""
+    return features(drawing_by_drawing(settings(**EVERYTHING), line_drawing(), COUNT))
+
+
+def least(reference, cfg):
+    """Return the smallest p-value over all features of batches, and its name."""
+    ours = features(in_batches(cfg, line_drawing(), COUNT))
+    return min((compare(reference[name], ours[name]), name) for name in ours)
+
+
+def test_all_steps_together(reference):
+    assert least(reference, settings(**EVERYTHING))[0] > LIMIT / len(reference)
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("AUTOAUG", {"PROB": 0.58}),
+        ("PADDING", {"SIZE": 3}),
+        ("PADDING", {"VALUE": 201}),
+        ("FLIP", {"PROB": 0.56}),
+        ("BLUR", {"PROB": 0.56}),
+        ("BLUR", {"SIGMA": [0.4, 1.2]}),
+        ("REA", {"PROB": 0.44}),
+        ("REA", {"VALUE": [11.0]}),
+    ],
+)
+def test_a_small_difference_would_be_noticed(reference, name, values):
+    wrong = settings(**{**EVERYTHING, name: {**EVERYTHING[name], **values}})
+    assert least(reference, wrong)[0] < LIMIT / len(reference)
