@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import torch
-
 from fastpatent.data.samples import unmatched_queries
 from fastpatent.data.sets import load_test_set
 from fastpatent.errors import ConfigError, DataError
@@ -39,7 +37,7 @@ def load_trained(cfg, device, log):
     report = load_weights(model, cfg.MODEL.WEIGHTS)
     # The classifier has no part in evaluation, so its number of classes is nobody's concern.
     log.say(replace(report, reshaped=[row for row in report.reshaped if row.name != "heads.weight"]).table())
-    return model.to(device, memory_format=torch.channels_last).eval()
+    return model.to(device).eval()
 
 
 def load_test_sets(cfg, log):

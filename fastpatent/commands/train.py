@@ -11,6 +11,7 @@ from fastpatent.commands.parts import load_test_sets, load_trained, with_classes
 from fastpatent.config.report import describe, differences_table
 from fastpatent.data.loader import build_train_loader
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
+from fastpatent.engine.compiling import compile_backbone
 from fastpatent.engine.device import choose_device, extraction_precision, training_precision
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
@@ -50,7 +51,11 @@ def _train(cfg, resume):
     _introduce(log, cfg, loader, test_sets, model, device, precision)
     if cfg.MODEL.WEIGHTS and not checkpoint:
         log.say(load_weights(model, cfg.MODEL.WEIGHTS).table())
-    model.to(device.device, memory_format=torch.channels_last)
+    model.to(device.device)
+    if cfg.MODEL.COMPILE:
+        channels, share = len(cfg.MODEL.PIXEL_MEAN), cfg.SOLVER.IMS_PER_BATCH // distributed.world_size()
+        shape = share // cfg.SOLVER.GRAD_ACCUM_STEPS, channels, *cfg.INPUT.SIZE_TRAIN
+        compile_backbone(model, shape, device.device, precision, log.say)
     torch.manual_seed(cfg.SEED + distributed.rank())
     writer = _tensorboard(cfg, checkpoint)
     latest = []
@@ -124,6 +129,8 @@ def _introduce(log, cfg, loader, test_sets, model, device, precision):
     log.say(f"network       {cfg.MODEL.META_ARCHITECTURE}, {trainable / 1e6:.1f} M parameters")
     log.say(f"device        {device.device} ({device.reason}), {distributed.world_size()} process(es)")
     log.say(f"readers       {loader.workers} process(es) ({loader.workers_reason})")
+    log.say(f"drawings      {loader.source_reason}")
+    log.say(f"augmentation  {loader.augmentation_reason}")
     log.say(f"precision     {str(precision.dtype).removeprefix('torch.')} ({precision.reason})")
 
 

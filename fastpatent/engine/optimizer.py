@@ -51,7 +51,8 @@ def build_optimizer(cfg, model):
         heads_lr_factor=solver.HEADS_LR_FACTOR,
     )
     options = {"momentum": solver.MOMENTUM, "nesterov": solver.NESTEROV} if solver.OPT == "SGD" else {}
-    if solver.OPT in ("Adam", "AdamW"):  # torch's fused SGD fails where some parameters are frozen at first
+    # torch's fused SGD fails where some parameters have no gradient in the first steps and one later.
+    if solver.OPT in ("Adam", "AdamW") or (solver.OPT == "SGD" and not cfg.MODEL.FREEZE_LAYERS):
         options["fused"] = True
     return optimizers[solver.OPT](groups, lr=solver.BASE_LR, **options)
 

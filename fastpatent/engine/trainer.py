@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import defaultdict
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 
@@ -12,14 +11,16 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fastpatent import distributed
 from fastpatent.engine.checkpoint import random_state, restore_random_state, save_checkpoint
+from fastpatent.engine.feed import DeviceFeed
 from fastpatent.engine.freeze import Freezer
 from fastpatent.engine.interrupt import StopSignal
+from fastpatent.engine.meter import LossMeter
 from fastpatent.engine.optimizer import build_clipper, build_optimizer
 from fastpatent.engine.progress import ProgressLine
 from fastpatent.engine.schedule import build_schedule
-from fastpatent.errors import CheckpointError, FastPatentError
+from fastpatent.errors import CheckpointError, ConfigError, FastPatentError
 
-LOG_PERIOD = 20  # steps between two looks at the losses: each look waits for the device
+LOG_PERIOD = 20  # steps between two looks at the losses
 AGREE_PERIOD = 20  # steps between two votes of several processes on whether one was asked to stop
 
 
@@ -46,7 +47,8 @@ class Trainer:
     Args:
         cfg: the configuration (SOLVER, MODEL.FREEZE_LAYERS, TEST.EVAL_PERIOD, OUTPUT_DIR).
         model: network on `device`; `model(images, targets)` returns a dict of losses.
-        loader: endless batches from the position in `checkpoint`; has `batches_per_epoch`.
+        loader: endless batches from the position in `checkpoint`; has `batches_per_epoch` and `augmentation`, see
+            `DeviceFeed`.
         device, precision: where and in which number format to compute.
         evaluate: function of (model, epoch) that returns a metric (greater is better) on the first process, None where
             there is none.
@@ -65,12 +67,13 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
         self.clip = build_clipper(cfg)
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
+        self.parts = _parts(cfg)
         self.position = Position()
         self._random = None
         if checkpoint:
             self._restore(checkpoint)
         self._parallel = None
-        self._sums = defaultdict(float)
+        self._meter = LossMeter(device)
 
     def run(self):
         """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt.
@@ -83,22 +86,26 @@ class Trainer:
         with StopSignal() as stop, ProgressLine("training", self.total, self.log, start=position.iteration) as line:
             try:
                 self._finish_epoch(stop)  # a run stopped during an evaluation takes it up again
-                batches = iter(self.loader)
+                batches = iter(DeviceFeed(self.loader, self.device))
                 if self._random:  # only now: starting a loader draws from the generators
                     restore_random_state(self._random, self.device)
                 since = time.monotonic()
-                waited = 0.0
+                waited, steps = 0.0, 0
                 while position.iteration < self.total:
                     begun = time.monotonic()
-                    batch = next(batches)
+                    images, targets = next(batches)
                     waited += time.monotonic() - begun
                     within_step = True
-                    rate = self.step(batch)
+                    rate = self.step(images, targets)
                     within_step = False
-                    if position.iteration % LOG_PERIOD == 0 or position.iteration % self.batches_per_epoch == 0:
+                    steps += 1
+                    ends_epoch = position.iteration % self.batches_per_epoch == 0
+                    if position.iteration % LOG_PERIOD == 0 or ends_epoch:
                         now = time.monotonic()
-                        self._report(line, rate, now - since, waited)
-                        since, waited = now, 0.0
+                        self._meter.send((position.iteration, steps, rate, now - since, waited))
+                        since, waited, steps = now, 0.0, 0
+                    for note, losses in self._meter.arrived(wait=ends_epoch):
+                        self._report(line, losses, *note)
                     if self._finish_epoch(stop):
                         since = time.monotonic()
                     if self._should_stop(stop):
@@ -112,26 +119,35 @@ class Trainer:
                 raise
         self.save("model_final.pth")
 
-    def step(self, batch):
-        """Take one optimizer step on a batch; return the learning rate it was taken at."""
+    def step(self, images, targets):
+        """Take one optimizer step on a batch; return the learning rate it was taken at.
+
+        Nothing in it waits for the device, but for float16 on a card, where the scaler looks for overflow.
+
+        Args:
+            images: uint8 [batch, 1, height, width] on the device.
+            targets: int64 [batch] on the device.
+        """
         if self.freezer.update(self.position.iteration) or self._parallel is None:
             self._parallel = self._wrap()
         rate = self.schedule.apply(self.optimizer, self.position.iteration)
-        images = batch["images"].to(self.device, non_blocking=True)
-        targets = batch["targets"].to(self.device, non_blocking=True)
-        with self.precision.autocast(self.device):
-            losses = self._parallel(images, targets)
-        total = sum(losses.values())
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(total).backward()
+        added = {}
+        for part, inputs in enumerate(zip(images.chunk(self.parts), targets.chunk(self.parts)), start=1):
+            alone = distributed.world_size() > 1 and part < self.parts  # gradients are exchanged once, with the last part
+            with self._parallel.no_sync() if alone else nullcontext():
+                with self.precision.autocast(self.device):
+                    losses = {name: value / self.parts for name, value in self._parallel(*inputs).items()}
+                losses["total"] = sum(losses.values())
+                self.scaler.scale(losses["total"]).backward()
+            for name, value in losses.items():
+                added[name] = added.get(name, 0) + value.detach()
         if self.clip:
             self.scaler.unscale_(self.optimizer)
             self.clip([p for p in self.model.parameters() if p.grad is not None])
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        for name, value in {"total": total, **losses}.items():
-            self._sums[name] += value.detach()
-        self._sums["steps"] += 1
+        self._meter.add(added)
         self.position.iteration += 1
         return rate
 
@@ -211,17 +227,8 @@ class Trainer:
             self.position.best, self.position.best_epoch = metric, epoch
         distributed.barrier()
 
-    def _report(self, line, rate, seconds, waited):
-        """Fetch the losses since the last report, show them, and refuse to go on where they are not finite."""
-        steps = self._sums.pop("steps")
-        names = list(self._sums)
-        values = torch.stack([self._sums[name] for name in names]) / steps
-        self._sums.clear()
-        if distributed.world_size() > 1:
-            dist.all_reduce(values)
-            values /= distributed.world_size()
-        losses = dict(zip(names, values.tolist()))
-        iteration = self.position.iteration
+    def _report(self, line, losses, iteration, steps, rate, seconds, waited):
+        """Show mean losses as of an iteration, and refuse to go on where they are not finite."""
         if not math.isfinite(losses["total"]):
             raise FastPatentError(f"the loss became {losses['total']} by iteration {iteration}; the last checkpoint stands")
         speed = steps * self.cfg.SOLVER.IMS_PER_BATCH / seconds
@@ -248,3 +255,15 @@ class Trainer:
         votes = torch.tensor(int(stop.requested))
         dist.all_reduce(votes)
         return bool(votes)
+
+
+def _parts(cfg):
+    """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many."""
+    parts, share = cfg.SOLVER.GRAD_ACCUM_STEPS, cfg.SOLVER.IMS_PER_BATCH // distributed.world_size()
+    group = 1 if cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler" else cfg.DATALOADER.NUM_INSTANCE
+    if parts > 1 and share % (parts * group):
+        whole = f" of whole identities ({group} drawings each)" if group > 1 else ""
+        raise ConfigError(
+            f"SOLVER.GRAD_ACCUM_STEPS: {share} drawings a process do not divide into {parts} equal parts{whole}"
+        )
+    return parts

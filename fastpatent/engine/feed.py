@@ -1,0 +1,36 @@
+"""Batches from the loader onto the device: copied beside the running step, and augmented there where the loader says so."""
+
+from contextlib import nullcontext
+
+import torch
+
+
+class DeviceFeed:
+    """Iterate over a loader's batches as (images, targets) on a device.
+
+    On a card the copy (uint8, from pinned memory) and the augmentation run in a stream of their own: they are started while
+    the step before still computes, and nothing waits for them but the card itself.
+
+    Args:
+        loader: yields dicts of images (uint8 [batch, 1, height, width]), targets and positions (int64 [batch]); its
+            `augmentation` is None or a function of (images, positions).
+        device: torch.device.
+    """
+
+    def __init__(self, loader, device):
+        self.loader, self.device = loader, device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def __iter__(self):
+        for batch in self.loader:
+            with torch.cuda.stream(self._stream) if self._stream else nullcontext():
+                images = batch["images"].to(self.device, non_blocking=True)
+                targets = batch["targets"].to(self.device, non_blocking=True)
+                if self.loader.augmentation:
+                    images = self.loader.augmentation(images, batch["positions"])
+            if self._stream:
+                computing = torch.cuda.current_stream(self.device)
+                computing.wait_stream(self._stream)
+                for tensor in (images, targets):
+                    tensor.record_stream(computing)  # its memory is not given away before the step is through with it
+            yield images, targets
