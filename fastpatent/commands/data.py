@@ -5,6 +5,7 @@ import os
 from rich.table import Table
 
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.pack import pack, used_parts
 from fastpatent.data.check import check_dataset
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.samples import PARTS
@@ -12,17 +13,21 @@ from fastpatent.data.workers import worker_count
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
 
-USAGE = "usage: fastpatent data check --config-file F KEY VALUE..."
+USAGE = """usage: fastpatent data check --config-file F KEY VALUE...
+       fastpatent data pack --config-file F KEY VALUE...
+
+  check    missing, unreadable, duplicate, leaked and unmatched drawings
+  pack     decode and resize every drawing once, for all later runs; verify and repair what is packed"""
 EXAMPLES = 3
 
 
 def main(argv=None):
-    """Run `fastpatent data check`; return 0, 1 where something would break a run, 2 for words that are no job of it."""
+    """Run `fastpatent data check` or `pack`; return 0, 1 where something would break a run, 2 for words that are no job."""
     action, *rest = argv or [""]
-    if action != "check":
-        print(f"{USAGE}\n\n  check    missing, unreadable, duplicate, leaked and unmatched drawings")
+    if action not in ("check", "pack"):
+        print(USAGE)
         return 0 if action in ("-h", "--help") else 2
-    return check(rest)
+    return check(rest) if action == "check" else pack(rest)
 
 
 def check(argv):
@@ -70,10 +75,9 @@ def example_lines(report, root):
 def _used_sets(cfg):
     """Return [(Splits, parts in use)], each data set once, in the configuration's order."""
     used = {}
-    for name in cfg.DATASETS.NAMES:
-        used.setdefault(name, set()).update(PARTS if cfg.DATASETS.COMBINEALL else ("train",))
-    for name in cfg.DATASETS.TESTS:
-        used.setdefault(name, set()).update(("query", "gallery"))
+    for parts_by_name in used_parts(cfg).values():
+        for name, parts in parts_by_name.items():
+            used.setdefault(name, set()).update(parts)
     sets = []
     for name, parts in used.items():
         parts = [part for part in PARTS if part in parts]

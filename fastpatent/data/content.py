@@ -1,16 +1,14 @@
 """Files by what is in them: digests of bytes and of pixels, by which equal drawings are found."""
 
 import hashlib
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastpatent.data.image import open_drawing
-from fastpatent.data.workers import leave_quietly
+from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
-
-CHUNK = 32  # drawings handed to a worker at a time
 
 
 @dataclass
@@ -52,19 +50,11 @@ def read_contents(paths, workers=0, progress=None):
         list of `Content`.
     """
     contents = []
-    if workers and len(paths) > CHUNK:
-        executor = ProcessPoolExecutor(workers, initializer=leave_quietly)
-        reading = executor.map(read_content, paths, chunksize=CHUNK)
-    else:
-        executor, reading = None, map(read_content, paths)
-    try:
+    with closing(map_in_order(read_content, paths, workers)) as reading:
         for content in reading:
             contents.append(content)
             if progress:
                 progress(len(contents), len(paths))
-    finally:
-        if executor:
-            executor.shutdown(cancel_futures=True)
     return contents
 
 

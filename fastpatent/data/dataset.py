@@ -1,8 +1,10 @@
-"""Samples as tensors: read, transform, label; with chance fixed by the place in the stream."""
+"""Samples as batches of tensors: read, augment, label; with chance fixed by the place in the stream."""
 
-from torch.utils.data import Dataset, default_collate
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import Dataset
 
-from fastpatent.data.image import open_drawing
 from fastpatent.data.seeding import position_seed, seeded
 from fastpatent.errors import DataError
 
@@ -13,32 +15,43 @@ class DrawingDataset(Dataset):
     Args:
         samples: list of `Sample`.
         labels: {identity: label}; other identities, and None, get -1.
-        transform: function of a PIL image of mode L -> uint8 [1, height, width].
+        source: function of a path -> uint8 [height, width], all of one size, see `fastpatent.data.source`.
+        transform: function of a PIL image of mode L -> uint8 [1, height, width]; None leaves drawings as they are.
         seed: of everything random in `transform`.
     """
 
-    def __init__(self, samples, labels, transform, seed=0):
-        self.samples, self.labels, self.transform, self.seed = samples, labels, transform, seed
+    def __init__(self, samples, labels, source, transform=None, seed=0):
+        self.samples, self.source, self.transform, self.seed = samples, source, transform, seed
+        self.targets = torch.tensor([labels.get(sample.identity, -1) for sample in samples], dtype=torch.int64)
 
     def __len__(self):
         return len(self.samples)
 
     def __getitem__(self, key):
-        position, index = key
-        path, identity = self.samples[index]
-        drawing = open_drawing(path)
-        with seeded(position_seed(self.seed, position)):
-            image = self.transform(drawing)
-        return {"images": image, "targets": self.labels.get(identity, -1), "indices": index}
+        """Return the values of a batch for one (position, index), without the batch's dimension."""
+        return {name: values[0] for name, values in self._batch([key]).items()}
 
     def __getitems__(self, keys):
-        """Return a batch's items, or the DataError of one: as a value it leaves a worker process without a traceback."""
+        """Return the batch of a list of (position, index), in one piece.
+
+        Returns:
+            dict(images uint8 [batch, 1, height, width], targets int64 [batch], indices int64 [batch], positions int64
+            [batch]); or the DataError of one drawing, for as a value it leaves a worker process without a traceback.
+        """
         try:
-            return [self[key] for key in keys]
+            return self._batch(keys)
         except DataError as error:
             return error
 
+    def _batch(self, keys):
+        positions, indices = (torch.tensor(column, dtype=torch.int64) for column in zip(*keys))
+        drawings = [self.source(self.samples[index].path) for _, index in keys]
+        if self.transform is None:
+            images = torch.from_numpy(np.stack(drawings)).unsqueeze(1)
+        else:
+            images = torch.stack([self._augmented(drawing, position) for drawing, (position, _) in zip(drawings, keys)])
+        return {"images": images, "targets": self.targets[indices], "indices": indices, "positions": positions}
 
-def collate(items):
-    """Stack items to dict(images uint8 [batch, 1, height, width], targets int64 [batch], indices int64 [batch])."""
-    return items if isinstance(items, DataError) else default_collate(items)
+    def _augmented(self, drawing, position):
+        with seeded(position_seed(self.seed, position)):
+            return self.transform(Image.fromarray(drawing))

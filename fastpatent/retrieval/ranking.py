@@ -61,20 +61,16 @@ def rank(query, gallery, k=0, identities=None, metric="cosine", scale=1.0, bonus
     ranks = np.zeros(members.relevant.sum(), np.int64)
     for number in range(tiles.query.tiles):
         rows = tiles.take(number)
-        consumers = []
-        if k and len(gallery):
-            top = kernel.top(len(rows), k)
-            consumers.append(top)
-        if members.relevant[rows].any():
-            counter = members.counter(rows, tiles)
-            consumers.append(counter)
+        top = kernel.top(len(rows), k) if k else None
+        counter = members.counter(rows, tiles) if members.relevant[rows].any() else None
+        consumers = list(filter(None, (top, counter)))
         for tile in range(tiles.gallery.tiles) if consumers else ():
             found = tiles.against(tile)
             for consumer in consumers:
                 consumer.update(found, tiles.gallery.indices(tile))
-        if k and len(gallery):
+        if top:
             indices[rows], scores[rows] = top.result()
-        if members.relevant[rows].any():
+        if counter:
             ranks[members.places(rows)] = 1 + counter.result()
     if metric == "euclidean":
         scores = -np.sqrt(np.maximum(squared_norms(query)[:, None] - scores, 0)).astype(np.float32)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from fastpatent.data.dataset import DrawingDataset, collate
+from fastpatent.data.dataset import DrawingDataset
 from fastpatent.data.image import read_drawing
 from fastpatent.data.samples import Sample
-from fastpatent.data.transforms import build_test_transform, build_train_transform
+from fastpatent.data.source import DecodedDrawings
+from fastpatent.data.transforms import build_resize, build_train_transform
 from fastpatent.errors import DataError
 
 
@@ -22,20 +23,51 @@ def samples(tmp_path, write_drawing):
     ]
 
 
-def test_an_item_is_the_drawing_its_label_and_its_place(cfg, samples):
-    cfg.INPUT.SIZE_TEST = [20, 24]
-    dataset = DrawingDataset(samples, {"a": 0, "b": 1}, build_test_transform(cfg))
+@pytest.fixture
+def source(cfg):
+    """Drawings of the size that `samples` have on disk."""
+    cfg.INPUT.SIZE_TRAIN = [20, 24]
+    return DecodedDrawings(build_resize(cfg, "SIZE_TRAIN"))
+
+
+def test_a_batch_is_the_drawings_their_labels_and_places(samples, source):
+    dataset = DrawingDataset(samples, {"a": 0, "b": 1}, source)
     assert len(dataset) == 3
-    batch = collate(dataset.__getitems__([(7, 2), (8, 0), (9, 1)]))
-    assert batch["targets"].tolist() == [-1, 1, 0] and batch["indices"].tolist() == [2, 0, 1]
-    assert batch["targets"].dtype == batch["indices"].dtype == torch.int64 and batch["images"].dtype == torch.uint8
+    batch = dataset.__getitems__([(7, 2), (8, 0), (9, 1)])
+    assert set(batch) == {"images", "targets", "indices", "positions"}
+    assert batch["targets"].tolist() == [-1, 1, 0]
+    assert batch["indices"].tolist() == [2, 0, 1] and batch["positions"].tolist() == [7, 8, 9]
+    assert all(batch[name].dtype == torch.int64 for name in ("targets", "indices", "positions"))
+    assert batch["images"].dtype == torch.uint8 and batch["images"].shape == (3, 1, 20, 24)
     for image, index in zip(batch["images"], (2, 0, 1)):
         np.testing.assert_array_equal(image[0].numpy(), read_drawing(samples[index].path))
+    batch["images"].zero_()  # a batch is its own: writing to it leaves the source alone
+    assert dataset[0, 1]["images"].any()
 
 
-def test_chance_is_that_of_the_position(cfg, samples):
+def test_an_item_is_a_batch_of_one_without_its_first_dimension(cfg, samples, source):
     cfg.INPUT.PADDING.ENABLED = cfg.INPUT.REA.ENABLED = True
-    dataset = DrawingDataset(samples, {}, build_train_transform(cfg), seed=4)
+    for transform in (None, build_train_transform(cfg)):
+        dataset = DrawingDataset(samples, {"a": 0, "b": 1}, source, transform, seed=3)
+        batch = dataset.__getitems__([(position, position % 3) for position in range(6)])
+        for position in range(6):
+            item = dataset[position, position % 3]
+            assert all(torch.equal(values[position], item[name]) for name, values in batch.items())
+
+
+def test_the_transform_gets_the_sources_pixels(samples):
+    def source(path):
+        pixels = np.full((4, 5), int(path[-5]), np.uint8)
+        pixels.flags.writeable = False
+        return pixels
+
+    dataset = DrawingDataset(samples, {}, source, lambda image: torch.tensor([[image.getpixel((4, 3)), *image.size]]))
+    assert dataset.__getitems__([(0, 2), (1, 1)])["images"].tolist() == [[[2, 5, 4]], [[1, 5, 4]]]
+
+
+def test_chance_is_that_of_the_position(cfg, samples, source):
+    cfg.INPUT.PADDING.ENABLED = cfg.INPUT.REA.ENABLED = True
+    dataset = DrawingDataset(samples, {}, source, build_train_transform(cfg), seed=4)
     drawn = {position: dataset[position, 0]["images"] for position in range(20)}
     torch.manual_seed(0)
     outside = torch.get_rng_state()
@@ -43,21 +75,20 @@ def test_chance_is_that_of_the_position(cfg, samples):
         assert torch.equal(dataset[position, 0]["images"], drawn[position])
     assert torch.equal(torch.get_rng_state(), outside)
     assert len({image.numpy().tobytes() for image in drawn.values()}) > 15
-    other = DrawingDataset(samples, {}, build_train_transform(cfg), seed=5)
+    other = DrawingDataset(samples, {}, source, build_train_transform(cfg), seed=5)
     assert any(not torch.equal(other[position, 0]["images"], drawn[position]) for position in range(4))
 
 
-def test_it_travels_to_a_spawned_process(cfg, samples):
+def test_it_travels_to_a_spawned_process(cfg, samples, source):
     for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "CJ", "AFFINE", "AUGMIX", "REA"):
         cfg.INPUT[name].ENABLED = True
-    dataset = DrawingDataset(samples, {"a": 0}, build_train_transform(cfg), seed=1)
+    dataset = DrawingDataset(samples, {"a": 0}, source, build_train_transform(cfg), seed=1)
     copy = pickle.loads(pickle.dumps(dataset))
     assert all(torch.equal(copy[position, 1]["images"], dataset[position, 1]["images"]) for position in range(5))
 
 
-def test_an_unreadable_drawing_is_a_value_until_it_is_raised(cfg, samples, tmp_path):
+def test_an_unreadable_drawing_is_a_value_until_it_is_raised(samples, source, tmp_path):
     (tmp_path / "1.png").write_bytes(b"no drawing")
-    dataset = DrawingDataset(samples, {}, build_test_transform(cfg))
-    error = collate(dataset.__getitems__([(0, 0), (1, 1)]))
+    error = DrawingDataset(samples, {}, source).__getitems__([(0, 0), (1, 1)])
     assert isinstance(error, DataError) and "1.png" in str(error)
     assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from glob import glob
 from itertools import islice
 
 import numpy as np
@@ -16,7 +17,10 @@ from torch.utils.data import DataLoader
 
 from fastpatent.data import loader as loader_module
 from fastpatent.data.loader import build_test_loader, build_train_loader
-from fastpatent.data.sets import load_test_set
+from fastpatent.data.pack.write import write_pack
+from fastpatent.data.sets import load_test_set, load_training_set
+from fastpatent.data.source import DecodedDrawings, pack_folder, pack_size
+from fastpatent.data.transforms import build_resize
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -42,7 +46,7 @@ def take(loader, count):
 def assert_equal(batches, others):
     assert len(batches) == len(others)
     for one, other in zip(batches, others):
-        assert set(one) == {"images", "targets", "indices"}
+        assert set(one) == {"images", "targets", "indices", "positions"}
         for key in one:
             assert torch.equal(one[key], other[key])
 
@@ -56,6 +60,8 @@ def test_attributes_and_labels(augmented):
         assert batch["targets"].dtype == batch["indices"].dtype == torch.int64
         for target, index in zip(batch["targets"].tolist(), batch["indices"].tolist()):
             assert loader.identities[target] == loader.samples[index].identity
+    assert batch["positions"].tolist() == list(range(4 * 8, 5 * 8))
+    assert "no pack" in loader.source_reason
     augmented.SOLVER.IMS_PER_BATCH, augmented.DATALOADER.SAMPLER_TRAIN = 64, "TrainingSampler"
     assert build_train_loader(augmented).batches_per_epoch == 1
 
@@ -143,6 +149,106 @@ def test_an_unreadable_drawing_is_named_without_a_traceback(patent_cfg, two_work
     assert len(next(loader)["images"]) == 5
     with pytest.raises(DataError, match=rf"^{re.escape(samples[6].path)}: cannot be read as a drawing: [^\n]*$"):
         next(loader)
+
+
+def write_packs(cfg):
+    """Pack every drawing below the root for training and for testing; return the folders."""
+    folders = []
+    for key in ("SIZE_TRAIN", "SIZE_TEST"):
+        size, decode = pack_size(cfg, key), DecodedDrawings(build_resize(cfg, key))
+        folders.append(pack_folder(cfg, size))
+        paths = glob(f"{cfg.DATASETS.ROOT}/**/*.png", recursive=True)
+        write_pack(folders[-1], size, cfg.DATASETS.ROOT, paths, decode, shard_drawings=7)
+    return folders
+
+
+def in_other_formats(paths):
+    """Write drawings anew as real data sets have them: TIFF in one bit, JPEG, 16 bits; what counts is what is in a file."""
+    one_bit, jpeg, deep = paths
+    with Image.open(one_bit) as image:
+        image.convert("1").resize((300, 200)).save(one_bit, "TIFF", compression="group4")
+    with Image.open(jpeg) as image:
+        image.convert("RGB").resize((77, 130)).save(jpeg, "JPEG")
+    Image.fromarray(np.random.default_rng(0).integers(0, 65536, (50, 31)).astype(np.uint16)).save(deep, "PNG")
+
+
+@pytest.mark.parametrize("keep_aspect", [False, True])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_pack_changes_no_bit(augmented, two_workers, workers, keep_aspect):
+    augmented.DATALOADER.NUM_WORKERS, augmented.INPUT.KEEP_ASPECT = workers, keep_aspect
+    augmented.INPUT.SIZE_TEST = [40, 33]
+    train, splits = load_training_set(augmented), load_test_set(augmented, "Patent")
+    in_other_formats([sample.path for sample in train[1::9]])
+    in_other_formats([sample.path for sample in splits.gallery[1::3]])
+
+    def batches():
+        loaders = build_train_loader(augmented), build_test_loader(augmented, splits.query + splits.gallery)
+        return take(loaders[0], 6) + list(loaders[1]), [loader.source_reason for loader in loaders]
+
+    decoded, said = batches()
+    assert all("no pack" in reason for reason in said)
+    folders = write_packs(augmented)
+    packed, said = batches()
+    assert said == [f"24 of 24 drawings from {folders[0]}", f"12 of 12 drawings from {folders[1]}"]
+    assert_equal(packed, decoded)
+    for sample in (train[3], splits.query[0]):
+        Image.fromarray(np.tri(9, 14, dtype=np.uint8) * 255).save(sample.path)
+    stale, said = batches()
+    assert [reason.split(",")[0] for reason in said] == [
+        f"23 of 24 drawings from {folders[0]}; 1 changed since they were packed",
+        f"11 of 12 drawings from {folders[1]}; 1 changed since they were packed",
+    ]
+    augmented.DATASETS.PACKS = ""
+    anew, _ = batches()
+    assert_equal(stale, anew)
+    with pytest.raises(AssertionError):
+        assert_equal(stale, packed)
+
+
+def test_packed_drawings_are_not_decoded(patent_cfg, monkeypatch):
+    write_packs(patent_cfg)
+    monkeypatch.setattr(DecodedDrawings, "__call__", None)
+    take(build_train_loader(patent_cfg), 3)
+    list(build_test_loader(patent_cfg, load_test_set(patent_cfg, "Patent").gallery))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damaged_pixels_are_named_without_a_traceback(patent_cfg, two_workers, workers):
+    patent_cfg.DATALOADER.NUM_WORKERS = workers
+    folder, _ = write_packs(patent_cfg)
+    for shard in glob(f"{folder}/*.u8"):
+        with open(shard, "r+b") as file:
+            file.write(b"\x07")
+    with pytest.raises(
+        DataError, match=rf"^{folder}/0000\d.0.u8: the packed pixels of [^\n]* `fastpatent data pack` [^\n]*$"
+    ):
+        take(build_train_loader(patent_cfg), 9)
+
+
+def test_batches_that_are_augmented_later_are_the_drawings_as_they_are(augmented, monkeypatch):
+    augmented.INPUT.CJ.ENABLED = augmented.INPUT.AFFINE.ENABLED = False
+    here = build_train_loader(augmented)
+    assert here.augmentation is None and here.augmentation_reason == "the network is not on a card"
+    augmented.INPUT.AUGMENT_ON = "device"
+    loader = build_train_loader(augmented, start_batch=2)
+    assert loader.augmentation_reason == "INPUT.AUGMENT_ON is device"
+    batch = take(loader, 1)[0]
+    assert batch["positions"].tolist() == list(range(16, 24))
+    for image, index in zip(batch["images"], batch["indices"]):
+        truth = Image.open(loader.samples[index].path).resize((20, 24), Image.Resampling.BICUBIC)
+        np.testing.assert_array_equal(image[0].numpy(), np.asarray(truth))
+    changed = loader.augmentation(batch["images"], batch["positions"])
+    assert changed.shape == batch["images"].shape and not torch.equal(changed, batch["images"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    augmented.INPUT.AUGMENT_ON, augmented.MODEL.DEVICE = "auto", "cuda:1"
+    assert build_train_loader(augmented).augmentation_reason == "the network is on a card"
+
+
+def test_packs_are_no_drawings(patent_cfg):
+    patent_cfg.DATASETS.NAMES = patent_cfg.DATASETS.TESTS = ("Drawings",)
+    before = load_training_set(patent_cfg)
+    write_packs(patent_cfg)
+    assert load_training_set(patent_cfg) == before
 
 
 @pytest.mark.parametrize(

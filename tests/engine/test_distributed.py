@@ -51,8 +51,9 @@ def by_one(drawings_folder, tmp_path_factory, repository):
     return config, *train(repository, config)
 
 
-def write_config(drawings_folder, folder):
-    losses = ["CrossEntropyLoss", "TripletLoss", "CircleLoss"]
+def write_config(drawings_folder, folder, losses=("CrossEntropyLoss", "TripletLoss", "CircleLoss")):
+    losses = list(losses)
+    folder.mkdir(exist_ok=True)
     (folder / "run.yml").write_text(yaml.safe_dump(settings(drawings_folder, folder, losses)))
     return folder / "run.yml"
 
@@ -66,6 +67,21 @@ def test_two_processes_give_what_one_gives(launcher, options, by_one, drawings_f
     config, one, loss = by_one
     two, loss_of_two = train(repository, write_config(drawings_folder, tmp_path), launcher, options)
     assert loss_of_two == pytest.approx(loss, rel=1e-5)
+    assert_same_steps(config, one, two)
+
+
+def test_two_processes_in_two_parts_give_what_one_gives_in_one(drawings_folder, tmp_path, repository):
+    """Parts of a batch know nothing of each other's pairs, so only a loss over single drawings can be compared."""
+    configs = [write_config(drawings_folder, folder, ["CrossEntropyLoss"]) for folder in (tmp_path / "1", tmp_path / "2")]
+    rate = ["SOLVER.BASE_LR", "0.3"]
+    one, loss = train(repository, configs[0], options=rate)
+    two, loss_of_two = train(repository, configs[1], options=["--num-gpus", "2", *rate, "SOLVER.GRAD_ACCUM_STEPS", "2"])
+    assert loss_of_two == pytest.approx(loss, rel=1e-5)
+    assert_same_steps(configs[0], one, two)
+
+
+def assert_same_steps(config, one, two):
+    """Compare weights as far as they have moved from where both began."""
     start = initial_weights(config, classes=len(one["heads.weight"]))
     for name in one:
         step = (one[name] - start[name]).norm()
