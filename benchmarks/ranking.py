@@ -9,7 +9,9 @@ best of three with --small; the published method is timed on a sample of rows an
 """
 
 import argparse
+import ctypes
 import platform
+import sys
 import threading
 import time
 from pathlib import Path
@@ -163,6 +165,8 @@ class PeakMemory:
     """Context that samples this process's resident memory; `bytes` is then its peak above the start (NaN off Linux)."""
 
     def __enter__(self):
+        if sys.platform == "linux":
+            ctypes.CDLL(None).malloc_trim(0)  # memory freed before but kept by the process would hide new memory
         self._stop = threading.Event()
         self._start = self._highest = resident_bytes()
         self._sampler = threading.Thread(target=self._watch)

@@ -1,19 +1,12 @@
 """Finds what would make a processor wait for its card, on a machine without one."""
 
+import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 # Each of these gives Python, or the shape of its result, a value that only the device knows.
-WAITS = (
-    "_local_scalar_dense",
-    "nonzero",
-    "masked_select",
-    "unique",
-    "_unique",
-    "is_nonzero",
-    "equal",
-    "bincount",
-    "repeat_interleave.Tensor",
-)
+WAITS = {
+    "_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2", "unique_dim", "bincount",
+}  # fmt: skip
 
 
 class NothingWaits(TorchDispatchMode):
@@ -25,9 +18,11 @@ class NothingWaits(TorchDispatchMode):
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         self.calls += 1
-        name = str(operation).removeprefix("aten.")
-        assert not name.startswith(WAITS), f"{name} waits for the device"
-        if name.startswith(("index.", "index_put")):
-            indices = [index for index in args[1] if index is not None]
-            assert not any(index.dtype.itemsize == 1 for index in indices), f"{name} by a mask waits for the device"
-        return operation(*args, **(kwargs or {}))
+        name = operation.overloadpacket.__name__
+        assert name not in WAITS, f"{operation} waits for the device"
+        if name.startswith("index"):  # a mask is turned into places by counting
+            masks = [index for index in args[1] if index is not None and index.dtype in (torch.bool, torch.uint8)]
+            assert not masks, f"{operation} by a mask waits for the device"
+        with self:  # in inference mode composed operations come whole: look into them
+            result = operation.decompose(*args, **(kwargs or {}))
+        return operation(*args, **(kwargs or {})) if result is NotImplemented else result

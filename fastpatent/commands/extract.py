@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.parts import load_trained
@@ -33,6 +34,7 @@ def main(argv=None):
         raise DataError(f"--output {output}: there is no folder {output.parent}")
     log = RunLog()
     device = choose_device(cfg.MODEL.DEVICE).device
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     model = load_trained(cfg, device, log)
     loader = build_test_loader(cfg, [Sample(str(folder / path), None) for path in paths])
     with ProgressLine("extracting", len(paths), log) as line:

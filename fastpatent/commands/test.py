@@ -1,6 +1,9 @@
 """`fastpatent test` and tools/test.py: rank a test set with a trained network and write the submission."""
 
+from functools import cache, partial
 from pathlib import Path
+
+import torch
 
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.parts import load_test_sets, load_trained
@@ -8,7 +11,8 @@ from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.engine.device import choose_device, extraction_precision
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
-from fastpatent.evaluation.retrieval import expansion_settings, rank_features, split_features
+from fastpatent.evaluation.cache import cached_features
+from fastpatent.evaluation.retrieval import processings, rank_features, split_features
 from fastpatent.evaluation.submission import COLUMNS, write_submission
 from fastpatent.report.gallery import write_gallery
 from fastpatent.report.tables import metrics_table
@@ -27,34 +31,30 @@ def main(argv=None):
     log = RunLog(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE)
     precision = extraction_precision(cfg.TEST.PRECISION)
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     test_sets = load_test_sets(cfg, log)
-    model = load_trained(cfg, device.device, log)
     log.say(f"device {device.device} ({device.reason}), precision {cfg.TEST.PRECISION}")
+    network = cache(lambda: load_trained(cfg, device.device, log))  # kept features need none
+
+    def extract(splits):
+        settings = cfg, network(), splits, device.device, precision
+        return _with_progress(log, "extracting", splits, lambda update: split_features(*settings, update, log.say))
+
     rows, written = [], []
     for number, splits in enumerate(test_sets):
-        evaluation = _with_network(cfg, model, splits, device.device, precision, log, rows)
+        features = cached_features(cfg, splits, device.device, partial(extract, splits), log.say)
+        for name, processing in processings(cfg):
+            evaluation = rank_features(name, features, splits, cfg.TEST.METRIC, **processing, device=device.device)
+            rows.append((name, evaluation))
         for name, descriptor in descriptors.items():
-            features = _with_progress(log, name, splits, lambda update: describe_drawings(descriptor, splits, update))
-            rows.append((f"{name} + cosine", rank_features(name, features, splits)))
+            described = _with_progress(log, name, splits, lambda update: describe_drawings(descriptor, splits, update))
+            rows.append((f"{name} + cosine", rank_features(name, described, splits)))
         if number == 0:
             written += _submit(evaluation, log)
         written += write_gallery(evaluation, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
     log.say(metrics_table(rows))
     log.say("written: " + ", ".join(map(str, written)))
     return 0
-
-
-def _with_network(cfg, model, splits, device, precision, log, rows):
-    """Add the network's rows, without and with query expansion where it is on; return the last."""
-    features = _with_progress(
-        log, "extracting", splits, lambda update: split_features(cfg, model, splits, device, precision, update)
-    )
-    rows.append(("network", rank_features("network", features, splits, cfg.TEST.METRIC)))
-    expansion = expansion_settings(cfg)
-    if expansion:
-        name = f"network + query expansion (k {expansion['k']})"
-        rows.append((name, rank_features(name, features, splits, cfg.TEST.METRIC, expansion)))
-    return rows[-1][1]
 
 
 def _with_progress(log, what, splits, work):

@@ -97,7 +97,7 @@ def processings(cfg):
 def split_features(cfg, model, splits, device, precision, on_batch=None, say=None):
     """Return the network's features of splits.query + splits.gallery, float32 [drawings, dim].
 
-    Every process extracts its share; all but the first return None. `say`, where given, is told where the drawings come from.
+    Every process extracts its share; all but the first return None. `say`, where given, is told where drawings come from.
     """
     samples = [*splits.query, *splits.gallery]
     loader = build_test_loader(cfg, samples[distributed.rank() :: distributed.world_size()])

@@ -94,6 +94,52 @@ def test_the_submission_is_the_ranking_of_a_plain_computation(run, tmp_path, mon
     assert (run[1] / "test" / "gallery_Drawings.html").is_file()
 
 
+@pytest.fixture(scope="module")
+def tested(run):
+    """A run whose test has left its features: the words of that test, for another."""
+    root, logs = run
+    places = ["DATASETS.ROOT", str(root), "OUTPUT_DIR", str(logs / "kept"), "MODEL.WEIGHTS", str(logs / "model_best.pth")]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(logs)
+        assert main(["test", *SETTINGS, *places, "TEST.AQE.ENABLED", "True", "TEST.AQE.QE_K", "2"]) == 0
+    assert np.load(logs / "kept" / "features" / "Drawings.npy").shape == (20, 512)
+    return [*SETTINGS, *places]
+
+
+def test_another_expansion_needs_no_network_and_ranks_as_a_fresh_run(tested, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    words = [*tested, "TEST.AQE.ENABLED", "True", "TEST.AQE.QE_K", "4"]
+    assert main(["test", *words, "TEST.CACHE_FEATURES", "False"]) == 0
+    fresh, printed = np.load("result.npy"), capfd.readouterr().out
+    assert "features of Drawings" not in printed and "drawings of Drawings: decoded each time" in printed
+    with monkeypatch.context() as patched:
+        patched.setattr("fastpatent.commands.test.load_trained", None)
+        assert main(["test", *words]) == 0
+    np.testing.assert_array_equal(np.load("result.npy"), fresh)
+    said = capfd.readouterr().out
+    assert "kept from" in said and "query expansion (k 4)" in said
+    rows = [[line for line in text.splitlines() if line.startswith("network")] for text in (printed, said)]
+    assert len(rows[0]) == 2 and rows[0] == rows[1]
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (["MODEL.WEIGHTS", "nowhere.pth"], "nowhere.pth"),
+        (["MODEL.WEIGHTS", ""], "MODEL.WEIGHTS is empty"),
+        (["MODEL.BACKBONE.DEPTH", "50x"], "another network"),
+        (["MODEL.LOSSES.NAME", "('TripletLos',)"], "did you mean TripletLoss"),
+        (["MODEL.HEADS.CLS_LAYER", "CircleSoftmx"], "did you mean CircleSoftmax"),
+        (["TEST.RERANK.LAMBDA", "3"], "TEST.RERANK.LAMBDA"),
+    ],
+)
+def test_kept_features_hide_no_mistake(tested, options, said, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(["test", *tested, *options]) == 1
+    error = capfd.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
 def test_extraction_covers_a_folder_in_sorted_order(run, tmp_path):
     output = tmp_path / "features.npz"
     assert command("extract", run, "--images", str(run[0]), "--output", str(output)) == 0

@@ -1,5 +1,8 @@
 """One writer a pack, and no lock left by one that was killed."""
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 
@@ -33,7 +36,8 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path, reposito
             with only_writer(tmp_path):
                 assert (tmp_path / ".lock").exists()
         finally:
-            subprocess.run(["kill", "-9", f"-{holder.pid}"], stderr=subprocess.DEVNULL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(holder.pid, signal.SIGKILL)
 
 
 def test_it_is_given_back(tmp_path):

@@ -1,0 +1,182 @@
+"""A training step against the same network in float32 NCHW, and training on real data against tensors that are there.
+
+Usage: python benchmarks/training_step.py [--small] [--images DIR] [--compile] [--json FILE]
+
+Without options, on the processor: ResNet-101-IBN with non-local blocks, 256 px, batch 16 (about three minutes on 2 cores).
+On a CUDA card: the same network at batch 128, fed from a pack of generated drawings (or of the sheets below --images),
+against the same step on tensors that lie on the card, and against an eager float16 NCHW loop fed by 8 decoding processes.
+--small: ResNet-18-IBN, 64 px, batch 32, all rows on the processor, under 50 s.
+Both sides of a row are timed in turn, step by step or run by run, and the best counts.
+"""
+
+import argparse
+import platform
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from drawings import draw_test_set
+from environment import processor
+from table import row, row_not_measured, show, timed
+
+from fastpatent.commands import main as fastpatent
+from fastpatent.commands.parts import with_classes
+from fastpatent.config import load_config
+from fastpatent.data.loader import build_train_loader
+from fastpatent.data.samples import find_drawings
+from fastpatent.engine.compiling import compile_backbone
+from fastpatent.engine.device import Precision, choose_device, training_precision
+from fastpatent.engine.feed import DeviceFeed
+from fastpatent.engine.trainer import Trainer
+from fastpatent.models import build_model
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+FULL = CONFIGS / "patent" / "sbs_R101-ibn_patent_256.yml"
+SMALL = CONFIGS / "Base-scratch-R18.yml"
+RECIPE = "MODEL.BACKBONE.PRETRAIN False SOLVER.AMP.ENABLED True CUDNN_BENCHMARK True SOLVER.WARMUP_ITERS 1".split()
+SMALL_WORDS = "MODEL.DEVICE cpu INPUT.SIZE_TRAIN [64,64] SOLVER.IMS_PER_BATCH 32 DATALOADER.NUM_WORKERS 1".split()
+DESIGNS, DRAWINGS = {True: 40, False: 1600}, {True: 320, False: 12800}
+SPEEDUP, FED, OVER_EAGER = 1 / 3.5, 1 / 0.95, 1 / 3
+
+
+def main():
+    """Measure, print the table, and write its rows as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="ResNet-18-IBN, 64 px, batch 32 on the processor, under 50 s")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
+    parser.add_argument("--compile", action="store_true", help="ours with MODEL.COMPILE")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
+    options = parser.parse_args()
+    card = torch.cuda.is_available() and not options.small
+    config, words = (SMALL, [*RECIPE, *SMALL_WORDS]) if options.small else (FULL, list(RECIPE))
+    words += ["MODEL.COMPILE", str(options.compile)]
+    if not options.small:
+        words += ["SOLVER.IMS_PER_BATCH", "128" if card else "16"]
+    cfg = load_config(config, words)
+    name = f"{config.stem}, {cfg.INPUT.SIZE_TRAIN[0]} px, batch {cfg.SOLVER.IMS_PER_BATCH}"
+    rows = []
+    if not card:
+        rows.append(against_plain_step(f"step, {name} / float32 NCHW eager", cfg, steps=3 if options.small else 2))
+    fed = f"training on real data, {name} / the step on tensors that are there"
+    eager = f"training on real data, {name} / eager half-precision NCHW, decoding"
+    if card or options.small:
+        with tempfile.TemporaryDirectory() as folder:
+            rows += with_data(fed, eager, config, words, Path(folder), options, steps=60 if card else 6)
+    else:
+        rows += [row_not_measured(fed, FED), row_not_measured(eager, OVER_EAGER)]
+    device = choose_device(cfg.MODEL.DEVICE)
+    print(
+        f"seconds a step; {device.device} ({device.reason}), {training_precision(True, device.device).dtype}; "
+        f"{processor()}, {torch.get_num_threads()} threads; torch {torch.__version__}, Python {platform.python_version()}\n"
+    )
+    show(rows, options.json)
+
+
+def trainer_of(cfg, classes, loader=None):
+    """Return a Trainer of our own step: channels_last, bf16 where the device has it, fused optimizer."""
+    device = choose_device(cfg.MODEL.DEVICE).device
+    precision = training_precision(True, device)
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    torch.manual_seed(0)
+    model = build_model(with_classes(cfg, classes)).to(device).train()
+    if cfg.MODEL.COMPILE:
+        shape = cfg.SOLVER.IMS_PER_BATCH, len(cfg.MODEL.PIXEL_MEAN), *cfg.INPUT.SIZE_TRAIN
+        compile_backbone(model, shape, device, precision, print)
+    loader = loader or SimpleNamespace(batches_per_epoch=1000, augmentation=None)
+    return Trainer(cfg, model, loader, device, precision, None, None)
+
+
+class PlainStep:
+    """The same network as everybody would write the loop: NCHW, an optimizer without fusion, losses read at every step."""
+
+    def __init__(self, cfg, classes, precision):
+        torch.manual_seed(0)
+        self.device, self.precision = choose_device(cfg.MODEL.DEVICE).device, precision
+        model = build_model(with_classes(cfg, classes)).to(self.device)
+        model.backbone.memory_format = torch.contiguous_format
+        self.model = model.to(memory_format=torch.contiguous_format).train()
+        self.optimizer = torch.optim.Adam(model.parameters(), cfg.SOLVER.BASE_LR, foreach=False, fused=False)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.dtype == torch.float16)
+
+    def __call__(self, images, targets):
+        with self.precision.autocast(self.device):
+            losses = self.model(images.to(self.device), targets.to(self.device))
+        self.optimizer.zero_grad()
+        self.scaler.scale(sum(losses.values())).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return [loss.item() for loss in losses.values()]
+
+
+def batch_of(cfg, device):
+    """Return (images, targets) of one random batch of whole identities on a device."""
+    size, group = cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_INSTANCE
+    images = torch.randint(0, 256, (size, 1, *cfg.INPUT.SIZE_TRAIN), dtype=torch.uint8)
+    return images.to(device), (torch.arange(size) // group).to(device)
+
+
+def against_plain_step(name, cfg, steps):
+    """Return the row of one step against the float32 NCHW one."""
+    ours = trainer_of(cfg, 1000)
+    plain = PlainStep(cfg, 1000, Precision(torch.float32, ""))
+    batch = batch_of(cfg, ours.device)
+    seconds = {}
+    for count in range(1 + steps):
+        if count == 1:
+            seconds.clear()  # the first step allocates and chooses algorithms
+        timed(seconds, "ours", lambda: ours.step(*batch))
+        timed(seconds, "plain", lambda: plain(*batch))
+    return row(name, seconds["ours"], seconds["plain"], SPEEDUP)
+
+
+def with_data(fed, eager, config, words, folder, options, steps):
+    """Return the rows of training from drawings on disk."""
+    sheets = [options.images.resolve() / name for name in find_drawings(options.images)] if options.images else []
+    root = folder / "drawings"
+    draw_test_set(root, DESIGNS[options.small], DRAWINGS[options.small] - DESIGNS[options.small], sheets)
+    data = ["DATASETS.ROOT", str(root / "patent_data"), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "()"]
+    words = [*words, *data, "OUTPUT_DIR", str(folder)]
+    if fastpatent(["data", "pack", "--config-file", str(config), *words]):
+        raise SystemExit("data pack failed")
+    cfg = load_config(config, words)
+    loader = build_train_loader(cfg)
+    trainer = trainer_of(cfg, loader.num_classes, loader)
+    feed = iter(DeviceFeed(loader, trainer.device))
+    resident = next(feed)
+    seconds = {}
+    repeats = range(3)
+    for _ in repeats:
+        timed(seconds, "resident", lambda: run(trainer.device, steps, lambda: trainer.step(*resident)))
+        timed(seconds, "fed", lambda: run(trainer.device, steps, lambda: trainer.step(*next(feed))))
+    card = trainer.device.type == "cuda"
+    decoding = load_config(
+        config, [*words, "DATASETS.PACKS", "", "INPUT.AUGMENT_ON", "workers", "DATALOADER.NUM_WORKERS", "8" if card else "1"]
+    )
+    plain_loader = build_train_loader(decoding)
+    plain = PlainStep(decoding, plain_loader.num_classes, Precision(torch.float16 if card else torch.float32, ""))
+    batches = iter(plain_loader)
+
+    def plain_step():
+        batch = next(batches)
+        plain(batch["images"], batch["targets"])
+
+    plain_step()
+    for _ in repeats:
+        timed(seconds, "plain", lambda: run(plain.device, steps, plain_step))
+    return [
+        row(fed, seconds["fed"] / steps, seconds["resident"] / steps, FED),
+        row(eager, seconds["fed"] / steps, seconds["plain"] / steps, OVER_EAGER),
+    ]
+
+
+def run(device, steps, step):
+    """Take some steps and wait for the last."""
+    for _ in range(steps):
+        step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()

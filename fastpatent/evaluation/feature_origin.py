@@ -1,0 +1,87 @@
+"""What decides the features of a test set: weights, configuration, drawings, device and software."""
+
+import hashlib
+import json
+import os
+
+import PIL
+import torch
+
+import fastpatent
+from fastpatent.config.ignored import is_ignored
+from fastpatent.config.keys import leaves
+
+BEYOND_MODEL = ("INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "TEST.FLIP.ENABLED", "TEST.PRECISION")
+# Keys of MODEL that have no part in evaluation, besides those of losses. The names of losses and classifiers are not among
+# them: a misspelt one keeps the network from being built, and that must be noticed.
+OF_TRAINING = {
+    "MODEL.COMPILE",
+    "MODEL.FREEZE_LAYERS",
+    "MODEL.BACKBONE.DROP_PATH_RATIO",
+    "MODEL.BACKBONE.PRETRAIN",
+    "MODEL.BACKBONE.PRETRAIN_PATH",
+    "MODEL.HEADS.NUM_CLASSES",
+    "MODEL.HEADS.NECK_FEAT",
+    "MODEL.HEADS.MARGIN",
+    "MODEL.HEADS.SCALE",
+}
+
+
+def feature_origin(cfg, splits, device):
+    """Return all that decides the features of splits.query + splits.gallery; features of equal origins are the same.
+
+    The weights are told by their bytes, wherever they lie; drawings by their paths below DATASETS.ROOT, in order, with size
+    and time of change. Batch size, worker processes and packs do not change a drawing's feature and are left out.
+
+    Args:
+        cfg: the configuration.
+        splits: Splits of the test set.
+        device: torch.device that extracts.
+
+    Returns:
+        dict of plain JSON values: weights, configuration, drawings, device, software.
+
+    Raises:
+        OSError: the weights or a drawing cannot be read.
+    """
+    with open(cfg.MODEL.WEIGHTS, "rb") as weights:
+        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    origin = {
+        "weights": digest,
+        "configuration": {key: value for key, value in leaves(cfg) if key in BEYOND_MODEL or _decides_network(key)},
+        "drawings": _state_of_drawings([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
+        "device": device.type,
+        "software": {"fastpatent": fastpatent.__version__, "torch": torch.__version__, "pillow": PIL.__version__},
+    }
+    return json.loads(json.dumps(origin))  # as a file gives it back: tuples are lists there
+
+
+def origin_key(origin):
+    """Return the SHA-256 of an origin, 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
+
+
+def differences(origin, other):
+    """Name the parts in which two origins differ; of the configuration, the keys."""
+    names = [name for name, value in origin.items() if other[name] != value]
+    if "configuration" in names:
+        keys = origin["configuration"].keys() | other["configuration"].keys()
+        keys = sorted(key for key in keys if origin["configuration"].get(key) != other["configuration"].get(key))
+        names[names.index("configuration")] = f"configuration ({', '.join(keys)})"
+    return names
+
+
+def _decides_network(key):
+    if not key.startswith("MODEL.") or key in ("MODEL.DEVICE", "MODEL.WEIGHTS") or key in OF_TRAINING or is_ignored(key):
+        return False
+    return not key.startswith("MODEL.LOSSES.") or key == "MODEL.LOSSES.NAME"
+
+
+def _state_of_drawings(samples, root):
+    prefix = os.path.join(os.path.abspath(root), "")
+    digest = hashlib.sha256()
+    for sample in samples:
+        state = os.stat(sample.path)
+        digest.update(os.fsencode(sample.path.removeprefix(prefix)))
+        digest.update(f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return {"count": len(samples), "sha256": digest.hexdigest()}
