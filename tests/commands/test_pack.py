@@ -123,12 +123,14 @@ def test_which_parts_are_used_at_which_size():
 
 
 STUCK = """
-import sys, time
+import signal, sys, time
 from functools import partial
 from fastpatent.commands import main, pack
 from fastpatent.data import workers
 from fastpatent.data.pack import write
 from fastpatent.data.source import DecodedDrawings
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would hand down that it is ignored
 
 class SlowDrawings(DecodedDrawings):
     def __call__(self, path):

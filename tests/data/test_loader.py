@@ -280,8 +280,10 @@ def test_a_killed_worker_is_said(patent_cfg, monkeypatch, fault, said):
 def test_ctrl_c_leaves_one_traceback(patent_root):
     """As a terminal does it: the signal goes to the main process and to its workers."""
     program = f"""
+import signal
 from fastpatent.config import get_cfg
 from fastpatent.data import loader
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would hand down that it is ignored
 loader.worker_count = lambda requested: (2, "test")
 cfg = get_cfg()
 cfg.DATASETS.ROOT, cfg.DATASETS.NAMES = {str(patent_root)!r}, ("Patent",)
