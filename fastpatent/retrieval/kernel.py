@@ -41,6 +41,10 @@ class CompiledKernel:
         """Return float32 NumPy [n]: scores[rows[i], columns[i]]."""
         return scores[rows, columns]
 
+    def copy(self, scores):
+        """Return scores that stay valid after the next product."""
+        return scores.copy()
+
     def product(self, outer, inner):
         """Return outer @ inner^T, float32 [rows, columns], of float32 [rows, dim] and [columns, dim].
 

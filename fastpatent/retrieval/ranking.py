@@ -32,9 +32,9 @@ class Ranking(NamedTuple):
 def rank(query, gallery, k=0, identities=None, metric="cosine", scale=1.0, bonus=None, device="cpu"):
     """Rank the whole gallery for every query.
 
-    Memory above the features: a tile of each side and of scores, 20 bytes a gallery row and 28 a relevant row of a query.
+    Memory above the features: a few tiles of each side and of scores, 20 bytes a gallery row and 28 a relevant row of a query.
     Queries and gallery rows are visited in groups of one identity: the scores of a query's relevant rows, which must be
-    known before closer rows can be counted, then lie in few tiles, and only those are computed twice.
+    known before closer rows can be counted, then lie in few tiles.
 
     Args:
         query: float [queries, dim].
@@ -95,9 +95,9 @@ class _Members:
                 raise DataError(f"{len(features)} {side} features came with {len(names)} identities")
         codes = {}
         distractor, unmatched = np.iinfo(np.int64).max - 1, np.iinfo(np.int64).max  # these groups come last
-        of_gallery = [distractor if name is None else codes.setdefault(name, len(codes)) for name in identities[1]]
-        of_query = [unmatched if name is None else codes.get(name, unmatched) for name in identities[0]]
-        of_gallery, of_query = np.array(of_gallery, np.int64), np.array(of_query, np.int64)
+        of_gallery = (distractor if name is None else codes.setdefault(name, len(codes)) for name in identities[1])
+        of_query = (unmatched if name is None else codes.get(name, unmatched) for name in identities[0])
+        of_gallery, of_query = np.fromiter(of_gallery, np.int64), np.fromiter(of_query, np.int64)
         self.query_order = np.argsort(of_query, kind="stable")
         self.gallery_order = np.argsort(of_gallery, kind="stable")
         grouped = of_gallery[self.gallery_order]
@@ -118,7 +118,7 @@ class _Members:
         of_tile = places // TILE
         for tile in np.unique(of_tile):
             inside = np.flatnonzero(of_tile == tile)
-            scores[inside] = tiles.kernel.pick(tiles.against(tile), owners[inside], places[inside] - tile * TILE)
+            scores[inside] = tiles.kernel.pick(tiles.against(tile, keep=True), owners[inside], places[inside] - tile * TILE)
         indices = self.gallery_order[places]
         closest_first = np.lexsort((indices, -scores, owners))
         offsets = np.concatenate([[0], np.cumsum(relevant)])

@@ -10,6 +10,7 @@ import numpy as np
 from fastpatent.retrieval.distance import inverse_norms, normalise, squared_norms
 
 TILE = 1024
+KEPT_TILES = 8  # scores that were looked at before they are counted are kept, up to so many tiles of them
 
 
 class Rows:
@@ -77,6 +78,7 @@ class ScoreTiles:
         """Make a tile of queries the one whose scores `against` returns; return their int64 indices."""
         rows = self.query.host_tile(number)
         self._outer = self.kernel.put(normalise(rows) if self.cosine else 2 * self.scale * rows)
+        self._kept = {}
         indices = self.query.indices(number)
         if self.bonus is not None:
             found = self.bonus[indices].tocoo()
@@ -86,8 +88,13 @@ class ScoreTiles:
             self._bonus = found.row[by_place], places[by_place], found.data[by_place], bounds
         return indices
 
-    def against(self, number):
-        """Return the scores of the queries with a tile of the gallery, float32 [TILE, TILE]; valid until the next call."""
+    def against(self, number, keep=False):
+        """Return the scores of the queries with a tile of the gallery, float32 [TILE, TILE]; valid until the next call.
+
+        `keep` says that they will be asked for again.
+        """
+        if number in self._kept:
+            return self._kept[number]
         scores = self.kernel.product(self._outer, self.gallery.tile(number))
         columns = self._columns[number * TILE : (number + 1) * TILE]
         if self.cosine:
@@ -99,4 +106,6 @@ class ScoreTiles:
             part = slice(bounds[number], bounds[number + 1])
             inside = self.kernel.put(rows[part].astype(np.int64)), self.kernel.put(places[part] - number * TILE)
             scores[inside] += self.kernel.put(values[part])
+        if keep and len(self._kept) < KEPT_TILES:
+            self._kept[number] = self.kernel.copy(scores)
         return scores

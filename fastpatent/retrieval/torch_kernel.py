@@ -43,6 +43,10 @@ class TorchKernel:
         """Return float32 NumPy [n]: scores[rows[i], columns[i]], of int64 NumPy indices."""
         return scores[self.put(rows), self.put(columns)].cpu().numpy()
 
+    def copy(self, scores):
+        """Return scores that stay valid after the next product: as they are."""
+        return scores
+
     def product(self, outer, inner):
         """Return outer @ inner^T, float32 [rows, columns]."""
         return outer @ inner.T
