@@ -34,9 +34,11 @@ from fastpatent.models import build_model
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FULL = CONFIGS / "patent" / "sbs_R101-ibn_patent_256.yml"
 SMALL = CONFIGS / "Base-scratch-R18.yml"
-RECIPE = "MODEL.BACKBONE.PRETRAIN False SOLVER.AMP.ENABLED True CUDNN_BENCHMARK True SOLVER.WARMUP_ITERS 1".split()
+RECIPE = "MODEL.BACKBONE.PRETRAIN False SOLVER.AMP.ENABLED True CUDNN_BENCHMARK True".split()
+RECIPE += "SOLVER.WARMUP_ITERS 1 SOLVER.FREEZE_ITERS 0".split()  # a step of a frozen network would be a third of the work
 SMALL_WORDS = "MODEL.DEVICE cpu INPUT.SIZE_TRAIN [64,64] SOLVER.IMS_PER_BATCH 32 DATALOADER.NUM_WORKERS 1".split()
 DESIGNS, DRAWINGS = {True: 40, False: 1600}, {True: 320, False: 12800}
+WARM_UP = 4  # steps: algorithms are chosen in the first, and the allocator learns which blocks to keep in the next
 SPEEDUP, FED, OVER_EAGER = 1 / 3.5, 1 / 0.95, 1 / 3
 
 
@@ -122,9 +124,9 @@ def against_plain_step(name, cfg, steps):
     plain = PlainStep(cfg, 1000, Precision(torch.float32, ""))
     batch = batch_of(cfg, ours.device)
     seconds = {}
-    for count in range(1 + steps):
-        if count == 1:
-            seconds.clear()  # the first step allocates and chooses algorithms
+    for count in range(WARM_UP + steps):
+        if count == WARM_UP:
+            seconds.clear()
         timed(seconds, "ours", lambda: ours.step(*batch))
         timed(seconds, "plain", lambda: plain(*batch))
     return row(name, seconds["ours"], seconds["plain"], SPEEDUP)

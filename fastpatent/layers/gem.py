@@ -4,14 +4,51 @@ import torch
 from torch import nn
 
 from fastpatent.layers import POOLING
-from fastpatent.layers.precision import at_least_float32, without_autocast
+from fastpatent.layers.precision import at_least_float32
+
+
+class _GeneralizedMean(torch.autograd.Function):
+    """f = (mean x^p)^(1/p) with the gradients df/dx = (x/f)^(p-1) / positions and df/dp = f/p mean((x/f)^p log(x/f)).
+
+    Written out, because autograd would keep some ten float32 copies of the feature map. On the processor drawings are
+    taken one by one, so that what a drawing needs stays in the cache.
+    """
+
+    @staticmethod
+    def forward(context, features, p, eps):
+        pooled = torch.cat([_pool(drawings, p, eps) for drawings in _parts(features)])
+        context.save_for_backward(features, p, pooled)
+        context.eps = eps
+        return pooled
+
+    @staticmethod
+    def backward(context, gradient):
+        features, p, pooled = context.saved_tensors
+        to_features, to_p = torch.empty_like(features), torch.zeros_like(p)
+        for part, into, mean, given in zip(*map(_parts, (features, to_features, pooled, gradient))):
+            ratio = at_least_float32(part).clamp(min=context.eps) / mean
+            logarithm = ratio.log()
+            weighted = (logarithm * (p - 1)).exp_() * (given / part[0, 0].numel())  # given * df/dx
+            into.copy_(torch.where(part >= context.eps, weighted, 0))
+            to_p += (weighted * ratio * logarithm * mean).sum() / p
+        return to_features, to_p, None
+
+
+def _parts(features):
+    """Split off what is computed at a time: a drawing on the processor, all at once on a card."""
+    return features.split(1 if features.device.type == "cpu" else len(features))
+
+
+def _pool(features, p, eps):
+    # The largest value of each channel is taken out before the power and multiplied back after it, which changes nothing
+    # but keeps float32 from overflowing for large p or large features.
+    features = at_least_float32(features).clamp(min=eps)
+    largest = features.amax(dim=(2, 3), keepdim=True)
+    return largest * (features / largest).pow_(p).mean(dim=(2, 3), keepdim=True).pow_(1 / p)
 
 
 def generalized_mean(features, p, eps=1e-6):
     """Return (mean over positions of max(features, eps)^p)^(1/p).
-
-    The largest value of each channel is taken out before the power and multiplied back after it, which changes nothing
-    but keeps float32 from overflowing for large p or large features.
 
     Args:
         features: float [batch, channels, height, width]; half precision is computed in float32.
@@ -21,11 +58,10 @@ def generalized_mean(features, p, eps=1e-6):
     Returns:
         float32 (float64 for float64) [batch, channels, 1, 1].
     """
-    with without_autocast(features):
-        features = at_least_float32(features).clamp(min=eps)
-        largest = features.detach().amax(dim=(2, 3), keepdim=True)
-        mean = (features / largest).pow(p).mean(dim=(2, 3), keepdim=True)
-        return largest * mean.pow(1 / p)
+    if not torch.is_tensor(p):
+        wide = torch.float64 if features.dtype == torch.float64 else torch.float32
+        p = torch.full((1,), p, dtype=wide, device=features.device)
+    return _GeneralizedMean.apply(features, p, eps)
 
 
 @POOLING.register

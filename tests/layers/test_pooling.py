@@ -66,6 +66,25 @@ def test_gradients_of_the_generalised_mean(p):
     assert torch.autograd.gradcheck(generalized_mean, (features[:1, :3], p))
 
 
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, 1e-9), (torch.float32, 1e-4), (torch.bfloat16, 0.01)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("p", [0.7, 1.0, 3.0])
+def test_gradients_are_those_of_the_formula_below_the_floor_too(dtype, tolerance, layout, p):
+    features = feature_maps().sub(0.5).to(dtype).contiguous(memory_format=layout).requires_grad_()
+    assert (features < 0.3).any() and (features > 0.3).any()
+    learned = torch.tensor([p], requires_grad=True)
+    weights = torch.randn(3, 10, dtype=torch.float64)
+    pooled = generalized_mean(features, learned, eps=0.3)
+    (pooled.flatten(1) * weights).sum().backward()
+    truth, exponent = features.detach().double().requires_grad_(), torch.tensor([p], dtype=torch.float64, requires_grad=True)
+    expected = (truth.clamp(min=0.3) ** exponent).mean((2, 3)) ** (1 / exponent)
+    (expected * weights).sum().backward()
+    torch.testing.assert_close(pooled.flatten(1).double(), expected, rtol=1e-5, atol=0)
+    assert features.grad.dtype == dtype
+    torch.testing.assert_close(features.grad.double(), truth.grad, rtol=tolerance, atol=1e-6)
+    torch.testing.assert_close(learned.grad.double(), exponent.grad, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("scale", [1e-3, 1e4, 1e12])
 @pytest.mark.parametrize("p", [3.0, 60.0])
 def test_the_generalised_mean_neither_overflows_nor_vanishes(scale, p):
