@@ -32,7 +32,7 @@ class Ranking(NamedTuple):
 def rank(query, gallery, k=0, identities=None, metric="cosine", scale=1.0, bonus=None, device="cpu"):
     """Rank the whole gallery for every query.
 
-    Memory above the features: some tiles of each side and of scores, 20 bytes a gallery row and 28 a relevant row of a query.
+    Memory above the features: some tiles of each side and of scores, 20 bytes a gallery row, 28 a relevant row of a query.
     Queries and gallery rows are visited in groups of one identity: the scores of a query's relevant rows, which must be
     known before closer rows can be counted, then lie in few tiles.
 
