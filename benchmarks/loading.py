@@ -13,7 +13,6 @@ the same size. --multiview: drawings of 384 px, by default ../shared/multiview. 
 """
 
 import argparse
-import json
 import os
 import platform
 import sys
@@ -25,7 +24,7 @@ import PIL
 import torch
 from drawings import draw_test_set
 from environment import processor
-from tabulate import tabulate
+from table import faster, row, show
 
 from fastpatent.config import get_cfg
 from fastpatent.data.loader import build_test_loader
@@ -65,10 +64,7 @@ def main():
             rows += measure(name, options.multiview, views, Path(scratch) / "views", None)[0]
     print(f"one core of {machine}; torch {torch.__version__}, Pillow {PIL.__version__}, Python {platform.python_version()}")
     print(f"command: python {' '.join(sys.argv)}")
-    answers = {True: "yes", False: "no", None: "no target"}
-    print(tabulate([[*row.values()][:5] + [answers[row["met"]]] for row in rows], headers=list(rows[0]), floatfmt=".3g"))
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    show(rows, options.json)
 
 
 def hold_to_one_core():
@@ -92,7 +88,7 @@ def spread(paths, most):
 
 
 def measure(name, root, paths, packs, target):
-    """Return ([the table's row, images/s], bytes that the pack takes for a drawing)."""
+    """Return ([the table's row], bytes that the pack takes for a drawing)."""
     cfg = get_cfg()
     cfg.INPUT.SIZE_TEST, cfg.DATALOADER.NUM_WORKERS, cfg.MODEL.DEVICE = [PIXELS, PIXELS], 0, "cpu"
     cfg.DATASETS.ROOT, cfg.DATASETS.PACKS = str(root), str(packs)
@@ -112,11 +108,9 @@ def measure(name, root, paths, packs, target):
     for _ in range(TURNS):
         seconds["packed"].append(seconds_a_pass(packed, PASSES))
         seconds["decoded"].append(seconds_a_pass(decoded, 1))
-    ours, theirs = (len(samples) / min(seconds[side]) for side in ("packed", "decoded"))
-    ratio = ours / theirs
-    met = None if target is None else ratio >= target
-    row = {"name": f"images/s a core, {name}", "ours": ours, "theirs": theirs, "ratio": ratio, "target": target, "met": met}
-    return [row], sum(path.stat().st_size for path in Path(folder).iterdir()) / len(samples)
+    ours, theirs = (1e3 * min(seconds[side]) / len(samples) for side in ("packed", "decoded"))
+    size_on_disk = sum(path.stat().st_size for path in Path(folder).iterdir())
+    return [faster(f"ms of a core a drawing, {name}", ours, theirs, target)], size_on_disk / len(samples)
 
 
 def seconds_a_pass(loader, passes):
@@ -132,7 +126,7 @@ def gigabytes(bytes_each):
     """Return the row of the size that a large pack takes, by what a drawing of the small one takes."""
     ours = LARGE * bytes_each / 1e9
     name = f"GB of a pack of {LARGE:,} drawings at {PIXELS} px / {LIMIT:.0f} GB"
-    return {"name": name, "ours": ours, "theirs": LIMIT, "ratio": ours / LIMIT, "target": 1.0, "met": ours < LIMIT}
+    return row(name, ours, LIMIT, 1.0)
 
 
 if __name__ == "__main__":

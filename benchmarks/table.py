@@ -18,20 +18,34 @@ def timed(seconds, name, work):
 
 def row(name, ours, theirs, target):
     """Return one row; its target, if it has one, is met where ours / theirs is at most `target`."""
-    ratio = ours / theirs
-    met = None if target is None else ratio <= target
-    return {"name": name, "ours": ours, "theirs": theirs, "ratio": ratio, "target": target, "met": met}
+    met = None if target is None else ours / theirs <= target
+    return _row(name, ours, theirs, ours / theirs, target, met, "<=")
 
 
-def row_not_measured(name, target):
+def faster(name, ours, theirs, target):
+    """Return one row of two durations; its target, if it has one, is met where theirs / ours is at least `target`."""
+    met = None if target is None else theirs / ours >= target
+    return _row(name, ours, theirs, theirs / ours, target, met, ">=")
+
+
+def not_measured(name, target, sense=">="):
     """Return the row of something that this machine cannot measure."""
-    return {"name": name, "ours": None, "theirs": None, "ratio": None, "target": target, "met": NOT_MEASURED}
+    return _row(name, None, None, None, target, NOT_MEASURED, sense)
+
+
+def _row(name, ours, theirs, ratio, target, met, sense):
+    return {"name": name, "ours": ours, "theirs": theirs, "ratio": ratio, "target": target, "met": met, "sense": sense}
 
 
 def show(rows, json_file=None):
     """Print the rows as a table, and write them to a file as JSON where one is given."""
     words = {True: "yes", False: "no", None: "-"}
-    table = [[*line.values()][:5] + [words.get(line["met"], line["met"])] for line in rows]
-    print(tabulate(table, list(rows[0]), floatfmt=".3g", missingval="-"))
+    table = []
+    for line in rows:
+        target = "-" if line["target"] is None else f"{line['sense']} {line['target']:.3g}"
+        table.append(
+            [line[key] for key in ("name", "ours", "theirs", "ratio")] + [target, words.get(line["met"], line["met"])]
+        )
+    print(tabulate(table, ["name", "ours", "theirs", "ratio", "target", "met"], floatfmt=".3g", missingval="-"))
     if json_file:
         json_file.write_text(json.dumps(rows, indent=1) + "\n")

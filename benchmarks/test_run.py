@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from drawings import draw_test_set
 from environment import processor
-from table import row, row_not_measured, show, timed
+from table import not_measured, row, show, timed
 from tabulate import tabulate
 
 from fastpatent.commands import main as fastpatent
@@ -76,7 +76,7 @@ def main():
         with contextlib.chdir(scratch):  # where result.npy and the runs go
             rows, stages = measure(size, [*words, "MODEL.WEIGHTS", "random.pth"], full)
     if not full and not options.small:
-        rows.insert(0, row_not_measured(whole_test(FULL, "decoded"), TARGET / REPORTED))
+        rows.insert(0, not_measured(whole_test(FULL, "decoded"), TARGET / REPORTED))
     show_stages(size, load_config(size["config"], words), stages)
     show(rows, options.json)
 
