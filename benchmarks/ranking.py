@@ -102,12 +102,15 @@ def rank_everything(seconds, peaks, query, gallery, identities, device):
 
 
 def clusters(queries, gallery, dim, identities):
-    """Return (query, gallery, query identities, gallery identities): noise around one random centre an identity."""
+    """Return (query, gallery, query identities, gallery identities): noise around one random centre an identity.
+
+    Rows of one identity stand together, as the drawings of a patent do in the lists.
+    """
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((identities, dim), dtype=np.float32)
     sides = []
     for count in (queries, gallery):
-        labels = rng.integers(0, identities, count)
+        labels = np.sort(rng.integers(0, identities, count))
         features = rng.standard_normal((count, dim), dtype=np.float32)
         features *= 4
         features += centres[labels]

@@ -5,7 +5,7 @@ import numpy as np
 from fastpatent.errors import DataError, nearest
 
 METRICS = ("cosine", "euclidean")
-CHECKED_ROWS = 4096
+BLOCK_ROWS = 4096  # looked at together, so that temporary arrays stay small
 
 
 def as_features(features, name="features"):
@@ -17,9 +17,9 @@ def as_features(features, name="features"):
     features = np.ascontiguousarray(features, dtype=np.float32)
     if features.ndim != 2:
         raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
-    for start in range(0, len(features), CHECKED_ROWS):
+    for start in range(0, len(features), BLOCK_ROWS):
         # A float64 sum of float32 values cannot overflow, so it is finite exactly where the whole row is.
-        finite = np.isfinite(features[start : start + CHECKED_ROWS].sum(axis=1, dtype=np.float64))
+        finite = np.isfinite(features[start : start + BLOCK_ROWS].sum(axis=1, dtype=np.float64))
         if not finite.all():
             raise DataError(f"row {start + int(np.argmin(finite))} of the {name} holds NaN or infinity")
     return features
@@ -46,9 +46,12 @@ def squared_norms(features):
 
 def inverse_norms(features):
     """Return float32 [rows]: 1 / norm of each row, and 0 for a zero row so that it is at cosine 0 from everything."""
-    norms = np.sqrt(squared_norms(features))
-    usable = norms > np.finfo(np.float32).tiny
-    return np.divide(1.0, norms, out=np.zeros_like(norms), where=usable).astype(np.float32)
+    inverse = np.zeros(len(features), np.float32)
+    for start in range(0, len(features), BLOCK_ROWS):
+        norms = np.sqrt(squared_norms(features[start : start + BLOCK_ROWS]))
+        usable = norms > np.finfo(np.float32).tiny
+        inverse[start : start + BLOCK_ROWS] = np.divide(1.0, norms, out=np.zeros_like(norms), where=usable)
+    return inverse
 
 
 def normalise(features):

@@ -81,12 +81,12 @@ class _Members:
     """Which gallery rows are relevant to which query, and the orders in which equal identities stand together.
 
     Attributes:
-        query_order, gallery_order: int64, grouped by identity, groups in the order of their first gallery row.
+        query_order, gallery_order: int64 and int32, grouped by identity, groups in the order of their first gallery row.
         relevant: int64 [queries], how many gallery rows are relevant.
     """
 
     def __init__(self, query, gallery, identities):
-        self.query_order, self.gallery_order = np.arange(len(query)), np.arange(len(gallery))
+        self.query_order, self.gallery_order = np.arange(len(query)), np.arange(len(gallery), dtype=np.int32)
         self.relevant = np.zeros(len(query), np.int64)
         if identities is None:
             return
@@ -94,15 +94,16 @@ class _Members:
             if len(features) != len(names):
                 raise DataError(f"{len(features)} {side} features came with {len(names)} identities")
         codes = {}
-        distractor, unmatched = np.iinfo(np.int64).max - 1, np.iinfo(np.int64).max  # these groups come last
+        distractor, unmatched = np.iinfo(np.int32).max - 1, np.iinfo(np.int32).max  # these groups come last
         of_gallery = (distractor if name is None else codes.setdefault(name, len(codes)) for name in identities[1])
         of_query = (unmatched if name is None else codes.get(name, unmatched) for name in identities[0])
-        of_gallery, of_query = np.fromiter(of_gallery, np.int64), np.fromiter(of_query, np.int64)
-        self.query_order = np.argsort(of_query, kind="stable")
-        self.gallery_order = np.argsort(of_gallery, kind="stable")
-        grouped = of_gallery[self.gallery_order]
-        self._first = np.searchsorted(grouped, of_query)
-        self.relevant = np.searchsorted(grouped, of_query, side="right") - self._first
+        of_gallery, of_query = np.fromiter(of_gallery, np.int32, len(gallery)), np.fromiter(of_query, np.int32, len(query))
+        if (of_query[1:] < of_query[:-1]).any():
+            self.query_order = np.argsort(of_query, kind="stable")
+        if (of_gallery[1:] < of_gallery[:-1]).any():  # in most lists drawings of one identity stand together already
+            self.gallery_order = np.argsort(of_gallery, kind="stable").astype(np.int32)
+        self._first = np.searchsorted(of_gallery, of_query, sorter=self.gallery_order)
+        self.relevant = np.searchsorted(of_gallery, of_query, side="right", sorter=self.gallery_order) - self._first
         self._offsets = np.cumsum(self.relevant) - self.relevant
 
     def places(self, rows):
@@ -119,7 +120,7 @@ class _Members:
         for tile in np.unique(of_tile):
             inside = np.flatnonzero(of_tile == tile)
             scores[inside] = tiles.kernel.pick(tiles.against(tile, keep=True), owners[inside], places[inside] - tile * TILE)
-        indices = self.gallery_order[places]
+        indices = self.gallery_order[places].astype(np.int64)
         closest_first = np.lexsort((indices, -scores, owners))
         offsets = np.concatenate([[0], np.cumsum(relevant)])
         return tiles.kernel.counter(scores[closest_first], indices[closest_first], offsets)

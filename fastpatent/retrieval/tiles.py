@@ -19,7 +19,7 @@ class Rows:
     Args:
         features: float32 [rows, dim].
         kernel: where tiles are put; it keeps them there if there is room.
-        order: int64 [rows], which row comes where; None leaves them as they are.
+        order: int [rows], which row comes where; None leaves them as they are.
     """
 
     def __init__(self, features, kernel, order=None):
@@ -30,7 +30,7 @@ class Rows:
 
     def indices(self, number):
         """Return int64 [up to TILE]: the rows of `features` that a tile holds."""
-        return self.order[number * TILE : (number + 1) * TILE]
+        return self.order[number * TILE : (number + 1) * TILE].astype(np.int64)
 
     def tile(self, number):
         """Return float32 [TILE, dim] where the kernel computes; rows beyond the last are zero."""
@@ -57,7 +57,7 @@ class ScoreTiles:
     Args:
         query: float32 [queries, dim].
         gallery: Rows.
-        query_order: int64 [queries], which query comes where.
+        query_order: int [queries], which query comes where.
         metric: "cosine" or "euclidean".
         scale: float.
         bonus: scipy.sparse CSR float32 [queries, gallery] or None.
