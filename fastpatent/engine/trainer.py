@@ -122,7 +122,7 @@ class Trainer:
     def step(self, images, targets):
         """Take one optimizer step on a batch; return the learning rate it was taken at.
 
-        Nothing in it waits for the device, but for float16 on a card, where the scaler looks for overflow.
+        Nothing in it waits for the device, but an optimizer that is not fused with float16: it looks for overflow.
 
         Args:
             images: uint8 [batch, 1, height, width] on the device.

@@ -9,7 +9,7 @@ from libc.stdlib cimport calloc, free, malloc
 
 cdef extern from *:
     """
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
+    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
     #define WIDE __attribute__((target_clones("avx512f", "avx2", "default")))  /* the widest vectors of the processor */
     #else
     #define WIDE
