@@ -95,7 +95,7 @@ def test_closer_rows_are_those_of_a_stable_sort(rng, scores, make, relevant):
 def test_threads_share_the_rows_out(rng, threads, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     scores = rng.choice(FEW_VALUES, (ROWS, COLUMNS)).astype(np.float32)
-    top = choose_kernel().top(ROWS, 9)
+    top = compiled().top(ROWS, 9)
     top.update(scores, np.arange(COLUMNS))
     np.testing.assert_array_equal(top.result()[0], np.argsort(-scores, axis=1, kind="stable")[:, :9])
 
