@@ -17,18 +17,18 @@ class LossMeter:
 
     def __init__(self, device):
         self.device = device
-        self._sums, self._steps = defaultdict(float), 0
+        self._sums, self._count = defaultdict(float), 0
         self._sent = []
 
     def add(self, losses):
-        """Add one step's losses, a dict of scalar tensors."""
+        """Add the losses of a batch, or of each of its equal parts: a dict of scalar tensors."""
         for name, value in losses.items():
             self._sums[name] = self._sums[name] + value.detach()
-        self._steps += 1
+        self._count += 1
 
     def send(self, note):
         """Start fetching the means since the last call, over all processes; `note` comes back with them."""
-        means = torch.stack(list(self._sums.values())) / self._steps
+        means = torch.stack(list(self._sums.values())) / self._count
         if world_size() > 1:
             dist.all_reduce(means)
             means /= world_size()
@@ -39,7 +39,7 @@ class LossMeter:
             event.record()
         self._sent.append((note, list(self._sums), means, event))
         self._sums.clear()
-        self._steps = 0
+        self._count = 0
 
     def arrived(self, wait=False):
         """Return [(note, {name: mean})] of what has arrived since the last call; all that was sent, where `wait` says so."""

@@ -132,22 +132,19 @@ class Trainer:
             self._parallel = self._wrap()
         rate = self.schedule.apply(self.optimizer, self.position.iteration)
         self.optimizer.zero_grad(set_to_none=True)
-        added = {}
         for part, inputs in enumerate(zip(images.chunk(self.parts), targets.chunk(self.parts)), start=1):
             alone = distributed.world_size() > 1 and part < self.parts  # gradients are exchanged once, with the last part
             with self._parallel.no_sync() if alone else nullcontext():
                 with self.precision.autocast(self.device):
-                    losses = {name: value / self.parts for name, value in self._parallel(*inputs).items()}
-                losses["total"] = sum(losses.values())
-                self.scaler.scale(losses["total"]).backward()
-            for name, value in losses.items():
-                added[name] = added.get(name, 0) + value.detach()
+                    losses = self._parallel(*inputs)
+                total = sum(losses.values())
+                self.scaler.scale(total / self.parts).backward()
+            self._meter.add({"total": total, **losses})
         if self.clip:
             self.scaler.unscale_(self.optimizer)
             self.clip([p for p in self.model.parameters() if p.grad is not None])
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self._meter.add(added)
         self.position.iteration += 1
         return rate
 
