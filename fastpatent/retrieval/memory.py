@@ -26,9 +26,9 @@ def free_bytes(device="cpu"):
     return min([UNKNOWN if available is None else available * 1024, *_left_in_cgroups()])
 
 
-def block_bytes(device="cpu", most=MOST):
-    """Return the bytes one block of a computation may take: a quarter of what is free, and at most `most`."""
-    return min(most, free_bytes(device) // SHARE)
+def block_bytes():
+    """Return the bytes one block of a computation on the CPU may take: a quarter of what is free, and at most MOST."""
+    return min(MOST, free_bytes() // SHARE)
 
 
 def _left_in_cgroups():

@@ -6,6 +6,8 @@ So equal scores go to the lower index here too, whatever order a card computes i
 
 import torch
 
+from fastpatent.retrieval.memory import free_bytes
+
 LOWEST = -(2**63)
 HIGHEST = 2**63 - 1
 INDEX_BITS = 0xFFFFFFFF
@@ -37,7 +39,7 @@ class TorchKernel:
 
     def has_room(self, size):
         """Tell whether `size` bytes of tiles fit into half of the card's free memory."""
-        return self.device.type == "cuda" and size < torch.cuda.mem_get_info(self.device)[0] / 2
+        return self.device.type == "cuda" and size < free_bytes(self.device) / 2
 
     def pick(self, scores, rows, columns):
         """Return float32 NumPy [n]: scores[rows[i], columns[i]], of int64 NumPy indices."""
