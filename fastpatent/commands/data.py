@@ -1,7 +1,5 @@
 """`fastpatent data`: look after the drawings of a configuration's data sets."""
 
-import os
-
 from rich.table import Table
 
 from fastpatent.commands.options import config_parser, load_from
@@ -12,13 +10,13 @@ from fastpatent.data.samples import PARTS
 from fastpatent.data.workers import worker_count
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
+from fastpatent.report.examples import example_lines
 
 USAGE = """usage: fastpatent data check --config-file F KEY VALUE...
        fastpatent data pack --config-file F KEY VALUE...
 
   check    missing, unreadable, duplicate, leaked and unmatched drawings
   pack     decode and resize every drawing once, for all later runs; verify and repair what is packed"""
-EXAMPLES = 3
 
 
 def main(argv=None):
@@ -43,8 +41,8 @@ def check(argv):
     with ProgressLine("reading", count, log) as line:
         report = check_dataset(sets, workers, lambda done, _: line.update(done))
     log.say(findings_table(report))
-    for line in example_lines(report, cfg.DATASETS.ROOT):
-        log.say(line)
+    for finding in report.findings:
+        log.say(*example_lines(finding.name, finding.cases, cfg.DATASETS.ROOT))
     log.say("something here would break a run" if report.breaks else "nothing here would break a run")
     return int(report.breaks)
 
@@ -59,17 +57,6 @@ def findings_table(report):
         verdict = ("breaks a run" if finding.breaks else "warning") if finding.cases else "ok"
         table.add_row(finding.name, str(len(finding.cases)), verdict)
     return table
-
-
-def example_lines(report, root):
-    """Return the first cases of every finding as lines of text; paths below `root` are cut to it."""
-    prefix = os.path.abspath(root) + os.sep
-    lines = []
-    for finding in report.findings:
-        lines += [f"{finding.name}: {case.replace(prefix, '')}" for case in finding.cases[:EXAMPLES]]
-        if len(finding.cases) > EXAMPLES:
-            lines.append(f"{finding.name}: and {len(finding.cases) - EXAMPLES} more")
-    return lines
 
 
 def _used_sets(cfg):

@@ -1,7 +1,5 @@
 """`fastpatent data pack`: decode every drawing of a configuration once, for all later runs."""
 
-import os
-
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.pack.write import write_pack
@@ -12,8 +10,7 @@ from fastpatent.data.workers import worker_count
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
 from fastpatent.errors import ConfigError, DataError
-
-EXAMPLES = 3
+from fastpatent.report.examples import example_lines
 
 
 def pack(argv):
@@ -71,11 +68,7 @@ def _say(report, folder, size, root, log):
     """Print what was done to one pack, and what could not be."""
     for sentence in report.replaced:
         log.say(f"removed: {sentence}")
-    prefix = os.path.abspath(root) + os.sep
-    for sentence in report.unreadable[:EXAMPLES]:
-        log.say(f"unreadable drawing: {sentence.replace(prefix, '')}")
-    if len(report.unreadable) > EXAMPLES:
-        log.say(f"unreadable drawing: and {len(report.unreadable) - EXAMPLES} more")
+    log.say(*example_lines("unreadable drawing", report.unreadable, root))
     done = f"{report.kept} kept, {report.repaired} repaired, {report.added} added"
     if report.unreadable:
         done += f", {len(report.unreadable)} unreadable"
