@@ -29,7 +29,7 @@ from fastpatent.data.loader import build_train_loader
 from fastpatent.data.samples import find_drawings
 from fastpatent.engine.compiling import compile_backbone
 from fastpatent.engine.device import Precision, choose_device, training_precision
-from fastpatent.engine.feed import DeviceFeed
+from fastpatent.engine.feed import Batch, DeviceFeed
 from fastpatent.engine.trainer import Trainer
 from fastpatent.models import build_model
 
@@ -114,10 +114,11 @@ class PlainStep:
 
 
 def batch_of(cfg, device):
-    """Return (images, targets) of one random batch of whole identities on a device."""
+    """Return one random Batch of whole identities on a device."""
     size, group = cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_INSTANCE
     images = torch.randint(0, 256, (size, 1, *cfg.INPUT.SIZE_TRAIN), dtype=torch.uint8)
-    return images.to(device), (torch.arange(size) // group).to(device)
+    targets = torch.arange(size) // group
+    return Batch(images.to(device), targets.to(device), torch.zeros_like(targets, device=device), torch.arange(size))
 
 
 def against_plain_step(name, cfg, steps):
@@ -129,8 +130,8 @@ def against_plain_step(name, cfg, steps):
     for count in range(WARM_UP + steps):
         if count == WARM_UP:
             seconds.clear()
-        timed(seconds, "ours", lambda: ours.step(*batch))
-        timed(seconds, "plain", lambda: plain(*batch))
+        timed(seconds, "ours", lambda: ours.step(batch))
+        timed(seconds, "plain", lambda: plain(batch.images, batch.targets))
     return faster(name, seconds["ours"], seconds["plain"], SPEEDUP)
 
 
@@ -152,8 +153,8 @@ def with_data(fed, eager, config, words, folder, options, steps):
     seconds = {}
     repeats = range(3)
     for _ in repeats:
-        timed(seconds, "resident", lambda: run(trainer.device, steps, lambda: trainer.step(*resident)))
-        timed(seconds, "fed", lambda: run(trainer.device, steps, lambda: trainer.step(*next(feed))))
+        timed(seconds, "resident", lambda: run(trainer.device, steps, lambda: trainer.step(resident)))
+        timed(seconds, "fed", lambda: run(trainer.device, steps, lambda: trainer.step(next(feed))))
     card = trainer.device.type == "cuda"
     decoding = load_config(
         config, [*words, "DATASETS.PACKS", "", "INPUT.AUGMENT_ON", "workers", "DATALOADER.NUM_WORKERS", "8" if card else "1"]

@@ -13,6 +13,14 @@ def broken_rules(cfg):
             value = value[name]
         if not test(value):
             yield key, f"must be {requirement}, got {value!r}"
+    if cfg.INPUT.FIT != "paper" and not cfg.INPUT.KEEP_ASPECT:
+        yield "INPUT.FIT", f"is {cfg.INPUT.FIT}, which needs INPUT.KEEP_ASPECT True"
+    ensemble = cfg.TEST.ENSEMBLE
+    if ensemble.WEIGHTS and len(ensemble.WEIGHTS) != len(ensemble.CONFIGS):
+        found = f"{len(ensemble.WEIGHTS)} weights for {len(ensemble.CONFIGS)} networks"
+        yield "TEST.ENSEMBLE.WEIGHTS", f"must be as many as TEST.ENSEMBLE.CONFIGS, or none: {found}"
+    if not all(map(_above_zero, ensemble.WEIGHTS)):
+        yield "TEST.ENSEMBLE.WEIGHTS", f"must be above 0, got {list(ensemble.WEIGHTS)!r}"
     if len(cfg.MODEL.PIXEL_MEAN) != len(cfg.MODEL.PIXEL_STD):
         lengths = f"{len(cfg.MODEL.PIXEL_MEAN)} and {len(cfg.MODEL.PIXEL_STD)}"
         for key in ("MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"):
@@ -40,6 +48,8 @@ FRACTION = ((lambda value: 0 <= value <= 1), "between 0 and 1")
 SIZE = ((lambda value: len(value) == 2 and min(value) > 0), "two sizes above 0, [height, width]")
 CHANNELS = ((lambda value: len(value) in (1, 3) and all(map(math.isfinite, value))), "one number, or three")
 
+AREA = ((lambda value: _is_range(value) and value[1] <= 1), "two fractions of the area, [smallest, largest]")
+
 RULES = {
     "SEED": _at_least(0),
     "MODEL.FREEZE_LAYERS": ((lambda value: all(isinstance(name, str) for name in value)), "names of parts of the network"),
@@ -51,23 +61,32 @@ RULES = {
     "MODEL.HEADS.EMBEDDING_DIM": _at_least(0),
     "MODEL.HEADS.NECK_FEAT": _one_of("before", "after"),
     "MODEL.HEADS.SCALE": POSITIVE,
+    "MODEL.HEADS.DROPOUT": ((lambda value: 0 <= value < 1), "at least 0 and below 1"),
+    "MODEL.HEADS.SUB_CENTERS": _at_least(1),
+    "MODEL.HEADS.SAMPLED_CLASSES": _at_least(0),
+    "MODEL.TOWER_WEIGHTS": ((lambda value: len(value) == 2), "two paths, for drawings and for photographs"),
+    "MODEL.LOSSES.FL.ALPHA": POSITIVE,
+    "MODEL.LOSSES.FL.GAMMA": _at_least(0),
+    "MODEL.LOSSES.MINED.MARGIN": _at_least(0),
+    "MODEL.LOSSES.XBM.SIZE": _at_least(1),
+    "MODEL.LOSSES.XBM.START_ITER": _at_least(0),
     "MODEL.LOSSES.CE.EPSILON": ((lambda value: 0 <= value < 1 or value == -1), "at least 0 and below 1, or -1 (adaptive)"),
     "MODEL.LOSSES.TRI.MARGIN": _at_least(0),
     "MODEL.LOSSES.CIRCLE.GAMMA": POSITIVE,
     "MODEL.LOSSES.COSFACE.GAMMA": POSITIVE,
-    **{f"MODEL.LOSSES.{name}.SCALE": _at_least(0) for name in ("CE", "TRI", "CIRCLE", "COSFACE")},
+    **{f"MODEL.LOSSES.{name}.SCALE": _at_least(0) for name in ("CE", "FL", "TRI", "CIRCLE", "COSFACE", "MINED")},
     "INPUT.SIZE_TRAIN": SIZE,
     "INPUT.SIZE_TEST": SIZE,
+    "INPUT.FIT": _one_of("paper", "crop", "shorter", "native"),
     "INPUT.CROP.SIZE": SIZE,
-    "INPUT.CROP.SCALE": (
-        (lambda value: _is_range(value) and value[1] <= 1),
-        "two fractions of the area, [smallest, largest]",
-    ),
+    "INPUT.CROP.SCALE": AREA,
+    "INPUT.REA.AREA": AREA,
+    "INPUT.ROTATE.DEGREES": ((lambda value: 0 <= value <= 180), "between 0 and 180"),
     "INPUT.CROP.RATIO": (_is_range, "two ratios above 0, [smallest, largest]"),
     "INPUT.PADDING.MODE": _one_of("constant", "edge", "reflect", "symmetric"),
     "INPUT.PADDING.SIZE": _at_least(0),
     "INPUT.PADDING.VALUE": ((lambda value: 0 <= value <= 255), "between 0 (black) and 255 (white)"),
-    **{f"INPUT.{name}.PROB": FRACTION for name in ("FLIP", "CJ", "AUTOAUG", "AUGMIX", "REA", "BLUR")},
+    **{f"INPUT.{name}.PROB": FRACTION for name in ("FLIP", "CJ", "AUTOAUG", "AUGMIX", "REA", "BLUR", "ROTATE")},
     "INPUT.CJ.BRIGHTNESS": _at_least(0),
     "INPUT.CJ.CONTRAST": _at_least(0),
     "INPUT.REA.VALUE": CHANNELS,
@@ -76,10 +95,14 @@ RULES = {
     "DATASETS.DRAWINGS.VAL_FRACTION": ((lambda value: 0 < value < 1), "above 0 and below 1"),
     "DATALOADER.NUM_INSTANCE": _at_least(1),
     "DATALOADER.NUM_WORKERS": _at_least(0),
+    **{f"DATALOADER.MINING.{name}": _at_least(1) for name in ("QUERIES", "POOL", "NEGATIVES")},
     "SOLVER.MAX_EPOCH": _at_least(1),
     "SOLVER.BASE_LR": POSITIVE,
     "SOLVER.HEADS_LR_FACTOR": _at_least(0),
     "SOLVER.BIAS_LR_FACTOR": _at_least(0),
+    "SOLVER.CLASSIFIER_LR_FACTOR": _at_least(0),
+    "SOLVER.LAYER_DECAY": ((lambda value: 0 < value <= 1), "above 0 and at most 1"),
+    "SOLVER.EMA.DECAY": ((lambda value: 0 <= value < 1), "at least 0 and below 1"),
     "SOLVER.MOMENTUM": ((lambda value: 0 <= value < 1), "at least 0 and below 1"),
     "SOLVER.WEIGHT_DECAY": _at_least(0),
     "SOLVER.WEIGHT_DECAY_NORM": _at_least(0),
@@ -104,6 +127,9 @@ RULES = {
     "TEST.IMS_PER_BATCH": _at_least(1),
     "TEST.PRECISION": _one_of("fp32", "bf16", "fp16"),
     "TEST.METRIC": _one_of("cosine", "euclidean"),
+    "TEST.SCALES": ((lambda value: len(value) > 0 and all(map(_above_zero, value))), "sizes above 0, 1.0 the drawing's own"),
+    "TEST.WHITENING.DIM": _at_least(0),
+    "TEST.WHITENING.DRAWINGS": _at_least(2),
     "TEST.AQE.ALPHA": _at_least(0),
     "TEST.AQE.QE_TIME": _at_least(1),
     "TEST.AQE.QE_K": _at_least(1),

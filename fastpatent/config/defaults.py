@@ -20,6 +20,7 @@ _C.MODEL.META_ARCHITECTURE = "Baseline"
 _C.MODEL.FREEZE_LAYERS = []
 _C.MODEL.QUEUE_SIZE = 8192
 _C.MODEL.WEIGHTS = ""
+_C.MODEL.TOWER_WEIGHTS = ["", ""]  # ours: files that the towers for drawings and for photographs of TwoBranch start from
 _C.MODEL.COMPILE = False  # ours: torch.compile the backbone; where that fails, the run says so and goes on without
 _C.MODEL.PIXEL_MEAN = list(IMAGENET_MEAN)  # as many channels as the network takes: one value, or three
 _C.MODEL.PIXEL_STD = list(IMAGENET_STD)
@@ -53,14 +54,21 @@ _C.MODEL.HEADS.POOL_LAYER = "GlobalAvgPool"
 _C.MODEL.HEADS.CLS_LAYER = "Linear"
 _C.MODEL.HEADS.MARGIN = 0.0
 _C.MODEL.HEADS.SCALE = 1
+_C.MODEL.HEADS.DROPOUT = 0.0  # ours: of ProjectionHead
+_C.MODEL.HEADS.EASY_MARGIN = False  # ours: ArcSoftmax asks for its margin only below 90 degrees
+_C.MODEL.HEADS.SUB_CENTERS = 1  # ours: class weights an identity may choose from
+_C.MODEL.HEADS.SAMPLED_CLASSES = 0  # ours: classes on the device in a step, the others wait in host memory; 0: all
 
 _C.MODEL.LOSSES = CN()
 _C.MODEL.LOSSES.NAME = ("CrossEntropyLoss",)
 _C.MODEL.LOSSES.CE = CN({"EPSILON": 0.0, "ALPHA": 0.2, "SCALE": 1.0})
 _C.MODEL.LOSSES.FL = CN({"ALPHA": 0.25, "GAMMA": 2, "SCALE": 1.0})
+_C.MODEL.LOSSES.FL.OF_MEAN = False  # ours: weigh the batch's mean cross entropy, not each drawing's
 _C.MODEL.LOSSES.TRI = CN({"MARGIN": 0.3, "NORM_FEAT": False, "HARD_MINING": False, "SCALE": 1.0})
 _C.MODEL.LOSSES.CIRCLE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
 _C.MODEL.LOSSES.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
+_C.MODEL.LOSSES.MINED = CN({"MARGIN": 0.1, "SCALE": 1.0})  # ours: MinedTripletLoss and MinedContrastiveLoss
+_C.MODEL.LOSSES.XBM = CN({"ENABLED": False, "SIZE": 8192, "START_ITER": 1000})  # ours: pairs with embeddings of past steps
 
 _C.KD = CN({"MODEL_CONFIG": [], "MODEL_WEIGHTS": [], "EMA": CN({"ENABLED": False, "MOMENTUM": 0.999})})
 
@@ -68,7 +76,8 @@ _C.KD = CN({"MODEL_CONFIG": [], "MODEL_WEIGHTS": [], "EMA": CN({"ENABLED": False
 _C.INPUT = CN()
 _C.INPUT.SIZE_TRAIN = [256, 128]  # height, width
 _C.INPUT.SIZE_TEST = [256, 128]
-_C.INPUT.KEEP_ASPECT = False  # ours: fit the drawing inside SIZE_* on white paper instead of stretching it
+_C.INPUT.KEEP_ASPECT = False  # ours: fit the drawing to SIZE_* as FIT says instead of stretching it
+_C.INPUT.FIT = "paper"  # ours: paper (inside, on white), crop (shorter side, then a window), shorter (no window), native
 _C.INPUT.CROP = CN({"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1.0], "RATIO": [3 / 4, 4 / 3]})
 _C.INPUT.FLIP = CN({"ENABLED": False, "PROB": 0.5})
 _C.INPUT.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})
@@ -78,6 +87,8 @@ _C.INPUT.AFFINE = CN({"ENABLED": False})
 _C.INPUT.AUTOAUG = CN({"ENABLED": False, "PROB": 0.0})
 _C.INPUT.AUGMIX = CN({"ENABLED": False, "PROB": 0.0})
 _C.INPUT.REA = CN({"ENABLED": False, "PROB": 0.5, "VALUE": list(IMAGENET_MEAN)})
+_C.INPUT.REA.AREA = [0.02, 0.33]  # ours: of the drawing's, smallest and largest
+_C.INPUT.ROTATE = CN({"ENABLED": False, "PROB": 0.5, "DEGREES": 10.0})  # ours: turned by up to DEGREES to either side
 _C.INPUT.BLUR = CN({"ENABLED": False, "PROB": 0.5, "SIGMA": [0.1, 1.0]})  # ours: Gaussian blur, sigma in pixels
 _C.INPUT.AUGMENT_ON = "auto"  # ours: workers (drawing by drawing), device (a batch at a time) or auto: device on a card
 _C.INPUT.RPT = CN({"ENABLED": False, "PROB": 0.5})
@@ -95,6 +106,8 @@ _C.DATALOADER.SAMPLER_TRAIN = "TrainingSampler"
 _C.DATALOADER.NUM_INSTANCE = 4
 _C.DATALOADER.NUM_WORKERS = 8
 _C.DATALOADER.SET_WEIGHT = []
+# ours: MinedTupleSampler: tuples of query, positive and NEGATIVES an epoch, mined from POOL random drawings
+_C.DATALOADER.MINING = CN({"QUERIES": 2000, "POOL": 20000, "NEGATIVES": 5})
 
 # ---------------------------------------------------------------- training
 _C.SOLVER = CN()
@@ -103,6 +116,8 @@ _C.SOLVER.OPT = "Adam"
 _C.SOLVER.MAX_EPOCH = 120
 _C.SOLVER.BASE_LR = 3e-4
 _C.SOLVER.HEADS_LR_FACTOR = 1.0
+_C.SOLVER.CLASSIFIER_LR_FACTOR = 1.0  # ours: of the class weights, times HEADS_LR_FACTOR
+_C.SOLVER.LAYER_DECAY = 1.0  # ours: each layer of the backbone learns slower than the next by this factor
 _C.SOLVER.MOMENTUM = 0.9
 _C.SOLVER.NESTEROV = False
 _C.SOLVER.WEIGHT_DECAY = 5e-4
@@ -121,6 +136,7 @@ _C.SOLVER.FREEZE_ITERS = 0
 _C.SOLVER.CHECKPOINT_PERIOD = 20  # epochs
 _C.SOLVER.IMS_PER_BATCH = 64  # over all processes
 _C.SOLVER.GRAD_ACCUM_STEPS = 1  # ours: parts that a process's share of the batch is computed in, one after another
+_C.SOLVER.EMA = CN({"ENABLED": False, "DECAY": 0.999})  # ours: evaluate and keep a moving average of the weights
 _C.SOLVER.CLIP_GRADIENTS = CN({"ENABLED": False, "CLIP_TYPE": "norm", "CLIP_VALUE": 5.0, "NORM_TYPE": 2.0})
 
 # ---------------------------------------------------------------- evaluation
@@ -132,6 +148,10 @@ _C.TEST.PRECISION = "fp32"  # ours: fp32, bf16 or fp16
 _C.TEST.METRIC = "cosine"  # or euclidean
 _C.TEST.ROC = CN({"ENABLED": False})
 _C.TEST.FLIP = CN({"ENABLED": False})
+_C.TEST.SCALES = [1.0]  # ours: average the features of the drawing at these sizes
+# ours: PCA whitening to DIM numbers (0: all), learned on at most DRAWINGS training drawings of DATASETS.NAMES
+_C.TEST.WHITENING = CN({"ENABLED": False, "DIM": 0, "DRAWINGS": 20000})
+_C.TEST.ENSEMBLE = CN({"CONFIGS": [], "WEIGHTS": []})  # ours: networks whose features are joined, and the weight of each
 _C.TEST.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
 _C.TEST.AQE.SIDE = "both"  # ours: both as published, query (alpha-QE) or database (database-side augmentation)
 _C.TEST.AQE.NORMALIZE = False  # ours: average rows of length 1

@@ -8,7 +8,6 @@ IGNORED = (
     "MODEL.BACKBONE.STRIDE_SIZE",
     "MODEL.BACKBONE.DROP_RATIO",
     "MODEL.BACKBONE.ATT_DROP_RATE",
-    "MODEL.LOSSES.FL",
     "KD",
     "INPUT.CJ.SATURATION",  # a grey drawing has neither saturation nor hue
     "INPUT.CJ.HUE",

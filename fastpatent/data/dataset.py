@@ -23,6 +23,7 @@ class DrawingDataset(Dataset):
     def __init__(self, samples, labels, source, transform=None, seed=0):
         self.samples, self.source, self.transform, self.seed = samples, source, transform, seed
         self.targets = torch.tensor([labels.get(sample.identity, -1) for sample in samples], dtype=torch.int64)
+        self.domains = torch.tensor([sample.domain for sample in samples], dtype=torch.int64)
 
     def __len__(self):
         return len(self.samples)
@@ -35,8 +36,8 @@ class DrawingDataset(Dataset):
         """Return the batch of a list of (position, index), in one piece.
 
         Returns:
-            dict(images uint8 [batch, 1, height, width], targets int64 [batch], indices int64 [batch], positions int64
-            [batch]); or the DataError of one drawing, for as a value it leaves a worker process without a traceback.
+            dict(images uint8 [batch, 1, height, width]; targets, domains, indices, positions int64 [batch]); or the
+            DataError of one drawing, for as a value it leaves a worker process without a traceback.
         """
         try:
             return self._batch(keys)
@@ -50,7 +51,8 @@ class DrawingDataset(Dataset):
             images = torch.from_numpy(np.stack(drawings)).unsqueeze(1)
         else:
             images = torch.stack([self._augmented(drawing, position) for drawing, (position, _) in zip(drawings, keys)])
-        return {"images": images, "targets": self.targets[indices], "indices": indices, "positions": positions}
+        told = {"targets": self.targets[indices], "domains": self.domains[indices]}
+        return {"images": images, **told, "indices": indices, "positions": positions}
 
     def _augmented(self, drawing, position):
         with seeded(position_seed(self.seed, position)):

@@ -10,11 +10,18 @@ SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 PARTS = ("train", "query", "gallery")
 
 
+DRAWING, PHOTO = 0, 1
+
+
 class Sample(NamedTuple):
-    """One drawing: absolute path, and the identity (patent) it belongs to, None where that is not told."""
+    """One drawing: absolute path, the identity (patent) it belongs to, None where that is not told, and its domain.
+
+    `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs.
+    """
 
     path: str
     identity: str | None
+    domain: int = DRAWING
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The data sets that a configuration names, ready to train or test on."""
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import PARTS, Sample
+from fastpatent.data.samples import PARTS
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -27,7 +27,7 @@ def load_training_set(cfg):
         splits = DATASETS.get(name)(cfg, parts=parts)
         samples = [sample for part in parts for sample in getattr(splits, part)]
         if len(names) > 1:
-            samples = [Sample(path, f"{name}/{identity}") for path, identity in samples]
+            samples = [sample._replace(identity=f"{name}/{sample.identity}") for sample in samples]
         joined += samples
     if not joined:
         raise DataError(f"DATASETS.NAMES: {', '.join(names)} below {cfg.DATASETS.ROOT} have no training drawing")

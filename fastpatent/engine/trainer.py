@@ -46,7 +46,7 @@ class Trainer:
 
     Args:
         cfg: the configuration (SOLVER, MODEL.FREEZE_LAYERS, TEST.EVAL_PERIOD, OUTPUT_DIR).
-        model: network on `device`; `model(images, targets)` returns a dict of losses.
+        model: network on `device`; `model(images, targets, domains)` returns a dict of losses.
         loader: endless batches from the position in `checkpoint`; has `batches_per_epoch` and `augmentation`, see
             `DeviceFeed`.
         device, precision: where and in which number format to compute.
@@ -93,10 +93,10 @@ class Trainer:
                 waited, steps = 0.0, 0
                 while position.iteration < self.total:
                     begun = time.monotonic()
-                    images, targets = next(batches)
+                    batch = next(batches)
                     waited += time.monotonic() - begun
                     within_step = True
-                    rate = self.step(images, targets)
+                    rate = self.step(batch)
                     within_step = False
                     steps += 1
                     ends_epoch = position.iteration % self.batches_per_epoch == 0
@@ -119,24 +119,23 @@ class Trainer:
                 raise
         self.save("model_final.pth")
 
-    def step(self, images, targets):
+    def step(self, batch):
         """Take one optimizer step on a batch; return the learning rate it was taken at.
 
         Nothing in it waits for the device, but an optimizer that is not fused with float16: it looks for overflow.
 
         Args:
-            images: uint8 [batch, 1, height, width] on the device.
-            targets: int64 [batch] on the device.
+            batch: Batch.
         """
         if self.freezer.update(self.position.iteration) or self._parallel is None:
             self._parallel = self._wrap()
         rate = self.schedule.apply(self.optimizer, self.position.iteration)
         self.optimizer.zero_grad(set_to_none=True)
-        for part, inputs in enumerate(zip(images.chunk(self.parts), targets.chunk(self.parts)), start=1):
-            alone = distributed.world_size() > 1 and part < self.parts  # gradients are exchanged once, with the last part
+        for number, part in enumerate(batch.parts(self.parts), start=1):
+            alone = distributed.world_size() > 1 and number < self.parts  # gradients are exchanged once, with the last part
             with self._parallel.no_sync() if alone else nullcontext():
                 with self.precision.autocast(self.device):
-                    losses = self._parallel(*inputs)
+                    losses = self._parallel(part.images, part.targets, part.domains)
                 total = sum(losses.values())
                 self.scaler.scale(total / self.parts).backward()
             self._meter.add({"total": total, **losses})

@@ -11,11 +11,12 @@ import fastpatent
 from fastpatent.config.ignored import is_ignored
 from fastpatent.config.keys import leaves
 
-BEYOND_MODEL = ("INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "TEST.FLIP.ENABLED", "TEST.PRECISION")
+BEYOND_MODEL = ("INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "INPUT.FIT", "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION")
 # Keys of MODEL that have no part in evaluation, besides those of losses. The names of losses and classifiers are not among
 # them: a misspelt one keeps the network from being built, and that must be noticed.
 OF_TRAINING = {
     "MODEL.COMPILE",
+    "MODEL.TOWER_WEIGHTS",
     "MODEL.FREEZE_LAYERS",
     "MODEL.BACKBONE.DROP_PATH_RATIO",
     "MODEL.BACKBONE.PRETRAIN",
@@ -24,6 +25,10 @@ OF_TRAINING = {
     "MODEL.HEADS.NECK_FEAT",
     "MODEL.HEADS.MARGIN",
     "MODEL.HEADS.SCALE",
+    "MODEL.HEADS.DROPOUT",
+    "MODEL.HEADS.EASY_MARGIN",
+    "MODEL.HEADS.SUB_CENTERS",
+    "MODEL.HEADS.SAMPLED_CLASSES",
 }
 
 

@@ -45,12 +45,13 @@ class Baseline(nn.Module):
         widened = (images.float() - self.pixel_mean) / self.pixel_std
         return widened.contiguous(memory_format=self.backbone.memory_format)
 
-    def forward(self, images, targets=None):
+    def forward(self, images, targets=None, domains=None):
         """Return features in evaluation and losses in training.
 
         Args:
             images: uint8 [batch, 1 or channels, height, width], 0 ink, 255 paper.
             targets: int64 [batch], the class of each drawing; needed in training.
+            domains: int64 [batch], drawing or photograph; one network serves both here.
 
         Returns:
             in evaluation float32 features [batch, dim]; in training a dict from names to scalar losses, whose sum is the

@@ -22,7 +22,7 @@ from fastpatent.config.keys import leaves, nearest_key, section_of
         ("INPUT.DO_FLIP", "INPUT.FLIP"),
         ("SOLVER.AMP_ENABLED", "SOLVER.AMP.ENABLED"),
         ("INPUT.PADDING_MODE", "INPUT.PADDING.MODE"),
-        ("SOLVER.LR", "SOLVER.BASE_LR or SOLVER.HEADS_LR_FACTOR or SOLVER.BIAS_LR_FACTOR"),
+        ("SOLVER.LR", "SOLVER.BASE_LR or SOLVER.HEADS_LR_FACTOR or SOLVER.CLASSIFIER_LR_FACTOR"),
         ("AQE", "TEST.AQE"),
         ("DATALOADER.SAMPLER", "DATALOADER.SAMPLER_TRAIN"),
         ("SOLVER.STEP", "SOLVER.STEPS"),
@@ -41,7 +41,7 @@ def test_nearest_names_every_section_that_has_the_key():
     "wrong, listed",
     [
         ("TEST.AQE.FROBNICATE", "TEST.AQE has ENABLED, ALPHA, QE_TIME, QE_K, SIDE, NORMALIZE"),
-        ("INPUT.REA.MEAN", "INPUT.REA has ENABLED, PROB, VALUE"),
+        ("INPUT.REA.COLOUR", "INPUT.REA has ENABLED, PROB, VALUE, AREA"),
         ("KD.XYZ", "KD has MODEL_CONFIG, MODEL_WEIGHTS, EMA"),
     ],
 )

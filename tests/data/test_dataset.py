@@ -34,10 +34,10 @@ def test_a_batch_is_the_drawings_their_labels_and_places(samples, source):
     dataset = DrawingDataset(samples, {"a": 0, "b": 1}, source)
     assert len(dataset) == 3
     batch = dataset.__getitems__([(7, 2), (8, 0), (9, 1)])
-    assert set(batch) == {"images", "targets", "indices", "positions"}
+    assert set(batch) == {"images", "targets", "domains", "indices", "positions"}
     assert batch["targets"].tolist() == [-1, 1, 0]
     assert batch["indices"].tolist() == [2, 0, 1] and batch["positions"].tolist() == [7, 8, 9]
-    assert all(batch[name].dtype == torch.int64 for name in ("targets", "indices", "positions"))
+    assert all(batch[name].dtype == torch.int64 for name in ("targets", "domains", "indices", "positions"))
     assert batch["images"].dtype == torch.uint8 and batch["images"].shape == (3, 1, 20, 24)
     for image, index in zip(batch["images"], (2, 0, 1)):
         np.testing.assert_array_equal(image[0].numpy(), read_drawing(samples[index].path))

@@ -46,7 +46,7 @@ def take(loader, count):
 def assert_equal(batches, others):
     assert len(batches) == len(others)
     for one, other in zip(batches, others):
-        assert set(one) == {"images", "targets", "indices", "positions"}
+        assert set(one) == {"images", "targets", "domains", "indices", "positions"}
         for key in one:
             assert torch.equal(one[key], other[key])
 

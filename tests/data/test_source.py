@@ -39,7 +39,7 @@ def test_decoded(patent_cfg, samples):
     source, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
     folder = os.path.join(patent_cfg.DATASETS.ROOT, "packs", "24x20")
     assert said == f"decoded each time: no pack in {folder}; `fastpatent data pack` makes one"
-    for path, _ in samples[:5]:
+    for path in [sample.path for sample in samples[:5]]:
         truth = np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BICUBIC))
         np.testing.assert_array_equal(source(path), truth)
     patent_cfg.DATASETS.PACKS = ""

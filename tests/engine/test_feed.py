@@ -21,6 +21,8 @@ class Loader:
             yield {
                 "images": torch.full((4, 1, 2, 2), 100, dtype=torch.uint8),
                 "targets": positions * 2,
+                "domains": positions % 2,
+                "indices": positions + 7,
                 "positions": positions,
             }
 
@@ -30,8 +32,9 @@ class Loader:
 def test_batches_arrive_in_order_and_augmented(device, augments):
     batches = list(DeviceFeed(Loader(augments), torch.device(device)))
     assert len(batches) == 3
-    for number, (images, targets) in enumerate(batches):
+    for number, (images, targets, domains, indices) in enumerate(batches):
         positions = torch.arange(4) + 4 * number
         assert images.device.type == targets.device.type == device and images.dtype == torch.uint8
-        assert torch.equal(targets.cpu(), positions * 2)
+        assert torch.equal(targets.cpu(), positions * 2) and torch.equal(domains.cpu(), positions % 2)
+        assert torch.equal(indices, positions + 7)
         assert torch.equal(images[:, 0, 0, 0].cpu(), (100 + positions * augments).to(torch.uint8))

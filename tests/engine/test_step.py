@@ -7,6 +7,7 @@ import torch
 
 from fastpatent.config import get_cfg
 from fastpatent.engine.device import Precision
+from fastpatent.engine.feed import Batch
 from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import ConfigError
 from fastpatent.models import build_model
@@ -39,7 +40,8 @@ def trainer_of(cfg, device="cpu", dtype=torch.bfloat16):
     device = torch.device(device)
     trainer = Trainer(cfg, build_model(cfg).to(device).train(), loader, device, Precision(dtype, ""), None, None)
     images = torch.randint(0, 256, (8, 1, 32, 32), dtype=torch.uint8).to(device)
-    return trainer, images, torch.arange(8).repeat_interleave(2)[:8].to(device)
+    targets = torch.arange(8).repeat_interleave(2)[:8].to(device)
+    return trainer, Batch(images, targets, torch.zeros_like(targets), torch.arange(8))
 
 
 @pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
@@ -49,10 +51,10 @@ def test_nothing_in_a_step_waits_for_the_device(optimizer, loss, hard):
     cfg = settings(SOLVER__OPT=optimizer, MODEL__LOSSES__TRI__HARD_MINING=hard)
     if loss != "all":
         cfg.MODEL.LOSSES.NAME = [loss]
-    trainer, images, targets = trainer_of(cfg)
-    trainer.step(images, targets)
+    trainer, batch = trainer_of(cfg)
+    trainer.step(batch)
     with NothingWaits() as watched:
-        trainer.step(images, targets)
+        trainer.step(batch)
     assert watched.calls > 300
 
 
@@ -76,13 +78,13 @@ def test_the_watch_sees_what_waits(wait, inference):
 @CARD
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_no_step_waits_for_the_card(dtype):
-    trainer, images, targets = trainer_of(settings(), "cuda", dtype)
+    trainer, batch = trainer_of(settings(), "cuda", dtype)
     for _ in range(3):
-        trainer.step(images, targets)
+        trainer.step(batch)
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
-        trainer.step(images, targets)
+        trainer.step(batch)
         trainer._meter.send(None)
         trainer._meter.arrived()
     finally:
@@ -98,8 +100,8 @@ def test_parts_give_the_gradient_of_the_whole_batch(parts):
     for count in (1, parts):
         cfg = settings(**keys, SOLVER__GRAD_ACCUM_STEPS=count, SOLVER__CLIP_GRADIENTS__ENABLED=False)
         cfg.MODEL.LOSSES.NAME, cfg.MODEL.BACKBONE.WITH_IBN = ["CrossEntropyLoss"], False
-        trainer, images, targets = trainer_of(cfg, dtype=torch.float32)
-        trainer.step(images, targets)
+        trainer, batch = trainer_of(cfg, dtype=torch.float32)
+        trainer.step(batch)
         gradients.append({name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None})
         trainer._meter.send("sent")
         gradients[-1]["total"] = torch.tensor(trainer._meter.arrived()[0][1]["total"])

@@ -63,8 +63,8 @@ def test_a_run_stopped_anywhere_and_resumed_gives_the_same_bits(
 ):
     step = trainer.Trainer.step
 
-    def stopped_step(self, images, targets):
-        rate = step(self, images, targets)
+    def stopped_step(self, batch):
+        rate = step(self, batch)
         if self.position.iteration == stop_at:
             os.kill(os.getpid(), signal.SIGINT)
         return rate
@@ -100,8 +100,8 @@ def test_a_run_stopped_during_an_evaluation_takes_it_up_again(never_stopped, dra
 def test_a_step_cut_in_two_by_a_second_interrupt_is_not_saved(drawings_folder, tmp_path, monkeypatch):
     step = trainer.Trainer.step
 
-    def cut_step(self, images, targets):
-        step(self, images, targets)  # the weights have moved; what follows belongs to the same step
+    def cut_step(self, batch):
+        step(self, batch)  # the weights have moved; what follows belongs to the same step
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -114,9 +114,9 @@ def test_the_weights_of_a_frozen_backbone_stay_and_then_move(drawings_folder, tm
     seen = []
     step = trainer.Trainer.step
 
-    def watched_step(self, images, targets):
+    def watched_step(self, batch):
         seen.append(next(self.model.backbone.parameters()).detach().clone())
-        return step(self, images, targets)
+        return step(self, batch)
 
     monkeypatch.setattr(trainer.Trainer, "step", watched_step)
     train(drawings_folder, tmp_path, *SMALL)

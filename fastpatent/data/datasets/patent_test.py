@@ -14,6 +14,6 @@ def read_patent_test(cfg, parts=None, verify=True):
     places = [f"{place}/lists" for place in PLACES]
     root = cfg.DATASETS.ROOT
     splits = read_splits("PatentTest", root, LISTS, places, PLACES, parts=parts, verify=verify, stage="test")
-    splits.query = [Sample(path, None) for path, _ in splits.query]
-    splits.gallery = [Sample(path, None) for path, _ in splits.gallery]
+    splits.query = [Sample(sample.path, None) for sample in splits.query]
+    splits.gallery = [Sample(sample.path, None) for sample in splits.gallery]
     return splits

@@ -8,6 +8,7 @@ import pytest
 
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.lists import listed_samples, read_lines
+from fastpatent.data.samples import Sample
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -23,8 +24,8 @@ def test_every_layout(tmp_path, write_drawing, write_list, cfg, lists, drawings)
     splits = DATASETS.get("Patent")(cfg)
     assert splits.name == "Patent" and splits.stage == "val"
     assert [sample.identity for sample in splits.train] == ["USD1", "USD2"]
-    assert splits.query == [(str(tmp_path / drawings / "I1/USD1/a.png"), "USD1")]
-    assert splits.gallery == [(str(tmp_path / drawings / "I1/USD1/b.png"), "USD1")]
+    assert splits.query == [Sample(str(tmp_path / drawings / "I1/USD1/a.png"), "USD1")]
+    assert splits.gallery == [Sample(str(tmp_path / drawings / "I1/USD1/b.png"), "USD1")]
 
 
 def test_the_pair_that_fits_is_taken(tmp_path, write_drawing, write_list, cfg):
@@ -33,7 +34,7 @@ def test_the_pair_that_fits_is_taken(tmp_path, write_drawing, write_list, cfg):
     write_list(tmp_path / "train_data/train_patent_trn.txt", ["I9/USD9/gone.png 1"])
     write_list(tmp_path / "data/train_patent_trn.txt", ["L1/x.png 1"])
     cfg.DATASETS.ROOT = str(tmp_path)
-    assert DATASETS.get("Patent")(cfg, parts=("train",)).train == [(str(tmp_path / "images/L1/x.png"), "L1")]
+    assert DATASETS.get("Patent")(cfg, parts=("train",)).train == [Sample(str(tmp_path / "images/L1/x.png"), "L1")]
 
 
 def test_a_missing_first_drawing_does_not_hide_the_folder(patent_cfg, patent_root):

@@ -3,6 +3,7 @@
 import pytest
 
 from fastpatent.data.datasets import DATASETS
+from fastpatent.data.samples import Sample
 from fastpatent.errors import DataError
 
 
@@ -19,8 +20,8 @@ def test_both_layouts(tmp_path, write_drawing, write_list, cfg, place, label):
     cfg.DATASETS.ROOT = str(tmp_path)
     splits = DATASETS.get("PatentTest")(cfg)
     assert (splits.name, splits.stage, splits.train) == ("PatentTest", "test", [])
-    assert splits.query == [(str(base / name), None) for name in queries]
-    assert splits.gallery == [(str(base / name), None) for name in database]
+    assert splits.query == [Sample(str(base / name), None) for name in queries]
+    assert splits.gallery == [Sample(str(base / name), None) for name in database]
 
 
 def test_missing_lists_name_both_places(tmp_path, cfg):
