@@ -20,7 +20,7 @@ class NothingWaits(TorchDispatchMode):
         self.calls += 1
         name = operation.overloadpacket.__name__
         assert name not in WAITS, f"{operation} waits for the device"
-        if name.startswith("index"):  # a mask is turned into places by counting
+        if name.startswith("index") and isinstance(args[1], (list, tuple)):  # a mask is turned into places by counting
             masks = [index for index in args[1] if index is not None and index.dtype in (torch.bool, torch.uint8)]
             assert not masks, f"{operation} by a mask waits for the device"
         with self:  # in inference mode composed operations come whole: look into them

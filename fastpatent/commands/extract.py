@@ -38,9 +38,8 @@ def main(argv=None):
     model = load_trained(cfg, device, log)
     loader = build_test_loader(cfg, [Sample(str(folder / path), None) for path in paths])
     with ProgressLine("extracting", len(paths), log) as line:
-        features = extract_features(
-            model, loader, device, extraction_precision(cfg.TEST.PRECISION), cfg.TEST.FLIP.ENABLED, line.update
-        )
+        precision, flip, scales = extraction_precision(cfg.TEST.PRECISION), cfg.TEST.FLIP.ENABLED, cfg.TEST.SCALES
+        features = extract_features(model, loader, device, precision, flip, line.update, scales)
 
     def save(temporary):
         with open(temporary, "wb") as opened:

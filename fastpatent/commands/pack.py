@@ -4,7 +4,7 @@ from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.pack.write import write_pack
 from fastpatent.data.samples import PARTS
-from fastpatent.data.source import DecodedDrawings, pack_folder, pack_size
+from fastpatent.data.source import DecodedDrawings, pack_folder, pack_size, why_not_packed
 from fastpatent.data.transforms import build_resize
 from fastpatent.data.workers import worker_count
 from fastpatent.engine.log import RunLog
@@ -18,6 +18,10 @@ def pack(argv):
     parser = config_parser("fastpatent data pack", "Decode and resize every drawing once; verify and repair what is packed.")
     cfg = load_from(parser.parse_args(argv))
     log = RunLog()
+    unpackable = why_not_packed(cfg)
+    if unpackable:
+        log.say(f"nothing to pack: {unpackable}; drawings are decoded each time")
+        return 0
     unreadable = 0
     for folder, (key, paths) in _wanted(cfg).items():
         report = _pack_one(cfg, folder, key, paths, log)

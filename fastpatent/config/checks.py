@@ -78,6 +78,7 @@ RULES = {
     "INPUT.SIZE_TRAIN": SIZE,
     "INPUT.SIZE_TEST": SIZE,
     "INPUT.FIT": _one_of("paper", "crop", "shorter", "native"),
+    "INPUT.INTERPOLATION": _one_of("bicubic", "bilinear"),
     "INPUT.CROP.SIZE": SIZE,
     "INPUT.CROP.SCALE": AREA,
     "INPUT.REA.AREA": AREA,

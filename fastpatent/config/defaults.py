@@ -78,6 +78,7 @@ _C.INPUT.SIZE_TRAIN = [256, 128]  # height, width
 _C.INPUT.SIZE_TEST = [256, 128]
 _C.INPUT.KEEP_ASPECT = False  # ours: fit the drawing to SIZE_* as FIT says instead of stretching it
 _C.INPUT.FIT = "paper"  # ours: paper (inside, on white), crop (shorter side, then a window), shorter (no window), native
+_C.INPUT.INTERPOLATION = "bicubic"  # ours: how drawings are resized to SIZE_*, or bilinear; both anti-aliased
 _C.INPUT.CROP = CN({"ENABLED": False, "SIZE": [224, 224], "SCALE": [0.16, 1.0], "RATIO": [3 / 4, 4 / 3]})
 _C.INPUT.FLIP = CN({"ENABLED": False, "PROB": 0.5})
 _C.INPUT.PADDING = CN({"ENABLED": False, "MODE": "constant", "SIZE": 10})

@@ -15,8 +15,9 @@ class DrawingDataset(Dataset):
     Args:
         samples: list of `Sample`.
         labels: {identity: label}; other identities, and None, get -1.
-        source: function of a path -> uint8 [height, width], all of one size, see `fastpatent.data.source`.
-        transform: function of a PIL image of mode L -> uint8 [1, height, width]; None leaves drawings as they are.
+        source: function of a path -> uint8 [height, width], see `fastpatent.data.source`.
+        transform: function of a PIL image of mode L -> uint8 [1, height, width], all of one size; None leaves drawings as
+            they are.
         seed: of everything random in `transform`.
     """
 
@@ -36,8 +37,9 @@ class DrawingDataset(Dataset):
         """Return the batch of a list of (position, index), in one piece.
 
         Returns:
-            dict(images uint8 [batch, 1, height, width]; targets, domains, indices, positions int64 [batch]); or the
-            DataError of one drawing, for as a value it leaves a worker process without a traceback.
+            dict(images uint8 [batch, 1, height, width], or a list of uint8 [1, height, width] where the drawings differ in
+            size; targets, domains, indices, positions int64 [batch]); or the DataError of one drawing, for as a value it
+            leaves a worker process without a traceback.
         """
         try:
             return self._batch(keys)
@@ -48,7 +50,7 @@ class DrawingDataset(Dataset):
         positions, indices = (torch.tensor(column, dtype=torch.int64) for column in zip(*keys))
         drawings = [self.source(self.samples[index].path) for _, index in keys]
         if self.transform is None:
-            images = torch.from_numpy(np.stack(drawings)).unsqueeze(1)
+            images = _stacked(drawings)
         else:
             images = torch.stack([self._augmented(drawing, position) for drawing, (position, _) in zip(drawings, keys)])
         told = {"targets": self.targets[indices], "domains": self.domains[indices]}
@@ -57,3 +59,9 @@ class DrawingDataset(Dataset):
     def _augmented(self, drawing, position):
         with seeded(position_seed(self.seed, position)):
             return self.transform(Image.fromarray(drawing))
+
+
+def _stacked(drawings):
+    if len({drawing.shape for drawing in drawings}) == 1:
+        return torch.from_numpy(np.stack(drawings)).unsqueeze(1)
+    return [torch.from_numpy(drawing.copy()).unsqueeze(0) for drawing in drawings]

@@ -7,6 +7,7 @@ from fastpatent import distributed
 from fastpatent.data.augment.batch import augments_on_device, build_batch_augmentation
 from fastpatent.data.dataset import DrawingDataset
 from fastpatent.data.samplers import SAMPLERS
+from fastpatent.data.samplers.mined import MinedTupleSampler
 from fastpatent.data.samples import label_map
 from fastpatent.data.sets import load_test_set, load_training_set
 from fastpatent.data.source import build_source
@@ -67,7 +68,9 @@ class TrainLoader:
         samples: list of `Sample`.
         identities: sorted; an identity's place is its label.
         num_classes: number of identities.
-        batches_per_epoch: drawings // IMS_PER_BATCH, at least 1: the epoch of fast-reid, whatever the sampler's pass is.
+        sampler: see `fastpatent.data.samplers`.
+        batches_per_epoch: drawings // IMS_PER_BATCH, at least 1: the epoch of fast-reid, whatever the sampler's pass is. Of
+            mined tuples an epoch is one pass, which must be mined before the next batch is asked for.
         workers, workers_reason: processes that read, and why so many.
         source_reason: what a run says of where the drawings come from, see `build_source`.
         augmentation: BatchAugmentation that the batches have still to go through, with their `positions`; None where the
@@ -78,12 +81,14 @@ class TrainLoader:
     def __init__(self, cfg, samples, start_batch=0):
         labels = label_map(samples)
         self.samples, self.identities, self.num_classes = samples, list(labels), len(labels)
-        self.batches_per_epoch = max(len(samples) // cfg.SOLVER.IMS_PER_BATCH, 1)
         if cfg.SEED < 0:
             raise ConfigError(f"SEED: {cfg.SEED} is negative")
         targets = [labels[sample.identity] for sample in samples]
-        sampler = SAMPLERS.get(cfg.DATALOADER.SAMPLER_TRAIN)(cfg, targets)
-        batches = BatchStream(sampler, cfg.SOLVER.IMS_PER_BATCH, distributed.rank(), distributed.world_size(), start_batch)
+        self.sampler = SAMPLERS.get(cfg.DATALOADER.SAMPLER_TRAIN)(cfg, targets, samples)
+        epoch = self.sampler.pass_length if isinstance(self.sampler, MinedTupleSampler) else len(samples)
+        self.batches_per_epoch = max(epoch // cfg.SOLVER.IMS_PER_BATCH, 1)
+        world = distributed.rank(), distributed.world_size()
+        batches = BatchStream(self.sampler, cfg.SOLVER.IMS_PER_BATCH, *world, start_batch)
         source, self.source_reason = build_source(cfg, "SIZE_TRAIN", samples)
         on_device, self.augmentation_reason = augments_on_device(cfg, _device_type(cfg))
         self.augmentation = build_batch_augmentation(cfg) if on_device else None
@@ -93,7 +98,8 @@ class TrainLoader:
         self._loader = DrawingLoader(dataset, batches, self.workers, _pin_memory(cfg))
 
     def __iter__(self):
-        return iter(self._loader)
+        while True:  # the stream of mined tuples ends with an epoch, and goes on with the next
+            yield from self._loader
 
 
 def build_train_loader(cfg, start_batch=0):

@@ -27,13 +27,20 @@ class DecodedDrawings:
 
 def pack_size(cfg, key):
     """Return the PackSize of INPUT.<key>, "SIZE_TRAIN" or "SIZE_TEST"."""
-    return PackSize(*cfg.INPUT[key], cfg.INPUT.KEEP_ASPECT)
+    return PackSize(*cfg.INPUT[key], cfg.INPUT.KEEP_ASPECT, cfg.INPUT.INTERPOLATION)
 
 
 def pack_folder(cfg, size):
     """Return the folder of the pack of one PackSize, or None where DATASETS.PACKS is empty."""
     packs = cfg.DATASETS.PACKS
     return os.path.join(cfg.DATASETS.ROOT, packs, size.folder) if packs else None
+
+
+def why_not_packed(cfg):
+    """Return why a pack cannot hold the drawings that INPUT asks for, in words; None where it can."""
+    if cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT != "paper":
+        return f"INPUT.FIT is {cfg.INPUT.FIT}, and a pack holds drawings of one size, fitted on paper or stretched"
+    return None
 
 
 def build_source(cfg, key, samples):
@@ -46,7 +53,10 @@ def build_source(cfg, key, samples):
     Returns:
         (function of a path -> uint8 [height, width], what a run says about it).
     """
-    decode, size = DecodedDrawings(build_resize(cfg, key)), pack_size(cfg, key)
+    decode, unpackable = DecodedDrawings(build_resize(cfg, key)), why_not_packed(cfg)
+    if unpackable:
+        return decode, f"decoded each time: {unpackable}"
+    size = pack_size(cfg, key)
     folder = pack_folder(cfg, size)
     if folder is None:
         return decode, "decoded each time: DATASETS.PACKS is empty"

@@ -1,4 +1,4 @@
-"""The endless stream of training samples, cut into global batches and these into one slice a process."""
+"""The stream of training samples, cut into global batches and these into one slice a process."""
 
 from fastpatent.errors import ConfigError
 
@@ -7,7 +7,8 @@ class BatchStream:
     """Iterate over one process's share of the training batches.
 
     Global batch b is the entries b * batch_size up to (b + 1) * batch_size of the sampler's passes one after another;
-    process r of w takes the r-th of w equal, contiguous slices, so that joining the slices in rank order restores it.
+    process r of w takes the r-th of w equal, contiguous slices, so that joining the slices in rank order restores it. The
+    stream is endless; but it ends before a pass that the sampler has None for, and goes on there when iterated again.
 
     Args:
         sampler: with `pass_length` and `indices(pass)`, see `fastpatent.data.samplers`.
@@ -39,7 +40,13 @@ class BatchStream:
             for place in range(position, position + self.local):
                 wanted, within = divmod(place, self.sampler.pass_length)
                 if wanted != number:
-                    number, indices = wanted, self.sampler.indices(wanted).tolist()
+                    found = self.sampler.indices(wanted)
+                    if found is None and number is None:
+                        raise ValueError(f"pass {wanted} was not mined")
+                    if found is None:
+                        self.start_batch = position // self.batch_size
+                        return
+                    number, indices = wanted, found.tolist()
                 entries.append((place, indices[within]))
             yield entries
             position += self.batch_size

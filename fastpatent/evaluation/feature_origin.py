@@ -11,7 +11,10 @@ import fastpatent
 from fastpatent.config.ignored import is_ignored
 from fastpatent.config.keys import leaves
 
-BEYOND_MODEL = ("INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "INPUT.FIT", "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION")
+BEYOND_MODEL = (
+    *(f"INPUT.{name}" for name in ("SIZE_TEST", "KEEP_ASPECT", "FIT", "INTERPOLATION")),
+    *(f"TEST.{name}" for name in ("FLIP.ENABLED", "SCALES", "PRECISION")),
+)
 # Keys of MODEL that have no part in evaluation, besides those of losses. The names of losses and classifiers are not among
 # them: a misspelt one keeps the network from being built, and that must be noticed.
 OF_TRAINING = {

@@ -77,6 +77,13 @@ def test_one_pack_a_size_and_way_to_resize(root, capsys):
     assert sorted(path.name for path in (root / "packs").iterdir()) == ["12x10", "12x10-aspect", "9x9"]
 
 
+def test_nothing_to_pack(root, capsys):
+    assert main(words(root, "INPUT.KEEP_ASPECT", "True", "INPUT.FIT", "crop")) == 0
+    (line,) = capsys.readouterr().out.strip().splitlines()
+    assert line.startswith("nothing to pack: INPUT.FIT is crop, ")
+    assert not (root / "packs").exists()
+
+
 def test_unreadable_drawings_are_named_and_end_with_one(root, capsys):
     for design in range(4):
         (root / f"design{design}/[view]1.png").write_bytes(b"")

@@ -55,6 +55,33 @@ def test_an_item_is_a_batch_of_one_without_its_first_dimension(cfg, samples, sou
             assert all(torch.equal(values[position], item[name]) for name, values in batch.items())
 
 
+def test_drawings_of_various_sizes_are_a_list(tmp_path, write_drawing):
+    sizes = [(20, 24), (31, 24), (20, 24), (50, 3)]
+    samples = [Sample(str(write_drawing(tmp_path / f"{n}.png", n, size)), "a", n % 2) for n, size in enumerate(sizes)]
+    dataset = DrawingDataset(samples, {"a": 0}, read_drawing)
+    batch = dataset.__getitems__([(0, 3), (1, 0), (2, 1)])
+    assert isinstance(batch["images"], list) and batch["domains"].tolist() == [1, 0, 1]
+    for image, index in zip(batch["images"], (3, 0, 1)):
+        assert image.dtype == torch.uint8 and image.shape == (1, *sizes[index])
+        np.testing.assert_array_equal(image[0].numpy(), read_drawing(samples[index].path))
+        image.zero_()  # it is the batch's own
+    assert all(dataset[0, index]["images"].any() for index in range(4))
+    assert dataset.__getitems__([(0, 2), (1, 0)])["images"].shape == (2, 1, 20, 24)
+
+
+def test_windows_of_drawings_of_various_sizes_are_one_tensor(cfg, tmp_path, write_drawing):
+    cfg.INPUT.SIZE_TRAIN, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.FIT = [16, 16], True, "crop"
+    sizes = [(40, 30), (31, 64), (20, 24)]
+    samples = [Sample(str(write_drawing(tmp_path / f"{n}.png", n, size)), "a") for n, size in enumerate(sizes)]
+    source = DecodedDrawings(build_resize(cfg, "SIZE_TRAIN"))
+    dataset = DrawingDataset(samples, {"a": 0}, source, build_train_transform(cfg), seed=1)
+    images = dataset.__getitems__([(position, position % 3) for position in range(30)])["images"]
+    assert images.shape == (30, 1, 16, 16)
+    for position, image in enumerate(images):
+        whole = np.lib.stride_tricks.sliding_window_view(source(samples[position % 3].path), (16, 16))
+        assert (whole == image[0].numpy()).all((2, 3)).any()
+
+
 def test_the_transform_gets_the_sources_pixels(samples):
     def source(path):
         pixels = np.full((4, 5), int(path[-5]), np.uint8)

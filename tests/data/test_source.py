@@ -54,6 +54,28 @@ def test_packed(patent_cfg, samples, write):
     assert f"no pack in {folder}-aspect;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
 
 
+@pytest.mark.parametrize("fit", ["crop", "shorter", "native"])
+def test_drawings_of_various_sizes_are_decoded_each_time(patent_cfg, samples, write, fit):
+    patent_cfg.INPUT.KEEP_ASPECT = True
+    folder = write()
+    patent_cfg.INPUT.FIT = fit
+    source, said = build_source(patent_cfg, "SIZE_TEST", samples)
+    assert os.path.isdir(folder) and isinstance(source, DecodedDrawings)
+    assert said.startswith(f"decoded each time: INPUT.FIT is {fit}, and a pack holds drawings of one size")
+
+
+def test_each_interpolation_has_a_pack_of_its_own(patent_cfg, samples, write):
+    folder = write()
+    patent_cfg.INPUT.INTERPOLATION = "bilinear"
+    assert f"no pack in {folder}-bilinear;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
+    assert write() == f"{folder}-bilinear"
+    source, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert said == f"24 of 24 drawings from {folder}-bilinear"
+    for path in [sample.path for sample in samples[:5]]:
+        truth = np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BILINEAR))
+        np.testing.assert_array_equal(source(path), truth)
+
+
 def test_every_reason_not_to_use_a_pack_is_said(patent_cfg, samples, write):
     folder = write()
     changed, other = samples[0].path, Sample(samples[0].path.replace("D00000", "D00009"), "x")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import stats
 from torchvision.transforms.v2.functional import gaussian_blur, pil_to_tensor
 
 from fastpatent.data.seeding import seeded
@@ -34,10 +35,11 @@ def square(cfg):
 @pytest.mark.parametrize("size", [[32, 32], [24, 40], [200, 170]])
 @pytest.mark.parametrize("drawing", [(90, 60), (1, 1), (3, 700), (2000, 1500)])
 @pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
-def test_resize_is_pils_bicubic(cfg, size, drawing, key):
-    cfg.INPUT[key] = size
+@pytest.mark.parametrize("name, resampling", [(None, Image.Resampling.BICUBIC), ("bilinear", Image.Resampling.BILINEAR)])
+def test_resize_is_pils_along_rows_and_then_columns(cfg, size, drawing, key, name, resampling):
+    cfg.INPUT[key], cfg.INPUT.INTERPOLATION = size, name or cfg.INPUT.INTERPOLATION
     image = Image.effect_noise(drawing[::-1], 90)
-    truth = np.asarray(image.resize((size[1], size[0]), Image.Resampling.BICUBIC))
+    truth = np.asarray(image.resize((size[1], image.height), resampling).resize((size[1], size[0]), resampling))
     result = build_resize(cfg, key)(image)
     assert result.mode == "L"
     np.testing.assert_array_equal(np.asarray(result), truth)
@@ -53,13 +55,90 @@ def test_resize_is_pils_bicubic(cfg, size, drawing, key):
     ],
 )
 @pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
-def test_keep_aspect_fits_on_white_paper(square, drawing, box, key):
-    square.INPUT.KEEP_ASPECT = True
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_keep_aspect_fits_on_white_paper(square, drawing, box, key, interpolation):
+    square.INPUT.KEEP_ASPECT, square.INPUT.INTERPOLATION = True, interpolation
     image = Image.effect_noise(drawing[::-1], 90)
     top, left, bottom, right = box
     truth = np.full((32, 32), 255, np.uint8)
-    truth[top:bottom, left:right] = np.asarray(image.resize((right - left, bottom - top), Image.Resampling.BICUBIC))
+    truth[top:bottom, left:right] = np.asarray(
+        image.resize((right - left, bottom - top), Image.Resampling[interpolation.upper()])
+    )
     np.testing.assert_array_equal(np.asarray(build_resize(square, key)(image)), truth)
+
+
+def shorter_side_to(side, image):
+    """uint8 [height, width]: PIL's bicubic to that shorter side, the longer one rounded down."""
+    width, height = image.size
+    wanted = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
+    return np.asarray(image.resize(wanted, Image.Resampling.BICUBIC))
+
+
+SHEETS = [(90, 61), (61, 90), (32, 32), (1, 1), (3, 700), (700, 3), (1501, 2000), (33, 32), (35, 32)]
+
+
+@pytest.mark.parametrize("size", [[32, 32], [24, 40], [41, 24], [301, 33]])
+@pytest.mark.parametrize("drawing", SHEETS)
+def test_crop_in_tests_is_the_middle_of_the_drawing_on_white(cfg, size, drawing):
+    cfg.INPUT.SIZE_TEST, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.FIT = size, True, "crop"
+    image = Image.effect_noise(drawing[::-1], 90)
+    resized = shorter_side_to(min(size), image)
+    lacking = [max(wanted - found, 0) for wanted, found in zip(size, resized.shape)]
+    padded = np.pad(resized, [(side // 2, side - side // 2) for side in lacking], constant_values=255)
+    top, left = (round((found - wanted) / 2) for wanted, found in zip(size, padded.shape))
+    truth = padded[top : top + size[0], left : left + size[1]]
+    result = build_resize(cfg, "SIZE_TEST")(image)
+    assert result.mode == "L"
+    np.testing.assert_array_equal(np.asarray(result), truth)
+
+
+@pytest.mark.parametrize("size", [[32, 32], [24, 40], [40, 24]])
+@pytest.mark.parametrize("drawing", [(90, 61), (61, 90), (5, 30), (20, 20)])
+def test_crop_in_training_is_a_random_window_of_the_drawing_on_white(cfg, size, drawing):
+    cfg.INPUT.SIZE_TRAIN, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.FIT = size, True, "crop"
+    image = Image.effect_noise(drawing[::-1], 90)
+    resized = shorter_side_to(min(size), image)
+    given = build_resize(cfg, "SIZE_TRAIN")(image)
+    np.testing.assert_array_equal(np.asarray(given), resized)
+    lacking = [max(wanted - found, 0) for wanted, found in zip(size, resized.shape)]
+    padded = np.pad(resized, [(side, side) for side in lacking], constant_values=255)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, tuple(size))
+    transform, seen = build_train_transform(cfg), set()
+    places = np.prod(windows.shape[:2])
+    for seed in range(min(10 * places, 300)):
+        matches = np.argwhere((windows == run(transform, given, seed)[0].numpy()).all((2, 3)))
+        assert len(matches) == 1
+        seen.add(tuple(matches[0]))
+    assert len(seen) == places or len(seen) > 60
+
+
+def test_the_window_comes_before_everything_else(square):
+    square.INPUT.KEEP_ASPECT, square.INPUT.FIT = True, "crop"
+    square.INPUT.AUTOAUG.ENABLED = square.INPUT.PADDING.ENABLED = True
+    steps = build_train_transform(square).transforms
+    assert [type(step).__name__ for step in steps] == ["RandomCrop", "RandomApply", "RandomCrop", "ToTensor"]
+    assert steps[0].padding is None and steps[0].fill == 255 and steps[2].padding
+    square.INPUT.KEEP_ASPECT = False
+    assert len(build_train_transform(square).transforms) == 3
+
+
+@pytest.mark.parametrize("size", [[32, 32], [24, 40]])
+@pytest.mark.parametrize("drawing", SHEETS)
+def test_shorter_cuts_nothing_and_native_changes_nothing(cfg, size, drawing):
+    cfg.INPUT.SIZE_TEST, cfg.INPUT.KEEP_ASPECT = size, True
+    image = Image.effect_noise(drawing[::-1], 90)
+    for fit, truth in (("shorter", shorter_side_to(min(size), image)), ("native", np.asarray(image))):
+        cfg.INPUT.FIT = fit
+        np.testing.assert_array_equal(np.asarray(build_resize(cfg, "SIZE_TEST")(image)), truth)
+        with pytest.raises(ConfigError, match=f"INPUT.FIT: {fit} "):
+            build_resize(cfg, "SIZE_TRAIN")
+
+
+def test_without_keep_aspect_fit_is_without_effect(square):
+    square.INPUT.FIT, image = "native", sheet(90)
+    truth = np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))
+    for key in ("SIZE_TRAIN", "SIZE_TEST"):
+        np.testing.assert_array_equal(np.asarray(build_resize(square, key)(image)), truth)
 
 
 def test_nothing_enabled_leaves_a_drawing_as_it_is(square):
@@ -112,6 +191,16 @@ def test_random_erasing_writes_one_rectangle_of_the_mean(square, value, grey):
     assert 0.015 < min(areas) and 0.25 < max(areas) < 0.36
 
 
+@pytest.mark.parametrize("area", [[0.02, 0.33], [0.22, 0.33], [0.5, 0.5]])
+def test_random_erasing_takes_its_share_of_the_area(square, area):
+    square.INPUT.REA.ENABLED, square.INPUT.REA.PROB, square.INPUT.REA.AREA = True, 1.0, area
+    transform, paper = build_train_transform(square), Image.new("L", (32, 32), 77)
+    shares = np.array([(run(transform, paper, seed) != 77).float().mean().item() for seed in range(200)])
+    shares = shares[shares > 0]  # ten attempts may all be too long
+    assert len(shares) > 100 and area[0] - 0.02 < shares.min() and shares.max() < area[1] + 0.02
+    assert abs(shares.mean() - sum(area) / 2) < 0.03
+
+
 def test_random_erasing_fires_at_its_probability(square):
     square.INPUT.REA.ENABLED, square.INPUT.REA.PROB = True, 0.5
     transform = build_train_transform(square)
@@ -155,7 +244,7 @@ def test_each_augmentation_is_seeded_and_changes_something(square, name):
 
 
 def test_order_of_everything(square):
-    for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "CJ", "AFFINE", "AUGMIX", "BLUR", "REA"):
+    for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "ROTATE", "CJ", "AFFINE", "AUGMIX", "BLUR", "REA"):
         square.INPUT[name].ENABLED = True
     steps = [type(step).__name__ for step in build_train_transform(square).transforms]
     assert steps == [
@@ -164,13 +253,42 @@ def test_order_of_everything(square):
         "RandomCrop",
         "RandomHorizontalFlip",
         "RandomApply",
+        "RandomApply",
         "RandomAffine",
         "RandomApply",
         "ToTensor",
         "RandomApply",
         "RandomErasing",
     ]
+    turn, jitter = (step.transforms[0] for step in build_train_transform(square).transforms[4:6])
+    assert (type(turn).__name__, type(jitter).__name__) == ("RandomRotation", "ColorJitter")
     assert run(build_train_transform(square), sheet(), 0).shape == (1, 32, 32)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+@pytest.mark.parametrize("degrees", [10.0, 45.0])
+def test_rotation_is_pils_by_a_uniform_angle(square, degrees, value):
+    square.INPUT.ROTATE.merge_from_list(["ENABLED", True, "PROB", 1.0, "DEGREES", degrees])
+    square.INPUT.PADDING.VALUE = value
+    transform, drawing = build_train_transform(square), sheet()
+    angles = np.linspace(-degrees, degrees, 401)
+    turned = np.stack(
+        [np.asarray(drawing.rotate(angle, Image.Resampling.BILINEAR, fillcolor=value), dtype=int) for angle in angles]
+    )
+    found = []
+    for seed in range(120):
+        away = np.abs(turned - run(transform, drawing, seed)[0].numpy()).mean((1, 2))
+        assert away.min() < 1
+        found.append(angles[away.argmin()] / degrees)
+    assert stats.kstest(found, "uniform", (-1, 2)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_rotation_fires_at_its_probability(square, probability):
+    square.INPUT.ROTATE.merge_from_list(["ENABLED", True, "PROB", probability, "DEGREES", 30.0])
+    transform = build_train_transform(square)
+    fired = np.mean([not torch.equal(run(transform, sheet(), seed), pil_to_tensor(sheet())) for seed in range(400)])
+    assert abs(fired - probability) < 4 * (probability * (1 - probability) / 400) ** 0.5 + 0.01
 
 
 @pytest.mark.parametrize("sigma, kernel", [([0.1, 1.0], 7), ([1.5, 1.5], 11), ([0.2, 0.3], 3)])

@@ -6,7 +6,7 @@ from torch import nn
 from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
 from fastpatent.engine.device import extraction_precision
-from fastpatent.errors import DataError
+from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation import features as extraction
 from fastpatent.evaluation.features import extract_features
 from fastpatent.models import build_model
@@ -19,21 +19,43 @@ needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA c
 class Columns(nn.Module):
     """The mean of every column: sees a mirror, and behaves otherwise in training mode."""
 
-    def forward(self, images):
+    def forward(self, images, domains=None):
         assert not self.training
         return images.float().mean((1, 2))
 
 
-class Batches:
-    """A loader of three drawings at a time, in any order."""
+class Moments(nn.Module):
+    """Numbers that depend on where the ink is, for drawings of any size; `sizes` are those it was given."""
 
-    def __init__(self, images, order=None, pinned=False):
-        self.dataset, self.order, self.pinned = images, range(len(images)) if order is None else order, pinned
+    def __init__(self):
+        super().__init__()
+        self.sizes = []
+
+    def forward(self, images, domains=None):
+        self.sizes.append(tuple(images.shape))
+        height, width = images.shape[2:]
+        down, across = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)
+        grey = images[:, 0].float()
+        weights = (torch.ones(1), down, across, down * across**2)
+        return torch.stack([(grey * weight).mean((1, 2)) for weight in weights], 1)
+
+
+class Batches:
+    """A loader of three drawings at a time, in any order; drawings of various sizes come as a list."""
+
+    def __init__(self, images, order=None, pinned=False, domains=None):
+        self.dataset, self.order, self.pinned = images, order or list(range(len(images))), pinned
+        self.domains = torch.zeros(len(images), dtype=torch.int64) if domains is None else domains
 
     def __iter__(self):
-        for indices in torch.tensor(self.order).split(3) if len(self.order) else ():
-            images = self.dataset[indices]
-            yield {"images": images.pin_memory() if self.pinned else images, "indices": indices}
+        for start in range(0, len(self.order), 3):
+            places = self.order[start : start + 3]
+            indices = torch.tensor(places)
+            if isinstance(self.dataset, list):
+                images = [self.dataset[place] for place in places]
+            else:
+                images = self.dataset[indices].pin_memory() if self.pinned else self.dataset[indices]
+            yield {"images": images, "domains": self.domains[indices], "indices": indices}
 
 
 def drawings(count, size=(5, 6)):
@@ -75,8 +97,98 @@ def test_features_are_to_the_bit_those_of_one_batch_after_another(network, preci
         for batch in loader:
             rows = network(batch["images"]).float()
             expected.append((rows + network(batch["images"].flip(-1)).float()) / 2 if flip else rows)
-    found = extract_features(network, loader, CPU, extraction_precision(precision), flip)
+    found = extract_features(network, loader, CPU, extraction_precision(precision), flip, scales=[1.0])
     np.testing.assert_array_equal(found, torch.cat(expected).numpy())
+
+
+def ragged(sizes):
+    return [drawings(number + 1, size)[number] for number, size in enumerate(sizes)]
+
+
+def plain_moments(image, flip=False):
+    """Moments of one drawing [1, height, width] in float64."""
+    grey = image[0].double().numpy()[:, :: -1 if flip else 1]
+    down, across = np.linspace(0, 1, grey.shape[0])[:, None], np.linspace(0, 1, grey.shape[1])
+    return [(grey * weight).mean() for weight in (1, down, across, down * across**2)]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_drawings_of_various_sizes_go_in_groups_of_one_size(flip):
+    images = ragged([(5, 6), (9, 6), (5, 6), (6, 5), (6, 5), (6, 5), (40, 70)])
+    domains, done, seen, model = torch.arange(7), [], [], Moments()
+    model.register_forward_pre_hook(lambda *given: seen.append(given[2]["domains"].tolist()), with_kwargs=True)
+    order = [2, 1, 0, 3, 4, 5, 6]
+    loader = Batches(images, order, domains=domains)
+    features = extract_features(model, loader, CPU, extraction_precision("fp32"), flip, done.append)
+    truth = np.array([plain_moments(image) for image in images])
+    if flip:
+        truth = (truth + [plain_moments(image, True) for image in images]) / 2
+    np.testing.assert_allclose(features, truth, rtol=1e-5)
+    groups = [(2, 1, 5, 6), (1, 1, 9, 6), (3, 1, 6, 5), (1, 1, 40, 70)]
+    assert model.sizes == [group for group in groups for _ in range(1 + flip)] and done == [2, 3, 6, 7]
+    assert seen[:: 1 + flip] == [[2, 0], [1], [3, 4, 5], [6]]
+
+
+def test_each_drawing_goes_with_its_domain():
+    """A network of two towers, here of two signs."""
+
+    class Signs(Columns):
+        def forward(self, images, domains=None):
+            assert domains.device == CPU
+            return super().forward(images) * torch.where(domains == 1, -1, 1)[:, None]
+
+    images, domains = drawings(8), torch.tensor([0, 1, 1, 0, 0, 1, 0, 1])
+    loader = Batches(images, [3, 1, 7, 0, 2, 6, 5, 4], domains=domains)
+    found = extract_features(Signs(), loader, CPU, extraction_precision("fp32"), flip=True)
+    columns = images[:, 0].double().mean(1).numpy()
+    np.testing.assert_allclose(found, (columns + columns[:, ::-1]) / 2 * (1 - 2 * domains.numpy()[:, None]), rtol=1e-6)
+
+
+def tent_weights(side, wanted):
+    """float64 [wanted, side]: what each pixel of a row of `side` gives to `wanted` pixels, by a tent as wide as they are."""
+    step = side / wanted
+    distance = np.abs((np.arange(wanted)[:, None] + 0.5) * step - (np.arange(side) + 0.5)) / max(step, 1)
+    weights = np.maximum(1 - distance, 0)
+    return weights / weights.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("scales", [(1.0,), (0.5,), (1.0, 0.7071, 0.5), (1.0, 1.5), (0.01, 2.0)])
+@pytest.mark.parametrize("various", [False, True])
+def test_scales_are_averaged(scales, flip, various):
+    images = ragged([(21, 30), (33, 18), (21, 30), (16, 16)]) if various else drawings(4, (21, 30))
+    model = Moments()
+    found = extract_features(model, Batches(images), CPU, extraction_precision("fp32"), flip, scales=scales)
+    expected = []
+    for image in images:
+        rows = []
+        for scale in scales:
+            height, width = (max(round(side * scale), 1) for side in image.shape[1:])
+            down, across = tent_weights(image.shape[1], height), tent_weights(image.shape[2], width)
+            resized = torch.from_numpy(down @ image[0].double().numpy() @ across.T)[None]
+            rows += [plain_moments(resized, mirrored) for mirrored in ([False, True] if flip else [False])]
+        expected.append(np.mean(rows, axis=0))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def swin():
+    """A network that takes drawings of 64 x 64 alone."""
+    words = ["MODEL.BACKBONE.NAME", "timm", "MODEL.BACKBONE.TIMM_NAME", "swinv2_cr_tiny_ns_224"]
+    words += ["INPUT.SIZE_TRAIN", "[64,64]", "INPUT.SIZE_TEST", "[64,64]"]
+    return build_model(with_classes(load_config(overrides=words), 2))
+
+
+@pytest.mark.parametrize(
+    "size, scales, said",
+    [
+        ((64, 80), (1.0,), "INPUT.FIT, INPUT.SIZE_TEST: the network takes no drawings of 64 x 80"),
+        ((64, 64), (1.0, 0.5), "TEST.SCALES: 0.5: the network takes no drawings of 32 x 32"),
+    ],
+)
+def test_a_network_of_one_size_names_the_key(swin, size, scales, said):
+    with pytest.raises(ConfigError, match=said):
+        extract_features(swin, Batches(drawings(2, size)), CPU, extraction_precision("fp32"), scales=scales)
 
 
 @pytest.mark.parametrize("count, processes", [(8, 3), (3, 5)])
@@ -122,7 +234,7 @@ def test_the_host_waits_for_a_batch_only_when_two_later_ones_are_queued(monkeypa
             waited.append((self.number, len(queued)))
 
     class Counting(Columns):
-        def forward(self, images):
+        def forward(self, images, domains=None):
             queued.append(len(images))
             return super().forward(images)
 
@@ -134,6 +246,8 @@ def test_the_host_waits_for_a_batch_only_when_two_later_ones_are_queued(monkeypa
 def test_nothing_in_the_loop_waits_for_the_device(network):
     with NothingWaits():
         extract_features(network, Batches(drawings(7, (48, 48))), CPU, extraction_precision("bf16"), flip=True)
+        various = Batches(ragged([(8, 8), (9, 8), (8, 8), (8, 8)]))
+        extract_features(Moments(), various, CPU, extraction_precision("bf16"), flip=True, scales=[1.0, 0.7])
 
 
 @needs_card
@@ -159,7 +273,7 @@ def test_a_card_is_waited_for_by_events_alone(network, precision):
 @needs_card
 def test_rows_of_a_slow_card_are_not_read_too_early():
     class Slow(Columns):
-        def forward(self, images):
+        def forward(self, images, domains=None):
             torch.cuda._sleep(20_000_000)
             return super().forward(images)
 

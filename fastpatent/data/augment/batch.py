@@ -9,9 +9,10 @@ from fastpatent.data.augment.crop import Flip, PadAndCrop
 from fastpatent.data.augment.erasing import Erasing, erasing_grey
 from fastpatent.data.augment.upload import upload
 from fastpatent.data.seeding import uniforms
+from fastpatent.data.transforms import takes_window
 from fastpatent.errors import ConfigError
 
-DRAWING_BY_DRAWING = ("CROP", "CJ", "AFFINE", "AUGMIX")
+DRAWING_BY_DRAWING = ("CROP", "ROTATE", "CJ", "AFFINE", "AUGMIX")
 
 
 class BatchAugmentation:
@@ -56,8 +57,8 @@ def build_batch_augmentation(cfg):
         ConfigError: an enabled step has no form for batches, or a value cannot be.
     """
     given = cfg.INPUT
-    for name in _drawing_by_drawing(cfg):
-        raise ConfigError(f"INPUT.{name}.ENABLED: it works drawing by drawing only; set INPUT.AUGMENT_ON to workers")
+    for step in _drawing_by_drawing(cfg):
+        raise ConfigError(f"INPUT.{step}: it works drawing by drawing only; set INPUT.AUGMENT_ON to workers")
     steps = []
     if given.AUTOAUG.ENABLED:
         steps.append(AutoAugment(given.AUTOAUG.PROB, given.PADDING.VALUE))
@@ -68,7 +69,7 @@ def build_batch_augmentation(cfg):
     if given.BLUR.ENABLED:
         steps.append(Blur(blur_kernel_size(cfg), given.BLUR.SIGMA, given.BLUR.PROB))
     if given.REA.ENABLED:
-        steps.append(Erasing(given.REA.PROB, erasing_grey(cfg)))
+        steps.append(Erasing(given.REA.PROB, erasing_grey(cfg), given.REA.AREA))
     return BatchAugmentation(steps, cfg.SEED) if steps else None
 
 
@@ -87,12 +88,12 @@ def augments_on_device(cfg, device_type):
     asked = cfg.INPUT.AUGMENT_ON
     if asked == "workers":
         return False, "INPUT.AUGMENT_ON is workers"
-    for name in _drawing_by_drawing(cfg):
+    for step in _drawing_by_drawing(cfg):
         if asked == "device":
             raise ConfigError(
-                f"INPUT.AUGMENT_ON: device is asked for, but INPUT.{name} works drawing by drawing only; set it to workers"
+                f"INPUT.AUGMENT_ON: device is asked for, but INPUT.{step} works drawing by drawing only; set it to workers"
             )
-        return False, f"INPUT.{name} works drawing by drawing only"
+        return False, f"INPUT.{step} works drawing by drawing only"
     if asked == "device":
         return True, "INPUT.AUGMENT_ON is device"
     if device_type == "cuda":
@@ -101,4 +102,6 @@ def augments_on_device(cfg, device_type):
 
 
 def _drawing_by_drawing(cfg):
-    return [name for name in DRAWING_BY_DRAWING if cfg.INPUT[name].ENABLED]
+    """Return the keys of INPUT that ask for what batches cannot be given; drawings of various sizes make no batch."""
+    steps = ["FIT crop"] if takes_window(cfg) else []
+    return steps + [f"{name}.ENABLED" for name in DRAWING_BY_DRAWING if cfg.INPUT[name].ENABLED]

@@ -19,17 +19,19 @@ class Erasing:
     Args:
         probability: of an image to be erased from.
         value: grey level.
+        area: (smallest, largest) share of the image's.
     """
 
     slots = ERASING_SLOTS
 
-    def __init__(self, probability=0.5, value=0):
-        self.probability, self.value = probability, value
+    def __init__(self, probability=0.5, value=0, area=AREA):
+        self.probability, self.value, self.area = probability, value, area
 
     def plan(self, uniforms, height, width):
         """Yield an Action for the batch if a rectangle is to be painted; `uniforms` float64 [batch, 3 + 2 * ATTEMPTS]."""
         fires, top, left = uniforms[:, 0] < self.probability, uniforms[:, 1], uniforms[:, 2]
-        rows, columns = rectangles(uniforms[:, 3 : 3 + ATTEMPTS], uniforms[:, 3 + ATTEMPTS :], height, width)
+        areas, ratios = uniforms[:, 3 : 3 + ATTEMPTS], uniforms[:, 3 + ATTEMPTS :]
+        rows, columns = rectangles(areas, ratios, height, width, self.area)
         rows, columns = rows * fires, columns * fires
         top, left = whole(top, height - rows + 1), whole(left, width - columns + 1)
         if (rows * columns).any():
@@ -43,20 +45,21 @@ class Erasing:
         return images.masked_fill_(within, self.value)
 
 
-def rectangles(areas, ratios, height, width):
+def rectangles(areas, ratios, height, width, area=AREA):
     """Return the sides of the first rectangle of each image that is smaller than the image in both directions.
 
     Args:
-        areas, ratios: uniforms float64 [batch, attempts]: the area is uniform in AREA, the logarithm of the ratio in RATIO.
+        areas, ratios: uniforms float64 [batch, attempts]: the area is uniform in `area`, the log of the ratio in RATIO.
         height, width: of the images, in pixels.
+        area: (smallest, largest) share of the image's.
 
     Returns:
         (rows, columns): int64 [batch]; 0 where no attempt fits.
     """
-    area = height * width * (AREA[0] + (AREA[1] - AREA[0]) * areas)
+    pixels = height * width * (area[0] + (area[1] - area[0]) * areas)
     low, high = map(math.log, RATIO)
     ratio = np.exp(low + (high - low) * ratios)
-    sides = np.rint(np.sqrt(np.stack([area * ratio, area / ratio]))).astype(np.int64)
+    sides = np.rint(np.sqrt(np.stack([pixels * ratio, pixels / ratio]))).astype(np.int64)
     fits = (sides[0] < height) & (sides[1] < width)
     first = fits.argmax(1)
     return tuple(side[np.arange(len(first)), first] * fits.any(1) for side in sides)

@@ -58,7 +58,7 @@ def split_folder(root, val_fraction, seed):
 
 
 def _validation_identities(drawings, val_fraction, seed):
-    order = sorted(drawings, key=lambda identity: _draw(seed, identity))
+    order = hashed_order(drawings, seed)
     count = min(max(round(len(order) * val_fraction), 1), len(order) - 1)
     chosen = order[:count]
     askable = [identity for identity in order if len(drawings[identity]) > 1]
@@ -70,8 +70,9 @@ def _validation_identities(drawings, val_fraction, seed):
 def _queries(names, seed):
     if len(names) < 2:
         return ()
-    return sorted(names, key=lambda name: _draw(seed, name))[: 2 if len(names) >= MANY else 1]
+    return hashed_order(names, seed)[: 2 if len(names) >= MANY else 1]
 
 
-def _draw(seed, name):
-    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest()
+def hashed_order(names, seed):
+    """Return names in an order by chance in which each name's place depends on its letters and the seed alone."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest())

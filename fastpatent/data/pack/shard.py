@@ -19,23 +19,25 @@ import PIL
 from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
-VERSION = 1
+VERSION = 2  # 1: resized along rows or columns first, as Pillow chose
 DRAWINGS_A_SHARD = 4096  # what a kill loses at most; 256 MiB at 256 px
 INDEX = re.compile(r"(\d{5})\.json")
 PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8")
 
 
 class PackSize(NamedTuple):
-    """What all drawings of a pack have in common: height and width in pixels, and whether they kept their aspect."""
+    """What all drawings of a pack have in common: height and width in pixels, whether they kept their aspect, the filter."""
 
     height: int
     width: int
     keep_aspect: bool
+    interpolation: str = "bicubic"
 
     @property
     def folder(self):
         """The name of the folder of such a pack."""
-        return f"{self.height}x{self.width}{'-aspect' if self.keep_aspect else ''}"
+        filtered = "" if self.interpolation == "bicubic" else f"-{self.interpolation}"
+        return f"{self.height}x{self.width}{'-aspect' if self.keep_aspect else ''}{filtered}"
 
     @property
     def bytes(self):
@@ -112,7 +114,7 @@ def read_index(path, size):
         header = json.loads(header)
         if header["version"] != VERSION:
             raise DataError(f"{path}: a pack of version {header['version']}, this program reads {VERSION}")
-        if PackSize(header["height"], header["width"], header["keep_aspect"]) != size:
+        if PackSize(*(header[name] for name in PackSize._fields)) != size:
             raise DataError(f"{path}: the index of another size than {size.folder}")
         if zlib.crc32(lines) != header["crc32"] or not PIXELS.fullmatch(header["pixels"]):
             raise ValueError

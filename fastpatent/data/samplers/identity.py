@@ -85,12 +85,12 @@ class BalancedIdentitySampler(IdentitySampler):
 
 
 @SAMPLERS.register(name="NaiveIdentitySampler")
-def build_naive_identity_sampler(cfg, labels):
+def build_naive_identity_sampler(cfg, labels, samples=None):
     """Read SOLVER.IMS_PER_BATCH, DATALOADER.NUM_INSTANCE and SEED."""
     return NaiveIdentitySampler(labels, cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_INSTANCE, cfg.SEED)
 
 
 @SAMPLERS.register(name="BalancedIdentitySampler")
-def build_balanced_identity_sampler(cfg, labels):
+def build_balanced_identity_sampler(cfg, labels, samples=None):
     """Read SOLVER.IMS_PER_BATCH, DATALOADER.NUM_INSTANCE and SEED."""
     return BalancedIdentitySampler(labels, cfg.SOLVER.IMS_PER_BATCH, cfg.DATALOADER.NUM_INSTANCE, cfg.SEED)

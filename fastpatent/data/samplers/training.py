@@ -22,6 +22,6 @@ class TrainingSampler:
 
 
 @SAMPLERS.register(name="TrainingSampler")
-def build_training_sampler(cfg, labels):
+def build_training_sampler(cfg, labels, samples=None):
     """Read SEED."""
     return TrainingSampler(len(labels), cfg.SEED)

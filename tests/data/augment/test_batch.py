@@ -116,7 +116,7 @@ def test_the_configuration_decides_the_steps_and_their_order(cfg):
         cfg.INPUT[name].ENABLED = True
     cfg.INPUT.PADDING.update({"SIZE": 3, "MODE": "edge", "VALUE": 200})
     cfg.INPUT.BLUR.update({"SIGMA": [0.5, 1.5], "PROB": 0.4})
-    cfg.INPUT.REA.update({"PROB": 0.2, "VALUE": [10, 20, 40]})
+    cfg.INPUT.REA.update({"PROB": 0.2, "VALUE": [10, 20, 40], "AREA": [0.1, 0.2]})
     cfg.INPUT.FLIP.PROB, cfg.INPUT.AUTOAUG.PROB, cfg.SEED = 0.3, 0.1, 9
     built = build_batch_augmentation(cfg)
     policies, crop, flip, blur, erasing = built.steps
@@ -125,7 +125,7 @@ def test_the_configuration_decides_the_steps_and_their_order(cfg):
     assert (crop.padding, crop.mode, crop.value) == (3, "edge", 200)
     assert flip.probability == 0.3
     assert (blur.kernel_size, blur.sigma, blur.probability) == (11, [0.5, 1.5], 0.4)
-    assert (erasing.probability, erasing.value) == (0.2, 23)
+    assert (erasing.probability, erasing.value, erasing.area) == (0.2, 23, [0.1, 0.2])
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -138,10 +138,13 @@ def test_nothing_enabled_is_none(cfg):
     assert build_batch_augmentation(cfg) is None
 
 
-@pytest.mark.parametrize("name", ["CROP", "CJ", "AFFINE", "AUGMIX"])
+@pytest.mark.parametrize("name", ["CROP", "ROTATE", "CJ", "AFFINE", "AUGMIX", "FIT crop"])
 def test_steps_that_work_drawing_by_drawing_only(cfg, name):
-    cfg.INPUT[name].ENABLED = True
-    with pytest.raises(ConfigError, match=rf"INPUT.{name}.ENABLED: .*INPUT.AUGMENT_ON"):
+    if name == "FIT crop":
+        cfg.INPUT.KEEP_ASPECT, cfg.INPUT.FIT = True, "crop"
+    else:
+        cfg.INPUT[name].ENABLED = True
+    with pytest.raises(ConfigError, match=rf"INPUT.{name}.*: .*INPUT.AUGMENT_ON"):
         build_batch_augmentation(cfg)
     for asked, device in (("auto", "cuda"), ("auto", "cpu"), ("workers", "cuda")):
         cfg.INPUT.AUGMENT_ON = asked

@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms import v2
 
 from fastpatent.data.augment.draws import ERASING_SLOTS, whole
-from fastpatent.data.augment.erasing import ATTEMPTS, Erasing, rectangles
+from fastpatent.data.augment.erasing import AREA, ATTEMPTS, Erasing, rectangles
 from fastpatent.data.seeding import uniforms
 
 
@@ -21,11 +21,12 @@ class Scripted:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (20, 64), (90, 24), (2, 2)])
-def test_rectangles_are_those_that_torchvision_makes_of_the_same_numbers(monkeypatch, size):
+@pytest.mark.parametrize("area", [(0.02, 0.33), [0.22, 0.33], [0.5, 0.9]])
+def test_rectangles_are_those_that_torchvision_makes_of_the_same_numbers(monkeypatch, size, area):
     """2 x 2 and long drawings make attempts fail."""
     drawn = uniforms(0, np.arange(300), range(2 * ATTEMPTS))
-    rows, columns = rectangles(drawn[:, :ATTEMPTS], drawn[:, ATTEMPTS:], *size)
-    theirs = v2.RandomErasing()
+    rows, columns = rectangles(drawn[:, :ATTEMPTS], drawn[:, ATTEMPTS:], *size, area)
+    theirs = v2.RandomErasing(scale=area)
     image = torch.zeros(1, *size)
     for numbers, height, width in zip(drawn, rows, columns):
         script = Scripted(np.stack([numbers[:ATTEMPTS], numbers[ATTEMPTS:]], axis=1).ravel())
@@ -35,14 +36,14 @@ def test_rectangles_are_those_that_torchvision_makes_of_the_same_numbers(monkeyp
         assert (height, width) == ((given["h"], given["w"]) if given["v"] is not None else (0, 0))
 
 
-@pytest.mark.parametrize("value", [0, 114, 255])
+@pytest.mark.parametrize("value, area", [(0, AREA), (114, AREA), (255, (0.4, 0.6))])
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
-def test_one_rectangle_is_painted_at_its_probability(alone, noise, probability, value):
+def test_one_rectangle_is_painted_at_its_probability(alone, noise, probability, value, area):
     images = noise(600, 21, 33)
-    found = alone(Erasing(probability, value), images, seed=3)
+    found = alone(Erasing(probability, value, area), images, seed=3)
     drawn = uniforms(3, np.arange(600), ERASING_SLOTS)
     fires = drawn[:, 0] < probability
-    rows, columns = rectangles(drawn[:, 3 : 3 + ATTEMPTS], drawn[:, 3 + ATTEMPTS :], 21, 33)
+    rows, columns = rectangles(drawn[:, 3 : 3 + ATTEMPTS], drawn[:, 3 + ATTEMPTS :], 21, 33, area)
     truth = images.clone()
     for number in np.flatnonzero(fires):
         top = whole(drawn[number, 1], 21 - rows[number] + 1)

@@ -59,10 +59,11 @@ def replaced(old, new):
         (lambda data: b"[" * 100000, "damaged or only half written"),
         (replaced(b"00000.0.u8", b"../../x.u8"), "damaged or only half written"),
         (replaced(b'"crc32"', b'"crc33"'), "damaged or only half written"),
-        (replaced(b'"version": 1', b'"version": 2'), "a pack of version 2, this program reads 1"),
+        (replaced(b'"version": 2', b'"version": 1'), "a pack of version 1, this program reads 2"),
         (replaced(PIL.__version__.encode(), b"1.0"), f"packed with Pillow 1.0, this is {PIL.__version__}"),
         (replaced(b'"height": 3', b'"height": 5'), "of another size than 3x4"),
         (replaced(b"false", b"true"), "of another size than 3x4"),
+        (replaced(b"bicubic", b"bilinear"), "of another size than 3x4"),
     ],
 )
 def test_an_index_of_no_use_is_named(tmp_path, drawings, change, said):
@@ -72,6 +73,12 @@ def test_an_index_of_no_use_is_named(tmp_path, drawings, change, said):
     with pytest.raises(DataError, match=said) as caught:
         read_index(index, SIZE)
     assert str(caught.value).startswith(f"{index}: ") and "\n" not in str(caught.value)
+
+
+def test_another_filter_is_another_pack(tmp_path, drawings):
+    write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
+    with pytest.raises(DataError, match="of another size than 3x4-bilinear"):
+        read_index(tmp_path / "00000.json", SIZE._replace(interpolation="bilinear"))
 
 
 def test_an_index_that_cannot_be_read(tmp_path):
@@ -114,3 +121,4 @@ def test_paths_are_relative_inside_the_root(path, stored):
 
 def test_folders_of_packs():
     assert PackSize(256, 128, False).folder == "256x128" and PackSize(64, 64, True).folder == "64x64-aspect"
+    assert PackSize(64, 64, True, "bilinear").folder == "64x64-aspect-bilinear"

@@ -96,11 +96,11 @@ def test_flipped_bytes_and_changed_files_are_decoded_again(pack, write_drawing):
 
 def test_a_pack_of_another_version_or_size_is_made_anew(pack):
     index = pack.folder / "00003.json"
-    index.write_bytes(index.read_bytes().replace(b'"version": 1', b'"version": 2'))
+    index.write_bytes(index.read_bytes().replace(b'"version": 2', b'"version": 1'))
     index = pack.folder / "00005.json"
     index.write_bytes(index.read_bytes().replace(b'"height": 24', b'"height": 48'))
     report = pack.write()
-    assert counts(report) == (38, 0, 10) and ["version 2" in text for text in report.replaced] == [True, False]
+    assert counts(report) == (38, 0, 10) and ["version 1" in text for text in report.replaced] == [True, False]
     pack.assert_whole()
 
 

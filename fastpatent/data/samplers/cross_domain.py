@@ -1,0 +1,56 @@
+"""P identities x K a batch, of which one half drawings and the other photographs (Sangkloy et al., SIGGRAPH 2016)."""
+
+import numpy as np
+
+from fastpatent.data.samplers import SAMPLERS
+from fastpatent.data.samplers.identity import IdentitySampler, NaiveIdentitySampler
+from fastpatent.data.samples import DRAWING, PHOTO
+from fastpatent.errors import ConfigError, DataError
+
+
+class CrossDomainSampler(IdentitySampler):
+    """Give each identity of a batch num_instance / 2 drawings, then as many photographs, drawn afresh in every pass.
+
+    Args:
+        labels: int [samples], 0..n-1.
+        domains: int [samples], DRAWING or PHOTO.
+        identities: name of each label, for messages.
+        batch_size, num_instance, seed: see `IdentitySampler`; `num_instance` is even.
+
+    Raises:
+        ConfigError: the batch cannot be filled so; DataError: an identity has no drawing or no photograph.
+    """
+
+    def __init__(self, labels, domains, identities, batch_size, num_instance, seed):
+        super().__init__(labels, batch_size, num_instance, seed)
+        if num_instance % 2:
+            raise ConfigError(
+                f"DATALOADER.NUM_INSTANCE: {num_instance} does not halve into drawings and photographs; write an even number"
+            )
+        self.sides = []
+        for domain, name in ((DRAWING, "drawing"), (PHOTO, "photograph")):
+            places = np.flatnonzero(np.asarray(domains) == domain)
+            found = np.bincount(self.labels[places], minlength=len(self.counts))
+            if not found.all():
+                raise DataError(
+                    f"{identities[int(found.argmin())]}: has no {name}, and CrossDomainSampler takes both of each identity"
+                )
+            side = NaiveIdentitySampler(self.labels[places], batch_size // 2, num_instance // 2, seed)
+            self.sides.append((places, side))
+
+    def choose(self, generator, number, identities):
+        """See `IdentitySampler.choose`."""
+        return np.concatenate([places[side.choose(generator, number, identities)] for places, side in self.sides], axis=1)
+
+
+@SAMPLERS.register(name="CrossDomainSampler")
+def build_cross_domain_sampler(cfg, labels, samples):
+    """Read SOLVER.IMS_PER_BATCH, DATALOADER.NUM_INSTANCE and SEED."""
+    return CrossDomainSampler(
+        labels,
+        [sample.domain for sample in samples],
+        dict(zip(labels, (sample.identity for sample in samples))),
+        cfg.SOLVER.IMS_PER_BATCH,
+        cfg.DATALOADER.NUM_INSTANCE,
+        cfg.SEED,
+    )

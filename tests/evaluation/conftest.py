@@ -1,0 +1,12 @@
+import pytest
+
+
+@pytest.fixture(scope="session")
+def listed_folder(tmp_path_factory):
+    """Twelve identities of four drawings each, as a `Drawings` data set whose drawings nobody opens: the files are empty."""
+    root = tmp_path_factory.mktemp("listed")
+    for identity in range(12):
+        (root / f"design{identity:02d}").mkdir()
+        for number in range(4):
+            (root / f"design{identity:02d}" / f"{number}.png").touch()
+    return root
