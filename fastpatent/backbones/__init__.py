@@ -5,7 +5,8 @@ A builder takes the config and returns a module from float [batch, channels, hei
 
 - feature_dim: channels of the feature maps;
 - memory_format: the layout in which it runs fastest (torch.channels_last for convolutional networks);
-- trunk: the module under whose names published ImageNet weights are stored.
+- trunk: the module under whose names published ImageNet weights are stored;
+- layer_depths: where layers are not simply the direct children, see `fastpatent.backbones.depths`.
 """
 
 from fastpatent.registry import Registry

@@ -131,6 +131,18 @@ class ResNet(nn.Module):
         """The module under whose names published ImageNet weights are stored: the network itself."""
         return self
 
+    def layer_depths(self):
+        """Return {name of a parameter: number of its layer}: 0 the stem, then the blocks, each with its non-local block."""
+        depths = dict.fromkeys((name for name, _ in self.named_parameters()), 0)
+        blocks = 0
+        for number in (1, 2, 3, 4):
+            layer, non_local = getattr(self, f"layer{number}"), getattr(self, f"NL_{number}")
+            blocks += len(layer)
+            for path, modules in ((f"layer{number}", layer), (f"NL_{number}", non_local)):
+                for depth, (place, module) in enumerate(modules.named_children(), start=blocks - len(modules) + 1):
+                    depths |= {f"{path}.{place}.{name}": depth for name, _ in module.named_parameters()}
+        return depths
+
     def forward(self, images):
         """Return feature maps.
 

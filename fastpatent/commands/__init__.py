@@ -9,7 +9,9 @@ JOBS = {
     "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
+    "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",
     "data": "look after the drawings: fastpatent data check|pack --config-file F KEY VALUE...",
+    "convert": "published weights under our names: fastpatent convert IN OUT.safetensors [--config-file F]",
     "config": "print the merged configuration: fastpatent config --config-file F KEY VALUE...",
 }
 

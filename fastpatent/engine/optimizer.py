@@ -1,38 +1,67 @@
-"""Optimizers by name with the re-ID habits: own learning rate for heads, own decay for biases and norms."""
+"""Optimizers by name: own learning rates for layers, heads and class weights, own decay for biases and norms."""
 
 import torch
 from torch import nn
 
+from fastpatent.backbones.depths import layer_depths
 from fastpatent.errors import ConfigError, nearest
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 
 
-def parameter_groups(model, base_lr, weight_decay, weight_decay_norm, weight_decay_bias, bias_lr_factor, heads_lr_factor):
+def parameter_groups(
+    model,
+    base_lr,
+    weight_decay,
+    weight_decay_norm,
+    weight_decay_bias,
+    bias_lr_factor,
+    heads_lr_factor,
+    classifier_lr_factor=1.0,
+    layer_decay=1.0,
+):
     """Sort the trainable parameters into as few optimizer groups as there are different settings.
 
     Args:
-        model: module whose heads, if any, live under the name `heads`.
+        model: module whose heads and backbones, if any, are its children `heads` and `...backbone`.
         base_lr, weight_decay: for every parameter that no rule below names.
         weight_decay_norm: for the scales of normalisation layers.
         weight_decay_bias, bias_lr_factor: for every parameter called `bias`, those of normalisation layers too.
         heads_lr_factor: multiplies the learning rate of everything under `heads`.
+        classifier_lr_factor: multiplies it once more for the class weights `heads.weight`.
+        layer_decay: multiplies the learning rate of a backbone's last layer once, of the layer before it twice, and so on
+            down to the stem (Clark et al., ELECTRA, ICLR 2020; counted as timm does).
 
     Returns:
         list of dicts {params, lr, initial_lr, weight_decay}, in the order in which settings first occur.
     """
+    steps = _steps_to_head(model) if layer_decay != 1 else {}
     groups = {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
+            full_name = f"{module_name}.{name}"
             lr = base_lr * (bias_lr_factor if name == "bias" else 1.0)
             lr *= heads_lr_factor if module_name.split(".")[0] == "heads" else 1.0
+            lr *= classifier_lr_factor if full_name == "heads.weight" else 1.0
+            lr *= layer_decay ** steps.get(full_name, 0)
             decay = weight_decay_norm if isinstance(module, NORMS) else weight_decay
             decay = weight_decay_bias if name == "bias" else decay
             group = groups.setdefault((lr, decay), {"params": [], "lr": lr, "initial_lr": lr, "weight_decay": decay})
             group["params"].append(parameter)
     return list(groups.values())
+
+
+def _steps_to_head(model):
+    """Return {name of a backbone's parameter: layers from it to the head}, 1 for those of the last layer that learns."""
+    steps = {}
+    for child, backbone in model.named_children():
+        if child.endswith("backbone"):
+            depths = layer_depths(backbone)
+            last = max((depths[name] for name, p in backbone.named_parameters() if p.requires_grad), default=0)
+            steps |= {f"{child}.{name}": last + 1 - depth for name, depth in depths.items()}
+    return steps
 
 
 def build_optimizer(cfg, model):
@@ -49,6 +78,8 @@ def build_optimizer(cfg, model):
         weight_decay_bias=solver.WEIGHT_DECAY_BIAS,
         bias_lr_factor=solver.BIAS_LR_FACTOR,
         heads_lr_factor=solver.HEADS_LR_FACTOR,
+        classifier_lr_factor=solver.CLASSIFIER_LR_FACTOR,
+        layer_decay=solver.LAYER_DECAY,
     )
     options = {"momentum": solver.MOMENTUM, "nesterov": solver.NESTEROV} if solver.OPT == "SGD" else {}
     # torch's fused SGD fails where some parameters have no gradient in the first steps and one later.

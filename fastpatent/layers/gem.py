@@ -61,6 +61,8 @@ def generalized_mean(features, p, eps=1e-6):
     if not torch.is_tensor(p):
         wide = torch.float64 if features.dtype == torch.float64 else torch.float32
         p = torch.full((1,), p, dtype=wide, device=features.device)
+    if torch.compiler.is_exporting():  # a batch of any size, and no gradient
+        return _pool(features, p, eps)
     return _GeneralizedMean.apply(features, p, eps)
 
 

@@ -18,12 +18,13 @@ class Linear(nn.Module):
     """Plain softmax classifier: the products are the logits.
 
     Args:
-        num_classes: rows of the class weights.
+        num_classes: how many classes there are.
         scale: factor s of the logits; not used by Linear, which keeps the common arguments.
         margin: m, in cosine (Cos, Circle) or radian (Arc); not used by Linear.
 
     Attributes:
         reads_cosine: True where `forward` takes cosines, False where it takes plain products.
+        num_weights: rows of the class weights.
     """
 
     reads_cosine = False
@@ -31,22 +32,25 @@ class Linear(nn.Module):
     def __init__(self, num_classes, scale=1.0, margin=0.0):
         super().__init__()
         self.num_classes, self.scale, self.margin = num_classes, scale, margin
+        self.num_weights = num_classes
 
     def forward(self, products, targets):
         """Return the logits.
 
         Args:
-            products: float [batch, num_classes], product or cosine of each embedding with each class weight.
-            targets: int64 [batch], the right class; a row of -1 has none and receives no margin.
+            products: float [batch, columns], product or cosine of each embedding with the weight of each class, or of the
+                classes of this step where they are sampled.
+            targets: int64 [batch], the column of the right class; a row of -1 has none and receives no margin.
 
         Returns:
-            float32 (float64 for float64) [batch, num_classes], finite for every cosine in -1..1 and a rounding beyond.
+            float32 (float64 for float64) [batch, columns], finite for every cosine in -1..1 and a rounding beyond.
         """
         return at_least_float32(products)
 
-    def is_target(self, targets):
-        """Return bool [batch, num_classes], True at the right class of each row."""
-        return targets[:, None] == torch.arange(self.num_classes, device=targets.device)
+    @staticmethod
+    def at_target(products, targets):
+        """Return bool [batch, columns], True at the right class of each row."""
+        return targets[:, None] == torch.arange(products.shape[1], device=targets.device)
 
     def extra_repr(self):
         """Describe the classifier inside a printed model."""
@@ -62,7 +66,7 @@ class CosSoftmax(Linear):
     def forward(self, cosine, targets):
         """See `Linear.forward`."""
         cosine = at_least_float32(cosine)
-        return self.scale * torch.where(self.is_target(targets), cosine - self.margin, cosine)
+        return self.scale * torch.where(self.at_target(cosine, targets), cosine - self.margin, cosine)
 
 
 @CLASSIFIERS.register
@@ -71,9 +75,17 @@ class ArcSoftmax(Linear):
 
     Past arccos c + m = pi the cosine would rise again and reward the worst drawings. From there on the logit falls on
     along the straight line s (c + cos m - 1), which meets the curve at s cos(pi), so it never rises or jumps.
+
+    Args:
+        num_classes, scale, margin: see `Linear`.
+        easy_margin: the margin is asked for only where c > 0; below, the logit is s c, and jumps at 0.
     """
 
     reads_cosine = True
+
+    def __init__(self, num_classes, scale=1.0, margin=0.0, easy_margin=False):
+        super().__init__(num_classes, scale, margin)
+        self.easy_margin = easy_margin
 
     def forward(self, cosine, targets):
         """See `Linear.forward`."""
@@ -81,9 +93,16 @@ class ArcSoftmax(Linear):
         # cos(a + m) by the addition theorem: unlike arccos, the floored sine has a finite slope at c = 1 and -1.
         sine = (1 - cosine * cosine).clamp(min=torch.finfo(cosine.dtype).eps).sqrt()
         inside = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
-        beyond = cosine + math.cos(self.margin) - 1
-        shifted = torch.where(cosine >= -math.cos(self.margin), inside, beyond)
-        return self.scale * torch.where(self.is_target(targets), shifted, cosine)
+        if self.easy_margin:
+            shifted = torch.where(cosine > 0, inside, cosine)
+        else:
+            beyond = cosine + math.cos(self.margin) - 1
+            shifted = torch.where(cosine >= -math.cos(self.margin), inside, beyond)
+        return self.scale * torch.where(self.at_target(cosine, targets), shifted, cosine)
+
+    def extra_repr(self):
+        """Describe the classifier inside a printed model."""
+        return f"{super().extra_repr()}, easy_margin={self.easy_margin}"
 
 
 @CLASSIFIERS.register
@@ -102,4 +121,4 @@ class CircleSoftmax(Linear):
         other_weight = (cosine.detach() + self.margin).clamp(min=0)
         target_logit = target_weight * (cosine - (1 - self.margin))
         other_logit = other_weight * (cosine - self.margin)
-        return self.scale * torch.where(self.is_target(targets), target_logit, other_logit)
+        return self.scale * torch.where(self.at_target(cosine, targets), target_logit, other_logit)

@@ -9,7 +9,7 @@ from fastpatent.losses.objective import EMBEDDINGS, Objective
 from fastpatent.losses.pairs import cosine_matrix, masked_logsumexp, pair_masks
 
 
-def circle_loss(embeddings, labels, margin=0.25, gamma=128.0):
+def circle_loss(embeddings, labels, margin=0.25, gamma=128.0, past=None):
     """Pull drawings of one identity together and push others apart, each pair weighted by how wrong it still is.
 
     mean over drawings of softplus(LSE over positives of -g [1 + m - s]+ (s - 1 + m) + LSE over negatives of
@@ -20,12 +20,13 @@ def circle_loss(embeddings, labels, margin=0.25, gamma=128.0):
         labels: int [batch].
         margin: relaxation m of the decision boundary, in cosine.
         gamma: scale g of the logits.
+        past: Past, further drawings to compare with; None: only the batch.
 
     Returns:
         scalar float32 (float64 for float64). A drawing without a positive or without a negative adds 0.
     """
-    similarity = cosine_matrix(embeddings)
-    positive, negative = pair_masks(labels)
+    similarity = cosine_matrix(embeddings, past)
+    positive, negative = pair_masks(labels, past)
     positive_weight = (1 + margin - similarity.detach()).clamp(min=0)
     negative_weight = (similarity.detach() + margin).clamp(min=0)
     pull = masked_logsumexp(-gamma * positive_weight * (similarity - (1 - margin)), positive)

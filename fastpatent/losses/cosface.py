@@ -9,7 +9,7 @@ from fastpatent.losses.objective import EMBEDDINGS, Objective
 from fastpatent.losses.pairs import cosine_matrix, masked_logsumexp, pair_masks
 
 
-def pairwise_cosface(embeddings, labels, margin=0.25, gamma=128.0):
+def pairwise_cosface(embeddings, labels, margin=0.25, gamma=128.0, past=None):
     """Ask every cosine within an identity to exceed every cosine across identities by a margin.
 
     mean over drawings of softplus(LSE over positives of -g s + LSE over negatives of g (s + m)), s the cosine.
@@ -19,12 +19,13 @@ def pairwise_cosface(embeddings, labels, margin=0.25, gamma=128.0):
         labels: int [batch].
         margin: m, in cosine.
         gamma: scale g of the cosines.
+        past: Past, further drawings to compare with; None: only the batch.
 
     Returns:
         scalar float32 (float64 for float64). A drawing without a positive or without a negative adds 0.
     """
-    similarity = cosine_matrix(embeddings)
-    positive, negative = pair_masks(labels)
+    similarity = cosine_matrix(embeddings, past)
+    positive, negative = pair_masks(labels, past)
     pull = masked_logsumexp(-gamma * similarity, positive)
     push = masked_logsumexp(gamma * (similarity + margin), negative)
     return F.softplus(pull + push).mean()

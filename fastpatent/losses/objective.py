@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Callable
 
-LOGITS, EMBEDDINGS = "logits", "embeddings"
+LOGITS, EMBEDDINGS, TUPLES, DOMAINS = "logits", "embeddings", "tuples", "domains"
 
 
 @dataclass(frozen=True)
@@ -12,9 +12,10 @@ class Objective:
 
     Attributes:
         name: in the log, "loss_cls".
-        function: (logits or embeddings, labels) -> scalar.
-        reads: LOGITS, a mean over drawings that each process takes over its own; or EMBEDDINGS, a loss over pairs that
-            needs the drawings of all processes.
+        function: (logits or embeddings, labels) -> scalar, with more arguments as `reads` says.
+        reads: LOGITS, a mean over drawings that each process takes over its own; or a loss that needs the embeddings of all
+            processes: EMBEDDINGS, over all pairs, with `past` where there is a memory of past drawings (see
+            `fastpatent.losses.memory`); TUPLES, over drawings whose order in the batch counts; DOMAINS, with `domains`.
         scale: factor in the sum of losses.
     """
 
@@ -23,6 +24,6 @@ class Objective:
     reads: str
     scale: float = 1.0
 
-    def __call__(self, rows, labels):
+    def __call__(self, rows, labels, **more):
         """Return the scaled loss, a scalar."""
-        return self.scale * self.function(rows, labels)
+        return self.scale * self.function(rows, labels, **more)

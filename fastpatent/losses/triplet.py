@@ -7,10 +7,10 @@ import torch.nn.functional as F
 
 from fastpatent.losses import LOSSES
 from fastpatent.losses.objective import EMBEDDINGS, Objective
-from fastpatent.losses.pairs import cosine_matrix, euclidean_matrix, pair_masks
+from fastpatent.losses.pairs import cosine_matrix, euclidean_matrix, itself, pair_masks
 
 
-def triplet_loss(embeddings, labels, margin=0.3, hard_mining=False, normalize=False):
+def triplet_loss(embeddings, labels, margin=0.3, hard_mining=False, normalize=False, past=None):
     """Ask of every drawing that its identity is nearer than any other.
 
     Hard mining compares the farthest positive with the nearest negative; the weighted variant compares the softmax
@@ -23,20 +23,37 @@ def triplet_loss(embeddings, labels, margin=0.3, hard_mining=False, normalize=Fa
         margin: above 0 the hinge max(0, margin + dp - dn); at 0 the soft margin log(1 + exp(dp - dn)).
         hard_mining: the hardest triplet of each drawing instead of the weighted one.
         normalize: distances 2 - 2 cosine (squared, of embeddings of length 1) instead of euclidean ones.
+        past: Past, further drawings to compare with; None: only the batch.
 
     Returns:
         scalar float32 (float64 for float64): the mean over the drawings that have both a positive and a negative; 0, with
         gradient 0, where none has.
     """
-    distance = 2 - 2 * cosine_matrix(embeddings) if normalize else euclidean_matrix(embeddings)
-    positive, negative = pair_masks(labels)
+    positive, negative = pair_masks(labels, past)
+    distance = pair_distances(embeddings, normalize, past)
+    return triplets_of_pairs(distance, positive, negative, margin, hard_mining, positive | itself(positive))
+
+
+def pair_distances(embeddings, normalize, past=None):
+    """Return the distances of every pair, [batch, batch + past], as `triplet_loss` takes them."""
+    return 2 - 2 * cosine_matrix(embeddings, past) if normalize else euclidean_matrix(embeddings, past)
+
+
+def triplets_of_pairs(distance, positive, negative, margin, hard_mining, identity):
+    """Return the triplet loss of distances float [anchors, others], see `triplet_loss`.
+
+    Args:
+        positive, negative: bool [anchors, others], which others an anchor shall be nearer to, and which farther from.
+        margin, hard_mining: as in `triplet_loss`.
+        identity: bool [anchors, others], over which the weighted variant averages instead of `positive`.
+    """
     usable = positive.any(dim=1) & negative.any(dim=1)
     lowest = torch.finfo(distance.dtype).min
     if hard_mining:
         positive_distance = distance.masked_fill(~positive, lowest).amax(dim=1)
         negative_distance = distance.masked_fill(~negative, -lowest).amin(dim=1)
     else:
-        to_identity = distance.masked_fill(negative, lowest).softmax(dim=1)
+        to_identity = distance.masked_fill(~identity, lowest).softmax(dim=1)
         to_others = (-distance).masked_fill(~negative, lowest).softmax(dim=1)
         positive_distance = (distance * to_identity).sum(dim=1)
         negative_distance = (distance * to_others).sum(dim=1)

@@ -12,7 +12,8 @@ def load_pretrained(backbone, cfg):
 
     Nothing is downloaded: with PRETRAIN and no path a warning says that training starts from random weights. Where
     MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded and nothing said. A table is logged where the
-    file leaves a part of the backbone at its random weights: non-local blocks, IBN from plain weights.
+    file leaves a part of the backbone at its random weights (non-local blocks, IBN from plain weights) or was made to fit
+    another size or number of channels.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network.

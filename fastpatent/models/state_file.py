@@ -1,7 +1,9 @@
 """From a weights file to a dict of tensors, without running anything that the file holds."""
 
 import pickle
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,17 +23,31 @@ NUMBERS = [
     np.dtype,
     *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "bool")),
 ]
+# How torch says which class or function a pickle asks for.
+STRANGER = re.compile(r"GLOBAL (\S+)")
 
 
-def read_state(path):
-    """Return the parameters in a weights file, on the CPU.
+class StateFile(NamedTuple):
+    """What a weights file holds.
+
+    Attributes:
+        state: dict from names, as they are in the file, to tensors on the CPU.
+        beside: dict of all else that training code kept, plain values and dicts of them.
+    """
+
+    state: dict
+    beside: dict
+
+
+def read_state_file(path):
+    """Read a weights file.
 
     Args:
         path: .safetensors, or any name for a file of torch.save: a state dict, or a dict that has one under `model` or
             `state_dict`.
 
     Returns:
-        dict from names, as they are in the file, to tensors.
+        StateFile.
 
     Raises:
         CheckpointError: the file is missing, truncated, no checkpoint, or holds objects that only code could rebuild.
@@ -40,8 +56,10 @@ def read_state(path):
     if not path.is_file():
         raise CheckpointError(f"{path}: no such weights file")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    beside = {}
     for key in STATE_KEYS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
+            beside.update((name, value) for name, value in content.items() if name != key)
             content = content[key]
     if not isinstance(content, dict) or not content:
         raise CheckpointError(f"{path}: holds no parameters, but {_describe(content)}")
@@ -51,7 +69,7 @@ def read_state(path):
             f"{path}: no parameters found: {strangers[0]!r} is {_describe(content[strangers[0]])}, and neither "
             f"{' nor '.join(STATE_KEYS)} holds any"
         )
-    return dict(content)
+    return StateFile(dict(content), beside)
 
 
 def _describe(value):
@@ -70,9 +88,10 @@ def _read_pickle(path):
         with torch.serialization.safe_globals(NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "Unsupported global" in str(error) or "Unsupported class" in str(error):
+        stranger = STRANGER.search(str(error))
+        if stranger:
             raise CheckpointError(
-                f"{path}: refused, for it holds more than tensors and plain values, and reading that could run code"
+                f"{path}: refused: it needs {stranger[1]}, and rebuilding more than tensors and plain values could run code"
             ) from error
         raise CheckpointError(f"{path}: truncated or no checkpoint") from error
     except PermissionError as error:

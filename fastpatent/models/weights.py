@@ -1,4 +1,4 @@
-"""Weights into a network by name: older names, another inner width or number of classes, and what was left out."""
+"""Weights into a network by name: published names, another size, inner width or number of classes, and what was left out."""
 
 import math
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from tabulate import tabulate
 
 from fastpatent.errors import CheckpointError
 from fastpatent.layers.non_local import NonLocal
-from fastpatent.models.state_file import read_state
+from fastpatent.models.families import is_weight, translate
+from fastpatent.models.families.backbone import CLASSIFIERS
+from fastpatent.models.resizing import fit_to_network
+from fastpatent.models.state_file import read_state_file
 
-OLDER_NAMES = {"heads.bnneck.": "heads.bottleneck.0.", "heads.classifier.weight": "heads.weight"}
-# Kept in checkpoints of old, set by the config here.
-SETTINGS = {"pixel_mean", "pixel_std"}
 # Below this share of common backbone values the file is of another network: half a ResNet-101 is all of a ResNet-50.
 LEAST_SHARE = 2 / 3
 
@@ -36,7 +36,8 @@ class LoadReport:
         matched: names loaded.
         missing: names of the network that the file lacks; they keep their values.
         unexpected: names in the file without a place in the network, left out.
-        reshaped: Reshaped rows: non-local blocks that took the file's width, parameters left out for their shape.
+        reshaped: Reshaped rows: what took the file's width, was interpolated or shared among other channels, or was left
+            out for its shape.
     """
 
     source: str
@@ -64,8 +65,9 @@ def load_weights(model, source):
 
     Args:
         model: module; where it has a `backbone`, that part decides whether the file fits.
-        source: path (see `fastpatent.models.state_file.read_state`) or a state dict. A prefix `module.` is dropped and
-            the older names heads.bnneck.* and heads.classifier.weight are understood.
+        source: path (see `fastpatent.models.state_file.read_state_file`) or a state dict, under our names or those of a
+            family of `fastpatent.models.families`. Tables that depend on the size of the drawings are interpolated, and
+            the weights of a first layer for another number of channels are shared among those of the network.
 
     Returns:
         LoadReport.
@@ -74,20 +76,30 @@ def load_weights(model, source):
         CheckpointError: the file cannot be read or belongs to another network; `model` is as it was.
     """
     is_path = isinstance(source, (str, Path))
-    found = {_todays_name(name): value for name, value in (read_state(source) if is_path else source).items()}
-    found = {name: value for name, value in found.items() if name not in SETTINGS}
+    translation = translate(read_state_file(source).state if is_path else source)
     source = str(source) if is_path else "state dict"
-    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    found = _placed(translation.state, model)
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items() if is_weight(name)}
+
     blocks = _other_widths(model, found)
     widened = {f"{block}.{name}" for block in blocks for name in model.get_submodule(block).state_dict()}
-    matched = [name for name in found if name in own and (found[name].shape == own[name] or name in widened)]
-    _check_same_network(source, own, found, matched)
-
-    reshaped = []
+    reshaped, left_out = [], set()
     for name in sorted(own.keys() & found.keys()):
-        if found[name].shape != own[name]:
-            outcome = "width taken from the file" if name in widened else "left out: keeps its value"
-            reshaped.append(Reshaped(name, tuple(found[name].shape), own[name], outcome))
+        shape = tuple(found[name].shape)
+        if shape == own[name]:
+            continue
+        fitted = None if name in widened else fit_to_network(model, name, found[name])
+        if fitted:
+            found[name], outcome = fitted
+        elif name in widened:
+            outcome = "width taken from the file"
+        else:
+            outcome = "left out: keeps its value"
+            left_out.add(name)
+        reshaped.append(Reshaped(name, shape, own[name], outcome))
+    matched = [name for name in found if name in own and name not in left_out]
+    _check_same_network(source, translation.family, own, found, matched)
+
     for block, width in blocks.items():
         model.get_submodule(block).set_width(width)
     model.load_state_dict({name: found[name] for name in matched}, strict=False)
@@ -96,12 +108,17 @@ def load_weights(model, source):
     return LoadReport(source, matched, missing, [name for name in found if name not in own], reshaped)
 
 
-def _todays_name(name):
-    name = name.removeprefix("module.")
-    for older, today in OLDER_NAMES.items():
-        if name.startswith(older):
-            return today + name.removeprefix(older)
-    return name
+def _placed(state, model):
+    """Return the state with the names of its backbone as they are in `model`, be either of them a bare backbone."""
+    backbone = getattr(model, "backbone", None)
+    within = any(name.startswith("backbone.") for name in state)
+    if backbone is not None and not within:
+        place = "backbone." if backbone.trunk is backbone else "backbone.trunk."
+        return {place + name: value for name, value in state.items()}
+    if backbone is None and within:
+        place = "backbone.trunk." if any(name.startswith("backbone.trunk.") for name in state) else "backbone."
+        return {name.removeprefix(place): value for name, value in state.items()}
+    return dict(state)
 
 
 def _other_widths(model, found):
@@ -111,10 +128,15 @@ def _other_widths(model, found):
     return {name: width for name, width in widths.items() if width != blocks[name].width}
 
 
-def _check_same_network(source, own, found, matched):
+def _check_same_network(source, family, own, found, matched):
     """Raise CheckpointError where too few values of the backbone, of the network or of the file, are in both."""
     prefix = "backbone." if any(name.startswith("backbone.") for name in own) else ""
-    count = {name: value.numel() for name, value in found.items() if name.startswith(prefix)}
+    strange = tuple(prefix + place + name for place in ("", "trunk.") for name in (*CLASSIFIERS, "heads."))
+    count = {
+        name: value.numel()
+        for name, value in found.items()
+        if name.startswith(prefix) and (name in own or not name.startswith(strange))
+    }
     here = {name: math.prod(shape) for name, shape in own.items() if name.startswith(prefix)}
     common = sum(count[name] for name in matched if name in count)
     share = common / max(sum(count.values()), sum(here.values()), 1)
@@ -122,7 +144,8 @@ def _check_same_network(source, own, found, matched):
         matched = set(matched)
         missing = ", ".join([name for name in here if name not in matched][:3]) or "none"
         unexpected = ", ".join([name for name in found if name not in matched][:3]) or "none"
+        origin = f"it seems to be a checkpoint of {family}" if family else "its names are of no family known here"
         raise CheckpointError(
-            f"{source}: belongs to another network: {share:.0%} of the backbone is common to both; "
+            f"{source}: belongs to another network: {origin}, and {share:.0%} of the backbone is common to both; "
             f"first missing: {missing}; first without a place: {unexpected}"
         )

@@ -1,10 +1,13 @@
 """timm models of several families as backbones, against the model's own forward pass."""
 
+import re
+
+import numpy as np
 import pytest
 import timm
 import torch
 
-from fastpatent.backbones.timm import build_timm_backbone
+from fastpatent.backbones.timm import build_timm_backbone, create_for_size
 from fastpatent.config import get_cfg
 from fastpatent.errors import ConfigError
 
@@ -91,3 +94,122 @@ def test_a_model_of_one_size_refuses_another_in_testing():
 def test_a_size_that_the_model_cannot_take_names_the_key(name):
     with pytest.raises(ConfigError, match=r"INPUT.SIZE_TRAIN.* 50 x 50"):
         build_timm_backbone(config(name, 50))
+
+
+# A small member of each family: channels, pixels to a position of the feature map.
+SMALL = {
+    "efficientnet_b0": (1280, 32),
+    "convnext_atto": (320, 32),
+    "vit_tiny_patch16_224": (192, 16),
+    "vit_small_patch14_dinov2": (384, 14),
+    "vit_small_patch16_dinov3": (384, 16),
+    "swin_tiny_patch4_window7_224": (768, 32),
+    "swinv2_tiny_window8_256": (768, 32),
+}
+LARGE = {
+    **{
+        f"efficientnet_b{number}": (dim, 32)
+        for number, dim in enumerate((1280, 1408, 1536, 1792, 2048, 2304, 2560), start=1)
+    },
+    "convnextv2_base": (1024, 32),
+    "swin_base_patch4_window12_384": (1024, 32),
+    "swinv2_base_window12to24_192to384": (1024, 32),
+}
+
+
+@pytest.mark.parametrize("size", [256, 384])
+@pytest.mark.parametrize("name", SMALL)
+def test_every_family_trains_a_step(name, size):
+    torch.manual_seed(0)
+    backbone = build_timm_backbone(config(name, size, drop_path=0.2))
+    dim, stride = SMALL[name]
+    images, wanted = torch.randn(1, 3, size, size), torch.randn(1, dim, -(-size // stride), -(-size // stride))
+    optimizer = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], 1e-3)
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(1)  # the same paths are dropped
+        features = backbone(images)
+        assert features.shape == wanted.shape and backbone.feature_dim == dim
+        losses.append((features - wanted).square().mean())
+        if len(losses) == 1:
+            losses[0].backward()
+            optimizer.step()
+    assert losses[1] < losses[0]
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_large_members_are_built_for_their_size(name):
+    dim, stride = LARGE[name]
+    with torch.device("meta"):
+        backbone = build_timm_backbone(config(name, 256, channels=1))
+        for size in (256, 384):
+            if size == 384 and backbone.trunk.pretrained_cfg["fixed_input_size"]:
+                backbone = build_timm_backbone(config(name, size, channels=1))
+            features = backbone(torch.zeros(2, 1, size, size))
+            assert features.shape == (2, dim, size // stride, size // stride)
+
+
+@pytest.mark.parametrize("name", [*SMALL, "swinv2_base_window12to24_192to384"])
+def test_drop_path_falls_out_as_timm_has_it(name):
+    with torch.device("meta"):
+        backbone = build_timm_backbone(config(name, 256, drop_path=0.4))
+        model = timm.create_model(name, drop_path_rate=0.4)
+    found, expected = (
+        [module.drop_prob for module in network.modules() if isinstance(module, timm.layers.DropPath)]
+        for network in (backbone.trunk, model)
+    )
+    assert found == expected and 0.3 < max(found) < 0.4001
+
+
+def test_patches_that_do_not_divide_a_drawing_cut_nothing_off():
+    torch.manual_seed(0)
+    backbone = build_timm_backbone(config("vit_small_patch14_dinov2", 64)).eval()
+    images = torch.randn(1, 3, 64, 64)
+    grown = torch.from_numpy(np.pad(images.numpy(), ((0, 0), (0, 0), (0, 6), (0, 6)), mode="edge"))
+    inked = images.clone()
+    inked[..., 63, 63] += 1
+    with torch.no_grad():
+        features = backbone(images)
+        expected = backbone.trunk.forward_features(grown)[:, 1:].transpose(1, 2).reshape(1, 384, 5, 5)
+        assert not torch.equal(backbone(inked), features)
+    torch.testing.assert_close(features, expected)
+
+
+# The windows of the four stages: as published where they divide the maps, else with the same share of the first map.
+WINDOWS = {
+    ("swin_tiny_patch4_window7_224", 224): (7, 7, 7, 7),
+    ("swin_tiny_patch4_window7_224", 256): (8, 8, 8, 8),
+    ("swin_tiny_patch4_window7_224", 448): (7, 7, 7, 7),
+    ("swinv2_tiny_window8_256", 384): (12, 12, 12, 12),
+    ("swinv2_tiny_window8_256", 512): (8, 8, 8, 8),
+    ("swinv2_base_window12to24_192to384", 256): (16, 16, 16, 8),
+    ("swinv2_base_window12to24_192to384", 384): (24, 24, 24, 12),
+    ("swinv2_base_window12to24_192to384", 768): (24, 24, 24, 24),
+    ("swin_base_patch4_window12_384", 768): (12, 12, 12, 12),
+}
+
+
+@pytest.mark.parametrize(("name", "size"), WINDOWS)
+def test_windows_divide_the_feature_maps(name, size):
+    with torch.device("meta"):
+        model = create_for_size(name, (size, size))
+    assert [block.window_size for block in (stage.blocks[0] for stage in model.layers)] == [
+        (window, window) for window in WINDOWS[name, size]
+    ]
+    for number, stage in enumerate(model.layers):
+        assert all(size // 4 // 2**number % length == 0 for block in stage.blocks for length in block.window_size)
+
+
+@pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "swinv2_base_window12to24_192to384"])
+def test_a_size_that_no_window_divides_names_sizes_that_fit(name):
+    with torch.device("meta"):
+        with pytest.raises(
+            ConfigError, match=f"INPUT.SIZE_TRAIN: {name} takes no drawings of 300 x 250: .*windows"
+        ) as caught:
+            cfg = config(name)
+            cfg.INPUT.SIZE_TRAIN = [300, 250]
+            build_timm_backbone(cfg)
+        fitting = re.findall(r"(\d+) x (\d+)", str(caught.value))[1:]
+        assert fitting == [("288", "224"), ("320", "256")]
+        for size in fitting:
+            assert create_for_size(name, tuple(map(int, size)))

@@ -35,6 +35,30 @@ def test_every_rule_reaches_its_parameters():
     }  # fmt: skip
 
 
+class Deep(nn.Module):
+    """Two backbones of three layers, a head with class weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 4, bias=False))
+        self.photo_backbone = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+        self.photo_backbone[1].requires_grad_(False)
+        self.heads = nn.Linear(4, 2)
+
+
+def test_rates_fall_from_the_head_to_the_stem():
+    model = Deep()
+    cfg = config(BASE_LR=1.0, LAYER_DECAY=0.5, HEADS_LR_FACTOR=10.0, CLASSIFIER_LR_FACTOR=3.0, BIAS_LR_FACTOR=2.0)
+    found = {p: group["lr"] for group in build_optimizer(cfg, model).param_groups for p in group["params"]}
+    assert {name: found[p] for name, p in model.named_parameters() if p in found} == {
+        "backbone.0.weight": 0.125, "backbone.0.bias": 0.25,
+        "backbone.2.weight": 0.25, "backbone.2.bias": 0.5,
+        "backbone.3.weight": 0.5,
+        "photo_backbone.0.weight": 0.5,
+        "heads.weight": 30.0, "heads.bias": 20.0,
+    }  # fmt: skip
+
+
 def test_equal_settings_share_a_group():
     assert len(build_optimizer(config(), Network()).param_groups) == 1
 

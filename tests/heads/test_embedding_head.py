@@ -36,7 +36,8 @@ def test_training_output_meets_the_formula(neck_feat, embedding_dim, with_bnneck
         NECK_FEAT=neck_feat, EMBEDDING_DIM=embedding_dim, WITH_BNNECK=with_bnneck, CLS_LAYER=cls_layer, SCALE=8, MARGIN=0.2
     )
     maps, targets = batch()
-    logits, embeddings = head(maps, targets)
+    logits, embeddings, columns = head(maps, targets)
+    assert columns is targets
     pooled = maps.double().mean((2, 3))
     features = pooled @ head.bottleneck[0].weight.double().flatten(1).T if embedding_dim else pooled
     if with_bnneck:

@@ -8,24 +8,25 @@ from fastpatent.layers import POOLING
 from fastpatent.layers.gem import generalized_mean
 
 
-def average(rows):
-    return rows.mean(-1)
+def average(row):
+    return sum(row) / len(row)
 
 
-def maximum(rows):
-    return rows.amax(-1)
+def maximum(row):
+    """The largest value; equal ones share its gradient."""
+    return average([value for value in row if value == max(row)])
 
 
-def gem(rows):
-    return (rows.clamp(min=1e-6) ** 3).mean(-1) ** (1 / 3)
+def gem(row):
+    return average([value.clamp(min=1e-6) ** 3 for value in row]) ** (1 / 3)
 
 
 FORMULAS = {
     "GlobalAvgPool": average,
     "FastGlobalAvgPool": average,
     "GlobalMaxPool": maximum,
-    "AdaptiveAvgMaxPool": lambda rows: average(rows) + maximum(rows),
-    "ClipGlobalAvgPool": lambda rows: average(rows).clamp(0, 1),
+    "AdaptiveAvgMaxPool": lambda row: average(row) + maximum(row),
+    "ClipGlobalAvgPool": lambda row: average(row).clamp(0, 1),
     "GeneralizedMeanPooling": gem,
     "GeneralizedMeanPoolingP": gem,
 }
@@ -38,13 +39,20 @@ def feature_maps():
 
 @pytest.mark.parametrize("name", FORMULAS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_meets_its_formula(name, dtype):
-    features = feature_maps().to(dtype)
+def test_meets_its_formula_with_gradients(name, dtype):
+    features = feature_maps().to(dtype).requires_grad_()
+    truth = features.detach().double().requires_grad_()
     pooled = POOLING.get(name)()(features)
-    expected = FORMULAS[name](features.double().flatten(2))
+    expected = torch.stack([FORMULAS[name](list(row)) for row in truth.flatten(2).flatten(0, 1)])
     assert pooled.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     assert pooled.shape == (3, 10, 1, 1)
-    torch.testing.assert_close(pooled.flatten(1).double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(pooled.flatten().double(), expected, rtol=1e-5, atol=1e-6)
+    weights = torch.linspace(-1, 2, len(expected), dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((pooled.flatten() * weights).sum(), features)
+    (true_gradient,) = torch.autograd.grad((expected * weights).sum(), truth)
+    rounding = {torch.float64: 1e-9, torch.float32: 1e-4, torch.bfloat16: 2**-8}[dtype]
+    assert gradient.dtype == dtype
+    torch.testing.assert_close(gradient.double(), true_gradient, rtol=rounding, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "shape"), [("Identity", (3, 10, 4, 6)), ("Flatten", (3, 240))])

@@ -106,6 +106,43 @@ def test_a_checkpoint_of_another_depth_is_refused(challenge_config, saved, built
         load_weights(model, state)
 
 
+@pytest.mark.parametrize(
+    ("state", "origin"),
+    [
+        ({"backbone.patch_embed.proj.weight": torch.zeros(4, 1, 2, 2), "head.1.running_mean": torch.zeros(4)}, "Higuchi"),
+        ({"conv1.weight": torch.zeros(64, 3, 7, 7), "layer1.0.conv1.weight": torch.zeros(9), "fc.weight": torch.zeros(5, 5)},
+         "PatentNet"),
+        ({"patch_embed.proj.weight": torch.zeros(4, 3, 2, 2), "blocks.0.norm1.weight": torch.zeros(4)}, "bare backbone"),
+        ({"backbone.stem.weight": torch.zeros(4)}, "fastpatent"),
+        ({"transformer.wte.weight": torch.zeros(4)}, "no family known here"),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_another_family_says_of_which(small, state, origin):
+    with pytest.raises(CheckpointError, match=f"belongs to another network: .*{origin}.*0% of the backbone"):
+        load_weights(small, state)
+
+
+def test_a_large_classifier_does_not_make_a_backbone_another_one(small):
+    """As of ImageNet's 21,843 classes: it outweighs the network, and has no place in any."""
+    state = {
+        name.removeprefix("backbone."): value for name, value in noisy(small, 5).items() if name.startswith("backbone.")
+    }
+    state["fc.weight"] = torch.zeros(21843, 512)
+    report = load_weights(small, state)
+    assert report.unexpected == ["backbone.fc.weight"] and set(report.missing) == {
+        name for name in small.state_dict() if name.startswith("heads.") and "num_batches" not in name
+    }
+    assert torch.equal(small.backbone.conv1.weight, state["conv1.weight"])
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "module.backbone."])
+def test_the_backbone_of_a_whole_network_fits_a_bare_one(small, prefix):
+    state = {prefix + name: value for name, value in noisy(small.backbone, 6).items()}
+    report = load_weights(small.backbone, {**state, "heads.weight": torch.zeros(5, 512)})
+    assert not report.missing and report.unexpected == ["heads.weight"]
+    assert all(torch.equal(value, state[prefix + name]) for name, value in small.backbone.state_dict().items())
+
+
 def test_a_refused_checkpoint_leaves_the_model_as_it_was(small, tmp_path):
     before = {name: value.clone() for name, value in small.state_dict().items()}
     state = {"conv.weight": torch.zeros(3), "backbone.conv1.weight": torch.zeros(64, 3, 7, 7)}

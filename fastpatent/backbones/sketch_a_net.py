@@ -1,0 +1,60 @@
+"""Sketch-a-Net (Yu et al., BMVC 2015, table 1; IJCV 2017): few, large first filters, for drawings have no texture."""
+
+import torch
+from torch import nn
+
+from fastpatent.backbones import BACKBONES
+from fastpatent.errors import ConfigError
+
+LEAST_SIZE = 225  # leaves 7 x 7 positions to the first fully connected layer, a 7 x 7 convolution
+DROPOUT = 0.5
+
+
+class SketchANet(nn.Sequential):
+    """Five convolutions, and the paper's two fully connected layers as convolutions; its classifier is the head's.
+
+    Drawings of 225 x 225 give one position; larger ones give a map. There are no norms, so the initial weights keep the size
+    of the features from layer to layer: variance 2 / fan-in (He et al., ICCV 2015), and half of it behind a max pooling,
+    which makes features larger.
+
+    Input: float [batch, channels_in, height, width], normalised, both sides at least LEAST_SIZE. Output: float
+    [batch, 512, height', width'], one position and one more for every 24 pixels beyond LEAST_SIZE.
+
+    Args:
+        channels_in: channels of the drawings.
+    """
+
+    feature_dim, memory_format = 512, torch.channels_last
+
+    def __init__(self, channels_in=1):
+        super().__init__(
+            *_layer(channels_in, 64, 15, stride=3), nn.MaxPool2d(3, 2),
+            *_layer(64, 128, 5, gain=1), nn.MaxPool2d(3, 2),
+            *_layer(128, 256, 3, padding=1, gain=1),
+            *_layer(256, 256, 3, padding=1),
+            *_layer(256, 256, 3, padding=1), nn.MaxPool2d(3, 2),
+            *_layer(256, 512, 7, gain=1), nn.Dropout(DROPOUT),
+            *_layer(512, 512, 1), nn.Dropout(DROPOUT),
+        )  # fmt: skip
+
+    @property
+    def trunk(self):
+        """The module under whose names published weights would be stored: the network itself."""
+        return self
+
+
+def _layer(channels_in, channels, kernel, stride=1, padding=0, gain=2):
+    convolution = nn.Conv2d(channels_in, channels, kernel, stride, padding)
+    nn.init.normal_(convolution.weight, std=(gain / (channels_in * kernel**2)) ** 0.5)
+    nn.init.zeros_(convolution.bias)
+    return convolution, nn.ReLU(inplace=True)
+
+
+@BACKBONES.register(name="sketch_a_net")
+def build_sketch_a_net(cfg):
+    """Return the SketchANet, channels as in PIXEL_MEAN; ConfigError where INPUT.SIZE_TRAIN or SIZE_TEST is too small."""
+    for key in ("SIZE_TRAIN", "SIZE_TEST"):
+        if min(cfg.INPUT[key]) < LEAST_SIZE:
+            size = " x ".join(map(str, cfg.INPUT[key]))
+            raise ConfigError(f"INPUT.{key}: sketch_a_net takes drawings of {LEAST_SIZE} x {LEAST_SIZE} or more, not {size}")
+    return SketchANet(len(cfg.MODEL.PIXEL_MEAN))

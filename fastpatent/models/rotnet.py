@@ -1,0 +1,59 @@
+"""RotNet: a network learns to see by telling by which quarter turns a drawing was turned (Gidaris et al., ICLR 2018)."""
+
+import torch
+import torch.nn.functional as F
+
+from fastpatent.backbones import BACKBONES
+from fastpatent.errors import ConfigError
+from fastpatent.heads.embedding_head import EmbeddingHead
+from fastpatent.layers import POOLING
+from fastpatent.layers.margin import Linear
+from fastpatent.losses.objective import LOGITS, Objective
+from fastpatent.models import META_ARCHITECTURES
+from fastpatent.models.baseline import Baseline
+from fastpatent.models.pretrained import load_pretrained
+
+TURNS = 4
+
+
+class RotNet(Baseline):
+    """A Baseline whose classes are the four turns; the features are the pooled feature maps of the drawing as it is.
+
+    Args:
+        backbone, pixel_mean, pixel_std: see `Baseline`.
+        pool_layer: see `EmbeddingHead`.
+    """
+
+    def __init__(self, backbone, pool_layer, pixel_mean, pixel_std):
+        head = EmbeddingHead(backbone.feature_dim, pool_layer, Linear(TURNS))
+        loss = Objective("loss_rotation", F.cross_entropy, LOGITS)
+        super().__init__(backbone, head, [loss], pixel_mean, pixel_std)
+
+    def forward(self, images, targets=None, domains=None):
+        """Return features in evaluation, and in training {"loss_rotation": mean cross entropy over the four turns of each}.
+
+        Args:
+            images: uint8 [batch, 1 or channels, side, side]; four times as many go through the network in training.
+            targets, domains: not read.
+        """
+        if not self.training:
+            return super().forward(images)
+        turned = torch.cat([torch.rot90(images, turns, (2, 3)) for turns in range(TURNS)])
+        return super().forward(turned, torch.arange(TURNS, device=images.device).repeat_interleave(len(images)))
+
+
+@META_ARCHITECTURES.register(name="RotNet")
+def build_rotnet(cfg):
+    """Return the RotNet of MODEL: BACKBONE, HEADS.POOL_LAYER, PIXEL_MEAN and PIXEL_STD.
+
+    Raises:
+        ConfigError: INPUT.SIZE_TRAIN is not square, so that turned drawings would have another shape.
+    """
+    height, width = cfg.INPUT.SIZE_TRAIN
+    if height != width:
+        raise ConfigError(
+            f"INPUT.SIZE_TRAIN: RotNet makes quarter turns, so drawings must be square, not {height} x {width}"
+        )
+    backbone = BACKBONES.get(cfg.MODEL.BACKBONE.NAME)(cfg)
+    load_pretrained(backbone, cfg)
+    return RotNet(backbone, POOLING.get(cfg.MODEL.HEADS.POOL_LAYER)(), cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD)

@@ -1,0 +1,87 @@
+"""Two towers, one for drawings and one for photographs, and one head (Sangkloy et al., SIGGRAPH 2016)."""
+
+import copy
+import logging
+
+import torch
+from torch import nn
+
+from fastpatent.backbones import BACKBONES
+from fastpatent.data.samples import DRAWING
+from fastpatent.models import META_ARCHITECTURES
+from fastpatent.models.baseline import Baseline, beyond_backbone
+from fastpatent.models.pretrained import load_pretrained
+from fastpatent.models.weights import load_weights
+
+logger = logging.getLogger(__name__)
+
+
+class TwoBranch(Baseline):
+    """A Baseline whose feature maps come from one of two towers: `backbone` for drawings, `photo_backbone` for photographs.
+
+    Args:
+        backbone, photo_backbone: modules as `fastpatent.backbones` describes, of the same shapes.
+        further arguments: see `Baseline`.
+    """
+
+    def __init__(self, backbone, photo_backbone, *arguments, **options):
+        super().__init__(backbone, *arguments, **options)
+        self.photo_backbone = photo_backbone.to(memory_format=photo_backbone.memory_format)
+
+    def feature_maps(self, images, domains=None):
+        """Return the feature maps of uint8 drawings and photographs, in the order they came.
+
+        In training a tower without an image adds gradients of 0, for DistributedDataParallel waits for every parameter's.
+
+        Args:
+            images: see `Baseline.forward`.
+            domains: int64 [batch], best on the CPU: the host must know them to split the batch, and waits for a device that
+                holds them. None: all are drawings.
+        """
+        if domains is None:
+            return super().feature_maps(images, domains)
+        domains = domains.cpu()
+        order = domains.argsort(stable=True)  # drawings first
+        drawings = domains.tolist().count(DRAWING)
+        sides = self.normalise(_pick(images, order)).split([drawings, len(images) - drawings])
+        towers = self.backbone, self.photo_backbone
+        maps = torch.cat([tower(side) for tower, side in zip(towers, sides) if len(side)])
+        for tower, side in zip(towers, sides):
+            if self.training and not len(side):
+                maps = maps + _zero(tower)
+        return _pick(maps, order.argsort())
+
+
+def _pick(rows, places):
+    return rows.index_select(0, places.to(rows.device, non_blocking=True))
+
+
+def _zero(module):
+    """Return 0 as a function of every parameter of a module that learns."""
+    return sum(0 * parameter.sum() for parameter in module.parameters() if parameter.requires_grad)
+
+
+@META_ARCHITECTURES.register(name="TwoBranch")
+def build_two_branch(cfg):
+    """Return the TwoBranch of MODEL; each tower starts from its file of TOWER_WEIGHTS, or as a Baseline's backbone does.
+
+    A file of TOWER_WEIGHTS is a Baseline's, of which only the backbone is read. MODEL.WEIGHTS replaces them all.
+
+    Raises:
+        ConfigError: a component has no such name or setting.
+        CheckpointError: a file cannot be read or belongs to another network.
+    """
+    backbone = BACKBONES.get(cfg.MODEL.BACKBONE.NAME)(cfg)
+    load_pretrained(backbone, cfg)
+    towers = backbone, copy.deepcopy(backbone)
+    for tower, path in zip(towers, cfg.MODEL.TOWER_WEIGHTS):
+        if path and not cfg.MODEL.WEIGHTS:
+            _load_tower(tower, path)
+    return TwoBranch(*towers, *beyond_backbone(cfg, backbone.feature_dim))
+
+
+def _load_tower(tower, path):
+    """Load the backbone of a Baseline's file; a table is logged where a part of the tower keeps its values."""
+    report = load_weights(nn.ModuleDict({"backbone": tower}), path)
+    if report.missing or report.reshaped:
+        logger.warning(report.table(rows=8))

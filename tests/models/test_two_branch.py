@@ -1,0 +1,200 @@
+"""Two towers: each image goes through its own, in any order and number."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from fastpatent.errors import CheckpointError
+from fastpatent.models import build_model
+from tests.waiting import NothingWaits
+
+TWO = {
+    "MODEL.META_ARCHITECTURE": "TwoBranch",
+    "MODEL.BACKBONE.NAME": "timm",
+    "MODEL.BACKBONE.TIMM_NAME": "test_convnext",
+    "MODEL.BACKBONE.DROP_PATH_RATIO": 0.0,
+    "MODEL.HEADS.CLS_LAYER": "Linear",
+    "MODEL.HEADS.WITH_BNNECK": False,
+    "INPUT.SIZE_TRAIN": [32, 32],
+    "INPUT.SIZE_TEST": [32, 32],
+}
+TARGETS = torch.tensor([0, 0, 1, 1, 2, 2])
+MIXES = [[0, 1, 0, 1, 0, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 0, 0, 0], [0] * 6, [1] * 6]
+
+
+def images(count=6, size=32):
+    torch.manual_seed(0)
+    return torch.randint(0, 256, (count, 1, size, size), dtype=torch.uint8)
+
+
+@pytest.fixture
+def two_branch(challenge_config):
+    """Function of further keys: a TwoBranch whose towers differ."""
+
+    def make(**settings):
+        torch.manual_seed(1)
+        model = build_model(challenge_config(classes=3, **{**TWO, **settings}))
+        with torch.no_grad():
+            for parameter in model.photo_backbone.parameters():
+                parameter += 0.05 * torch.randn_like(parameter)
+        return model
+
+    return make
+
+
+def one_by_one(model, domains):
+    """The feature maps of each image by itself, from the tower of its domain."""
+    towers = model.backbone, model.photo_backbone
+    return torch.cat([towers[d](model.normalise(image[None])) for image, d in zip(images(), domains)])
+
+
+@pytest.mark.parametrize("domains", MIXES)
+def test_evaluation_takes_each_image_through_its_tower(two_branch, domains):
+    model = two_branch().eval()
+    with torch.no_grad():
+        expected = model.heads(one_by_one(model, domains))
+        torch.testing.assert_close(model(images(), domains=torch.tensor(domains)), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_domains_all_are_drawings(two_branch):
+    model = two_branch().eval()
+    with torch.no_grad():
+        found = model(images())
+        torch.testing.assert_close(found, model(images(), domains=torch.zeros(6, dtype=torch.int64)))
+        photos = model(images(), domains=torch.ones(6, dtype=torch.int64))
+    assert (found - photos).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("domains", MIXES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_gradients_are_those_of_each_tower_and_no_parameter_goes_without(two_branch, domains, dtype):
+    model, twin = two_branch(), two_branch()
+    with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+        losses = model(images(), TARGETS, torch.tensor(domains))
+        sum(losses.values()).backward()
+    output = twin.heads(one_by_one(twin, domains), TARGETS)
+    sum(twin.objective_losses(output, TARGETS).values()).backward()
+    error = 1e-4 if dtype == torch.float32 else 0.3
+    for (name, found), truth in zip(model.named_parameters(), twin.parameters()):
+        if found.requires_grad:
+            empty = name.startswith("photo_backbone.") and 1 not in domains
+            empty |= name.startswith("backbone.") and 0 not in domains
+            assert (truth.grad is None) == empty, name
+            expected = torch.zeros_like(found) if empty else truth.grad
+            assert (found.grad - expected).norm() <= error * expected.norm(), name
+
+
+@pytest.mark.parametrize("absent, tower", [(1, "photo_backbone"), (0, "backbone")])
+def test_the_batch_norms_of_a_tower_without_images_see_nothing(two_branch, absent, tower):
+    model = two_branch(**{"MODEL.BACKBONE.NAME": "build_resnet_backbone"})
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model(images(), TARGETS, torch.full((6,), 1 - absent))
+    moved = {name.split(".")[0] for name, value in model.named_buffers() if not torch.equal(value, before[name])}
+    assert tower not in moved and {"backbone", "photo_backbone"} & moved
+
+
+def test_a_frozen_tower_takes_no_gradient(two_branch):
+    model = two_branch()
+    model.photo_backbone.requires_grad_(False)
+    sum(model(images(), TARGETS, torch.zeros(6, dtype=torch.int64)).values()).backward()
+    assert all(parameter.grad is None for parameter in model.photo_backbone.parameters())
+
+
+@pytest.mark.parametrize("domains", MIXES)
+def test_nothing_waits_for_the_device(two_branch, domains):
+    model, domains = two_branch(), torch.tensor(domains)
+    with NothingWaits() as watched:
+        sum(model(images(), TARGETS, domains).values()).backward()
+    assert watched.calls > 100
+
+
+PROGRAM = """
+import sys
+import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from yacs.config import CfgNode
+from fastpatent.models import build_model
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+given = torch.load(sys.argv[1], weights_only=True)
+network = build_model(CfgNode.load_cfg(given["config"]))
+network.load_state_dict(given["state"])
+model = DistributedDataParallel(network, broadcast_buffers=False)
+rows = slice(3 * rank, 3 * rank + 3)
+for _ in range(2):
+    model.zero_grad()
+    sum(model(*(given[name][rows] for name in ("images", "targets", "domains"))).values()).backward()
+if rank == 0:
+    torch.save([parameter.grad for parameter in model.parameters()], sys.argv[2])
+dist.destroy_process_group()
+"""
+
+
+def test_processes_whose_towers_see_nothing_exchange_gradients(two_branch, challenge_config, tmp_path, repository):
+    """One process has the drawings, the other the photographs: together they have the gradients of the whole batch."""
+    losses, domains = {"MODEL.LOSSES.NAME": ("CrossEntropyLoss",)}, torch.tensor([0, 0, 0, 1, 1, 1])
+    model, config = two_branch(**losses), challenge_config(classes=3, **TWO, **losses).dump()
+    given = {"config": config, "state": model.state_dict(), "images": images(), "targets": TARGETS, "domains": domains}
+    torch.save(given, tmp_path / "given.pt")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [sys.executable, *launcher, *(str(tmp_path / name) for name in ("program.py", "given.pt", "found.pt"))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
+    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert finished.returncode == 0, finished.stderr
+    sum(model(images(), TARGETS, domains).values()).backward()
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    for (name, parameter), gradient in zip(model.named_parameters(), found, strict=True):
+        if parameter.requires_grad:
+            torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-6, msg=name)
+
+
+@pytest.fixture
+def tower_files(challenge_config, tmp_path):
+    """Files of two Baselines as stage 1 leaves them: [path, path], and the weights of their backbones."""
+    paths, states = [], []
+    for seed in (5, 6):
+        torch.manual_seed(seed)
+        model = build_model(challenge_config(classes=9, **{**TWO, "MODEL.META_ARCHITECTURE": "Baseline"}))
+        paths.append(str(tmp_path / f"{seed}.pth"))
+        torch.save({"model": model.state_dict(), "epoch": 1, "metric": 0.5}, paths[-1])
+        states.append(model.backbone.state_dict())
+    return paths, states
+
+
+def assert_same(module, state):
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, state[name]), name
+
+
+def test_towers_start_from_their_files(challenge_config, tower_files, caplog):
+    paths, states = tower_files
+    model = build_model(challenge_config(**TWO, **{"MODEL.TOWER_WEIGHTS": paths}))
+    assert_same(model.backbone, states[0])
+    assert_same(model.photo_backbone, states[1])
+    assert not caplog.records
+    torch.manual_seed(3)
+    one = build_model(challenge_config(**TWO, **{"MODEL.TOWER_WEIGHTS": [paths[0], ""]}))
+    torch.manual_seed(3)
+    none = build_model(challenge_config(**TWO))
+    assert_same(one.backbone, states[0])
+    assert_same(one.photo_backbone, none.backbone.state_dict())
+    assert_same(none.photo_backbone, none.backbone.state_dict())
+    with_weights = {"MODEL.TOWER_WEIGHTS": ["nowhere.pth", ""], "MODEL.WEIGHTS": "loaded/later.pth"}
+    build_model(challenge_config(**TWO, **with_weights))
+
+
+def test_a_tower_that_the_file_does_not_fill_is_said_and_another_network_refused(challenge_config, tower_files, caplog):
+    paths, _ = tower_files
+    content = torch.load(paths[1], weights_only=True)
+    del content["model"]["backbone.trunk.stem.0.bias"]
+    torch.save(content, paths[1])
+    build_model(challenge_config(**TWO, **{"MODEL.TOWER_WEIGHTS": paths}))
+    assert "backbone.trunk.stem.0.bias" in caplog.text
+    other = {**TWO, "MODEL.BACKBONE.NAME": "build_resnet_backbone", "MODEL.TOWER_WEIGHTS": paths}
+    with pytest.raises(CheckpointError, match="belongs to another network"):
+        build_model(challenge_config(**other))
