@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/model_zoo.py [--small] [--device DEVICE] [--only WORD] [--json FILE]
 
-Parameters are those of a trained network in use: without the class weights. Operations are counted at INPUT.SIZE_TEST for one
-drawing, a multiply-add as two. Images a second are of extraction without reading, in TEST.PRECISION bf16 where the processor has
+Parameters are those of a trained network in use: without the class weights. Operations are counted at INPUT.SIZE_TEST for
+one drawing, a multiply-add as two. Images a second are of extraction without reading, in bf16 where the device computes in
 it, batch 8, the best of three batches. Configurations of one network at one size share a row.
 --small: only networks below 5 GFLOPs.
 """

@@ -22,6 +22,13 @@ def barrier():
         dist.barrier()
 
 
+def share_buffers(model):
+    """Give the buffers of a model in every process the first one's values: running statistics differ by process."""
+    if world_size() > 1:
+        for buffer in model.buffers():
+            dist.broadcast(buffer, 0)
+
+
 class _Gather(torch.autograd.Function):
     """all_gather whose backward sums what every process's loss says of this process's rows."""
 

@@ -1,6 +1,6 @@
-"""`fastpatent test` and tools/test.py: rank a test set with a trained network and write the submission."""
+"""`fastpatent test` and tools/test.py: rank a test set with a trained network, or with several, and write the submission."""
 
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from fastpatent.engine.device import choose_device, extraction_precision
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
 from fastpatent.evaluation.cache import cached_features
+from fastpatent.evaluation.ensemble import member_systems, read_members, with_ensemble
 from fastpatent.evaluation.retrieval import processings, rank_features, split_features
 from fastpatent.evaluation.submission import COLUMNS, write_submission
 from fastpatent.report.gallery import write_gallery
@@ -30,31 +31,46 @@ def main(argv=None):
     descriptors = {name: DESCRIPTORS.get(name) for name in filter(None, args.compare.split(","))}
     log = RunLog(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE)
-    precision = extraction_precision(cfg.TEST.PRECISION)
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    members = read_members(cfg)
     test_sets = load_test_sets(cfg, log)
-    log.say(f"device {device.device} ({device.reason}), precision {cfg.TEST.PRECISION}")
-    network = cache(lambda: load_trained(cfg, device.device, log))  # kept features need none
-
-    def extract(splits):
-        settings = cfg, network(), splits, device.device, precision
-        return _with_progress(log, "extracting", splits, lambda update: split_features(*settings, update, log.say))
+    precisions = ", ".join(dict.fromkeys(member.cfg.TEST.PRECISION for member in members))
+    log.say(f"device {device.device} ({device.reason}), precision {precisions}")
+    described = [_describe(member, test_sets, device.device, log) for member in members]
 
     rows, written = [], []
-    for number, splits in enumerate(test_sets):
-        features = cached_features(cfg, splits, device.device, partial(extract, splits), log.say)
-        for name, processing in processings(cfg):
+    for number, (splits, *systems) in enumerate(zip(test_sets, *described)):
+        *others, (system, features) = with_ensemble(members, systems)
+        for name, of_other in others:
+            rows.append((name, rank_features(name, of_other, splits, cfg.TEST.METRIC, device=device.device)))
+        for name, processing in processings(cfg, system):
             evaluation = rank_features(name, features, splits, cfg.TEST.METRIC, **processing, device=device.device)
             rows.append((name, evaluation))
         for name, descriptor in descriptors.items():
-            described = _with_progress(log, name, splits, lambda update: describe_drawings(descriptor, splits, update))
-            rows.append((f"{name} + cosine", rank_features(name, described, splits)))
+            classic = _with_progress(log, name, splits, lambda update: describe_drawings(descriptor, splits, update))
+            rows.append((f"{name} + cosine", rank_features(name, classic, splits)))
         if number == 0:
             written += _submit(evaluation, log)
         written += write_gallery(evaluation, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
     log.say(metrics_table(rows))
     log.say("written: " + ", ".join(map(str, written)))
     return 0
+
+
+def _describe(member, test_sets, device, log):
+    """Return the `member_systems` of the test sets; the network is loaded where features are not kept, and let go after."""
+    cfg, precision = member.cfg, extraction_precision(member.cfg.TEST.PRECISION)
+    network = cache(lambda: load_trained(cfg, device, log))
+
+    def extract(splits):
+        model = network()
+        return _with_progress(
+            log, "extracting", splits, lambda update: split_features(cfg, model, splits, device, precision, update, log.say)
+        )
+
+    return member_systems(
+        member, test_sets, lambda splits: cached_features(cfg, splits, device, lambda: extract(splits), log.say)
+    )
 
 
 def _with_progress(log, what, splits, work):

@@ -73,10 +73,11 @@ def _train(cfg, resume):
     trainer.run()
     if writer:
         writer.close()
-        log.say(metrics_table(latest))
-        best = trainer.position
-        folder = Path(cfg.OUTPUT_DIR)
-        log.say(f"best {cfg.TEST.BEST_METRIC} {best.best:.4f} at epoch {best.best_epoch}: {folder / 'model_best.pth'}")
+        best, folder = trainer.position, Path(cfg.OUTPUT_DIR)
+        if latest:
+            log.say(metrics_table(latest))
+        if best.best_epoch:
+            log.say(f"best {cfg.TEST.BEST_METRIC} {best.best:.4f} at epoch {best.best_epoch}: {folder / 'model_best.pth'}")
         log.say(
             f"also in {folder}: model_final.pth, config.yaml, log.txt; curves and galleries: tensorboard --logdir {folder}"
         )

@@ -12,7 +12,7 @@ def compile_backbone(model, batch_shape, device, precision, say):
     A copy is tried first, forwards and backwards, so that a failure leaves the network and its running statistics untouched.
 
     Args:
-        model: with a `backbone`, on `device`.
+        model: with a `backbone`, on `device`; what else it has whose name ends so, a second tower, is compiled with it.
         batch_shape: (batch, channels, height, width) that it will see.
         device, precision: where and in which number format it computes.
         say: function of a line of text.
@@ -33,6 +33,8 @@ def compile_backbone(model, batch_shape, device, precision, say):
         return False
     finally:
         torch.compiler.reset()
-    model.backbone.compile()
+    for name, module in model.named_children():
+        if name.endswith("backbone"):
+            module.compile()
     say(f"compiled      the backbone, tried in {time.monotonic() - begun:.0f} s")
     return True

@@ -12,7 +12,8 @@ class Batch(NamedTuple):
     Attributes:
         images: uint8 [batch, 1, height, width] on the device.
         targets: int64 [batch] on the device, labels of identities.
-        domains: int64 [batch] on the device, see `fastpatent.data.samples.Sample`.
+        domains: int64 [batch] on the CPU, where a network that splits the batch by them need not wait for the device; see
+            `fastpatent.data.samples.Sample`.
         indices: int64 [batch] on the CPU, which training samples these are.
     """
 
@@ -45,14 +46,12 @@ class DeviceFeed:
     def __iter__(self):
         for batch in self.loader:
             with torch.cuda.stream(self._stream) if self._stream else nullcontext():
-                images, targets, domains = (
-                    batch[name].to(self.device, non_blocking=True) for name in ("images", "targets", "domains")
-                )
+                images, targets = (batch[name].to(self.device, non_blocking=True) for name in ("images", "targets"))
                 if self.loader.augmentation:
                     images = self.loader.augmentation(images, batch["positions"])
             if self._stream:
                 computing = torch.cuda.current_stream(self.device)
                 computing.wait_stream(self._stream)
-                for tensor in (images, targets, domains):
+                for tensor in (images, targets):
                     tensor.record_stream(computing)  # its memory is not given away before the step is through with it
-            yield Batch(images, targets, domains, batch["indices"])
+            yield Batch(images, targets, batch["domains"], batch["indices"])

@@ -11,17 +11,21 @@ from torch.nn.parallel import DistributedDataParallel
 
 from fastpatent import distributed
 from fastpatent.engine.checkpoint import random_state, restore_random_state, save_checkpoint
+from fastpatent.engine.ema import WeightAverage
 from fastpatent.engine.feed import DeviceFeed
 from fastpatent.engine.freeze import Freezer
+from fastpatent.engine.guard import LossGuard
 from fastpatent.engine.interrupt import StopSignal
 from fastpatent.engine.meter import LossMeter
+from fastpatent.engine.mining import build_miner
 from fastpatent.engine.optimizer import build_clipper, build_optimizer
 from fastpatent.engine.progress import ProgressLine
 from fastpatent.engine.schedule import build_schedule
-from fastpatent.errors import CheckpointError, ConfigError, FastPatentError
+from fastpatent.errors import CheckpointError, ConfigError
+from fastpatent.heads.sampled_classes import build_class_exchange
 
 LOG_PERIOD = 20  # steps between two looks at the losses
-AGREE_PERIOD = 20  # steps between two votes of several processes on whether one was asked to stop
+AGREE_PERIOD = 20  # steps between two votes of several processes
 
 
 @dataclass
@@ -47,8 +51,8 @@ class Trainer:
     Args:
         cfg: the configuration (SOLVER, MODEL.FREEZE_LAYERS, TEST.EVAL_PERIOD, OUTPUT_DIR).
         model: network on `device`; `model(images, targets, domains)` returns a dict of losses.
-        loader: endless batches from the position in `checkpoint`; has `batches_per_epoch` and `augmentation`, see
-            `DeviceFeed`.
+        loader: endless batches from the position in `checkpoint`; has `batches_per_epoch`, the `samples` that the indices of
+            a batch count through, and `augmentation`, see `DeviceFeed`.
         device, precision: where and in which number format to compute.
         evaluate: function of (model, epoch) that returns a metric (greater is better) on the first process, None where
             there is none.
@@ -63,22 +67,29 @@ class Trainer:
         self.batches_per_epoch = loader.batches_per_epoch
         self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
         self.optimizer = build_optimizer(cfg, model)
+        self.exchange = build_class_exchange(cfg, model, self.optimizer)
         self.schedule = build_schedule(cfg, self.batches_per_epoch)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
         self.clip = build_clipper(cfg)
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
         self.parts = _parts(cfg)
+        self.miner = build_miner(cfg, model, loader, device, precision, log)
+        self.average = WeightAverage(model, cfg.SOLVER.EMA.DECAY) if cfg.SOLVER.EMA.ENABLED else None
         self.position = Position()
         self._random = None
         if checkpoint:
             self._restore(checkpoint)
         self._parallel = None
         self._meter = LossMeter(device)
+        self._guard, self._noticed = LossGuard(self.optimizer, device, loader.samples), False
 
     def run(self):
         """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt.
 
         A second Ctrl-C may cut a step in two; nothing is saved then, for such a state could not be resumed to the bit.
+
+        Raises:
+            FastPatentError: a loss was not finite; the update was refused and nothing is saved.
         """
         position = self.position
         within_step = False
@@ -92,6 +103,8 @@ class Trainer:
                 since = time.monotonic()
                 waited, steps = 0.0, 0
                 while position.iteration < self.total:
+                    if self._mine(stop):
+                        since = time.monotonic()
                     begun = time.monotonic()
                     batch = next(batches)
                     waited += time.monotonic() - begun
@@ -106,9 +119,11 @@ class Trainer:
                         since, waited, steps = now, 0.0, 0
                     for note, losses in self._meter.arrived(wait=ends_epoch):
                         self._report(line, losses, *note)
+                    if ends_epoch or self._guard.cheap or self._one_says(self._noticed):
+                        self._guard.check()
                     if self._finish_epoch(stop):
                         since = time.monotonic()
-                    if self._should_stop(stop):
+                    if self._one_says(stop.requested):
                         raise KeyboardInterrupt
             except KeyboardInterrupt:
                 if within_step:
@@ -122,7 +137,8 @@ class Trainer:
     def step(self, batch):
         """Take one optimizer step on a batch; return the learning rate it was taken at.
 
-        Nothing in it waits for the device, but an optimizer that is not fused with float16: it looks for overflow.
+        Nothing in it waits for the device, but an optimizer that is not fused: it looks at the loss, and with float16 for
+        overflow. With MODEL.HEADS.SAMPLED_CLASSES it waits for their rows to come back.
 
         Args:
             batch: Batch.
@@ -131,6 +147,9 @@ class Trainer:
             self._parallel = self._wrap()
         rate = self.schedule.apply(self.optimizer, self.position.iteration)
         self.optimizer.zero_grad(set_to_none=True)
+        if self.exchange:
+            self.exchange.draw(batch.targets, self.position.iteration)
+        loss = 0.0
         for number, part in enumerate(batch.parts(self.parts), start=1):
             alone = distributed.world_size() > 1 and number < self.parts  # gradients are exchanged once, with the last part
             with self._parallel.no_sync() if alone else nullcontext():
@@ -139,27 +158,38 @@ class Trainer:
                 total = sum(losses.values())
                 self.scaler.scale(total / self.parts).backward()
             self._meter.add({"total": total, **losses})
+            loss = loss + total.detach()
+        self._guard.watch(loss, batch.indices, self.position.iteration + 1)
         if self.clip:
             self.scaler.unscale_(self.optimizer)
             self.clip([p for p in self.model.parameters() if p.grad is not None])
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        if self.average:
+            self.average.update(self.position.iteration)
         self.position.iteration += 1
         return rate
 
     def save(self, name):
-        """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it."""
+        """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it.
+
+        "model" holds the weights to use: with SOLVER.EMA the averaged ones, and "trained" those that go on learning.
+        """
+        self._guard.check()
         states = distributed.collect(random_state(self.device))
         if distributed.rank() > 0:
             return None
+        trained = self.model.state_dict()
+        weights = {"model": self.average.state_dict(), "trained": trained} if self.average else {"model": trained}
         state = {
-            "model": self.model.state_dict(),
+            **weights,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
             "random": states,
             "epoch": self.position.finished_epochs,
             "metric": self.position.best,
             "batches_per_epoch": self.batches_per_epoch,
+            "mined": self.miner.state() if self.miner else None,
             **asdict(self.position),
         }
         return save_checkpoint(self.cfg.OUTPUT_DIR, name, state)
@@ -172,13 +202,17 @@ class Trainer:
                 f"{self.batches_per_epoch}; resume with the same data and SOLVER.IMS_PER_BATCH"
             )
         try:
-            self.model.load_state_dict(state["model"])
+            self.model.load_state_dict(state.get("trained", state["model"]))
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
             ) from error
+        if self.average:
+            self.average.load_state_dict(state["model"])
         self.scaler.load_state_dict(state["scaler"])
+        if self.miner:
+            self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
         if len(state["random"]) == distributed.world_size():
             self._random = state["random"][distributed.rank()]
@@ -189,8 +223,17 @@ class Trainer:
         """Share gradients between processes; done anew when the set of trainable parameters changes."""
         if distributed.world_size() == 1:
             return self.model
-        cards = [self.device.index] if self.device.type == "cuda" else None
-        return DistributedDataParallel(self.model, device_ids=cards, broadcast_buffers=False)
+        # Without device_ids, for with them it would move the domains to the card.
+        return DistributedDataParallel(self.model, broadcast_buffers=False)
+
+    def _mine(self, stop):
+        """Mine the tuples of the epoch that begins, where the sampler asks for it; return whether it was done."""
+        epoch = self.position.iteration // self.batches_per_epoch
+        if self.miner is None or self.miner.knows(epoch):
+            return False
+        with self._at_once(stop):
+            self.miner.mine(epoch)
+        return True
 
     def _finish_epoch(self, stop):
         """At the end of an epoch evaluate and save where due; return whether an epoch ended."""
@@ -201,7 +244,7 @@ class Trainer:
         last = epoch == solver.MAX_EPOCH
         period = self.cfg.TEST.EVAL_PERIOD
         if last or (period > 0 and epoch % period == 0):
-            with stop.at_once() if distributed.world_size() == 1 else nullcontext():
+            with self._at_once(stop):
                 self._measure(epoch)
         position.finished_epochs = epoch
         if epoch % solver.CHECKPOINT_PERIOD == 0 and not last:
@@ -210,23 +253,24 @@ class Trainer:
 
     def _measure(self, epoch):
         """Evaluate without touching the run's random state, and keep the weights where they are the best so far."""
-        if distributed.world_size() > 1:  # running statistics differ by process: the first one's count
-            for buffer in self.model.buffers():
-                dist.broadcast(buffer, 0)
-        drawn = random_state(self.device)
-        metric = self._evaluate(self.model, epoch)
-        restore_random_state(drawn, self.device)
-        self.model.train()
-        if metric is not None and distributed.rank() == 0 and metric > self.position.best:
-            best = {"model": self.model.state_dict(), "epoch": epoch, "metric": metric}
-            save_checkpoint(self.cfg.OUTPUT_DIR, "model_best.pth", best, resume_from=False)
-            self.position.best, self.position.best_epoch = metric, epoch
+        with self.average.in_place() if self.average else nullcontext():
+            distributed.share_buffers(self.model)
+            drawn = random_state(self.device)
+            metric = self._evaluate(self.model, epoch)
+            restore_random_state(drawn, self.device)
+            self.model.train()
+            if metric is not None and distributed.rank() == 0 and metric > self.position.best:
+                best = {"model": self.model.state_dict(), "epoch": epoch, "metric": metric}
+                save_checkpoint(self.cfg.OUTPUT_DIR, "model_best.pth", best, resume_from=False)
+                self.position.best, self.position.best_epoch = metric, epoch
         distributed.barrier()
 
     def _report(self, line, losses, iteration, steps, rate, seconds, waited):
-        """Show mean losses as of an iteration, and refuse to go on where they are not finite."""
+        """Show mean losses as of an iteration, or notice that they are not finite."""
         if not math.isfinite(losses["total"]):
-            raise FastPatentError(f"the loss became {losses['total']} by iteration {iteration}; the last checkpoint stands")
+            self._noticed = True
+            return
+        self._guard.passed(iteration)
         speed = steps * self.cfg.SOLVER.IMS_PER_BATCH / seconds
         share = waited / seconds
         epoch = (iteration - 1) // self.batches_per_epoch + 1
@@ -242,13 +286,18 @@ class Trainer:
             self.writer.add_scalar("speed/images_per_second", speed, iteration)
             self.writer.add_scalar("speed/data_wait", share, iteration)
 
-    def _should_stop(self, stop):
-        """Agree with the other processes on whether one was asked to stop."""
+    @staticmethod
+    def _at_once(stop):
+        """Return the context of work that leaves nothing half done; of several processes all must come through it."""
+        return stop.at_once() if distributed.world_size() == 1 else nullcontext()
+
+    def _one_says(self, word):
+        """Tell whether `word` is true; where there are several processes, every AGREE_PERIOD steps whether it is in any."""
         if distributed.world_size() == 1:
-            return stop.requested
+            return word
         if self.position.iteration % AGREE_PERIOD:
             return False
-        votes = torch.tensor(int(stop.requested))
+        votes = torch.tensor(int(word))
         dist.all_reduce(votes)
         return bool(votes)
 
@@ -256,9 +305,12 @@ class Trainer:
 def _parts(cfg):
     """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many."""
     parts, share = cfg.SOLVER.GRAD_ACCUM_STEPS, cfg.SOLVER.IMS_PER_BATCH // distributed.world_size()
-    group = 1 if cfg.DATALOADER.SAMPLER_TRAIN == "TrainingSampler" else cfg.DATALOADER.NUM_INSTANCE
+    group, what = {
+        "TrainingSampler": (1, ""),
+        "MinedTupleSampler": (2 + cfg.DATALOADER.MINING.NEGATIVES, "tuples"),
+    }.get(cfg.DATALOADER.SAMPLER_TRAIN, (cfg.DATALOADER.NUM_INSTANCE, "identities"))
     if parts > 1 and share % (parts * group):
-        whole = f" of whole identities ({group} drawings each)" if group > 1 else ""
+        whole = f" of whole {what} ({group} drawings each)" if group > 1 else ""
         raise ConfigError(
             f"SOLVER.GRAD_ACCUM_STEPS: {share} drawings a process do not divide into {parts} equal parts{whole}"
         )

@@ -71,12 +71,12 @@ def rank_features(name, features, splits, metric="cosine", expansion=None, reran
     return Evaluation(name, splits, ranking.indices, ranking.metrics)
 
 
-def processings(cfg):
-    """Return [(name of a table's row, settings of `rank_features`)]: the bare network, then with what TEST.AQE and
+def processings(cfg, name="network"):
+    """Return [(name of a table's row, settings of `rank_features`)]: the bare system `name`, then with what TEST.AQE and
     TEST.RERANK add to it, one after the other. The last is what the configuration asks for.
     """
     aqe, rerank = cfg.TEST.AQE, cfg.TEST.RERANK
-    rows = [("network", {})]
+    rows = [(name, {})]
     if aqe.ENABLED:
         side = "" if aqe.SIDE == "both" else f" of the {aqe.SIDE} side"
         settings = {
@@ -86,7 +86,7 @@ def processings(cfg):
             "side": aqe.SIDE,
             "normalize": aqe.NORMALIZE,
         }
-        rows.append((f"network + query expansion{side} (k {aqe.QE_K})", {"expansion": settings}))
+        rows.append((f"{name} + query expansion{side} (k {aqe.QE_K})", {"expansion": settings}))
     if rerank.ENABLED:
         name, settings = rows[-1]
         reranking = {"k1": rerank.K1, "k2": rerank.K2, "weight": rerank.LAMBDA}
@@ -103,11 +103,14 @@ def split_features(cfg, model, splits, device, precision, on_batch=None, say=Non
     loader = build_test_loader(cfg, samples[distributed.rank() :: distributed.world_size()])
     if say:
         say(f"drawings of {splits.name}: {loader.source_reason}")
-    return extract_features(model, loader, device, precision, flip=cfg.TEST.FLIP.ENABLED, on_batch=on_batch)
+    return extract_features(model, loader, device, precision, cfg.TEST.FLIP.ENABLED, on_batch, cfg.TEST.SCALES)
 
 
 def evaluate(cfg, model, splits, device, precision, on_batch=None):
-    """Extract, expand and re-rank as TEST asks, rank and measure (see `rank_features`); None but on the first process."""
+    """Extract, expand and re-rank as TEST asks, rank and measure (see `rank_features`); None but on the first process.
+
+    TEST.WHITENING and TEST.ENSEMBLE have no part in it: they are of `fastpatent test`.
+    """
     features = split_features(cfg, model, splits, device, precision, on_batch)
     if features is None:
         return None

@@ -41,3 +41,12 @@ def test_a_compiled_backbone_computes_the_same_under_the_same_names():
     assert model.state_dict().keys() == plain.state_dict().keys()
     torch.testing.assert_close(model.state_dict(), plain.state_dict())
     assert said[0].startswith("compiled")
+
+
+def test_both_towers_are_compiled(monkeypatch):
+    model, compiled = Network(), []
+    model.photo_backbone = nn.Sequential(nn.Conv2d(1, 4, 3))
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    assert compile_backbone(model, (2, 1, 8, 8), torch.device("cpu"), Precision(torch.float32, ""), lambda line: None)
+    assert compiled == [model.backbone, model.photo_backbone]

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +102,45 @@ def reported_loss(folder):
     events = EventAccumulator(str(folder))
     events.Reload()
     return [event.value for event in events.Scalars("loss/total")]
+
+
+BAD_LOSS_IN_ONE = """
+import sys
+from fastpatent import distributed
+from fastpatent.commands.train import main
+from fastpatent.commands.run import run
+from fastpatent.engine.trainer import Trainer
+
+step = Trainer.step
+
+def poisoned(self, batch):
+    self._guard.cheap = {cheap}
+    if distributed.rank() == 1 and self.position.iteration == 1:
+        normalise = self.model.normalise
+        self.model.normalise = lambda images: normalise(images) * float("nan")
+        print("the drawings:", [self.loader.samples[index].path for index in batch.indices.tolist()], flush=True)
+    return step(self, batch)
+
+Trainer.step = poisoned
+if __name__ == "__main__":
+    sys.exit(run(main))
+"""
+
+
+@pytest.mark.parametrize("cheap", [True, False], ids=["processor", "card"])
+def test_a_bad_loss_in_one_process_ends_all_and_names_its_drawings(cheap, drawings_folder, tmp_path):
+    config = write_config(drawings_folder, tmp_path, ["CrossEntropyLoss"])
+    (tmp_path / "run.py").write_text(BAD_LOSS_IN_ONE.format(cheap=cheap))
+    command = [sys.executable, str(tmp_path / "run.py"), "--num-gpus", "2", "--config-file", str(config)]
+    finished = subprocess.run(
+        command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120
+    )
+    assert finished.returncode == 1
+    told = next(line for line in finished.stdout.splitlines() if line.startswith("the drawings:"))
+    paths = list(dict.fromkeys(re.findall(r"'([^']*)'", told)))
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    errors = {line for line in finished.stderr.splitlines() if line.startswith("error:")}
+    assert len(errors) == 1 and "Traceback" not in finished.stderr
+    (error,) = errors
+    assert " at iteration 2: " in error and error.endswith(f"drawings of the batch: {', '.join(paths[:3])}{more}")
+    assert not list(tmp_path.glob("*.pth"))

@@ -35,6 +35,6 @@ def test_batches_arrive_in_order_and_augmented(device, augments):
     for number, (images, targets, domains, indices) in enumerate(batches):
         positions = torch.arange(4) + 4 * number
         assert images.device.type == targets.device.type == device and images.dtype == torch.uint8
-        assert torch.equal(targets.cpu(), positions * 2) and torch.equal(domains.cpu(), positions % 2)
+        assert torch.equal(targets.cpu(), positions * 2) and torch.equal(domains, positions % 2)
         assert torch.equal(indices, positions + 7)
         assert torch.equal(images[:, 0, 0, 0].cpu(), (100 + positions * augments).to(torch.uint8))

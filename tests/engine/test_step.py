@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fastpatent.config import get_cfg
+from fastpatent.data.samples import Sample
 from fastpatent.engine.device import Precision
 from fastpatent.engine.feed import Batch
 from fastpatent.engine.trainer import Trainer
@@ -36,7 +37,9 @@ def settings(**keys):
 def trainer_of(cfg, device="cpu", dtype=torch.bfloat16):
     """A Trainer on no data, and one batch on its device."""
     torch.manual_seed(0)
-    loader = SimpleNamespace(batches_per_epoch=10, augmentation=None)
+    loader = SimpleNamespace(
+        batches_per_epoch=10, samples=[Sample(f"{index}.png", None) for index in range(8)], augmentation=None
+    )
     device = torch.device(device)
     trainer = Trainer(cfg, build_model(cfg).to(device).train(), loader, device, Precision(dtype, ""), None, None)
     images = torch.randint(0, 256, (8, 1, 32, 32), dtype=torch.uint8).to(device)

@@ -1,0 +1,198 @@
+"""`fastpatent convert`: files that load to the same network, cards that tell the truth, and files that it refuses."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from fastpatent import __version__
+from fastpatent.commands import main
+from fastpatent.config import load_config
+from fastpatent.models import build_model
+from fastpatent.models.weights import load_weights
+
+COMMON = """
+INPUT: {SIZE_TRAIN: [64, 64], SIZE_TEST: [64, 64]}
+MODEL:
+  PIXEL_MEAN: [127.5]
+  PIXEL_STD: [127.5]
+"""
+CHALLENGE = """
+  BACKBONE: {DEPTH: 18x, WITH_IBN: True, PRETRAIN: True, PRETRAIN_PATH: nowhere.pth}
+  HEADS: {WITH_BNNECK: True, NECK_FEAT: after, CLS_LAYER: CircleSoftmax, SCALE: 64, MARGIN: 0.35}
+"""
+PATENTNET = """
+  BACKBONE: {NAME: timm, TIMM_NAME: resnet18, DROP_PATH_RATIO: 0.0}
+  HEADS: {NAME: NormalisedHead, POOL_LAYER: GeneralizedMeanPooling, EMBEDDING_DIM: 512}
+  LOSSES: {NAME: [TripletLoss]}
+"""
+HIGUCHI = """
+  BACKBONE: {NAME: timm, TIMM_NAME: swinv2_tiny_window8_256}
+  HEADS: {NAME: ProjectionHead, EMBEDDING_DIM: 16, CLS_LAYER: ArcSoftmax}
+"""
+
+
+def as_challenge(name):
+    older = {"heads.bottleneck.0.": "heads.bnneck.", "heads.weight": "heads.classifier.weight"}
+    for today, before in older.items():
+        name = before + name.removeprefix(today) if name.startswith(today) else name
+    return f"module.{name}"
+
+
+def as_patentnet(name):
+    return name.removeprefix("backbone.trunk.").removeprefix("heads.")
+
+
+def as_higuchi(name):
+    name = name.replace("backbone.trunk.", "backbone.").replace("heads.bottleneck.", "head.")
+    for stage in (1, 2, 3):
+        name = name.replace(f"layers.{stage}.downsample.", f"layers.{stage}.downsample.".replace(str(stage), str(stage - 1)))
+    return f"module.{name}"
+
+
+FAMILIES = {
+    "challenge": (CHALLENGE, as_challenge, "model"),
+    "PatentNet": (PATENTNET, as_patentnet, "state_dict"),
+    "Higuchi": (HIGUCHI, as_higuchi, None),
+}
+
+
+def network(path):
+    cfg = load_config(path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.NUM_CLASSES", "3"])
+    return build_model(cfg).eval()
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Function of a family's name: (configuration file, a checkpoint as published, the features of its network)."""
+
+    def make(family):
+        text, rename, under = FAMILIES[family]
+        config, checkpoint = tmp_path / "network.yml", tmp_path / f"{family}.pth"
+        config.write_text(COMMON + text)
+        torch.manual_seed(0)
+        model = network(config)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.rand_like(parameter))
+        # A head without class weights on file, as Higuchi & Yanai keep theirs elsewhere.
+        state = {rename(name): v for name, v in model.state_dict().items() if family != "Higuchi" or name != "heads.weight"}
+        torch.save({under: state, "epoch": 4, "metric": np.float64(0.75)} if under else state, checkpoint)
+        return config, checkpoint, features(model)
+
+    return make
+
+
+def features(model):
+    torch.manual_seed(1)
+    with torch.no_grad():
+        return model(torch.randint(0, 256, (3, 1, 64, 64), dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("with_config", [True, False])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_converted_file_gives_the_same_features(family, with_config, published, tmp_path, capsys):
+    config, checkpoint, expected = published(family)
+    output = tmp_path / "converted.v1.safetensors"
+    options = ["--config-file", str(config)] if with_config else []
+    assert main(["convert", str(checkpoint), str(output), *options]) == 0
+    assert ("parameters loaded" in capsys.readouterr().out) == with_config
+    model = network(config)
+    report = load_weights(model, output)
+    assert set(load_file(output)) == set(report.matched) and set(report.missing) <= {"heads.weight"}
+    assert torch.equal(features(model), expected)
+
+    card = json.loads((tmp_path / "converted.v1.json").read_text())
+    assert family in card["family"] and card["fastpatent"] == __version__
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    assert card["source"] == {"file": checkpoint.name, "sha256": digest}
+    assert card["tensors"] == len(load_file(output)) and card["parameters"] == sum(
+        v.numel() for v in load_file(output).values()
+    )
+    if family != "Higuchi":
+        assert card["epoch"] == 4 and card["metrics"] == {"metric": 0.75}
+    assert ("config" in card) == with_config
+    if with_config:
+        (tmp_path / "again.yml").write_text(card["config"])
+        assert load_config(tmp_path / "again.yml") == load_config(config)
+
+
+def test_a_bare_backbone_stays_one(tmp_path, published):
+    config, _, _ = published("challenge")
+    state = {f"module.{name}": value for name, value in network(config).backbone.state_dict().items()}
+    torch.save({"state_dict": {**state, "module.fc.weight": torch.ones(1000, 512)}}, tmp_path / "resnet18_ibn_a.pth")
+    assert main(["convert", str(tmp_path / "resnet18_ibn_a.pth"), str(tmp_path / "bare.safetensors")]) == 0
+    found = load_file(tmp_path / "bare.safetensors")
+    assert set(found) == {name.removeprefix("module.") for name in (*state, "module.fc.weight")}
+    assert all(torch.equal(found[name.removeprefix("module.")], value) for name, value in state.items())
+    assert "bare backbone" in json.loads((tmp_path / "bare.json").read_text())["family"]
+
+
+def test_tensors_that_share_memory_or_lie_in_strides_are_written(tmp_path):
+    shared = torch.randn(4, 6, 3, 3)
+    state = {"backbone.a": shared, "backbone.b": shared, "backbone.c": shared.permute(1, 0, 2, 3), "backbone.d": shared[:2]}
+    torch.save(state, tmp_path / "in.pth")
+    assert main(["convert", str(tmp_path / "in.pth"), str(tmp_path / "out.safetensors")]) == 0
+    found = load_file(tmp_path / "out.safetensors")
+    assert all(torch.equal(found[name], value) for name, value in state.items())
+
+
+def truncated(folder, published):
+    path = published("challenge")[1]
+    path.write_bytes(path.read_bytes()[:100000])
+    return path
+
+
+def pickled(folder, published):
+    torch.save({"model": {"weight": torch.zeros(2)}, "args": pytest.Config}, folder / "pickled.pth")
+    return folder / "pickled.pth"
+
+
+def foreign(folder, published):
+    save_file({"transformer.wte.weight": torch.zeros(2)}, folder / "gpt.safetensors")
+    return folder / "gpt.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (truncated, "truncated or no checkpoint"),
+        (pickled, "refused: it needs _pytest.config.Config"),
+        (foreign, "no family known here"),
+        (lambda folder, published: folder / "missing.pth", "no such weights file"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_in_one_sentence(make, said, published, tmp_path, capsys):
+    source = make(tmp_path, published)
+    assert main(["convert", str(source), str(tmp_path / "out.safetensors")]) == 1
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and said in error and source.name in error
+    assert not list(tmp_path.glob("out.*"))
+
+
+def test_a_file_of_another_family_than_the_network_says_which(published, tmp_path, capsys):
+    _, checkpoint, _ = published("PatentNet")
+    config, _, _ = published("challenge")
+    assert main(["convert", str(checkpoint), str(tmp_path / "out.safetensors"), "--config-file", str(config)]) == 1
+    error = capsys.readouterr().err
+    assert "PatentNet.pth: belongs to another network: it seems to be a checkpoint of PatentNet" in error
+    assert not list(tmp_path.glob("out.*"))
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("out.pth", "something.safetensors"),
+        ("nowhere/out.safetensors", "there is no folder"),
+        ("in.safetensors", "stays as it is"),
+    ],
+)
+def test_an_output_that_cannot_be_is_refused(output, said, tmp_path, capsys):
+    save_file({"backbone.a": torch.zeros(2)}, tmp_path / "in.safetensors")
+    before = (tmp_path / "in.safetensors").read_bytes()
+    assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / output)]) == 1
+    assert said in capsys.readouterr().err
+    assert (tmp_path / "in.safetensors").read_bytes() == before and len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,139 @@
+"""`fastpatent test` with whitening and ensembles and `fastpatent export`, on small untrained networks."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image, ImageDraw
+from sklearn.decomposition import PCA
+
+import fastpatent
+from fastpatent.commands import main
+from fastpatent.config import load_config
+from fastpatent.data.sets import load_test_set
+from fastpatent.models import build_model
+
+NETWORKS = {"first": "test_convnext", "second": "test_efficientnet"}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Ten designs of four drawings, and two networks with files of their own, below the working directory."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(1)
+    for identity in range(10):
+        (tmp_path / f"designs/d{identity}").mkdir(parents=True)
+        corners = random.integers(4, 60, (6, 2))
+        for number in range(4):
+            sheet = Image.new("L", (64, 64), 255)
+            moved = corners + random.integers(-4, 5, corners.shape)
+            ImageDraw.Draw(sheet).polygon([tuple(map(int, corner)) for corner in moved], outline=0)
+            sheet.save(tmp_path / f"designs/d{identity}/{number}.png")
+    for seed, (name, timm_name) in enumerate(NETWORKS.items()):
+        torch.manual_seed(seed)
+        settings = {
+            "MODEL": {
+                "BACKBONE": {"NAME": "timm", "TIMM_NAME": timm_name, "DROP_PATH_RATIO": 0.0},
+                "WEIGHTS": f"{name}.pth",
+                "DEVICE": "cpu",
+            },
+            "DATASETS": {"ROOT": "designs", "NAMES": ["Drawings"], "TESTS": ["Drawings"], "DRAWINGS": {"VAL_FRACTION": 0.6}},
+            "INPUT": {"SIZE_TEST": [32, 32 + 32 * seed]},
+            "DATALOADER": {"NUM_WORKERS": 0},
+            "OUTPUT_DIR": f"logs/{name}",
+        }
+        (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(settings))
+        cfg = load_config(tmp_path / f"{name}.yml", ["MODEL.HEADS.NUM_CLASSES", "2"])
+        torch.save({"model": build_model(cfg).state_dict()}, tmp_path / f"{name}.pth")
+    return tmp_path
+
+
+def unit(rows):
+    rows = rows.astype(np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def assert_ranked_by(cosine, ranking):
+    """Compare up to places that differ by less than float32 can tell."""
+    chosen = np.take_along_axis(cosine, ranking, axis=1)
+    np.testing.assert_allclose(chosen, -np.sort(-cosine, axis=1)[:, : ranking.shape[1]], atol=1e-5)
+
+
+def kept(folder, name, of="Drawings"):
+    return np.load(folder / "logs" / name / "features" / f"{of}.npy")
+
+
+def test_whitening_is_learned_on_training_drawings_and_has_a_row_of_its_own(folder, monkeypatch, capfd):
+    words = ["--config-file", "first.yml", "TEST.WHITENING.ENABLED", "True", "TEST.WHITENING.DIM", "8"]
+    words += ["TEST.AQE.ENABLED", "True", "TEST.AQE.QE_K", "1"]  # the mean over itself changes nothing
+    assert main(["test", *words]) == 0
+    printed = capfd.readouterr().out
+    systems = [line.partition("  ")[0] for line in printed.splitlines() if line.startswith("network")]
+    assert systems == ["network", "network + whitening", "network + whitening + query"]  # the table breaks the line
+    training, test = kept(folder, "first", "Drawings-whitening"), kept(folder, "first")
+    splits = load_test_set(load_config("first.yml"), "Drawings")
+    assert len(training) == 16 and len(test) == 24
+    white = unit(PCA(8, whiten=True, svd_solver="full").fit(unit(training)).transform(unit(test)))
+    queries = len(splits.query)
+    assert_ranked_by(white[:queries] @ white[queries:].T, np.load("result.npy"))
+    monkeypatch.setattr("fastpatent.commands.test.load_trained", None)
+    assert main(["test", *words]) == 0  # both sets of features are kept
+    assert "features of Drawings-whitening: kept from" in capfd.readouterr().out
+
+
+def test_an_ensemble_ranks_by_the_weighted_mean_of_cosines(folder, capfd):
+    settings = {
+        "MODEL": {"DEVICE": "cpu"},
+        "DATASETS": {"ROOT": "designs", "TESTS": ["Drawings"], "DRAWINGS": {"VAL_FRACTION": 0.6}},
+        "TEST": {"ENSEMBLE": {"CONFIGS": ["first.yml", "second.yml"], "WEIGHTS": [1.0, 4.0]}, "RERANK": {"ENABLED": True}},
+        "OUTPUT_DIR": "logs/both",
+    }
+    (folder / "both.yml").write_text(yaml.safe_dump(settings))
+    assert main(["test", "--config-file", "both.yml", "TEST.RERANK.LAMBDA", "1.0"]) == 0  # 1: by cosine alone
+    printed = capfd.readouterr().out
+    for row in ("first.yml  ", "second.yml  ", "ensemble of 2  ", "ensemble of 2 + re-ranking"):
+        assert any(line.startswith(row) for line in printed.splitlines()), row
+    first, second = (unit(kept(folder, name)) for name in NETWORKS)
+    cosine = (first @ first.T + 4 * second @ second.T) / 5
+    queries = len(load_test_set(load_config("first.yml"), "Drawings").query)
+    assert_ranked_by(cosine[:queries, queries:], np.load("result.npy"))
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["TEST.ENSEMBLE.CONFIGS", "['first.yml','gone.yml']"], "TEST.ENSEMBLE.CONFIGS: there is no file gone.yml"),
+        (["TEST.WHITENING.ENABLED", "True", "TEST.WHITENING.DIM", "40"], "there are 16"),
+        (["TEST.WHITENING.ENABLED", "True", "DATASETS.NAMES", "('Drawing',)"], "did you mean Drawings"),
+    ],
+)
+def test_mistakes_are_one_sentence(folder, words, said, capfd):
+    assert main(["test", "--config-file", "first.yml", *words]) == 1
+    error = capfd.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
+def test_export_writes_what_extraction_computes(folder, capfd):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="fastpatent[export] is not installed")
+    assert main(["export", "--config-file", "first.yml", "--output", "m.onnx"]) == 0
+    assert "m.onnx: images uint8 [batch, 1, 32, 32] -> features float32 [batch, dim]" in capfd.readouterr().out
+    session = onnxruntime.InferenceSession("m.onnx")
+    about = session.get_modelmeta().custom_metadata_map
+    digest = hashlib.sha256((folder / "first.pth").read_bytes()).hexdigest()
+    assert (about["fastpatent"], about["weights_sha256"]) == (fastpatent.__version__, digest)
+    (folder / "again.yml").write_text(about["configuration"])
+    assert load_config("again.yml").INPUT.SIZE_TEST == [32, 32]
+    assert main(["extract", "--config-file", "again.yml", "--images", "designs", "--output", "f.npz"]) == 0
+    with np.load("f.npz") as stored:
+        drawings = [
+            Image.open(folder / "designs" / path).resize((32, 32), Image.Resampling.BICUBIC) for path in stored["paths"]
+        ]
+        found = session.run(None, {"images": np.stack([np.asarray(drawing)[None] for drawing in drawings])})[0]
+        np.testing.assert_allclose(found, stored["features"], rtol=1e-3, atol=1e-3 * np.abs(stored["features"]).max())
+
+
+def test_export_says_where_it_cannot_write(folder, capfd):
+    assert main(["export", "--config-file", "first.yml", "--output", "nowhere/m.onnx"]) == 1
+    assert "--output nowhere/m.onnx: there is no folder nowhere" in capfd.readouterr().err
