@@ -13,12 +13,12 @@ def with_classes(cfg, found, resumed=False):
     """Return the configuration with MODEL.HEADS.NUM_CLASSES filled in from the `found` training identities.
 
     A number given by the configuration is kept; ConfigError where it is too small. A resumed run has all its weights,
-    so MODEL.BACKBONE.PRETRAIN is switched off.
+    so MODEL.BACKBONE.PRETRAIN and MODEL.TOWER_WEIGHTS are switched off.
     """
     cfg = cfg.clone()
     cfg.defrost()
     if resumed:
-        cfg.MODEL.BACKBONE.PRETRAIN = False
+        cfg.MODEL.BACKBONE.PRETRAIN, cfg.MODEL.TOWER_WEIGHTS = False, ["", ""]
     if cfg.MODEL.HEADS.NUM_CLASSES == 0:
         cfg.MODEL.HEADS.NUM_CLASSES = found
     elif cfg.MODEL.HEADS.NUM_CLASSES < found:
