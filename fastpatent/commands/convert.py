@@ -8,8 +8,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from fastpatent import __version__
 from fastpatent.commands.parts import with_classes
@@ -58,10 +57,8 @@ def main(argv=None):
 
     # Tensors of a checkpoint may share memory or lie in strides, which safetensors does not write.
     whole = {name: value.clone().contiguous() for name, value in state.items()}
-    try:
-        write_atomically(output, lambda temporary: save_file(whole, temporary))
-    except SafetensorError as error:  # of a full disk too
-        raise CheckpointError(f"{output} could not be written: {error}") from error
+    # Not by save_file, which lets nobody else read what it writes.
+    write_atomically(output, lambda temporary: temporary.write_bytes(save(whole)))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     write_atomically(output.with_suffix(".json"), lambda temporary: temporary.write_text(text, encoding="utf-8"))
     origin = f"a checkpoint of {family}" if family else "a checkpoint of no known family"

@@ -67,6 +67,7 @@ def words_for(cfg, sample, output):
         "SOLVER.MAX_EPOCH": 2,
         "SOLVER.WARMUP_ITERS": 1,
         "SOLVER.FREEZE_ITERS": 1,
+        "SOLVER.CHECKPOINT_PERIOD": 9,
         "TEST.EVAL_PERIOD": 0,
         "OUTPUT_DIR": output,
     }
