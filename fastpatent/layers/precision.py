@@ -1,5 +1,7 @@
 """Where half precision would lose the answer: leave autocast and compute in float32 or better."""
 
+from contextlib import nullcontext
+
 import torch
 
 
@@ -10,4 +12,6 @@ def at_least_float32(tensor):
 
 def without_autocast(tensor):
     """Return a context in which operations on the device of `tensor` keep the dtype of their inputs."""
-    return torch.autocast(tensor.device.type, enabled=False)
+    kind = tensor.device.type
+    # The meta device, on which networks are counted without being computed, has none.
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
