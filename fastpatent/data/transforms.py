@@ -50,18 +50,8 @@ class FitShorterSide(torch.nn.Module):
         return _resized(drawing, *(int(self.side * length / shorter) for length in drawing.size), self.resampling)
 
 
-class FitOnPaper(torch.nn.Module):
-    """Shrink or enlarge a drawing to fit a size, its aspect kept, centred on white paper.
-
-    Args:
-        size: (height, width).
-        resampling: PIL's filter.
-    """
-
-    def __init__(self, size, resampling=Image.Resampling.BICUBIC):
-        super().__init__()
-        self.height, self.width = size
-        self.resampling = resampling
+class FitOnPaper(Stretch):
+    """Shrink or enlarge a drawing to fit a size, its aspect kept, centred on white paper; arguments as `Stretch`."""
 
     def forward(self, drawing):
         """Take and return PIL images of mode L."""
