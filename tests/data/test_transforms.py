@@ -295,11 +295,11 @@ def test_rotation_fires_at_its_probability(square, probability):
 def test_blur_is_a_gaussian_of_three_sigma_to_either_side(square, sigma, kernel):
     square.INPUT.BLUR.ENABLED, square.INPUT.BLUR.PROB, square.INPUT.BLUR.SIGMA = True, 1.0, sigma
     transform = build_train_transform(square)
-    drawing = Image.effect_noise((32, 32), 60)
+    drawing = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8))
     found = [run(transform, drawing, seed).int() for seed in range(20)]
     possible = [gaussian_blur(pil_to_tensor(drawing), kernel, strength).int() for strength in np.linspace(*sigma, 181)]
     assert all(min((one - other).abs().max() for other in possible) <= 1 for one in found)
-    assert (len({one.numpy().tobytes() for one in found}) > 3) == (sigma[0] < sigma[1])
+    assert (len({one.numpy().tobytes() for one in found}) > 1) == (sigma[0] < sigma[1])
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
