@@ -47,8 +47,11 @@ def main(argv=None):
             evaluation = rank_features(name, features, splits, cfg.TEST.METRIC, **processing, device=device.device)
             rows.append((name, evaluation))
         for name, descriptor in descriptors.items():
-            classic = _with_progress(log, name, splits, lambda update: describe_drawings(descriptor, splits, update))
-            rows.append((f"{name} + cosine", rank_features(name, classic, splits)))
+            drawings = [*splits.query, *splits.gallery]
+            classic = _with_progress(
+                log, name, splits, lambda update: describe_drawings(descriptor, drawings, None, 0, update)
+            )
+            rows.append((f"{name} + {descriptor.metric}", rank_features(name, classic, splits, descriptor.metric)))
         if number == 0:
             written += _submit(evaluation, log)
         written += write_gallery(evaluation, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")

@@ -75,6 +75,7 @@ RULES = {
     "MODEL.LOSSES.CIRCLE.GAMMA": POSITIVE,
     "MODEL.LOSSES.COSFACE.GAMMA": POSITIVE,
     **{f"MODEL.LOSSES.{name}.SCALE": _at_least(0) for name in ("CE", "FL", "TRI", "CIRCLE", "COSFACE", "MINED")},
+    **{f"DESCRIPTOR.VOCABULARY.{name}": _at_least(1) for name in ("WORDS", "DIM", "DRAWINGS")},
     "INPUT.SIZE_TRAIN": SIZE,
     "INPUT.SIZE_TEST": SIZE,
     "INPUT.FIT": _one_of("paper", "crop", "shorter", "native"),
@@ -127,7 +128,7 @@ RULES = {
     "TEST.BEST_METRIC": _one_of(*BEST_METRICS),
     "TEST.IMS_PER_BATCH": _at_least(1),
     "TEST.PRECISION": _one_of("fp32", "bf16", "fp16"),
-    "TEST.METRIC": _one_of("cosine", "euclidean"),
+    "TEST.METRIC": _one_of("cosine", "euclidean", "normalized_euclidean"),
     "TEST.SCALES": ((lambda value: len(value) > 0 and all(map(_above_zero, value))), "sizes above 0, 1.0 the drawing's own"),
     "TEST.WHITENING.DIM": _at_least(0),
     "TEST.WHITENING.DRAWINGS": _at_least(2),
@@ -138,4 +139,5 @@ RULES = {
     "TEST.RERANK.K1": _at_least(1),
     "TEST.RERANK.K2": _at_least(1),
     "TEST.RERANK.LAMBDA": FRACTION,
+    "BENCHMARK.RESAMPLES": _at_least(1),
 }

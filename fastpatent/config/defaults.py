@@ -70,6 +70,10 @@ _C.MODEL.LOSSES.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
 _C.MODEL.LOSSES.MINED = CN({"MARGIN": 0.1, "SCALE": 1.0})  # ours: MinedTripletLoss and MinedContrastiveLoss
 _C.MODEL.LOSSES.XBM = CN({"ENABLED": False, "SIZE": 8192, "START_ITER": 1000})  # ours: pairs with embeddings of past steps
 
+_C.DESCRIPTOR = CN({"NAME": ""})  # ours: the classic descriptor that stands in for the network; empty: none
+# ours: of sift_fisher: Gaussians, dimensions after PCA, and how many training drawings of DATASETS.NAMES it is learned on
+_C.DESCRIPTOR.VOCABULARY = CN({"WORDS": 64, "DIM": 64, "DRAWINGS": 1000})
+
 _C.KD = CN({"MODEL_CONFIG": [], "MODEL_WEIGHTS": [], "EMA": CN({"ENABLED": False, "MOMENTUM": 0.999})})
 
 # ---------------------------------------------------------------- drawings
@@ -159,6 +163,12 @@ _C.TEST.AQE.NORMALIZE = False  # ours: average rows of length 1
 _C.TEST.CACHE_FEATURES = True  # ours: keep features in OUTPUT_DIR while weights, config and drawings are the same
 _C.TEST.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
 _C.TEST.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
+
+# ---------------------------------------------------------------- benchmark
+_C.BENCHMARK = CN({"SYSTEMS": []})  # ours: configuration files, each of a network or a descriptor
+_C.BENCHMARK.LOGS = ""  # ours: every run below this folder that has model_best.pth takes part too; empty: none
+_C.BENCHMARK.DISTRACTORS = []  # ours: data sets all of whose drawings are added to the database, for the curve over its size
+_C.BENCHMARK.RESAMPLES = 1000  # ours: of the patents, for the 95% intervals
 
 
 def get_cfg():

@@ -4,12 +4,11 @@ import numpy as np
 from PIL import Image
 from skimage.feature import hog as oriented_gradients
 
-from fastpatent.descriptors import DESCRIPTORS
+from fastpatent.descriptors import DESCRIPTORS, Descriptor
 
 SIZE, CELL, BLOCK, ORIENTATIONS = 128, 16, 2, 9
 
 
-@DESCRIPTORS.register
 def hog(drawing):
     """HOG of the drawing at 128 x 128: 9 orientations, cells of 16 px, blocks of 2 x 2 cells; float32 [1764].
 
@@ -18,3 +17,6 @@ def hog(drawing):
     """
     small = np.asarray(Image.fromarray(drawing).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     return oriented_gradients(small, ORIENTATIONS, (CELL, CELL), (BLOCK, BLOCK), block_norm="L2-Hys").astype(np.float32)
+
+
+DESCRIPTORS.register(Descriptor(hog), name="hog")

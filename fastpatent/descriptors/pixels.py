@@ -3,13 +3,15 @@
 import numpy as np
 from PIL import Image
 
-from fastpatent.descriptors import DESCRIPTORS
+from fastpatent.descriptors import DESCRIPTORS, Descriptor
 
 SIZE = 32
 
 
-@DESCRIPTORS.register
 def pixels(drawing):
     """Ink by place: float32 [1024] in 0 (paper) .. 1 (ink), from uint8 [height, width]; aspect ignored."""
     small = Image.fromarray(drawing).resize((SIZE, SIZE), Image.Resampling.BOX)
     return 1 - np.asarray(small, np.float32).ravel() / 255
+
+
+DESCRIPTORS.register(Descriptor(pixels), name="pixels")

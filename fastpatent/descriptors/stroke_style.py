@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastpatent.descriptors import DESCRIPTORS
+from fastpatent.descriptors import DESCRIPTORS, Descriptor
 
 LONGEST = 12
 
@@ -15,7 +15,6 @@ def run_lengths(ink):
     return np.flatnonzero(change == -1) - np.flatnonzero(change == 1)
 
 
-@DESCRIPTORS.register
 def stroke_style(drawing):
     """Square root of the histogram of horizontal and vertical stroke run lengths 1..12; float32 [24].
 
@@ -29,3 +28,6 @@ def stroke_style(drawing):
         counts.append(np.bincount(lengths[lengths <= LONGEST], minlength=LONGEST + 1)[1:])
     histogram = np.concatenate(counts).astype(np.float64)
     return np.sqrt(histogram / max(histogram.sum(), 1)).astype(np.float32)
+
+
+DESCRIPTORS.register(Descriptor(stroke_style), name="stroke_style")

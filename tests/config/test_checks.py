@@ -19,7 +19,7 @@ def test_every_rule_is_about_a_key(key):
 @pytest.mark.parametrize(
     "key, value, requirement",
     [
-        ("TEST.METRIC", "cosin", "must be cosine or euclidean, got 'cosin'"),
+        ("TEST.METRIC", "cosin", "must be cosine, euclidean or normalized_euclidean, got 'cosin'"),
         ("TEST.PRECISION", "fp64", "must be fp32, bf16 or fp16, got 'fp64'"),
         ("TEST.BEST_METRIC", "map", "must be mAP, mAP@10, mAP@R, mINP, Acc@1, Acc@5, Acc@10 or Acc@20, got 'map'"),
         ("SOLVER.SCHED", "Cosine", "must be MultiStepLR or CosineAnnealingLR, got 'Cosine'"),

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from fastpatent.descriptors import DESCRIPTORS
+from fastpatent.descriptors.hog import hog
+from fastpatent.descriptors.pixels import pixels
 from fastpatent.descriptors.stroke_style import run_lengths, stroke_style
 
 
@@ -35,13 +37,13 @@ def test_stroke_style_is_the_root_of_the_histogram():
 def test_pixels_are_the_ink_of_each_place():
     image = np.full((64, 96), 255, np.uint8)
     image[:2, :3] = 0  # one 32 x 32 place exactly
-    row = DESCRIPTORS.get("pixels")(image)
+    row = pixels(image)
     assert row[0] == 1 and row[1:].sum() == 0
 
 
 @pytest.mark.parametrize("name", DESCRIPTORS.names())
 def test_every_descriptor_gives_one_finite_row_for_any_sheet(name):
-    describe = DESCRIPTORS.get(name)
+    describe = DESCRIPTORS.get(name).describe
     rows = [describe(image) for image in (drawing(), drawing(200, 31), drawing(1, 1), np.full((300, 20), 255, np.uint8))]
     assert len({row.shape for row in rows}) == 1 and rows[0].ndim == 1
     assert all(row.dtype == np.float32 and np.isfinite(row).all() for row in rows)
@@ -49,6 +51,5 @@ def test_every_descriptor_gives_one_finite_row_for_any_sheet(name):
 
 def test_hog_sees_orientation():
     stripes = np.where(np.arange(128)[:, None] // 8 % 2, 255, 0).repeat(128, 1).astype(np.uint8)
-    hog = DESCRIPTORS.get("hog")
     along, across = hog(stripes).reshape(-1, 9), hog(stripes.T.copy()).reshape(-1, 9)
     assert along.mean(0).argmax() != across.mean(0).argmax()
