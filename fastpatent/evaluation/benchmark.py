@@ -44,9 +44,9 @@ class Benchmark:
 
     Attributes:
         dataset: its name.
-        counts: {"queries", "database", "patents" (of the queries), "front pages" (in the database, of a query's patent): int}.
+        counts: {"queries", "database", "patents" (of the queries), "front pages" (in the database, of their patents): int}.
         results: list of SystemResult.
-        published: list of (system, source, {name: float}) printed elsewhere for this very data set; mostly empty.
+        published: list of (system, source, {name: float}) printed elsewhere for this very data set, if any.
         sizes: database sizes of the growth curves, ascending; empty where there are none.
         made: {what: text}: date, command, machine, device, versions, seed, resamples.
     """
