@@ -1,10 +1,10 @@
-"""Conventions every ranking shares: which features are accepted, what cosine and euclidean mean, how big a block may be."""
+"""Conventions every ranking shares: which features are accepted, what metrics there are, how big a block may be."""
 
 import numpy as np
 
 from fastpatent.errors import DataError, nearest
 
-METRICS = ("cosine", "euclidean")
+METRICS = ("cosine", "euclidean", "normalized_euclidean")
 BLOCK_ROWS = 4096  # looked at together, so that temporary arrays stay small
 
 

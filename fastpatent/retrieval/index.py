@@ -7,6 +7,7 @@ from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_pair, normalise, rows_within
 from fastpatent.retrieval.ranking import rank
 
+FAISS_METRICS = ("cosine", "euclidean")
 SEARCHED_QUERIES = 4096
 GALLERY_MULTIPLE = 1024  # FAISS multiplies 1024 gallery rows at a time: blocks on that grid do not change its products
 DEFAULT_MEMORY = 256 * 2**20
@@ -21,12 +22,12 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
         query: float [queries, dim].
         gallery: float [gallery, dim].
         k: how many; all of the gallery where it has fewer rows.
-        metric: "cosine" or "euclidean".
+        metric: "cosine" or "euclidean"; others are ranked without FAISS, by `rank`.
         memory: bytes for a block of the gallery and its index, above the features and the result.
 
     Returns:
         (indices, scores): int64 and float32 [queries, min(k, gallery)]. A score is the cosine similarity, or minus the
-        euclidean distance; higher is nearer.
+        distance; higher is nearer.
 
     Raises:
         DataError: k below 1, features not finite or of different dimension, or an unknown metric.
@@ -37,6 +38,9 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
     k = min(k, len(gallery))
     if not len(query) or not k:
         return np.zeros((len(query), k), np.int64), np.zeros((len(query), k), np.float32)
+    if metric not in FAISS_METRICS:
+        found = rank(query, gallery, k, metric=metric)
+        return found.indices, found.scores
     # One row more than asked shows whether the last place is shared: FAISS does not say which of equal rows it keeps.
     indices, scores = _search(query, gallery, min(k + 1, len(gallery)), metric, memory)
     if len(gallery) > k:

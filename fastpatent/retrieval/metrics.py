@@ -16,11 +16,13 @@ class RankMetrics:
         ranks: int64 [total relevant], 1-based, ascending for each query, query after query.
         relevant: int64 [queries], how many of `ranks` belong to each query.
         accuracy_at: the k of Acc@k in `summary`.
+        rows: int64 [total relevant], the gallery row at each of `ranks`; None where that was not kept.
     """
 
     ranks: np.ndarray
     relevant: np.ndarray
     accuracy_at: tuple = field(default=(1, 5, 10, 20))
+    rows: np.ndarray | None = None
 
     @cached_property
     def average_precision(self):
@@ -59,6 +61,20 @@ class RankMetrics:
         first = self.first_hit[self.matched]
         within = np.bincount(first[first <= depth], minlength=depth + 1)[1:].cumsum()
         return within / len(first) if len(first) else np.full(depth, np.nan)
+
+    def without(self, excluded):
+        """Return the RankMetrics with some gallery rows taken from the queries that they are relevant to.
+
+        Such a row is neither relevant to these queries any more nor in their gallery; other queries still have it in theirs.
+
+        Args:
+            excluded: bool [gallery].
+        """
+        gone = excluded[self.rows]
+        before = np.cumsum(gone) - gone
+        before -= before[(np.cumsum(self.relevant) - self.relevant)[self._owner]]  # of the same query
+        relevant = self.relevant - np.bincount(self._owner, weights=gone, minlength=len(self.relevant)).astype(np.int64)
+        return RankMetrics((self.ranks - before)[~gone], relevant, self.accuracy_at, self.rows[~gone])
 
     @cached_property
     def matched(self):

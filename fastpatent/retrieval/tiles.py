@@ -11,6 +11,14 @@ from fastpatent.retrieval.distance import inverse_norms, normalise, squared_norm
 
 TILE = 1024
 KEPT_TILES = 8  # scores that were looked at before they are counted are kept, up to so many tiles of them
+SMALLEST = np.float32(1e-30)  # keeps 0 / 0 at 0
+
+
+def _norms(features):
+    return np.sqrt(squared_norms(features))
+
+
+COLUMNS = {"cosine": inverse_norms, "euclidean": squared_norms, "normalized_euclidean": _norms}  # of gallery rows, by metric
 
 
 class Rows:
@@ -51,23 +59,24 @@ class Rows:
 class ScoreTiles:
     """The scores of queries against gallery rows: scale * closeness + bonus; a closer row has a higher one.
 
-    Closeness is the cosine, or for "euclidean" -|q - g|^2 plus a constant of the query, so that scores of two queries cannot
-    be compared.
+    Closeness is the cosine; for "euclidean" -|q - g|^2 plus a constant of the query, so that scores of two queries cannot be
+    compared; for "normalized_euclidean" 1 - d^2 of the distance d = |q - g| / (|q| + |g|) that image signatures are compared
+    by (Wong, Bern and Goldberg, 2002), where a zero row is at distance 1 from everything.
 
     Args:
         query: float32 [queries, dim].
         gallery: Rows.
         query_order: int [queries], which query comes where.
-        metric: "cosine" or "euclidean".
-        scale: float.
+        metric: "cosine", "euclidean" or "normalized_euclidean".
+        scale: float; of cosines only, as is `bonus`.
         bonus: scipy.sparse CSR float32 [queries, gallery] or None.
     """
 
     def __init__(self, query, gallery, query_order, metric, scale=1.0, bonus=None):
         self.gallery, self.kernel = gallery, gallery.kernel
         self.query = Rows(query, gallery.kernel, query_order)
-        self.cosine, self.scale, self.bonus = metric == "cosine", np.float32(scale), bonus
-        columns = inverse_norms(gallery.features) if self.cosine else squared_norms(gallery.features).astype(np.float32)
+        self.metric, self.scale, self.bonus = metric, np.float32(scale), bonus
+        columns = COLUMNS[metric](gallery.features).astype(np.float32)
         padded = np.zeros(gallery.tiles * TILE, np.float32)
         padded[: len(columns)] = columns[gallery.order] * self.scale
         self._columns = self.kernel.put(padded)
@@ -77,7 +86,8 @@ class ScoreTiles:
     def take(self, number):
         """Make a tile of queries the one whose scores `against` returns; return their int64 indices."""
         rows = self.query.host_tile(number)
-        self._outer = self.kernel.put(normalise(rows) if self.cosine else 2 * self.scale * rows)
+        self._outer = self.kernel.put(normalise(rows) if self.metric == "cosine" else 2 * rows)
+        self._norms = self.kernel.put(_norms(rows).astype(np.float32)[:, None])
         self._kept = {}
         indices = self.query.indices(number)
         if self.bonus is not None:
@@ -97,10 +107,13 @@ class ScoreTiles:
             return self._kept[number]
         scores = self.kernel.product(self._outer, self.gallery.tile(number))
         columns = self._columns[number * TILE : (number + 1) * TILE]
-        if self.cosine:
+        if self.metric == "cosine":
             scores *= columns
-        else:
+        elif self.metric == "euclidean":
             scores -= columns
+        else:  # 1 - |q - g|^2 / (|q| + |g|)^2 = (2 qg + 2 |q||g|) / (|q| + |g|)^2
+            scores += 2 * self._norms * columns
+            scores /= (self._norms + columns) ** 2 + SMALLEST
         if self.bonus is not None:
             rows, places, values, bounds = self._bonus
             part = slice(bounds[number], bounds[number + 1])

@@ -18,17 +18,23 @@ def rng():
 
 
 def formula(query, gallery, metric):
-    """Return float64 [queries, gallery] by the formulas: cosine (0 for zero rows) or minus the euclidean distance."""
+    """Return float64 [queries, gallery] by the formulas: cosine (0 for zero rows) or minus the distance."""
     query, gallery = query.astype(np.float64), gallery.astype(np.float64)
-    if metric == "euclidean":
-        return -np.sqrt(((query[:, None] - gallery) ** 2).sum(axis=-1))
+    if metric != "cosine":
+        distances = np.sqrt(((query[:, None] - gallery) ** 2).sum(axis=-1))
+        lengths = np.add.outer(np.linalg.norm(query, axis=1), np.linalg.norm(gallery, axis=1))
+        return (
+            -distances
+            if metric == "euclidean"
+            else -np.divide(distances, lengths, out=np.ones_like(lengths), where=lengths > 0)
+        )
     norms = np.outer(np.linalg.norm(query, axis=1), np.linalg.norm(gallery, axis=1))
     return np.divide(query @ gallery.T, norms, out=np.zeros_like(norms), where=norms > 0)
 
 
 @pytest.fixture
 def float64_scores():
-    """The function (query, gallery, metric) -> float64 [queries, gallery] of cosines or minus euclidean distances."""
+    """The function (query, gallery, metric) -> float64 [queries, gallery] of cosines or minus distances."""
     return formula
 
 

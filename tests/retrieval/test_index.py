@@ -7,10 +7,10 @@ from fastpatent.errors import DataError
 from fastpatent.retrieval import index
 from fastpatent.retrieval.index import rank_top
 
-METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean", "normalized_euclidean"])
 
 
-@METRICS
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_order_meets_the_reference(ranking, metric):
     indices, _ = rank_top(ranking["query"], ranking["gallery"], 10, metric)
     np.testing.assert_array_equal(indices, ranking[f"{metric}.order"])

@@ -9,7 +9,7 @@ from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.tiles import Rows, ScoreTiles
 from fastpatent.retrieval.torch_kernel import TorchKernel
 
-METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean", "normalized_euclidean"])
 
 
 def whole(query, gallery, metric, orders=(None, None), kernel=None, **options):
@@ -34,6 +34,8 @@ def test_scores_meet_the_formula(rng, float64_scores, metric, queries, rows):
     if metric == "euclidean" and truth.size:
         truth = -(truth**2)
         found = found + (truth[:, :1] - found[:, :1])
+    if metric == "normalized_euclidean":
+        truth = 1 - truth**2
     np.testing.assert_allclose(found, truth, atol=1e-4)
 
 
