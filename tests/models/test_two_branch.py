@@ -1,11 +1,10 @@
 """Two towers: each image goes through its own, in any order and number."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
+import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from yacs.config import CfgNode
 
 from fastpatent.errors import CheckpointError
 from fastpatent.models import build_model
@@ -111,43 +110,34 @@ def test_nothing_waits_for_the_device(two_branch, domains):
     assert watched.calls > 100
 
 
-PROGRAM = """
-import sys
-import torch
-import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
-from yacs.config import CfgNode
-from fastpatent.models import build_model
-dist.init_process_group("gloo")
-rank = dist.get_rank()
-given = torch.load(sys.argv[1], weights_only=True)
-network = build_model(CfgNode.load_cfg(given["config"]))
-network.load_state_dict(given["state"])
-model = DistributedDataParallel(network, broadcast_buffers=False)
-rows = slice(3 * rank, 3 * rank + 3)
-for _ in range(2):
-    model.zero_grad()
-    sum(model(*(given[name][rows] for name in ("images", "targets", "domains"))).values()).backward()
-if rank == 0:
-    torch.save([parameter.grad for parameter in model.parameters()], sys.argv[2])
-dist.destroy_process_group()
-"""
+def gradients_of_share(rank, given):
+    """Return the gradients of the second step over this process's half of the batch, exchanged with the other's."""
+    network = build_model(CfgNode.load_cfg(given["config"]))
+    network.load_state_dict(given["state"])
+    model = DistributedDataParallel(network, broadcast_buffers=False)
+    rows = slice(3 * rank, 3 * rank + 3)
+    for _ in range(2):
+        model.zero_grad()
+        sum(model(*(given[name][rows] for name in ("images", "targets", "domains"))).values()).backward()
+    return [parameter.grad for parameter in network.parameters()]
 
 
-def test_processes_whose_towers_see_nothing_exchange_gradients(two_branch, challenge_config, tmp_path, repository):
+def write_gradients(rank, folder):
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.save(gradients_of_share(rank, torch.load(folder / "given.pt")), folder / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+def test_processes_whose_towers_see_nothing_exchange_gradients(two_branch, challenge_config, tmp_path):
     """One process has the drawings, the other the photographs: together they have the gradients of the whole batch."""
     losses, domains = {"MODEL.LOSSES.NAME": ("CrossEntropyLoss",)}, torch.tensor([0, 0, 0, 1, 1, 1])
     model, config = two_branch(**losses), challenge_config(classes=3, **TWO, **losses).dump()
     given = {"config": config, "state": model.state_dict(), "images": images(), "targets": TARGETS, "domains": domains}
     torch.save(given, tmp_path / "given.pt")
-    (tmp_path / "program.py").write_text(PROGRAM)
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [sys.executable, *launcher, *(str(tmp_path / name) for name in ("program.py", "given.pt", "found.pt"))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
-    assert finished.returncode == 0, finished.stderr
+    torch.multiprocessing.spawn(write_gradients, (tmp_path,), nprocs=2)
     sum(model(images(), TARGETS, domains).values()).backward()
-    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    found = torch.load(tmp_path / "0.pt")
     for (name, parameter), gradient in zip(model.named_parameters(), found, strict=True):
         if parameter.requires_grad:
             torch.testing.assert_close(gradient, parameter.grad, rtol=1e-3, atol=1e-6, msg=name)
