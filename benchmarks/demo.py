@@ -16,8 +16,9 @@ import time
 from pathlib import Path
 
 import torch
-from environment import processor
 from tabulate import tabulate
+
+from fastpatent.report.environment import processor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "configs" / "sample"

@@ -23,7 +23,6 @@ from pathlib import Path
 import PIL
 import torch
 from drawings import draw_test_set
-from environment import processor
 from table import faster, row, show
 
 from fastpatent.config import get_cfg
@@ -32,6 +31,7 @@ from fastpatent.data.pack.write import write_pack
 from fastpatent.data.samples import Sample, find_drawings
 from fastpatent.data.source import DecodedDrawings, pack_folder, pack_size
 from fastpatent.data.transforms import build_resize
+from fastpatent.report.environment import processor
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 PIXELS = 256

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 import torch
-from environment import processor
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,6 +24,7 @@ from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
 from fastpatent.engine.device import choose_device, training_precision
 from fastpatent.models import build_model
+from fastpatent.report.environment import processor
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 LARGEST_BATCH, BATCH_GFLOPS, SMALL_GFLOPS = 8, 200, 5.0
@@ -47,7 +47,10 @@ def main():
         name = path.relative_to(CONFIGS).with_suffix("").as_posix()
         if options.only not in name or path.stem.startswith("Base"):
             continue
-        cfg = with_classes(load_config(path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']"]), 1)
+        cfg = load_config(path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']"])
+        if cfg.DESCRIPTOR.NAME or cfg.BENCHMARK.SYSTEMS:
+            continue
+        cfg = with_classes(cfg, 1)
         size = SIZES_OF_THEIR_OWN.get(cfg.INPUT.FIT, tuple(cfg.INPUT.SIZE_TEST))
         key = json.dumps([cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.BACKBONE, cfg.MODEL.HEADS.NAME, cfg.MODEL.HEADS.POOL_LAYER,
                           cfg.MODEL.HEADS.EMBEDDING_DIM, len(cfg.MODEL.PIXEL_MEAN), size])  # fmt: skip

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from environment import processor
 from table import faster, row, show, timed
 
+from fastpatent.report.environment import processor
 from fastpatent.retrieval.distance import normalise
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.ranking import rank

@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from drawings import draw_test_set
-from environment import processor
 from table import not_measured, row, show, timed
 from tabulate import tabulate
 
@@ -40,6 +39,7 @@ from fastpatent.evaluation.features import extract_features
 from fastpatent.evaluation.retrieval import processings, rank_features
 from fastpatent.evaluation.submission import write_submission
 from fastpatent.models import build_model
+from fastpatent.report.environment import processor
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FULL = {

@@ -19,7 +19,6 @@ from types import SimpleNamespace
 
 import torch
 from drawings import draw_test_set
-from environment import processor
 from table import faster, not_measured, show, timed
 
 from fastpatent.commands import main as fastpatent
@@ -32,6 +31,7 @@ from fastpatent.engine.device import Precision, choose_device, training_precisio
 from fastpatent.engine.feed import Batch, DeviceFeed
 from fastpatent.engine.trainer import Trainer
 from fastpatent.models import build_model
+from fastpatent.report.environment import processor
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FULL = CONFIGS / "patent" / "sbs_R101-ibn_patent_256.yml"

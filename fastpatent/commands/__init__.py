@@ -10,7 +10,8 @@ JOBS = {
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",
-    "data": "look after the drawings: fastpatent data check|pack --config-file F KEY VALUE...",
+    "benchmark": "measure many systems on the same drawings: fastpatent benchmark --config-file F KEY VALUE...",
+    "data": "make and look after data sets: fastpatent data build|check|stats|pack|extend ...",
     "convert": "published weights under our names: fastpatent convert IN OUT.safetensors [--config-file F]",
     "config": "print the merged configuration: fastpatent config --config-file F KEY VALUE...",
 }
@@ -20,7 +21,7 @@ def main(argv=None):
     """Run `fastpatent JOB ...`; return the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
     if not argv or argv[0] in ("-h", "--help"):
-        print("usage: fastpatent JOB ...\n\n" + "\n".join(f"  {name:8s} {what}" for name, what in JOBS.items()))
+        print("usage: fastpatent JOB ...\n\n" + "\n".join(f"  {name:9s} {what}" for name, what in JOBS.items()))
         return 0 if argv else 2
     job, *rest = argv
     if job not in JOBS:

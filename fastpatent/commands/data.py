@@ -1,81 +1,21 @@
-"""`fastpatent data`: look after the drawings of a configuration's data sets."""
+"""`fastpatent data`: make and look after data sets."""
 
-from rich.table import Table
+import importlib
 
-from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.pack import pack, used_parts
-from fastpatent.data.check import check_dataset
-from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import PARTS
-from fastpatent.data.workers import worker_count
-from fastpatent.engine.log import RunLog
-from fastpatent.engine.progress import ProgressLine
-from fastpatent.report.examples import example_lines
-
-USAGE = """usage: fastpatent data check --config-file F KEY VALUE...
-       fastpatent data pack --config-file F KEY VALUE...
-
-  check    missing, unreadable, duplicate, leaked and unmatched drawings
-  pack     decode and resize every drawing once, for all later runs; verify and repair what is packed"""
+ACTIONS = {
+    "build": "a data set from the patent office's weekly archives: fastpatent data build ARCHIVE... --out DIR",
+    "check": "missing, unreadable, duplicate, leaked and unmatched drawings",
+    "stats": "what the drawings are like: components, ink, sizes, drawings a patent; table and histograms",
+    "pack": "decode and resize every drawing once, for all later runs; verify and repair what is packed",
+    "extend": "the extended test database from the lists that are there",
+}
 
 
 def main(argv=None):
-    """Run `fastpatent data check` or `pack`; return 0, 1 where something would break a run, 2 for words that are no job."""
+    """Run `fastpatent data ACTION ...`; return its exit status, 2 for words that are no action."""
     action, *rest = argv or [""]
-    if action not in ("check", "pack"):
-        print(USAGE)
+    if action not in ACTIONS:
+        print("usage: fastpatent data ACTION --config-file F KEY VALUE...\n")
+        print("\n".join(f"  {name:8s} {what}" for name, what in ACTIONS.items()))
         return 0 if action in ("-h", "--help") else 2
-    return check(rest) if action == "check" else pack(rest)
-
-
-def check(argv):
-    """Read every drawing that a configuration trains or tests on and print what is wrong as a table."""
-    parser = config_parser("fastpatent data check", "Look for drawings that would break or distort a run.")
-    cfg = load_from(parser.parse_args(argv))
-    log = RunLog()
-    sets = _used_sets(cfg)
-    for splits, used in sets:
-        log.say(_sizes(splits, used))
-    count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
-    workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
-    with ProgressLine("reading", count, log) as line:
-        report = check_dataset(sets, workers, lambda done, _: line.update(done))
-    log.say(findings_table(report))
-    for finding in report.findings:
-        log.say(*example_lines(finding.name, finding.cases, cfg.DATASETS.ROOT))
-    log.say("something here would break a run" if report.breaks else "nothing here would break a run")
-    return int(report.breaks)
-
-
-def findings_table(report):
-    """Lay out a `Report` as a rich Table: what was looked for, how often it was found, and whether a run would break."""
-    table = Table(title_justify="left", show_edge=False)
-    table.add_column("looked for")
-    table.add_column("found", justify="right")
-    table.add_column("")
-    for finding in report.findings:
-        verdict = ("breaks a run" if finding.breaks else "warning") if finding.cases else "ok"
-        table.add_row(finding.name, str(len(finding.cases)), verdict)
-    return table
-
-
-def _used_sets(cfg):
-    """Return [(Splits, parts in use)], each data set once, in the configuration's order."""
-    used = {}
-    for parts_by_name in used_parts(cfg).values():
-        for name, parts in parts_by_name.items():
-            used.setdefault(name, set()).update(parts)
-    sets = []
-    for name, parts in used.items():
-        parts = [part for part in PARTS if part in parts]
-        sets.append((DATASETS.get(name)(cfg, parts=parts, verify=False), parts))
-    return sets
-
-
-def _sizes(splits, used):
-    sizes = []
-    for part in used:
-        samples = getattr(splits, part)
-        identities = {sample.identity for sample in samples} - {None}
-        sizes.append(f"{part} {len(samples)} drawings" + (f" of {len(identities)} identities" if identities else ""))
-    return f"{splits.name}: {', '.join(sizes)}"
+    return getattr(importlib.import_module(f"fastpatent.commands.{action}"), action)(rest)

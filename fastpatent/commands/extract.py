@@ -6,14 +6,11 @@ import numpy as np
 import torch
 
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.parts import load_trained
-from fastpatent.data.loader import build_test_loader
+from fastpatent.commands.systems import extractor
 from fastpatent.data.samples import Sample, find_drawings
-from fastpatent.engine.device import choose_device, extraction_precision
+from fastpatent.engine.device import choose_device
 from fastpatent.engine.log import RunLog
-from fastpatent.engine.progress import ProgressLine
 from fastpatent.errors import DataError
-from fastpatent.evaluation.features import extract_features
 from fastpatent.files import write_atomically
 
 
@@ -35,11 +32,8 @@ def main(argv=None):
     log = RunLog()
     device = choose_device(cfg.MODEL.DEVICE).device
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
-    model = load_trained(cfg, device, log)
-    loader = build_test_loader(cfg, [Sample(str(folder / path), None) for path in paths])
-    with ProgressLine("extracting", len(paths), log) as line:
-        precision, flip, scales = extraction_precision(cfg.TEST.PRECISION), cfg.TEST.FLIP.ENABLED, cfg.TEST.SCALES
-        features = extract_features(model, loader, device, precision, flip, line.update, scales)
+    samples = [Sample(str(folder / path), None) for path in paths]
+    features = extractor(cfg, device, log)(samples, str(folder))
 
     def save(temporary):
         with open(temporary, "wb") as opened:

@@ -29,8 +29,15 @@ def with_classes(cfg, found, resumed=False):
     return cfg
 
 
+def refuse_descriptor(cfg):
+    """Raise ConfigError where the configuration names a descriptor: there is no network to train or to write."""
+    if cfg.DESCRIPTOR.NAME:
+        raise ConfigError(f"DESCRIPTOR.NAME: {cfg.DESCRIPTOR.NAME} is no network; use fastpatent test, extract or benchmark")
+
+
 def load_trained(cfg, device, log):
     """Build the network with MODEL.WEIGHTS on `device`, for evaluation; say what of the file was not used."""
+    refuse_descriptor(cfg)
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth")
     model = build_model(with_classes(cfg, 1))

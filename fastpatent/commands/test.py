@@ -1,19 +1,16 @@
 """`fastpatent test` and tools/test.py: rank a test set with a trained network, or with several, and write the submission."""
 
-from functools import cache
 from pathlib import Path
 
 import torch
 
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.parts import load_test_sets, load_trained
-from fastpatent.descriptors import DESCRIPTORS, describe_drawings
-from fastpatent.engine.device import choose_device, extraction_precision
+from fastpatent.commands.parts import load_test_sets
+from fastpatent.commands.systems import describe_sets, evaluate_systems
+from fastpatent.descriptors import DESCRIPTORS
+from fastpatent.engine.device import choose_device
 from fastpatent.engine.log import RunLog
-from fastpatent.engine.progress import ProgressLine
-from fastpatent.evaluation.cache import cached_features
-from fastpatent.evaluation.ensemble import member_systems, read_members, with_ensemble
-from fastpatent.evaluation.retrieval import processings, rank_features, split_features
+from fastpatent.evaluation.ensemble import Member, read_members
 from fastpatent.evaluation.submission import COLUMNS, write_submission
 from fastpatent.report.gallery import write_gallery
 from fastpatent.report.tables import metrics_table
@@ -28,7 +25,7 @@ def main(argv=None):
     )
     args = parser.parse_args(argv)
     cfg = load_from(args)
-    descriptors = {name: DESCRIPTORS.get(name) for name in filter(None, args.compare.split(","))}
+    compared = [_descriptor_member(cfg, name) for name in filter(None, args.compare.split(","))]
     log = RunLog(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE)
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
@@ -36,22 +33,17 @@ def main(argv=None):
     test_sets = load_test_sets(cfg, log)
     precisions = ", ".join(dict.fromkeys(member.cfg.TEST.PRECISION for member in members))
     log.say(f"device {device.device} ({device.reason}), precision {precisions}")
-    described = [_describe(member, test_sets, device.device, log) for member in members]
+    described, classics = (
+        [describe_sets(member, test_sets, device.device, log) for member in side] for side in (members, compared)
+    )
 
     rows, written = [], []
-    for number, (splits, *systems) in enumerate(zip(test_sets, *described)):
-        *others, (system, features) = with_ensemble(members, systems)
-        for name, of_other in others:
-            rows.append((name, rank_features(name, of_other, splits, cfg.TEST.METRIC, device=device.device)))
-        for name, processing in processings(cfg, system):
-            evaluation = rank_features(name, features, splits, cfg.TEST.METRIC, **processing, device=device.device)
-            rows.append((name, evaluation))
-        for name, descriptor in descriptors.items():
-            drawings = [*splits.query, *splits.gallery]
-            classic = _with_progress(
-                log, name, splits, lambda update: describe_drawings(descriptor, drawings, None, 0, update)
-            )
-            rows.append((f"{name} + {descriptor.metric}", rank_features(name, classic, splits, descriptor.metric)))
+    for number, splits in enumerate(test_sets):
+        found = evaluate_systems(cfg, members, [sets[number] for sets in described], splits, device.device)
+        *_, (_, _, evaluation) = found
+        for member, sets in zip(compared, classics):
+            found += evaluate_systems(member.cfg, [member], [sets[number]], splits, device.device)
+        rows += [(name, measured) for name, _, measured in found]
         if number == 0:
             written += _submit(evaluation, log)
         written += write_gallery(evaluation, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
@@ -60,26 +52,14 @@ def main(argv=None):
     return 0
 
 
-def _describe(member, test_sets, device, log):
-    """Return the `member_systems` of the test sets; the network is loaded where features are not kept, and let go after."""
-    cfg, precision = member.cfg, extraction_precision(member.cfg.TEST.PRECISION)
-    network = cache(lambda: load_trained(cfg, device, log))
-
-    def extract(splits):
-        model = network()
-        return _with_progress(
-            log, "extracting", splits, lambda update: split_features(cfg, model, splits, device, precision, update, log.say)
-        )
-
-    return member_systems(
-        member, test_sets, lambda splits: cached_features(cfg, splits, device, lambda: extract(splits), log.say)
-    )
-
-
-def _with_progress(log, what, splits, work):
-    drawings = len(splits.query) + len(splits.gallery)
-    with ProgressLine(f"{what} {splits.name}", drawings, log) as line:
-        return work(line.update)
+def _descriptor_member(cfg, name):
+    """Return the Member of a descriptor that is measured beside the network, on the same data and in the same OUTPUT_DIR."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.DESCRIPTOR.NAME, cfg.OUTPUT_DIR, cfg.MODEL.WEIGHTS = name, str(Path(cfg.OUTPUT_DIR) / name), ""
+    cfg.TEST.AQE.ENABLED = cfg.TEST.RERANK.ENABLED = cfg.TEST.WHITENING.ENABLED = False
+    cfg.freeze()
+    return Member(f"{name} + {DESCRIPTORS.get(name).metric}", cfg, 1.0)
 
 
 def _submit(evaluation, log):

@@ -7,7 +7,7 @@ import torch
 from fastpatent import distributed
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.parts import load_test_sets, load_trained, with_classes
+from fastpatent.commands.parts import load_test_sets, load_trained, refuse_descriptor, with_classes
 from fastpatent.config.report import describe, differences_table
 from fastpatent.data.loader import build_train_loader
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
@@ -32,6 +32,7 @@ def main(argv=None):
     add_launch_options(parser)
     args = parser.parse_args(argv)
     cfg = load_from(args)
+    refuse_descriptor(cfg)
     launch(_evaluate_only, args, cfg) if args.eval_only else launch(_train, args, cfg, args.resume)
     return 0
 

@@ -50,6 +50,12 @@ def unmatched_queries(query, gallery):
     return [sample for sample in query if sample.identity is not None and sample.identity not in findable]
 
 
+def names_below(root, samples):
+    """Return the paths of samples relative to `root`, by which a drawing is known wherever the data lie; list of str."""
+    prefix = os.path.join(os.path.abspath(root), "")
+    return [sample.path.removeprefix(prefix) for sample in samples]
+
+
 def find_drawings(folder):
     """Return the drawings below a folder, at any depth: paths relative to it with "/" between, sorted.
 

@@ -1,6 +1,7 @@
 """What decides the features of a test set: weights, configuration, drawings, device and software."""
 
 import hashlib
+import importlib.metadata
 import json
 import os
 
@@ -10,6 +11,8 @@ import torch
 import fastpatent
 from fastpatent.config.ignored import is_ignored
 from fastpatent.config.keys import leaves
+from fastpatent.data.samples import names_below
+from fastpatent.evaluation.vocabulary import vocabulary_file
 
 BEYOND_MODEL = (
     *(f"INPUT.{name}" for name in ("SIZE_TEST", "KEEP_ASPECT", "FIT", "INTERPOLATION")),
@@ -38,8 +41,9 @@ OF_TRAINING = {
 def feature_origin(cfg, splits, device):
     """Return all that decides the features of splits.query + splits.gallery; features of equal origins are the same.
 
-    The weights are told by their bytes, wherever they lie; drawings by their paths below DATASETS.ROOT, in order, with size
-    and time of change. Batch size, worker processes and packs do not change a drawing's feature and are left out.
+    Weights, or a descriptor's vocabulary, are told by their bytes, wherever they lie; drawings by their paths below
+    DATASETS.ROOT, in order, with size and time of change. Batch size, worker processes and packs do not change a drawing's
+    feature and are left out.
 
     Args:
         cfg: the configuration.
@@ -52,14 +56,21 @@ def feature_origin(cfg, splits, device):
     Raises:
         OSError: the weights or a drawing cannot be read.
     """
-    with open(cfg.MODEL.WEIGHTS, "rb") as weights:
-        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    software = {"fastpatent": fastpatent.__version__, "pillow": PIL.__version__}
+    if cfg.DESCRIPTOR.NAME:
+        weights, computed_on = vocabulary_file(cfg), "cpu"
+        configuration = {"DESCRIPTOR.NAME": cfg.DESCRIPTOR.NAME}
+        software |= {name: importlib.metadata.version(name) for name in ("scikit-image", "opencv-python-headless")}
+    else:
+        weights, computed_on = cfg.MODEL.WEIGHTS, device.type
+        configuration = {key: value for key, value in leaves(cfg) if key in BEYOND_MODEL or _decides_network(key)}
+        software |= {"torch": torch.__version__}
     origin = {
-        "weights": digest,
-        "configuration": {key: value for key, value in leaves(cfg) if key in BEYOND_MODEL or _decides_network(key)},
+        "weights": None if weights is None else _digest(weights),
+        "configuration": configuration,
         "drawings": _state_of_drawings([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
-        "device": device.type,
-        "software": {"fastpatent": fastpatent.__version__, "torch": torch.__version__, "pillow": PIL.__version__},
+        "device": computed_on,
+        "software": software,
     }
     return json.loads(json.dumps(origin))  # as a file gives it back: tuples are lists there
 
@@ -85,11 +96,15 @@ def _decides_network(key):
     return not key.startswith("MODEL.LOSSES.") or key == "MODEL.LOSSES.NAME"
 
 
+def _digest(path):
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
 def _state_of_drawings(samples, root):
-    prefix = os.path.join(os.path.abspath(root), "")
     digest = hashlib.sha256()
-    for sample in samples:
+    for name, sample in zip(names_below(root, samples), samples):
         state = os.stat(sample.path)
-        digest.update(os.fsencode(sample.path.removeprefix(prefix)))
+        digest.update(os.fsencode(name))
         digest.update(f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
     return {"count": len(samples), "sha256": digest.hexdigest()}

@@ -45,7 +45,7 @@ def rank_features(name, features, splits, metric="cosine", expansion=None, reran
         name: what to call the system in tables.
         features: float32 [queries + gallery, dim], the rows of splits.query first.
         splits: the data set.
-        metric: cosine or euclidean.
+        metric: cosine, euclidean or normalized_euclidean.
         expansion: dict of settings of `expand_queries`, or None; an expanded ranking is by cosine.
         reranking: dict(k1, k2, weight) for k-reciprocal re-ranking, or None: distances become
             (1 - weight) * Jaccard distance + weight * (1 - cosine).
@@ -94,15 +94,15 @@ def processings(cfg, name="network"):
     return rows
 
 
-def split_features(cfg, model, splits, device, precision, on_batch=None, say=None):
-    """Return the network's features of splits.query + splits.gallery, float32 [drawings, dim].
+def sample_features(cfg, model, samples, device, precision, on_batch=None, on_source=None):
+    """Return the network's features of samples, float32 [drawings, dim].
 
-    Every process extracts its share; all but the first return None. `say`, where given, is told where drawings come from.
+    Every process extracts its share; all but the first return None. `on_source`, where given, is told where drawings come
+    from.
     """
-    samples = [*splits.query, *splits.gallery]
     loader = build_test_loader(cfg, samples[distributed.rank() :: distributed.world_size()])
-    if say:
-        say(f"drawings of {splits.name}: {loader.source_reason}")
+    if on_source:
+        on_source(loader.source_reason)
     return extract_features(model, loader, device, precision, cfg.TEST.FLIP.ENABLED, on_batch, cfg.TEST.SCALES)
 
 
@@ -111,7 +111,7 @@ def evaluate(cfg, model, splits, device, precision, on_batch=None):
 
     TEST.WHITENING and TEST.ENSEMBLE have no part in it: they are of `fastpatent test`.
     """
-    features = split_features(cfg, model, splits, device, precision, on_batch)
+    features = sample_features(cfg, model, [*splits.query, *splits.gallery], device, precision, on_batch)
     if features is None:
         return None
     _, settings = processings(cfg)[-1]

@@ -1,4 +1,4 @@
-"""Every file under configs/ builds its network, trains two steps on drawings of the sample, and resumes between them.
+"""Every network under configs/ is built, trains two steps on drawings of the sample, and resumes between them.
 
 Files that come down to the same small run (a network's training at two sizes, and its test) share one.
 """
@@ -6,7 +6,6 @@ Files that come down to the same small run (a network's training at two sizes, a
 import os
 import shutil
 import signal
-from pathlib import Path
 
 import pytest
 import torch
@@ -17,8 +16,8 @@ from fastpatent.config import load_config
 from fastpatent.config.keys import leaves
 from fastpatent.data.sample import generate_sample
 from fastpatent.engine import trainer
+from tests.network_configs import CONFIGS, network_configs
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DESIGNS, VIEWS = 5, 2
 SIZES = {"sketch_a_net": 225}  # backbones that take no drawings of 64 x 64
 
@@ -85,7 +84,7 @@ def words_of(settings):
 def runs():
     """Return [names of the files that come down to one small run]."""
     found = {}
-    for path in sorted(CONFIGS.rglob("*.yml")):
+    for path in network_configs():
         cfg = load_config(path, words_of(small(path)))
         decides = [leaf for leaf in leaves(cfg) if not leaf[0].startswith(("TEST.", "OUTPUT_DIR", "SOLVER.STEPS"))]
         found.setdefault(repr(decides), []).append(path.relative_to(CONFIGS).as_posix())

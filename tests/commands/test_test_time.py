@@ -78,7 +78,7 @@ def test_whitening_is_learned_on_training_drawings_and_has_a_row_of_its_own(fold
     white = unit(PCA(8, whiten=True, svd_solver="full").fit(unit(training)).transform(unit(test)))
     queries = len(splits.query)
     assert_ranked_by(white[:queries] @ white[queries:].T, np.load("result.npy"))
-    monkeypatch.setattr("fastpatent.commands.test.load_trained", None)
+    monkeypatch.setattr("fastpatent.commands.systems.load_trained", None)
     assert main(["test", *words]) == 0  # both sets of features are kept
     assert "features of Drawings-whitening: kept from" in capfd.readouterr().out
 

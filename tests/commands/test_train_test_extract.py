@@ -113,7 +113,7 @@ def test_another_expansion_needs_no_network_and_ranks_as_a_fresh_run(tested, tmp
     fresh, printed = np.load("result.npy"), capfd.readouterr().out
     assert "features of Drawings" not in printed and "drawings of Drawings: decoded each time" in printed
     with monkeypatch.context() as patched:
-        patched.setattr("fastpatent.commands.test.load_trained", None)
+        patched.setattr("fastpatent.commands.systems.load_trained", None)
         assert main(["test", *words]) == 0
     np.testing.assert_array_equal(np.load("result.npy"), fresh)
     said = capfd.readouterr().out

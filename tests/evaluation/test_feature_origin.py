@@ -19,7 +19,7 @@ DECIDING = {
     *(f"MODEL.BACKBONE.{name}" for name in ("NAME", "TIMM_NAME", "DEPTH", "LAST_STRIDE", "NORM", "WITH_IBN", "WITH_NL")),
     *(f"MODEL.HEADS.{name}" for name in ("NAME", "NORM", "EMBEDDING_DIM", "WITH_BNNECK", "POOL_LAYER", "CLS_LAYER")),
 }  # fmt: skip
-KEYS = [key for key, _ in leaves(load_config()) if key not in ("MODEL.WEIGHTS", "DATASETS.ROOT")]
+KEYS = [key for key, _ in leaves(load_config()) if key not in ("MODEL.WEIGHTS", "DATASETS.ROOT", "DESCRIPTOR.NAME")]
 
 
 def changed(value):
@@ -63,6 +63,21 @@ def key_of(folder, names="abc", device=CPU, **given):
 def test_keys_of_the_configuration_that_decide(folder, key):
     value = dict(leaves(load_config()))[key]
     assert (key_of(folder, **{key: changed(value)}) != key_of(folder)) == (key in DECIDING)
+
+
+@pytest.mark.parametrize("key", [*KEYS, "DESCRIPTOR.NAME"])
+def test_nothing_of_the_network_decides_a_descriptors_features(folder, key):
+    value = "pixels" if key == "DESCRIPTOR.NAME" else changed(dict(leaves(load_config()))[key])
+    given = {"DESCRIPTOR.NAME": "hog", "MODEL.WEIGHTS": ""}
+    assert (key_of(folder, **given | {key: value}) != key_of(folder, **given)) == (key == "DESCRIPTOR.NAME")
+    assert key_of(folder, **given) != key_of(folder)
+
+
+def test_a_vocabulary_decides_by_its_bytes(folder):
+    given = {"DESCRIPTOR.NAME": "sift_fisher"}
+    before = feature_origin(configure(folder, **given), splits(folder), CPU)
+    _rewrite(folder)
+    assert differences(feature_origin(configure(folder, **given), splits(folder), CPU), before) == ["weights"]
 
 
 def test_equal_weights_and_drawings_elsewhere_are_the_same(folder):

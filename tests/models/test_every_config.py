@@ -1,6 +1,4 @@
-"""Every file under configs/ describes a network that can be built at its own size."""
-
-from pathlib import Path
+"""Every network under configs/ can be built at its own size."""
 
 import pytest
 import torch
@@ -8,9 +6,9 @@ import torch
 from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
 from fastpatent.models import build_model
+from tests.network_configs import CONFIGS, network_configs
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-FILES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yml"))
+FILES = [path.relative_to(CONFIGS).as_posix() for path in network_configs()]
 UNTRAINED = ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']"]
 
 

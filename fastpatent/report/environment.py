@@ -1,8 +1,11 @@
-"""On what a benchmark ran, for the line above its table."""
+"""On what figures were measured."""
 
+import importlib.metadata
 import os
 import platform
 from pathlib import Path
+
+PACKAGES = ("torch", "timm", "numpy", "pillow", "scikit-image", "opencv-python-headless", "scikit-learn")
 
 
 def processor():
@@ -12,3 +15,10 @@ def processor():
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{names[0] if names else platform.processor() or platform.machine()}, {cores} cores"
+
+
+def versions():
+    """Return the versions of Python, of this package and of those that decide features, in one line."""
+    found = {"Python": platform.python_version()}
+    found |= {name: importlib.metadata.version(name) for name in ("fastpatent", *PACKAGES)}
+    return ", ".join(f"{name} {version}" for name, version in found.items())

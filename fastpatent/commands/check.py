@@ -1,0 +1,75 @@
+"""`fastpatent data check`: what is wrong with the drawings that a configuration trains and tests on."""
+
+from rich.table import Table
+
+from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.pack import used_parts
+from fastpatent.data.check import check_dataset
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.published import published_differences
+from fastpatent.data.samples import PARTS
+from fastpatent.data.workers import worker_count
+from fastpatent.engine.log import RunLog
+from fastpatent.engine.progress import ProgressLine
+from fastpatent.report.examples import example_lines
+
+
+def check(argv):
+    """Read every drawing that a configuration trains or tests on and print what is wrong as a table."""
+    parser = config_parser("fastpatent data check", "Look for drawings that would break or distort a run.")
+    cfg = load_from(parser.parse_args(argv))
+    log = RunLog()
+    sets = used_sets(cfg)
+    for splits, used in sets:
+        log.say(_sizes(splits, used), *_compared(splits))
+    count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
+    workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
+    with ProgressLine("reading", count, log) as line:
+        report = check_dataset(sets, workers, lambda done, _: line.update(done))
+    log.say(findings_table(report))
+    for finding in report.findings:
+        log.say(*example_lines(finding.name, finding.cases, cfg.DATASETS.ROOT))
+    log.say("something here would break a run" if report.breaks else "nothing here would break a run")
+    return int(report.breaks)
+
+
+def used_sets(cfg):
+    """Return [(Splits, parts in use)], each data set once, in the configuration's order; drawings need not be there."""
+    used = {}
+    for parts_by_name in used_parts(cfg).values():
+        for name, parts in parts_by_name.items():
+            used.setdefault(name, set()).update(parts)
+    sets = []
+    for name, parts in used.items():
+        parts = [part for part in PARTS if part in parts]
+        sets.append((DATASETS.get(name)(cfg, parts=parts, verify=False), parts))
+    return sets
+
+
+def findings_table(report):
+    """Lay out a `Report` as a rich Table: what was looked for, how often it was found, and whether a run would break."""
+    table = Table(title_justify="left", show_edge=False)
+    table.add_column("looked for")
+    table.add_column("found", justify="right")
+    table.add_column("")
+    for finding in report.findings:
+        verdict = ("breaks a run" if finding.breaks else "warning") if finding.cases else "ok"
+        table.add_row(finding.name, str(len(finding.cases)), verdict)
+    return table
+
+
+def _sizes(splits, used):
+    sizes = []
+    for part in used:
+        samples = getattr(splits, part)
+        identities = {sample.identity for sample in samples} - {None}
+        sizes.append(f"{part} {len(samples)} drawings" + (f" of {len(identities)} identities" if identities else ""))
+    return f"{splits.name}: {', '.join(sizes)}"
+
+
+def _compared(splits):
+    """Return the lines that set lists of DeepPatent's own drawings beside what is published of them; none for any other."""
+    differences = published_differences(splits)
+    if differences is None:
+        return []
+    return [f"{splits.name}: not as published: {sentence}" for sentence in differences] or [f"{splits.name}: as published"]

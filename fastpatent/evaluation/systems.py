@@ -1,0 +1,91 @@
+"""The systems that a benchmark compares: configurations of networks and descriptors, and trained runs."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastpatent.config import load_config
+from fastpatent.errors import ConfigError
+
+WEIGHTS = "model_best.pth"  # what a run that was trained leaves, beside its config.yaml
+
+
+class System(NamedTuple):
+    """One system of a benchmark.
+
+    Attributes:
+        name: for tables.
+        source: the configuration or weights file it comes from.
+        cfg: its configuration, with the benchmark's data and device, and an OUTPUT_DIR inside the benchmark's.
+        lacks: why it cannot be measured; empty where it can.
+    """
+
+    name: str
+    source: str
+    cfg: Any
+    lacks: str = ""
+
+
+def read_systems(cfg):
+    """Return the Systems of BENCHMARK.SYSTEMS, then those of BENCHMARK.LOGS: folders with config.yaml and model_best.pth.
+
+    Weights that are not there are no error: the system then says what it lacks. So does a run whose configuration this
+    version cannot read.
+
+    Raises:
+        ConfigError: a file of SYSTEMS or the folder LOGS is missing, a file is wrong, or nothing is listed.
+    """
+    systems = [_configured(cfg, Path(file), name) for name, file in _names(cfg.BENCHMARK.SYSTEMS).items()]
+    if cfg.BENCHMARK.LOGS:
+        systems += [_trained(cfg, *run) for run in _runs(Path(cfg.BENCHMARK.LOGS), Path(cfg.OUTPUT_DIR))]
+    if not systems:
+        raise ConfigError("BENCHMARK.SYSTEMS and BENCHMARK.LOGS name no system")
+    return systems
+
+
+def _names(files):
+    """Return {name: file}; a name is the file's, with as many of its folders as tell it from the others."""
+    names = {}
+    for file in files:
+        parts = Path(file).with_suffix("").parts
+        others = [Path(other).with_suffix("").parts for other in files if other != file]
+        depth = next((n for n in range(1, len(parts)) if not any(other[-n:] == parts[-n:] for other in others)), len(parts))
+        names["/".join(parts[-depth:])] = file
+    return names
+
+
+def _configured(cfg, file, name):
+    if not file.is_file():
+        raise ConfigError(f"BENCHMARK.SYSTEMS: there is no file {file}")
+    own = load_config(file)
+    lacks = ""
+    if not own.DESCRIPTOR.NAME and not own.TEST.ENSEMBLE.CONFIGS and not Path(own.MODEL.WEIGHTS).is_file():
+        lacks = f"MODEL.WEIGHTS names no file: {own.MODEL.WEIGHTS!r}"
+    return System(name, str(file), _placed(own, cfg, name), lacks)
+
+
+def _runs(logs, own):
+    """Yield (name, folder) of every trained run below `logs`, but for those in the benchmark's `own` folder."""
+    if not logs.is_dir():
+        raise ConfigError(f"BENCHMARK.LOGS: there is no folder {logs}")
+    for weights in sorted(logs.rglob(WEIGHTS)):
+        run = weights.parent
+        if (run / "config.yaml").is_file() and own.resolve() not in run.resolve().parents:
+            yield str(run.relative_to(logs)), run
+
+
+def _trained(cfg, name, run):
+    weights = str(run / WEIGHTS)
+    try:
+        own = load_config(run / "config.yaml", ["MODEL.WEIGHTS", weights])
+    except ConfigError as error:
+        return System(name, weights, None, str(error))
+    return System(name, weights, _placed(own, cfg, name))
+
+
+def _placed(own, cfg, name):
+    own = own.clone()
+    own.defrost()
+    own.DATASETS, own.MODEL.DEVICE = cfg.DATASETS, cfg.MODEL.DEVICE
+    own.OUTPUT_DIR = str(Path(cfg.OUTPUT_DIR) / "systems" / name)
+    own.freeze()
+    return own
