@@ -115,7 +115,7 @@ def test_growth_is_a_ranking_of_every_size(features, splits):
 
 @pytest.fixture
 def distractors(monkeypatch, splits):
-    """The function () -> names that are added to the test set, of two data sets that share drawings with it and each other."""
+    """Returns what two data sets add to the test set, with which and with each other they share drawings."""
 
     def drawing(name, identity="other"):
         return Sample(f"/data/{identity}/{name}.png", identity)

@@ -1,0 +1,104 @@
+"""A vocabulary is learned once, kept with the run, and learned again only where its settings change."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastpatent.config import load_config
+from fastpatent.descriptors import DESCRIPTORS, Descriptor
+from fastpatent.errors import CheckpointError
+from fastpatent.evaluation.vocabulary import load_vocabulary, vocabulary_file
+
+
+@contextmanager
+def progress(title, number):
+    yield SimpleNamespace(update=lambda done: None)
+
+
+class Learning:
+    """A descriptor whose vocabulary is the names that it was learned from; `calls` counts."""
+
+    def __init__(self, folder, monkeypatch):
+        for design in range(6):
+            (folder / "data" / f"design{design}").mkdir(parents=True)
+            for view in range(2):
+                Image.new("L", (8, 8), 40 * design + view).save(folder / "data" / f"design{design}" / f"{view}.png")
+        self.folder, self.calls, self.said = folder, [], []
+        monkeypatch.setattr(DESCRIPTORS, "get", lambda name: Descriptor(None, learn=self.learn))
+
+    def learn(self, paths, words, dim, seed, workers, on_drawing):
+        self.calls.append((paths, words, dim, seed))
+        return {"words": np.array([words, dim], np.float32)}
+
+    def config(self, *words):
+        given = {"DATASETS.ROOT": self.folder / "data", "DATASETS.NAMES": ["Drawings"], "OUTPUT_DIR": self.folder / "run"}
+        given |= {"DESCRIPTOR.NAME": "learned", "DESCRIPTOR.VOCABULARY.DRAWINGS": 4}
+        return load_config(overrides=[*(str(word) for pair in given.items() for word in pair), *map(str, words)])
+
+    def load(self, *words):
+        return load_vocabulary(self.config(*words), 0, self.said.append, progress)
+
+
+@pytest.fixture
+def learning(tmp_path, monkeypatch):
+    return Learning(tmp_path, monkeypatch)
+
+
+def test_it_is_learned_once_from_training_drawings_by_chance(learning):
+    first = learning.load()
+    np.testing.assert_array_equal(first["words"], [64, 64])
+    np.testing.assert_array_equal(learning.load()["words"], first["words"])
+    ((paths, words, dim, seed),) = learning.calls
+    assert (len(set(paths)), words, dim, seed) == (4, 64, 64, 0) and paths != sorted(paths)
+    assert vocabulary_file(learning.config()) == learning.folder / "run" / "vocabulary.safetensors"
+    assert learning.said == [
+        f"vocabulary of learned: learned from 4 training drawings, kept in {vocabulary_file(learning.config())}"
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("SEED", 1), ("DESCRIPTOR.VOCABULARY.WORDS", 8), ("DESCRIPTOR.VOCABULARY.DRAWINGS", 3), ("DESCRIPTOR.NAME", "other")],
+)
+def test_other_settings_learn_anew(learning, words):
+    learning.load()
+    learning.load(*words)
+    assert len(learning.calls) == 2
+    learning.load("TEST.IMS_PER_BATCH", 3, *words)
+    assert len(learning.calls) == 2
+
+
+def test_a_damaged_file_is_learned_anew(learning):
+    learning.load()
+    vocabulary_file(learning.config()).write_bytes(b"half")
+    learning.load()
+    assert len(learning.calls) == 2
+
+
+def test_the_weights_of_another_run_are_taken_as_they_are(learning):
+    learning.load()
+    elsewhere = learning.folder / "taken.safetensors"
+    vocabulary_file(learning.config()).rename(elsewhere)
+    found = learning.load("MODEL.WEIGHTS", elsewhere, "DESCRIPTOR.VOCABULARY.WORDS", 8, "DATASETS.ROOT", "nowhere")
+    np.testing.assert_array_equal(found["words"], [64, 64])
+    assert len(learning.calls) == 1
+
+
+@pytest.mark.parametrize("content", [None, b"half", "other"])
+def test_weights_that_are_no_such_vocabulary_are_refused(learning, content):
+    path = learning.folder / "given.safetensors"
+    if content == "other":
+        learning.load("DESCRIPTOR.NAME", "other")
+        vocabulary_file(learning.config()).rename(path)
+    elif content:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"MODEL.WEIGHTS: {path} holds no vocabulary of learned"):
+        learning.load("MODEL.WEIGHTS", path)
+
+
+def test_a_descriptor_that_learns_nothing_has_no_file(learning, monkeypatch):
+    monkeypatch.setattr(DESCRIPTORS, "get", lambda name: Descriptor(None))
+    assert vocabulary_file(learning.config()) is None and learning.load() is None
