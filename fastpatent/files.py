@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and their digests."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -24,3 +25,9 @@ def write_atomically(path, write):
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error  # a full disk does not say which file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path):
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,10 +1,8 @@
 """`fastpatent convert`: any published checkpoint as a safetensors file under our names, with a card of its origin."""
 
 import argparse
-import hashlib
 import json
 import math
-from dataclasses import replace
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from fastpatent import __version__
 from fastpatent.commands.parts import with_classes
 from fastpatent.config import describe, load_config
 from fastpatent.errors import CheckpointError
-from fastpatent.files import write_atomically
+from fastpatent.files import sha256_of, write_atomically
 from fastpatent.models import build_model
 from fastpatent.models.families import translate
 from fastpatent.models.state_file import read_state_file
@@ -44,7 +42,7 @@ def main(argv=None):
         )
     card = {
         "family": family,
-        "source": {"file": source.name, "sha256": _sha256(source)},
+        "source": {"file": source.name, "sha256": sha256_of(source)},
         "tensors": len(state),
         "parameters": sum(value.numel() for value in state.values()),
         "dropped": dropped,
@@ -79,13 +77,7 @@ def _check_output(source, output):
 def _check_fit(config_file, source):
     """Load the checkpoint into the network of a configuration and return the LoadReport."""
     cfg = load_config(config_file, ["MODEL.WEIGHTS", str(source)])  # so that no other weights are asked for
-    report = load_weights(build_model(with_classes(cfg, 1)), source)
-    return replace(report, reshaped=[row for row in report.reshaped if row.name != "heads.weight"])
-
-
-def _sha256(path):
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return load_weights(build_model(with_classes(cfg, 1)), source).without_classifier()
 
 
 def _figures(beside):

@@ -1,6 +1,5 @@
 """`fastpatent export`: a trained network as ONNX."""
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -9,8 +8,10 @@ import fastpatent
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.parts import load_trained
 from fastpatent.config.report import describe
+from fastpatent.data.transforms import VARIOUS_SIZES
 from fastpatent.engine.log import RunLog
 from fastpatent.errors import DataError
+from fastpatent.files import sha256_of
 from fastpatent.models.export import BATCHES, export_onnx
 
 
@@ -26,7 +27,7 @@ def main(argv=None):
     log = RunLog()
     model = load_trained(cfg, torch.device("cpu"), log)
     height, width = cfg.INPUT.SIZE_TEST
-    any_size = cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT in ("shorter", "native")
+    any_size = cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT in VARIOUS_SIZES
     cosine = export_onnx(model, output, (height, width), any_size, _metadata(cfg))
     size = "height, width" if any_size else f"{height}, {width}"
     log.say(
@@ -37,6 +38,5 @@ def main(argv=None):
 
 
 def _metadata(cfg):
-    with open(cfg.MODEL.WEIGHTS, "rb") as weights:
-        digest = hashlib.file_digest(weights, "sha256").hexdigest()
+    digest = sha256_of(cfg.MODEL.WEIGHTS)
     return {"fastpatent": fastpatent.__version__, "configuration": describe(cfg).yaml, "weights_sha256": digest}

@@ -1,7 +1,5 @@
 """What every command assembles from a configuration: a trained network, and the data sets to test it on."""
 
-from dataclasses import replace
-
 from fastpatent.data.samples import unmatched_queries
 from fastpatent.data.sets import load_test_set
 from fastpatent.errors import ConfigError, DataError
@@ -41,9 +39,7 @@ def load_trained(cfg, device, log):
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth")
     model = build_model(with_classes(cfg, 1))
-    report = load_weights(model, cfg.MODEL.WEIGHTS)
-    # The classifier has no part in evaluation, so its number of classes is nobody's concern.
-    log.say(replace(report, reshaped=[row for row in report.reshaped if row.name != "heads.weight"]).table())
+    log.say(load_weights(model, cfg.MODEL.WEIGHTS).without_classifier().table())
     return model.to(device).eval()
 
 

@@ -3,7 +3,6 @@
 import os
 
 from fastpatent.data.lists import listed_samples, read_lines
-from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
 LIST = "test_db_patent_extended.txt"
@@ -45,7 +44,7 @@ def extended_lines(folder):
         list of `<relative path> <label>`.
 
     Raises:
-        DataError: there is no test list, or one cannot be read.
+        DataError: there is no test list, or a list cannot be read.
     """
     queries = _listed(folder, QUERY)
     database = _listed(folder, DATABASE)
@@ -73,6 +72,4 @@ def _listed(folder, name):
     path = os.path.join(folder, name)
     lines = read_lines(path)
     samples = listed_samples(lines, path, folder, verify=False)
-    if not lines:
-        raise DataError(f"{path}: the list is empty")
     return {relative: sample.identity for (_, relative), sample in zip(lines, samples)}

@@ -13,6 +13,7 @@ from fastpatent.config.ignored import is_ignored
 from fastpatent.config.keys import leaves
 from fastpatent.data.samples import names_below
 from fastpatent.evaluation.vocabulary import vocabulary_file
+from fastpatent.files import sha256_of
 
 BEYOND_MODEL = (
     *(f"INPUT.{name}" for name in ("SIZE_TEST", "KEEP_ASPECT", "FIT", "INTERPOLATION")),
@@ -66,7 +67,7 @@ def feature_origin(cfg, splits, device):
         configuration = {key: value for key, value in leaves(cfg) if key in BEYOND_MODEL or _decides_network(key)}
         software |= {"torch": torch.__version__}
     origin = {
-        "weights": None if weights is None else _digest(weights),
+        "weights": None if weights is None else sha256_of(weights),
         "configuration": configuration,
         "drawings": _state_of_drawings([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
         "device": computed_on,
@@ -94,11 +95,6 @@ def _decides_network(key):
     if not key.startswith("MODEL.") or key in ("MODEL.DEVICE", "MODEL.WEIGHTS") or key in OF_TRAINING or is_ignored(key):
         return False
     return not key.startswith("MODEL.LOSSES.") or key == "MODEL.LOSSES.NAME"
-
-
-def _digest(path):
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _state_of_drawings(samples, root):

@@ -1,7 +1,7 @@
 """Weights into a network by name: published names, another size, inner width or number of classes, and what was left out."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +45,10 @@ class LoadReport:
     missing: list
     unexpected: list
     reshaped: list
+
+    def without_classifier(self):
+        """Return the report of a network that only evaluates: its number of classes is nobody's concern."""
+        return replace(self, reshaped=[row for row in self.reshaped if row.name != "heads.weight"])
 
     def table(self, rows=20):
         """Return one line of counts and, where anything was left out or changed, a table of at most `rows` lines of it."""

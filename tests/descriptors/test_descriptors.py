@@ -2,6 +2,7 @@ from itertools import groupby
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.descriptors.hog import hog
@@ -42,9 +43,14 @@ def test_pixels_are_the_ink_of_each_place():
 
 
 @pytest.mark.parametrize("name", DESCRIPTORS.names())
-def test_every_descriptor_gives_one_finite_row_for_any_sheet(name):
-    describe = DESCRIPTORS.get(name).describe
-    rows = [describe(image) for image in (drawing(), drawing(200, 31), drawing(1, 1), np.full((300, 20), 255, np.uint8))]
+def test_every_descriptor_gives_one_finite_row_for_any_sheet(name, tmp_path):
+    descriptor = DESCRIPTORS.get(name)
+    arguments = []
+    if descriptor.learn:
+        Image.fromarray(drawing(120, 90)).save(tmp_path / "noise.png")
+        arguments = [descriptor.learn([str(tmp_path / "noise.png")], 2, 3, seed=0)]
+    sheets = [drawing(), drawing(200, 31), drawing(1, 1), np.full((300, 20), 255, np.uint8), np.zeros((30, 40), np.uint8)]
+    rows = [descriptor.describe(sheet, *arguments) for sheet in sheets]
     assert len({row.shape for row in rows}) == 1 and rows[0].ndim == 1
     assert all(row.dtype == np.float32 and np.isfinite(row).all() for row in rows)
 
