@@ -23,7 +23,7 @@ from fastpatent.report.benchmark.figures import write_figures
 from fastpatent.report.benchmark.files import write_tables
 from fastpatent.report.benchmark.page import write_page
 from fastpatent.report.benchmark.published import published_figures
-from fastpatent.report.benchmark.tables import benchmark_table
+from fastpatent.report.benchmark.tables import benchmark_table, headline
 from fastpatent.report.environment import processor, versions
 
 
@@ -55,9 +55,9 @@ def main(argv=None):
     for benchmark, pictured in zip(benchmarks, best):
         folder = Path(cfg.OUTPUT_DIR) / benchmark.dataset
         folder.mkdir(parents=True, exist_ok=True)
-        log.say(benchmark_table(benchmark))
+        log.say(f"{benchmark.dataset}: {headline(benchmark)}", benchmark_table(benchmark))
         pictures = write_figures(benchmark, pictured.evaluation, pictured.features, folder, cfg.SEED, log.say)
-        written += [*write_tables(benchmark, folder), write_page(benchmark, pictures, folder)]
+        written += [write_page(benchmark, pictures, folder), *write_tables(benchmark, folder)]
     log.say("written: " + ", ".join(map(str, written)))
     return int(failed)
 

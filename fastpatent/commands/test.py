@@ -31,8 +31,9 @@ def main(argv=None):
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     members = read_members(cfg)
     test_sets = load_test_sets(cfg, log)
-    precisions = ", ".join(dict.fromkeys(member.cfg.TEST.PRECISION for member in members))
-    log.say(f"device {device.device} ({device.reason}), precision {precisions}")
+    precisions = ", ".join(dict.fromkeys(member.cfg.TEST.PRECISION for member in members if not member.cfg.DESCRIPTOR.NAME))
+    if precisions:
+        log.say(f"device {device.device} ({device.reason}), precision {precisions}")
     described, classics = (
         [describe_sets(member, test_sets, device.device, log) for member in side] for side in (members, compared)
     )

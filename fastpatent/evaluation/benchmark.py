@@ -86,7 +86,7 @@ def counts_of(splits):
         "queries": len(splits.query),
         "database": len(splits.gallery),
         "patents": len(asked),
-        "front pages": sum(front and sample.identity in asked for front, sample in zip(fronts, splits.gallery)),
+        "front pages": sum(bool(front) and sample.identity in asked for front, sample in zip(fronts, splits.gallery)),
     }
 
 

@@ -12,7 +12,7 @@ from fastpatent.retrieval.distance import normalise
 
 
 class Member(NamedTuple):
-    """A network that takes part in a test.
+    """A network, or a descriptor in the place of one, that takes part in a test.
 
     Attributes:
         name: for tables.
@@ -37,7 +37,7 @@ def read_members(cfg):
     """
     files, weights = cfg.TEST.ENSEMBLE.CONFIGS, cfg.TEST.ENSEMBLE.WEIGHTS
     if not files:
-        return [Member("network", cfg, 1.0)]
+        return [Member(cfg.DESCRIPTOR.NAME or "network", cfg, 1.0)]
     if cfg.TEST.WHITENING.ENABLED:
         raise ConfigError(
             "TEST.WHITENING.ENABLED: an ensemble is not whitened, write it in the files of TEST.ENSEMBLE.CONFIGS"
@@ -54,7 +54,7 @@ def _member_config(cfg, file):
     member = load_config(file).clone()
     if member.TEST.ENSEMBLE.CONFIGS:
         raise ConfigError(f"{key}: {file} is an ensemble itself; name its members instead")
-    if not Path(member.MODEL.WEIGHTS).is_file():
+    if not member.DESCRIPTOR.NAME and not Path(member.MODEL.WEIGHTS).is_file():
         raise ConfigError(f"{key}: MODEL.WEIGHTS of {file} names no file: {member.MODEL.WEIGHTS!r}")
     member.defrost()
     member.DATASETS, member.MODEL.DEVICE = cfg.DATASETS, cfg.MODEL.DEVICE

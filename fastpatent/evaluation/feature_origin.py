@@ -1,7 +1,7 @@
 """What decides the features of a test set: weights, configuration, drawings, device and software."""
 
 import hashlib
-import importlib.metadata
+import importlib
 import json
 import os
 
@@ -61,7 +61,7 @@ def feature_origin(cfg, splits, device):
     if cfg.DESCRIPTOR.NAME:
         weights, computed_on = vocabulary_file(cfg), "cpu"
         configuration = {"DESCRIPTOR.NAME": cfg.DESCRIPTOR.NAME}
-        software |= {name: importlib.metadata.version(name) for name in ("scikit-image", "opencv-python-headless")}
+        software |= {name: importlib.import_module(name).__version__ for name in ("skimage", "cv2")}
     else:
         weights, computed_on = cfg.MODEL.WEIGHTS, device.type
         configuration = {key: value for key, value in leaves(cfg) if key in BEYOND_MODEL or _decides_network(key)}

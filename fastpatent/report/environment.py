@@ -1,11 +1,11 @@
 """On what figures were measured."""
 
-import importlib.metadata
+import importlib
 import os
 import platform
 from pathlib import Path
 
-PACKAGES = ("torch", "timm", "numpy", "pillow", "scikit-image", "opencv-python-headless", "scikit-learn")
+MODULES = ("fastpatent", "torch", "timm", "numpy", "PIL", "skimage", "cv2", "sklearn")
 
 
 def processor():
@@ -20,5 +20,5 @@ def processor():
 def versions():
     """Return the versions of Python, of this package and of those that decide features, in one line."""
     found = {"Python": platform.python_version()}
-    found |= {name: importlib.metadata.version(name) for name in ("fastpatent", *PACKAGES)}
+    found |= {name: importlib.import_module(name).__version__ for name in MODULES}
     return ", ".join(f"{name} {version}" for name, version in found.items())

@@ -38,18 +38,19 @@ def choose_queries(evaluation, count):
 def best_and_worst(evaluation, count=8):
     """Choose the queries of the highest and of the lowest AP, each of another patent.
 
-    Of equal ones those with more relevant drawings come first, then chance decides, alike at every call. No query is in both.
+    Of equal ones those with more relevant drawings come first, then chance decides, alike at every call.
 
     Args:
         evaluation: Evaluation with metrics.
-        count: how many of each; fewer where there are fewer patents.
+        count: how many of each, but no more than half of the patents.
 
     Returns:
-        two int64 arrays of rows of splits.query, the extreme first.
+        two int64 arrays of rows of splits.query without a common one, the extreme first.
     """
     metrics, samples = evaluation.metrics, evaluation.splits.query
     rows = np.array(hashed_order(np.flatnonzero(metrics.matched).tolist(), 0), np.int64)
     precision, relevant = metrics.average_precision[rows], metrics.relevant[rows]
+    count = min(count, (len({samples[row].identity for row in rows}) + 1) // 2)
 
     def choose(order, taken):
         chosen = {}

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from fastpatent.data.samples import Sample, Splits
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
-from fastpatent.report.gallery import FRAMES, choose_queries, gallery_picture, write_gallery
+from fastpatent.report.gallery import FRAMES, best_and_worst, choose_queries, gallery_picture, write_gallery
 from fastpatent.report.tables import metrics_table
 
 
@@ -36,20 +36,57 @@ def test_queries_are_shown_from_the_best_to_the_worst(evaluation):
     assert len(choose_queries(evaluation, 2)) == 2
 
 
+def test_the_best_and_the_worst_come_from_different_patents_and_have_most_to_find():
+    chance = np.random.default_rng(0)
+    patents = [f"patent{n}" for n in chance.integers(0, 12, 40)]
+    metrics = SimpleNamespace(
+        matched=chance.random(40) < 0.8,
+        average_precision=chance.choice([0.1, 0.5, 1.0], 40),
+        relevant=chance.integers(1, 5, 40),
+    )
+    splits = Splits("toy", [], [Sample(f"{n}.png", patent) for n, patent in enumerate(patents)], [])
+    best, worst = best_and_worst(SimpleNamespace(metrics=metrics, splits=splits), 5)
+    keys = list(zip(metrics.average_precision, metrics.relevant))
+    for chosen, sign in ((best, -1), (worst, 1)):
+        assert len({patents[row] for row in chosen}) == len(chosen) == 5 and metrics.matched[chosen].all()
+        order = [(sign * keys[row][0], -keys[row][1]) for row in chosen]
+        assert order == sorted(order)
+        taken = {patents[row] for row in chosen}
+        left = [
+            row for row in np.flatnonzero(metrics.matched) if patents[row] not in taken and (sign < 0 or row not in best)
+        ]
+        assert all((sign * keys[row][0], -keys[row][1]) >= order[-1] for row in left)
+    assert not set(best) & set(worst)
+    again = best_and_worst(SimpleNamespace(metrics=metrics, splits=splits), 5)
+    assert [rows.tolist() for rows in again] == [best.tolist(), worst.tolist()]
+
+
 def test_frames_tell_right_from_wrong(evaluation):
-    picture = gallery_picture(evaluation, queries=1, found=3, size=32)
+    picture = gallery_picture(evaluation, [0], found=3, size=32)
     colours = {tuple(pixel) for row in picture for pixel in row}
     assert {FRAMES["query"], FRAMES["right"], FRAMES["wrong"]} <= colours
     unlabelled = Splits("toy", [], [s._replace(identity=None) for s in evaluation.splits.query], evaluation.splits.gallery)
-    grey = gallery_picture(Evaluation("toy", unlabelled, evaluation.ranking, None), queries=1, found=3, size=32)
+    grey = gallery_picture(Evaluation("toy", unlabelled, evaluation.ranking, None), [0], found=3, size=32)
     assert FRAMES["unknown"] in {tuple(pixel) for row in grey for pixel in row}
+
+
+def test_a_drawing_that_was_missed_follows_where_nothing_right_was_found(evaluation):
+    def blue(picture):
+        return (picture == FRAMES["missed"]).all(axis=2)
+
+    hit, missed = (gallery_picture(evaluation, [query], found=2, size=32) for query in (0, 2))
+    assert not blue(hit).any() and blue(missed).any()
+    assert np.nonzero(blue(missed))[1].min() >= hit.shape[1] - 12  # in a column of its own
+    assert gallery_picture(evaluation, [0, 2, 1], found=2, size=32).shape[0] > 2 * missed.shape[0]
 
 
 def test_the_page_holds_everything_it_shows(evaluation, tmp_path):
     picture, page = write_gallery(evaluation, tmp_path / "gallery_toy", found=4)
     text = page.read_text()
     sources = re.findall(r'src="([^"]*)"', text)
-    assert len(sources) == 3 * 5 and all(source.startswith("data:image/png;base64,") for source in sources)
+    assert len(sources) == 3 * 5 + text.count("missed:") and all(
+        source.startswith("data:image/png;base64,") for source in sources
+    )
     assert "g0&lt;&amp;&gt;.png" in text and "http" not in text
     assert Image.open(picture).size[0] > 300
 
@@ -59,7 +96,7 @@ def test_a_drawing_that_vanished_leaves_its_place_empty(evaluation):
     missing.splits = Splits(
         "toy", [], [s._replace(path=s.path + ".gone") for s in evaluation.splits.query], evaluation.splits.gallery
     )
-    assert gallery_picture(missing, queries=1, found=1, size=16).shape[2] == 3
+    assert gallery_picture(missing, [0], found=1, size=16).shape[2] == 3
 
 
 def test_the_table_has_the_figures_and_says_where_there_are_none(evaluation):

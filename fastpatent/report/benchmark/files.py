@@ -1,0 +1,97 @@
+"""A benchmark as files that others read: Markdown for people, CSV for spreadsheets, JSON for programs."""
+
+import csv
+import json
+import math
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+from fastpatent.evaluation.benchmark import FIGURES, Figure
+from fastpatent.files import write_atomically
+from fastpatent.report.benchmark.tables import headline, ranked, text_tables
+
+NO_FIGURE = Figure(None, None, None)
+COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]
+COLUMNS += [f"{side}{name}" for side in ("", "without_twin_") for name in Figure._fields]
+
+
+def write_tables(benchmark, folder):
+    """Write benchmark.md, benchmark.csv and benchmark.json into a folder, which is made where it is missing.
+
+    The CSV has one row a system and figure, full precision; empty fields are not known. The JSON holds everything that
+    `Benchmark` does, with null for what is not a number.
+
+    Returns:
+        the three paths.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {"benchmark.md": _markdown(benchmark), "benchmark.json": _json(benchmark)}
+    for name, text in texts.items():
+        write_atomically(folder / name, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(folder / "benchmark.csv", lambda temporary: _write_csv(benchmark, temporary))
+    return [folder / f"benchmark.{suffix}" for suffix in ("md", "csv", "json")]
+
+
+def _markdown(benchmark):
+    parts = [f"# Benchmark on {_escaped(benchmark.dataset)}", headline(benchmark)]
+    for table in text_tables(benchmark):
+        parts += [f"## {table.title}", *filter(None, [table.note])]
+        if table.rows:
+            parts.append(_markdown_table(table))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(table):
+    align = ["---"] + ["---:" if table.figures else "---"] * (len(table.columns) - 1)
+    rows = [
+        [f"**{_escaped(cell)}**" if (row, column) in table.best else _escaped(cell) for column, cell in enumerate(cells)]
+        for row, cells in enumerate(table.rows)
+    ]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [table.columns, align, *rows])
+
+
+def _escaped(text):
+    """Take its meaning from whatever Markdown would read as markup; an underscore inside a word has none."""
+    return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
+
+
+def _write_csv(benchmark, path):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for result in ranked(benchmark.results):
+            for name in FIGURES:
+                about = [benchmark.dataset, result.system, result.source, "no", result.dim, name]
+                writer.writerow([*about, *_fields(result.figures[name]), *_fields(result.without_twin.get(name, NO_FIGURE))])
+        for system, source, figures in benchmark.published:
+            for name, mean in figures.items():
+                about = [benchmark.dataset, system, source, "yes", None, name]
+                writer.writerow([*about, *_fields(Figure(mean, None, None)), *_fields(NO_FIGURE)])
+
+
+def _fields(figure):
+    return [None if value is None or math.isnan(value) else float(value) for value in figure]
+
+
+def _json(benchmark):
+    contents = asdict(benchmark)
+    contents["published"] = [
+        {"system": system, "source": source, "figures": figures} for system, source, figures in benchmark.published
+    ]
+    contents["missing"] = [{"system": system, "why": why} for system, why in benchmark.missing]
+    return json.dumps(_plain(contents), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value):
+    """Return the same of dicts, lists and Python's own numbers; Figure as a dict, NaN as None."""
+    if isinstance(value, Figure):
+        value = value._asdict()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and math.isnan(value) else value

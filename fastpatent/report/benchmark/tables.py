@@ -1,0 +1,144 @@
+"""A benchmark as text tables: what the Markdown file, the page and the terminal show."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from fastpatent.evaluation.benchmark import FIGURES, Figure
+
+NOTHING = "–"
+TWIN = "The front-page drawing (D00000) of a query's own patent, most often a near copy of another sheet, is taken out of"
+
+
+@dataclass
+class TextTable:
+    """One table, ready to be written in any markup.
+
+    Attributes:
+        title, note: what it shows, and how to read it.
+        columns: list of str; the first is of words, the others of figures where `figures` is set.
+        rows: list of lists of str, as long as `columns`; none where there is nothing to show and the note says why.
+        best: set of (row, column) to stand out.
+        figures: whether all columns but the first hold figures.
+        published: how many rows at the end others printed.
+    """
+
+    title: str
+    note: str
+    columns: list
+    rows: list
+    best: set = field(default_factory=set)
+    figures: bool = True
+    published: int = 0
+
+
+def ranked(results):
+    """Return results from the highest mAP to the lowest; those without one come last."""
+    return sorted(results, key=lambda result: -np.nan_to_num(result.figures["mAP"].mean, nan=-1.0))
+
+
+def headline(benchmark):
+    """Return one sentence that says how large the data set is."""
+    counts = benchmark.counts
+    queries, patents, database = (f"{counts[name]:,}" for name in ("queries", "patents", "database"))
+    return f"{queries} queries of {patents} patents are looked for among {database} drawings."
+
+
+def text_tables(benchmark):
+    """Return the list of TextTable that tells a benchmark: figures, without twins, growth, systems, how it was made."""
+    results = ranked(benchmark.results)
+    note = (
+        "Mean over queries ± half of the 95% interval when the patents are drawn anew. mAP@max is AP cut at the largest "
+        "number of relevant drawings that any query has."
+    )
+    published = [
+        [f"{system} (published: {source})", *(_printed(figures.get(name)) for name in FIGURES)]
+        for system, source, figures in benchmark.published
+    ]
+    if published:
+        note += " Published rows are what others printed for the same lists; they have no interval."
+    tables = [_figure_table("Figures", note, [(result.system, result.figures) for result in results])]
+    tables[0].rows += published
+    tables[0].published = len(published)
+    twins = f"{TWIN} its relevant drawings and of the database."
+    if benchmark.counts["front pages"]:
+        rows = [(result.system, result.without_twin) for result in results]
+        twins = f"{twins} Such drawings in the database: {benchmark.counts['front pages']:,}."
+    else:
+        rows = []
+        twins = f"{twins} The database holds no such drawing, so the figures are those above."
+    tables.append(_figure_table("Without the front-page twin", twins, rows))
+    grown = [result for result in results if result.growth]
+    if grown:
+        tables.append(_growth_table(benchmark.sizes, grown))
+    sources = [[result.system, f"{result.dim:,}", result.source] for result in results]
+    tables.append(TextTable("Systems", "", ["system", "numbers a drawing", "source"], sources, figures=False))
+    if benchmark.missing:
+        missing = [list(row) for row in benchmark.missing]
+        tables.append(TextTable("Not measured", "", ["system", "why"], missing, figures=False))
+    made = [[what, str(value)] for what, value in benchmark.made.items()]
+    tables.append(TextTable("How it was made", "", ["", ""], made, figures=False))
+    return tables
+
+
+def benchmark_table(benchmark):
+    """Lay out the means, and the interval of the mAP, for a terminal.
+
+    Returns:
+        rich Table.
+    """
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    twins = ["mAP, no twin"] if benchmark.counts["front pages"] else []
+    table.add_column("system", overflow="fold")
+    for name in (FIGURES[0], "95% interval", *FIGURES[1:], *twins):
+        table.add_column(name, justify="right", no_wrap=True)
+    for result in ranked(benchmark.results):
+        means = [_number(result.figures[name].mean) for name in FIGURES]
+        interval = f"{_number(result.figures['mAP'].low)} to {_number(result.figures['mAP'].high)}"
+        means += [_number(result.without_twin["mAP"].mean) for _ in twins]
+        table.add_row(Text(result.system), means[0], interval, *means[1:])
+    for system, _, figures in benchmark.published:
+        means = [_printed(figures.get(name)) for name in FIGURES] + [NOTHING for _ in twins]
+        table.add_row(Text(f"published: {system}"), means[0], NOTHING, *means[1:], style="dim")
+    return table
+
+
+def _figure_table(title, note, rows):
+    """Return the TextTable of [(system, {name: Figure})]."""
+    text = [[system, *(_with_interval(figures[name]) for name in FIGURES)] for system, figures in rows]
+    means = [[figures[name].mean for name in FIGURES] for _, figures in rows]
+    return TextTable(title, note, ["system", *FIGURES], text, _best(means))
+
+
+def _growth_table(sizes, results):
+    means = [result.growth["mAP"] for result in results]
+    rows = [[result.system, *map(_number, values)] for result, values in zip(results, means)]
+    note = "mAP when as many drawings stand in the database."
+    return TextTable("As the database grows", note, ["system", *(f"{size:,}" for size in sizes)], rows, _best(means))
+
+
+def _best(means):
+    """Return {(row, column of the table)} of the highest figures, to the three places that are shown."""
+    shown = np.round(np.array(means, dtype=float), 3)
+    if len(shown) < 2:
+        return set()
+    highest = np.where(np.isnan(shown), -np.inf, shown).max(axis=0)
+    return {(int(row), int(column) + 1) for row, column in np.argwhere(shown == highest)}
+
+
+def _with_interval(figure):
+    mean, low, high = Figure(*figure)
+    return _number(mean) if np.isnan([mean, low, high]).any() else f"{_number(mean)} ± {_number((high - low) / 2)}"
+
+
+def _number(value):
+    """Write a fraction with three places and no zero before the point."""
+    return NOTHING if np.isnan(value) else f"{value:.3f}".removeprefix("0")
+
+
+def _printed(value):
+    """Write a published fraction with the three or four places that it was printed with."""
+    return NOTHING if value is None else f"{value:.4f}".removeprefix("0").removesuffix("0")

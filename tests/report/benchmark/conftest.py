@@ -1,0 +1,27 @@
+"""A benchmark of made-up figures, whose names try to be markup."""
+
+import numpy as np
+import pytest
+
+from fastpatent.evaluation.benchmark import FIGURES, GROWTH_FIGURES, Benchmark, Figure, SystemResult
+
+NAMES = ("plain_name", "<script>alert(1)</script>|`x`", "*a* _b_ [c](d) & $x^2$", "R50\nsecond line")
+SIZES = [100, 1000, 5000]
+
+
+@pytest.fixture
+def benchmark():
+    """Four systems, the last of which has no figure for anything; growth of the first three."""
+    chance = np.random.default_rng(0)
+
+    def figures():
+        means = chance.uniform(0.1, 0.9, len(FIGURES))
+        return {name: Figure(mean, mean - 0.02, mean + 0.05) for name, mean in zip(FIGURES, means)}
+
+    results = [SystemResult(name, f"logs/{name}", 24 * n, figures(), figures()) for n, name in enumerate(NAMES, 1)]
+    for result in results[:3]:
+        result.growth = {name: sorted(chance.uniform(0.1, 0.9, len(SIZES)), reverse=True) for name in GROWTH_FIGURES}
+    results[3].figures = results[3].without_twin = dict.fromkeys(FIGURES, Figure(np.nan, np.nan, np.nan))
+    counts = {"queries": 1234, "database": 4321, "patents": 567, "front pages": 89}
+    published = [("PatentNet", "Kucer & al.", {"mAP": 0.376, "Acc@1": 0.6915, "Acc@20": 0.84})]
+    return Benchmark("toy<&>", counts, results, published, SIZES, {"seed": 3, "command": "a | b"}, [("R7", "no weights")])

@@ -1,0 +1,41 @@
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastpatent.data.samples import Sample, Splits
+from fastpatent.evaluation.retrieval import rank_features
+from fastpatent.report.benchmark.figures import write_figures
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """An Evaluation of four queries in twelve drawings, and its features."""
+
+    def sample(name, identity):
+        Image.fromarray(np.where(np.eye(60, 50) > 0, 0, 255).astype(np.uint8)).save(tmp_path / f"{name}.png")
+        return Sample(str(tmp_path / f"{name}.png"), identity)
+
+    query = [sample(f"q{n}", f"patent{n}") for n in range(4)]
+    gallery = [sample(f"g{n}", f"patent{n // 3}") for n in range(12)]
+    features = np.random.default_rng(0).normal(size=(16, 8)).astype(np.float32)
+    return rank_features("R7", features, Splits("toy", [], query, gallery)), features
+
+
+def test_every_picture_is_written_and_what_is_left_out_is_said(benchmark, evaluated, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    said = []
+    pictures = write_figures(benchmark, *evaluated, tmp_path, 0, said.append)
+    names = [path.name for _, _, path in pictures]
+    assert names == ["growth.png", "gallery_best.png", "gallery_worst.png", "map_t-sne.png"]
+    for title, caption, path in pictures:
+        assert title and caption.endswith(".") and min(Image.open(path).size) > 100
+    assert len(said) == 1 and said[0].startswith("UMAP map left out: ") and "umap-learn" in said[0]
+
+
+def test_without_distractors_there_are_no_curves(benchmark, evaluated, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    benchmark.sizes = []
+    pictures = write_figures(benchmark, *evaluated, tmp_path, 0, lambda sentence: None)
+    assert "growth.png" not in [path.name for _, _, path in pictures] and not (tmp_path / "growth.png").exists()
