@@ -1,4 +1,4 @@
-"""The extended test database: the test database with the drawings of all other lists as distractors (DeepPatent paper, figure 3)."""
+"""The extended test database: the drawings of all other lists join it as distractors (DeepPatent paper, figure 3)."""
 
 import os
 
@@ -14,7 +14,7 @@ DISTRACTORS = {  # `train_patent_val.txt` holds what the two others do; a data s
 
 
 def write_extended_list(folder):
-    """Write `test_db_patent_extended.txt` beside the lists it is made of, whole or not at all; one that is there is replaced.
+    """Write `test_db_patent_extended.txt` beside the lists it is made of, in place of an older one, whole or not at all.
 
     Args:
         folder: holds the list files.

@@ -5,7 +5,8 @@ from collections import Counter
 
 from fastpatent.data.samples import PARTS
 
-PATH = re.compile(r"/I(\d{8})/(USD\d{7}-\1)/\2-[DP]\d{5}\.png$")
+WEEKS = r"2018\d{4}|20190[1-6]\d{2}|20200107"  # of grant: 2018 and half of 2019, and one more that its lists hold
+PATH = re.compile(rf"/I({WEEKS})/(USD\d{{7}}-\1)/\2-[DP]\d{{5}}\.png$")
 COUNTS = {  # data set: part: (drawings, patents)
     "Patent": {"train": (254_787, 33_364), "query": (11_271, 5_888), "gallery": (33_544, 5_888)},
     "DeepPatentTest": {"query": (13_133, 6_927), "gallery": (38_834, 6_927)},
@@ -29,7 +30,7 @@ def published_differences(splits):
 
     Returns:
         list of sentences, empty where all is as published; None where nothing is published of this data set, or a path is
-        not of DeepPatent's form `I<date>/<patent>-<date>/<patent>-<date>-D<number>.png`.
+        not of the form `I<date>/<patent>-<date>/<patent>-<date>-D<number>.png` or of a date that DeepPatent does not hold.
     """
     used = [part for part in PARTS if getattr(splits, part)]
     counts = COUNTS.get(splits.name)

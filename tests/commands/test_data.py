@@ -71,7 +71,7 @@ def test_a_set_used_for_tests_needs_no_training_list(tmp_path, folder, capsys):
 
 def test_other_words(capsys, tmp_path):
     assert main([]) == 2 and main(["chekc"]) == 2 and main(["--help"]) == 0
-    assert "fastpatent data check" in capsys.readouterr().out
+    assert "fastpatent data ACTION" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="no dataset is called"):
         main(words(tmp_path, "DATASETS.NAMES", "('Nothing',)"))
     with pytest.raises(DataError, match="absent"):

@@ -1,0 +1,43 @@
+"""`fastpatent data extend` from its words to its list."""
+
+import pytest
+
+from fastpatent.commands.extend import extend
+from fastpatent.errors import DataError
+
+
+@pytest.fixture
+def lists(tmp_path):
+    """The lists of a data set without training drawings, in `data/`."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, line in {"test_query": "a/1.png", "test_db": "a/2.png", "val_query": "b/1.png", "val_db": "b/2.png"}.items():
+        (folder / f"{name}_patent.txt").write_text(f"{line} 1\n")
+    return folder
+
+
+def words(lists, *options):
+    return [*options, "DATASETS.ROOT", str(lists.parent)]
+
+
+def test_it_writes_beside_the_test_lists_and_says_what_is_missing(lists, capsys):
+    assert not extend(words(lists))
+    assert (lists / "test_db_patent_extended.txt").read_text() == "a/2.png 1\nb/1.png 2\nb/2.png 2\n"
+    printed = capsys.readouterr().out
+    assert f"no training drawings in it: {lists} holds no train_patent_trn.txt" in printed
+    assert "no validation" not in printed and f"{lists}/test_db_patent_extended.txt: 3 drawings" in printed
+
+
+def test_a_list_that_is_there_is_replaced_only_if_asked(lists):
+    path = lists / "test_db_patent_extended.txt"
+    path.write_text("mine\n")
+    with pytest.raises(DataError, match="is there already; --replace writes it anew"):
+        extend(words(lists))
+    assert path.read_text() == "mine\n"
+    assert not extend(words(lists, "--replace")) and path.read_text().startswith("a/2.png 1\n")
+
+
+def test_no_lists(lists, tmp_path):
+    (lists / "test_db_patent.txt").unlink()
+    with pytest.raises(DataError, match=r"no list test_db_patent.txt in .*train_data or .*data or .* \(DATASETS.ROOT\)"):
+        extend(words(lists))
