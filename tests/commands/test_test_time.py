@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image, ImageDraw
+from PIL import Image
 from sklearn.decomposition import PCA
 
 import fastpatent
@@ -14,6 +14,7 @@ from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.data.sets import load_test_set
 from fastpatent.models import build_model
+from tests.polygons import write_designs
 
 NETWORKS = {"first": "test_convnext", "second": "test_efficientnet"}
 
@@ -22,15 +23,7 @@ NETWORKS = {"first": "test_convnext", "second": "test_efficientnet"}
 def folder(tmp_path, monkeypatch):
     """Ten designs of four drawings, and two networks with files of their own, below the working directory."""
     monkeypatch.chdir(tmp_path)
-    random = np.random.default_rng(1)
-    for identity in range(10):
-        (tmp_path / f"designs/d{identity}").mkdir(parents=True)
-        corners = random.integers(4, 60, (6, 2))
-        for number in range(4):
-            sheet = Image.new("L", (64, 64), 255)
-            moved = corners + random.integers(-4, 5, corners.shape)
-            ImageDraw.Draw(sheet).polygon([tuple(map(int, corner)) for corner in moved], outline=0)
-            sheet.save(tmp_path / f"designs/d{identity}/{number}.png")
+    write_designs(tmp_path / "designs", 10)
     for seed, (name, timm_name) in enumerate(NETWORKS.items()):
         torch.manual_seed(seed)
         settings = {

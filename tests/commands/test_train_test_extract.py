@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
@@ -15,6 +15,7 @@ from fastpatent.data.image import open_drawing
 from fastpatent.data.loader import load_test_set
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
+from tests.polygons import write_designs
 
 SETTINGS = [
     "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.DRAWINGS.VAL_FRACTION", "0.5",
@@ -30,15 +31,7 @@ SETTINGS = [
 def run(tmp_path_factory):
     """A trained run on ten designs of four drawings: (folder of drawings, folder of the run)."""
     root, logs = tmp_path_factory.mktemp("designs"), tmp_path_factory.mktemp("logs")
-    random = np.random.default_rng(1)
-    for identity in range(10):
-        (root / f"d{identity}").mkdir()
-        corners = random.integers(4, 60, (6, 2))
-        for number in range(4):
-            sheet = Image.new("L", (64, 64 + identity), 255)
-            moved = corners + random.integers(-4, 5, corners.shape)
-            ImageDraw.Draw(sheet).polygon([tuple(map(int, corner)) for corner in moved], outline=0)
-            sheet.save(root / f"d{identity}" / f"{number}.png")
+    write_designs(root, 10, widen=1)
     assert main(["train", "DATASETS.ROOT", str(root), "OUTPUT_DIR", str(logs), *SETTINGS]) == 0
     return root, logs
 
