@@ -50,7 +50,7 @@ def split_folder(root, val_fraction, seed):
     validation = _validation_identities(drawings, val_fraction, seed)
     train, query, gallery = [], [], []
     for identity, names in drawings.items():
-        asked = _queries(names, seed) if identity in validation else ()
+        asked = query_names(names, seed) if identity in validation else ()
         for name in names:
             part = train if identity not in validation else query if name in asked else gallery
             part.append(Sample(os.path.abspath(os.path.join(root, name)), identity))
@@ -67,7 +67,8 @@ def _validation_identities(drawings, val_fraction, seed):
     return set(chosen)
 
 
-def _queries(names, seed):
+def query_names(names, seed):
+    """Return which drawings of an identity ask, as in DeepPatent: one of 2 or 3, two of 4 and more, none of one alone."""
     if len(names) < 2:
         return ()
     return hashed_order(names, seed)[: 2 if len(names) >= MANY else 1]

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain, count, islice
 from pathlib import Path
 
-from fastpatent.data.pack.lock import only_writer
+from fastpatent.data.lock import only_writer
 from fastpatent.data.pack.shard import (
     DRAWINGS_A_SHARD,
     INDEX,
@@ -79,7 +79,7 @@ def write_pack(folder, size, root, paths, decode, workers=0, progress=None, shar
     """
     progress = progress or (lambda title, results, number: results)
     _make(folder)
-    with only_writer(folder):
+    with only_writer(folder, "fastpatent data pack"):
         shards, faults = read_shards(folder, size)
         _remove_leftovers(folder, shards)
         report = PackReport(replaced=[str(fault) for fault in faults])

@@ -1,4 +1,4 @@
-"""One writer a pack, and no lock left by one that was killed."""
+"""One writer a folder, and no lock left by one that was killed."""
 
 import contextlib
 import os
@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from fastpatent.data.pack.lock import only_writer
+from fastpatent.data.lock import only_writer
 from fastpatent.errors import DataError
 
 HOLDER = """
 import os, sys, time
-from fastpatent.data.pack.lock import only_writer
-with only_writer(sys.argv[1]):
+from fastpatent.data.lock import only_writer
+with only_writer(sys.argv[1], "fastpatent data pack"):
     if os.fork():
         print("held", flush=True)
     time.sleep(60)
@@ -28,12 +28,12 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path, reposito
     ) as holder:
         try:
             assert holder.stdout.readline() == "held\n"
-            with pytest.raises(DataError, match=f"^{tmp_path}: another `fastpatent data pack` is writing to this pack$"):
-                with only_writer(tmp_path):
+            with pytest.raises(DataError, match=f"^{tmp_path}: another `fastpatent data pack` is writing to this folder$"):
+                with only_writer(tmp_path, "fastpatent data pack"):
                     pass
             holder.kill()
             holder.wait()
-            with only_writer(tmp_path):
+            with only_writer(tmp_path, "fastpatent data pack"):
                 assert (tmp_path / ".lock").exists()
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -42,7 +42,7 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path, reposito
 
 def test_it_is_given_back(tmp_path):
     for _ in range(2):
-        with pytest.raises(ValueError), only_writer(tmp_path):
+        with pytest.raises(ValueError), only_writer(tmp_path, "fastpatent data pack"):
             raise ValueError
 
 
@@ -50,7 +50,7 @@ def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr("fastpatent.data.pack.lock.fcntl.lockf", refuse)
+    monkeypatch.setattr("fastpatent.data.lock.fcntl.lockf", refuse)
     with pytest.raises(DataError, match="cannot be locked against a second writer: No locks available"):
-        with only_writer(tmp_path):
+        with only_writer(tmp_path, "fastpatent data pack"):
             pass

@@ -1,4 +1,4 @@
-"""One writer a pack."""
+"""One writer a folder."""
 
 import fcntl
 from contextlib import contextmanager
@@ -8,8 +8,8 @@ from fastpatent.errors import DataError
 
 
 @contextmanager
-def only_writer(folder):
-    """Keep other processes from writing to a pack while the block runs; DataError where one is doing so already.
+def only_writer(folder, job):
+    """Keep other processes from doing a job in a folder while the block runs; DataError where one is at it already.
 
     A record lock: the system gives it back when the process ends, however it ends, and its worker processes do not
     inherit it.
@@ -18,7 +18,7 @@ def only_writer(folder):
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:  # POSIX leaves the choice between the two
-            raise DataError(f"{folder}: another `fastpatent data pack` is writing to this pack") from error
+            raise DataError(f"{folder}: another `{job}` is writing to this folder") from error
         except OSError as error:
-            raise DataError(f"{folder}: the pack cannot be locked against a second writer: {error.strerror}") from error
+            raise DataError(f"{folder}: the folder cannot be locked against a second writer: {error.strerror}") from error
         yield

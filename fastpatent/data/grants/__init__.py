@@ -1,0 +1,1 @@
+"""A data set in the layout of DeepPatent, built from the weekly grant archives of the United States patent office."""

@@ -1,0 +1,113 @@
+"""The whole way from weekly archives to a data set: patents converted archive by archive, then lists and metadata of all."""
+
+import os
+from collections import Counter
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from fastpatent.data.grants.archives import Member, is_zip, scan_archive
+from fastpatent.data.grants.journal import Journal
+from fastpatent.data.grants.patent import Outcome, convert_patent
+from fastpatent.data.grants.publish import LISTS, SUFFIX, finished_journals, finished_patents, publish
+from fastpatent.data.grants.skips import Reason, Refused
+from fastpatent.data.lock import only_writer
+from fastpatent.data.workers import map_in_order
+from fastpatent.errors import DataError
+
+DRAWINGS = f"{LISTS}/patent_data"
+JOURNALS = "build"
+NAMED = 1000  # of each reason, by an archive's table of contents; the rest is counted
+CHUNK = 4  # patents handed to a worker at a time: what a kill loses is these
+
+
+def build_dataset(archives, out, *, seed, test_fraction, val_fraction, limit, workers=0, progress=None):
+    """Build a data set, or go on building it, or add archives to it.
+
+    Patents that an earlier call has converted are not looked at again, those of an archive that has been changed since are
+    converted anew. Two calls with the same archives leave the same files.
+
+    Args:
+        archives: paths of weekly archives, tar or zip.
+        out: folder of the data set: drawings in train_data/patent_data, lists in train_data, metadata.parquet, skipped.csv,
+            and a journal of each archive in build.
+        seed, test_fraction, val_fraction: see `split_patents`.
+        limit: see `convert_patent`.
+        workers: processes that convert; 0 does it in this one.
+        progress: function of (title, generator of results, number of results) -> generator of the same results; or None.
+
+    Returns:
+        BuildReport of all archives of the data set.
+
+    Raises:
+        DataError: an archive is missing, no tar or zip, or has the name of another; another process builds here; there are
+            too few patents for lists.
+        OSError: the folder may not be written to, or the disk is full; what was converted before is kept.
+    """
+    names = Counter(map(os.path.basename, archives))
+    for archive in archives:
+        is_zip(archive)
+        if names[os.path.basename(archive)] > 1:
+            raise DataError(f"{archive}: two archives of this name; give one of them another")
+    folder = Path(out, JOURNALS)
+    folder.mkdir(parents=True, exist_ok=True)
+    progress = progress or (lambda title, results, number: results)
+    convert = partial(convert_patent, folder=Path(out, DRAWINGS), limit=limit)
+    with only_writer(folder, "fastpatent data build"):
+        journals = {archive: _journal(archive, folder, limit) for archive in archives}
+        begun = {archive: journal for archive, journal in journals.items() if not journal.complete}
+        others = set(finished_journals(folder)) - {journal.path for journal in begun.values()}
+        taken = finished_patents(sorted(others)) if begun else {}
+        for archive, journal in begun.items():
+            with journal:
+                members = _each_once(_scan(archive, journal, limit), taken, journal)
+                with closing(map_in_order(convert, members, workers, CHUNK)) as results:
+                    with closing(progress(os.path.basename(archive), results, len(members))) as shown:
+                        for outcome in shown:
+                            journal.tell(outcome)
+                journal.tell_complete()
+        return publish(folder, out, seed, test_fraction, val_fraction)
+
+
+def _journal(archive, folder, limit):
+    status = os.stat(archive)
+    name = os.path.basename(archive)
+    origin = {"archive": name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns, "limit": limit}
+    return Journal(folder / f"{name}{SUFFIX}", origin)
+
+
+def _scan(archive, journal, limit):
+    """Return the `Member`s of an archive; tell what else it has, where that is not told."""
+    members, counts, skips = [], Counter(), []
+    for found in scan_archive(archive, limit):
+        if isinstance(found, Member):
+            members.append(found)
+            continue
+        counts[found.reason] += 1
+        if found.reason != Reason.NO_DESIGN and counts[found.reason] <= NAMED:
+            skips.append(found)
+    if not journal.scanned:
+        journal.tell_scan(counts, skips)
+    return members
+
+
+def _each_once(members, taken, journal):
+    """Return the members that are still to be converted; tell those whose patent is there from another one.
+
+    Args:
+        members: list of `Member`.
+        taken: {patent: where it is from}; those of `members` are added.
+        journal: of their archive.
+    """
+    wanted = []
+    for member in members:
+        source = taken.get(member.patent)
+        taken.setdefault(member.patent, f"{os.path.basename(member.archive)}/{member.name}")
+        if member.place in journal.places:
+            continue
+        if source is None:
+            wanted.append(member)
+        else:
+            refused = Refused(Reason.TWICE, f"this patent is taken from {source}")
+            journal.tell(Outcome(member.name, member.place, None, [refused.skip(member.name)]))
+    return wanted
