@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import re
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -17,6 +16,7 @@ from fastpatent.data.grants import patent as patent_module
 from fastpatent.data.lock import only_writer
 from fastpatent.errors import ConfigError, DataError
 from tests.data.grants.weeks import contents, files_below, member_name, name_of, patent_zip, week, write_tar, zipped
+from tests.stopping import stop_when_going
 
 
 @pytest.fixture
@@ -130,19 +130,7 @@ sys.exit(run(command.build, sys.argv[3:]))
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, words, repository, sent):
     """Two processes, four patents at a time, stopped at the tenth of twelve."""
     out, killed = tmp_path / "out", sent == signal.SIGKILL
-    with subprocess.Popen(
-        [sys.executable, "-c", STUCK, "60" if killed else "0.5", name_of(10), *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=repository,
-        start_new_session=True,
-    ) as process:
-        while process.stdout.readline() != "going\n":
-            assert process.poll() is None
-        os.kill(process.pid, sent) if killed else os.killpg(process.pid, sent)  # a terminal's Ctrl-C reaches all processes
-        _, errors = process.communicate(timeout=50)
-    assert (process.returncode, errors) == ((-9, "") if killed else (130, "interrupted\n"))
+    stop_when_going(STUCK, ["60" if killed else "0.5", name_of(10), *words], repository, sent)
     stopped = files_below(out)
     assert all(re.fullmatch(r"build/.*\.jsonl|train_data/patent_data/I20210105/\.?USD.*\.png", name) for name in stopped)
     assert run(build, words) == 0

@@ -1,11 +1,8 @@
 """`fastpatent data pack` from the command line's words to its exit status, through kills."""
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
@@ -17,6 +14,7 @@ from fastpatent.commands.data import main
 from fastpatent.commands.pack import used_parts
 from fastpatent.config import get_cfg
 from fastpatent.errors import ConfigError, DataError
+from tests.stopping import stop_when_going
 
 
 @pytest.fixture
@@ -158,19 +156,7 @@ sys.exit(main(["data", *sys.argv[2:]]))
 def test_a_run_that_was_stopped_goes_on_where_it_was(root, repository, monkeypatch, capsys, sent):
     """Two processes, seven drawings a shard, stopped at the 52nd of 80."""
     folder, killed = root / "packs/12x10", sent == signal.SIGKILL
-    with subprocess.Popen(
-        [sys.executable, "-c", STUCK, "60" if killed else "0.5", *words(root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=repository,
-        start_new_session=True,
-    ) as process:
-        while process.stdout.readline() != "going\n":
-            assert process.poll() is None
-        os.kill(process.pid, sent) if killed else os.killpg(process.pid, sent)  # a terminal's Ctrl-C reaches all processes
-        _, errors = process.communicate(timeout=50)
-    assert (process.returncode, errors) == ((-9, "") if killed else (130, "interrupted\n"))
+    stop_when_going(STUCK, ["60" if killed else "0.5", *words(root)], repository, sent)
     stopped = files(folder)
     indexes = [name for name in stopped if re.fullmatch(r"\d{5}\.json", name)]
     assert 0 < len(indexes) < 8 and (killed or not any(name.startswith(".") for name in stopped))

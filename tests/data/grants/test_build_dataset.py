@@ -13,6 +13,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from fastpatent.commands import main
 from fastpatent.config import get_cfg
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.grants import build as build_module
@@ -71,7 +72,7 @@ def real_week(shared, tmp_path):
     return pack
 
 
-def test_fifty_real_patents(shared, real_week, build_in, tmp_path):
+def test_fifty_real_patents(shared, real_week, build_in, tmp_path, monkeypatch):
     report = build_in(real_week(write_tar), test_fraction=0.15, val_fraction=0.15, limit=10**8, workers=2)
     assert (report.patents, report.drawings, report.counts) == (50, 438, {Reason.NO_DESIGN: 1})
     out = tmp_path / "out"
@@ -98,6 +99,16 @@ def test_fifty_real_patents(shared, real_week, build_in, tmp_path):
                 out / "train_data/patent_data" / f"I{row['patent'][-8:]}/{row['patent']}/{drawing['name']}"
             ) as image:
                 assert image.size == (drawing["width"], drawing["height"])
+
+    words = ["DATASETS.ROOT", out, "DATASETS.NAMES", "('Patent',)", "DATASETS.TESTS", "('DeepPatentTest',)"]
+    words += ["MODEL.BACKBONE.NAME", "timm", "MODEL.BACKBONE.TIMM_NAME", "test_convnext", "MODEL.DEVICE", "cpu"]
+    words += ["INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "DATALOADER.NUM_WORKERS", "2"]
+    words += ["SOLVER.MAX_EPOCH", "1", "SOLVER.IMS_PER_BATCH", "64", "OUTPUT_DIR", tmp_path / "run"]
+    assert main(["train", *map(str, words)]) == 0
+    monkeypatch.chdir(tmp_path)
+    assert main(["test", *map(str, words), "MODEL.WEIGHTS", "run/model_best.pth"]) == 0
+    ranking = np.load("result.npy")
+    assert ranking.shape == (len(test.query), 10) and ranking.max() < len(test.gallery)
 
 
 def test_a_zip_gives_what_a_tar_gives(real_week, build_in, tmp_path):
