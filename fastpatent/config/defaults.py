@@ -70,6 +70,14 @@ _C.MODEL.LOSSES.COSFACE = CN({"MARGIN": 0.25, "GAMMA": 128, "SCALE": 1.0})
 _C.MODEL.LOSSES.MINED = CN({"MARGIN": 0.1, "SCALE": 1.0})  # ours: MinedTripletLoss and MinedContrastiveLoss
 _C.MODEL.LOSSES.XBM = CN({"ENABLED": False, "SIZE": 8192, "START_ITER": 1000})  # ours: pairs with embeddings of past steps
 
+# ours: where META_ARCHITECTURE is PatentCLIP: an open_clip model by name, or the JSON file of one
+_C.MODEL.CLIP = CN({"NAME": "ViT-B-32", "LOSS": "clip"})  # LOSS: clip or siglip
+_C.MODEL.CLIP.PRETRAINED = ""  # a local file, a tag or hf-hub: name that open_clip knows; empty: random
+_C.MODEL.CLIP.POSITIVES = "pair"  # right pairs of a batch: pair (a drawing and its caption), identity (one patent), class
+_C.MODEL.CLIP.LOCK = []  # towers that do not learn: image, text
+_C.MODEL.CLIP.CHECKPOINTING = False  # recompute the layers of the towers in the backward pass
+_C.MODEL.CLIP.CHUNK = 0  # gradient caching: drawings embedded at a time, for batches larger than memory; 0: all
+
 _C.DESCRIPTOR = CN({"NAME": ""})  # ours: the classic descriptor that stands in for the network; empty: none
 # ours: of sift_fisher: Gaussians, dimensions after PCA, and how many training drawings of DATASETS.NAMES it is learned on
 _C.DESCRIPTOR.VOCABULARY = CN({"WORDS": 64, "DIM": 64, "DRAWINGS": 1000})
@@ -104,6 +112,11 @@ _C.DATASETS.PACKS = "packs"  # ours: where `fastpatent data pack` writes, inside
 _C.DATASETS.NAMES = ("Market1501",)
 _C.DATASETS.TESTS = ("Market1501",)
 _C.DATASETS.COMBINEALL = False
+# ours: which text goes with a drawing: caption, title or description (of its figure)
+_C.DATASETS.CAPTIONS = CN({"TEXT": "caption"})
+# ours: CSV files (filepath,caption) of `Captioned`; or, for any data set, a table of texts by identity
+_C.DATASETS.CAPTIONS.TRAIN, _C.DATASETS.CAPTIONS.TEST = "", ""
+_C.DATASETS.CAPTIONS.TABLE = CN({"FILE": "", "IDENTITY": "id", "TEXT": "title", "CLASS": ""})  # names of its columns
 _C.DATASETS.DRAWINGS = CN({"VAL_FRACTION": 0.2, "SEED": 0})  # ours: how `Drawings` splits a folder by identity
 
 _C.DATALOADER = CN()
@@ -160,6 +173,8 @@ _C.TEST.ENSEMBLE = CN({"CONFIGS": [], "WEIGHTS": []})  # ours: networks whose fe
 _C.TEST.AQE = CN({"ENABLED": False, "ALPHA": 3.0, "QE_TIME": 1, "QE_K": 5})
 _C.TEST.AQE.SIDE = "both"  # ours: both as published, query (alpha-QE) or database (database-side augmentation)
 _C.TEST.AQE.NORMALIZE = False  # ours: average rows of length 1
+_C.TEST.TEXT_WEIGHT = 0.0  # ours: share of a query's caption in its feature, of networks with a text tower; 1: text alone
+_C.TEST.WISE_FT = 1.0  # ours: weights between those of MODEL.CLIP.PRETRAINED (0) and the trained ones (1)
 _C.TEST.CACHE_FEATURES = True  # ours: keep features in OUTPUT_DIR while weights, config and drawings are the same
 _C.TEST.RERANK = CN({"ENABLED": False, "K1": 20, "K2": 6, "LAMBDA": 0.3})
 _C.TEST.PRECISE_BN = CN({"ENABLED": False, "DATASET": "Market1501", "NUM_ITER": 300})
