@@ -5,9 +5,9 @@ from rich.table import Table
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.pack import used_parts
 from fastpatent.data.check import check_dataset
-from fastpatent.data.datasets import DATASETS
 from fastpatent.data.published import published_differences
 from fastpatent.data.samples import PARTS
+from fastpatent.data.sets import read_set
 from fastpatent.data.workers import worker_count
 from fastpatent.engine.log import RunLog
 from fastpatent.engine.progress import ProgressLine
@@ -42,7 +42,7 @@ def used_sets(cfg):
     sets = []
     for name, parts in used.items():
         parts = [part for part in PARTS if part in parts]
-        sets.append((DATASETS.get(name)(cfg, parts=parts, verify=False), parts))
+        sets.append((read_set(cfg, name, parts, verify=False), parts))
     return sets
 
 

@@ -59,6 +59,7 @@ def check_dataset(sets, workers=0, progress=None):
         Finding("leaked drawing", False, _across_stages(same_bytes + same_pixels, places)),
         Finding("leaked identity", False, _leaked_identities(parts)),
         Finding("training identity with one drawing", False, _single(parts)),
+        *(Finding(kind, False, cases) for kind, cases in _left_out(sets).items()),
     ]
     return Report(findings, len(contents))
 
@@ -139,6 +140,15 @@ def _listed_twice(sets):
         counts = Counter(sample.path for part in used for sample in getattr(splits, part))
         cases += [f"{splits.name}: {path}, {count} times" for path, count in counts.items() if count > 1]
     return cases
+
+
+def _left_out(sets):
+    """Return {kind of fault: its cases} of what data sets left out as they were read; each case once."""
+    found = defaultdict(dict)
+    for splits, _ in sets:
+        for kind, cases in splits.left_out.items():
+            found[kind].update(dict.fromkeys(cases))
+    return {kind: list(cases) for kind, cases in found.items()}
 
 
 def _single(parts):

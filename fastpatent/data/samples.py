@@ -1,7 +1,7 @@
 """What the rest of the package knows of a data set: drawings with their identities, in three parts."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fastpatent.errors import DataError
@@ -16,19 +16,23 @@ DRAWING, PHOTO = 0, 1
 class Sample(NamedTuple):
     """One drawing: absolute path, the identity (patent) it belongs to, None where that is not told, and its domain.
 
-    `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs.
+    `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs. `caption` is a text that goes with the
+    drawing, `category` the class of its patent; None where there is none.
     """
 
     path: str
     identity: str | None
     domain: int = DRAWING
+    caption: str | None = None
+    category: str | None = None
 
 
 @dataclass
 class Splits:
     """One data set: lists of `Sample` to train on, to ask with, and to be found.
 
-    `stage` says what query and gallery are for: "val" chooses the best weights, "test" is reported.
+    `stage` says what query and gallery are for: "val" chooses the best weights, "test" is reported. `left_out` tells what
+    was left out as it was read, or has no text, and breaks no run: {kind of fault: list of sentences}.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Splits:
     query: list
     gallery: list
     stage: str = "val"
+    left_out: dict = field(default_factory=dict)
 
 
 def label_map(samples):
@@ -48,6 +53,11 @@ def unmatched_queries(query, gallery):
     """Return the labelled queries whose identity has no drawing in the gallery: their AP is not defined."""
     findable = {sample.identity for sample in gallery}
     return [sample for sample in query if sample.identity is not None and sample.identity not in findable]
+
+
+def captioned(samples):
+    """Return the places of the samples that have a caption, list of int."""
+    return [place for place, sample in enumerate(samples) if sample.caption]
 
 
 def names_below(root, samples):

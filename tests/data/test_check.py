@@ -135,3 +135,12 @@ def test_workers_find_the_same_and_progress_is_told(found, patent_cfg, patent_ro
     told = []
     check_dataset([(DATASETS.get("DeepPatentTest")(patent_cfg), ("query", "gallery"))], 0, lambda *count: told.append(count))
     assert told == [(number, 12) for number in range(1, 13)]
+
+
+def test_what_a_data_set_left_out_is_told_once(patent_cfg):
+    sets = [(DATASETS.get("Patent")(patent_cfg, verify=False), PARTS) for _ in range(2)]
+    for splits, cases in zip((splits for splits, _ in sets), (["a.csv:2", "a.csv:5"], ["a.csv:5", "b.csv:2"])):
+        splits.left_out = {"malformed row": cases, "missing sheet": []}
+    findings = {finding.name: finding for finding in check_dataset(sets).findings}
+    assert findings["malformed row"].cases == ["a.csv:2", "a.csv:5", "b.csv:2"] and not findings["malformed row"].breaks
+    assert findings["missing sheet"].cases == []

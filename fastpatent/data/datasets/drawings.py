@@ -35,8 +35,7 @@ def split_folder(root, val_fraction, seed):
         ConfigError: the fraction is not between 0 and 1.
         DataError: fewer than two identities.
     """
-    if not 0 < val_fraction < 1:
-        raise ConfigError(f"DATASETS.DRAWINGS.VAL_FRACTION: {val_fraction} is not between 0 and 1")
+    check_fraction(val_fraction)
     drawings = {}
     for relative in find_drawings(root):
         identity = os.path.dirname(relative)
@@ -47,17 +46,32 @@ def split_folder(root, val_fraction, seed):
             f"{root}: {len(drawings)} folders with drawings; Drawings needs at least two, "
             "one folder a design as in <design>/<drawing>.png"
         )
-    validation = _validation_identities(drawings, val_fraction, seed)
-    train, query, gallery = [], [], []
+    splits = Splits("Drawings", [], [], [])
+    validation = validation_identities(drawings, val_fraction, seed)
     for identity, names in drawings.items():
-        asked = query_names(names, seed) if identity in validation else ()
-        for name in names:
-            part = train if identity not in validation else query if name in asked else gallery
-            part.append(Sample(os.path.abspath(os.path.join(root, name)), identity))
-    return Splits("Drawings", train, query, gallery)
+        samples = [Sample(os.path.abspath(os.path.join(root, name)), identity) for name in names]
+        if identity in validation:
+            add_validation(splits, samples, names, seed)
+        else:
+            splits.train += samples
+    return splits
 
 
-def _validation_identities(drawings, val_fraction, seed):
+def check_fraction(val_fraction):
+    """Raise ConfigError where a share of the identities would leave one side empty."""
+    if not 0 < val_fraction < 1:
+        raise ConfigError(f"DATASETS.DRAWINGS.VAL_FRACTION: {val_fraction} is not between 0 and 1")
+
+
+def add_validation(splits, samples, names, seed):
+    """Add the samples of one validation identity to the queries and the gallery; by their `names` the queries are chosen."""
+    asked = query_names(set(names), seed)
+    for sample, name in zip(samples, names):
+        (splits.query if name in asked else splits.gallery).append(sample)
+
+
+def validation_identities(drawings, val_fraction, seed):
+    """Return the set of those of {identity: its drawings} that are held out."""
     order = hashed_order(drawings, seed)
     count = min(max(round(len(order) * val_fraction), 1), len(order) - 1)
     chosen = order[:count]

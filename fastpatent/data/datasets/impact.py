@@ -1,0 +1,98 @@
+"""IMPACT: design patents with their texts, split by patent (Shomee et al.)."""
+
+import os
+
+from fastpatent.data.captions import NO_TEXT, text_kind
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.datasets.drawings import add_validation, check_fraction, validation_identities
+from fastpatent.data.impact.patents import impact_tables, read_patents
+from fastpatent.data.impact.sheets import FORMS, PLACES, SheetFinder
+from fastpatent.data.impact.texts import sheet_texts
+from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.tables import MALFORMED
+from fastpatent.errors import DataError
+
+MISSING, TWICE = "missing sheet", "patent listed twice"
+
+
+@DATASETS.register(name="Impact")
+def read_impact(cfg, parts=None, verify=True):
+    """Read the CSV files below DATASETS.ROOT; what is found is there, so `parts` and `verify` change nothing."""
+    settings = cfg.DATASETS.DRAWINGS
+    return split_patents(cfg.DATASETS.ROOT, text_kind(cfg), settings.VAL_FRACTION, settings.SEED)
+
+
+def split_patents(root, text, val_fraction, seed):
+    """Split the patents of IMPACT's CSV files into those to train on and those to validate on, as `Drawings` does.
+
+    Who goes where depends on the names of patents and sheets and the seed, never on the text. Rows are read one by one:
+    what grows is the samples alone. Malformed rows, missing sheets, patents listed again and patents without a text are
+    told in `left_out`; the last stay, with a caption of None.
+
+    Args:
+        root: the folder that holds CSV files and sheets.
+        text: what becomes the caption of a sheet: caption, title or description.
+        val_fraction: share of the patents for validation, in (0, 1).
+        seed: chooses patents and queries.
+
+    Returns:
+        Splits; identities as in USD0937859-20211207, categories as in D14.
+
+    Raises:
+        ConfigError: the fraction is not between 0 and 1.
+        DataError: a CSV file cannot be read, there is none, or fewer than two patents have sheets.
+    """
+    check_fraction(val_fraction)
+    splits = Splits("Impact", [], [], [], left_out={kind: [] for kind in (MALFORMED, MISSING, TWICE, NO_TEXT)})
+    tables = impact_tables(root)
+    finder = SheetFinder(root, map(os.path.dirname, tables))
+    samples = {}
+    for path in tables:
+        for patent in read_patents(path, text, splits.left_out):
+            if patent.identity in samples:
+                splits.left_out[TWICE].append(f"{patent.where}: {patent.identity} was in an earlier row")
+            elif found := _samples(patent, text, finder, splits.left_out):
+                samples[patent.identity] = found
+    if len(samples) < 2:
+        raise DataError(_too_few(samples, splits.left_out, finder))
+    validation = validation_identities(samples, val_fraction, seed)
+    for identity, found in samples.items():
+        if identity in validation:
+            add_validation(splits, found, [_stem(sample) for sample in found], seed)
+        else:
+            splits.train += found
+    return splits
+
+
+def _samples(patent, text, finder, left_out):
+    """Return the samples of those sheets of a patent that are there."""
+    paths = finder.find(patent.identity, patent.sheets)
+    if len(paths) < len(patent.sheets):
+        missing = [sheet for sheet in patent.sheets if sheet not in paths]
+        left_out[MISSING].append(f"{patent.where}: {len(missing)} of {len(patent.sheets)} are not there, {missing[0]} first")
+    try:
+        texts = sheet_texts(patent, text)
+    except ValueError as error:
+        left_out[MALFORMED].append(f"{patent.where}: {error}; the title stands in")
+        texts = [patent.title or None] * len(patent.sheets)
+    if None in texts:
+        left_out[NO_TEXT].append(f"{patent.where}: {patent.identity} has no {text}")
+    return [
+        Sample(paths[sheet], patent.identity, caption=caption, category=patent.category)
+        for sheet, caption in zip(patent.sheets, texts)
+        if sheet in paths
+    ]
+
+
+def _stem(sample):
+    """Return the name of a sheet by which it is chosen: converted to another format it is the same one."""
+    return os.path.splitext(os.path.basename(sample.path))[0].upper()
+
+
+def _too_few(samples, left_out, finder):
+    first = next((f"; {cases[0]}" for kind in (MISSING, MALFORMED) if (cases := left_out[kind])), "")
+    forms = ", ".join(form.format(patent="<patent>", date="<date>") for form in FORMS)
+    return (
+        f"{finder.root}: {len(samples)} patents with sheets; Impact needs at least two, as {forms} "
+        f"here, beside their CSV file or in {', '.join(PLACES[1:])}{first}"
+    )

@@ -1,0 +1,1 @@
+"""IMPACT: half a million design patents with texts, published as CSV files (Shomee et al.)."""

@@ -1,0 +1,40 @@
+"""Classes of the office's classification, as it writes them and as a person does."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from fastpatent.data.grants.patent_xml import read_patent_xml
+from fastpatent.data.impact.classes import design_class
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("D 2728, D2840", "D2"),
+        ("D14486,D14487", "D14"),
+        ("D 5 32, D5 57", "D5"),
+        ("D 75532", "D7"),  # D7/553.2
+        ("D26 93,D26 94", "D26"),
+        ("D99  1", "D99"),
+        ("D28/47", "D28"),
+        ("D2/728", "D2"),
+        ("348143", None),
+        ("D2840", None),  # of too few columns: D2/840 without its blank, or a cut D28
+        ("Duck", None),
+        ("", None),
+    ],
+)
+def test_design_class(text, expected):
+    assert design_class(text) == expected
+
+
+def test_every_class_of_real_patents_is_read_as_the_build_reads_it(shared):
+    """What `data build` makes of the fixed columns, up to the slash, on the main classes of 50 patents."""
+    files = sorted((shared / "impact/patents").glob("*/*.XML"))
+    for path in files:
+        record, _ = read_patent_xml(path.read_bytes(), path.stem)
+        raw = ElementTree.parse(path).find(".//classification-national/main-classification").text
+        spoken = record["national_classes"][0]
+        assert design_class(raw) == design_class(spoken) == spoken.partition("/")[0]
+    assert len(files) == 50

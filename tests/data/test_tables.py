@@ -1,0 +1,80 @@
+"""Tables, a row at a time, against the csv module and pyarrow on whole files."""
+
+import csv
+import re
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from fastpatent.data.tables import column_names, read_rows
+from fastpatent.errors import DataError
+
+ROWS = [["a", "plain"], ["b", 'quoted, "twice"'], ["c", "two\nlines"], ["d", ""], ["e\té", "Ω"]]
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_rows_of_a_csv_file(tmp_path, delimiter, end, encoding):
+    path = tmp_path / "table.csv"
+    with open(path, "w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter, lineterminator=end).writerows([["id", "text"], *ROWS])
+    malformed = []
+    found = list(read_rows(path, ["text", "id"], malformed))
+    assert [values for _, values in found] == [[text, name] for name, text in ROWS] and malformed == []
+    assert [where for where, _ in found] == [f"{path}:{line}" for line in (2, 3, 4, 6, 7)]  # c takes two lines
+
+
+def test_malformed_rows_are_named_and_the_others_read(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text(f'id,text\n1,one\n2\n\n3,three,more\n4,{"x" * 200_000}\n5,five\n6,"no end\n')
+    malformed = []
+    assert [values for _, values in read_rows(path, ["id"], malformed)] == [["1"], ["5"], ["6"]]
+    assert malformed[:2] == [
+        f"{path}:3: 1 fields where the first row has 2",
+        f"{path}:5: 3 fields where the first row has 2",
+    ]
+    assert len(malformed) == 3 and malformed[2].startswith(f"{path}:6: field larger than field limit")
+
+
+def test_text_that_is_none(tmp_path):
+    path = tmp_path / "table.csv"
+    lines = [f"{number},text" for number in range(20_000)]  # beyond what is decoded at once
+    lines[15_000] = "15000,caf\xe9"
+    path.write_bytes("\n".join(["id,text", *lines]).encode("latin-1"))
+    with pytest.raises(DataError, match=re.escape(f"{path}:15002: no UTF-8 text; save the table as UTF-8")):
+        list(read_rows(path, ["id"], []))
+    path.write_bytes("id,text\n1,one\n".encode("utf-16"))
+    with pytest.raises(DataError, match=re.escape(f"{path}:1: no UTF-8 text")):
+        column_names(path)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_tables_that_cannot_be_read(tmp_path, name):
+    path = tmp_path / name
+    with pytest.raises(DataError, match=f"{name}.*cannot be read.*[Nn]o such file"):
+        column_names(path)
+    path.write_bytes(b"")
+    with pytest.raises(DataError, match=f"{name}: (the first row is empty|cannot be read as Parquet)"):
+        list(read_rows(path, ["id"], []))
+
+
+def test_a_missing_column_names_the_nearest(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("filepath, Caption\na.png,a\n")
+    with pytest.raises(DataError, match="table.csv: no column is called captoin; did you mean Caption?"):
+        list(read_rows(path, ["captoin"], []))
+
+
+def test_rows_of_a_parquet_file(tmp_path):
+    path = tmp_path / "table.parquet"
+    numbers = [str(number) for number in range(2500)]
+    table = pyarrow.table({"id": numbers, "lists": [[number] * (int(number) % 3) for number in numbers]})
+    pyarrow.parquet.write_table(table, path)
+    found = list(read_rows(path, ["lists", "id"], []))
+    assert [values for _, values in found] == [[row["lists"], row["id"]] for row in table.to_pylist()]
+    assert found[2499][0] == f"{path}, row 2500"
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DataError, match="table.parquet: cannot be read as Parquet"):
+        list(read_rows(path, ["id"], []))
