@@ -24,8 +24,13 @@ def fit_to_network(model, name, value):
     wanted = getattr(owner, leaf)
     if leaf == "pos_embed" and hasattr(owner, "patch_embed") and value.ndim == wanted.ndim == 3:
         return _positions(value, wanted, owner.patch_embed.grid_size)
+    if leaf == "positional_embedding" and hasattr(owner, "grid_size") and value.ndim == wanted.ndim == 2:  # of open_clip
+        fitted = _positions(value[None], wanted[None], owner.grid_size)
+        return fitted and (fitted[0][0], fitted[1])
     if leaf == "relative_position_bias_table" and value.ndim == 2 and value.shape[1:] == wanted.shape[1:]:
         return _bias(value, wanted, tuple(owner.window_size))
+    if value.numel() == wanted.numel() == 1:
+        return value.reshape(wanted.shape), "the same number"
     if value.ndim == 4 and {value.shape[1], wanted.shape[1]} == {1, 3} and value[:, 0].shape == wanted[:, 0].shape:
         # Of a grey drawing copied to the channels only the sum over them counts; timm sums too.
         shared = value.sum(1, keepdim=True) / wanted.shape[1]

@@ -68,7 +68,8 @@ def load_weights(model, source):
     """Load a weights file into `model` in place.
 
     Args:
-        model: module; where it has a `backbone`, that part decides whether the file fits.
+        model: module; where it has a `backbone`, that part decides whether the file fits. Where it has `essential`, the
+            beginnings of names, all parameters called so must be there and fit.
         source: path (see `fastpatent.models.state_file.read_state_file`) or a state dict, under our names or those of a
             family of `fastpatent.models.families`. Tables that depend on the size of the drawings are interpolated, and
             the weights of a first layer for another number of channels are shared among those of the network.
@@ -103,6 +104,7 @@ def load_weights(model, source):
         reshaped.append(Reshaped(name, shape, own[name], outcome))
     matched = [name for name in found if name in own and name not in left_out]
     _check_same_network(source, translation.family, own, found, matched)
+    _check_essential(source, getattr(model, "essential", ()), own, found, left_out)
 
     for block, width in blocks.items():
         model.get_submodule(block).set_width(width)
@@ -130,6 +132,15 @@ def _other_widths(model, found):
     blocks = {name: module for name, module in model.named_modules() if isinstance(module, NonLocal)}
     widths = {name: len(found[f"{name}.g.weight"]) for name in blocks if f"{name}.g.weight" in found}
     return {name: width for name, width in widths.items() if width != blocks[name].width}
+
+
+def _check_essential(source, essential, own, found, left_out):
+    """Raise CheckpointError where a parameter called as `essential` says is missing, has no place or another shape."""
+    for name in sorted((own.keys() ^ found.keys()) | left_out):
+        if name.startswith(tuple(essential)) and not name.endswith("num_batches_tracked"):
+            there = list(found[name].shape) if name in found else "missing"
+            here = list(own[name]) if name in own else "without a place"
+            raise CheckpointError(f"{source}: belongs to another network: {name} is {there} in the file and {here} here")
 
 
 def _check_same_network(source, family, own, found, matched):

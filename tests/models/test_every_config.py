@@ -9,7 +9,7 @@ from fastpatent.models import build_model
 from tests.network_configs import CONFIGS, network_configs
 
 FILES = [path.relative_to(CONFIGS).as_posix() for path in network_configs()]
-UNTRAINED = ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']"]
+UNTRAINED = ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']", "MODEL.CLIP.PRETRAINED", "''"]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -4,18 +4,18 @@ A family is a module with
 
 - NAME: what a person calls it, to follow "a checkpoint of";
 - recognises(state): whether a state dict without `module.` prefixes is of this family;
-- rename(name): the name here, `backbone.*` or `heads.*`; bare backbones keep their names.
+- rename(name): the name here, `backbone.*`, `heads.*` or those of PatentCLIP; bare backbones keep their names.
 """
 
 from typing import NamedTuple
 
-from fastpatent.models.families import backbone, challenge, higuchi, patentnet
+from fastpatent.models.families import backbone, challenge, higuchi, open_clip, patentnet
 from fastpatent.models.families.swin import todays_stages
 
 # The first that recognises a file; the last would take files of the ones before it.
-FAMILIES = (higuchi, challenge, patentnet, backbone)
+FAMILIES = (higuchi, challenge, patentnet, open_clip, backbone)
 # Computed from the sizes of drawings and windows whenever a network is built, yet kept by older files.
-DERIVED = ("relative_position_index", "relative_coords_table", "attn_mask")
+DERIVED = ("relative_position_index", "relative_coords_table", "attn_mask", "position_ids")
 # Kept in checkpoints of old, set by the config here.
 SETTINGS = {"pixel_mean", "pixel_std"}
 # Embeddings of the past steps of a run (XBM): a resumed run needs them, nobody else.
