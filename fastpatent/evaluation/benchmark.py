@@ -62,6 +62,7 @@ class Benchmark:
         sizes: database sizes of the growth curves, ascending; empty where there are none.
         made: {what: text}: date, command, machine, device, versions, seed, resamples.
         missing: list of (system, why it was not measured).
+        texts: list of (system, TextImageMetrics), of networks with a text tower on drawings that have texts.
     """
 
     dataset: str
@@ -71,6 +72,7 @@ class Benchmark:
     sizes: list
     made: dict
     missing: list = field(default_factory=list)
+    texts: list = field(default_factory=list)
 
 
 def front_pages(samples):

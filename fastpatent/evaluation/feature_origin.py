@@ -17,7 +17,7 @@ from fastpatent.files import sha256_of
 
 BEYOND_MODEL = (
     *(f"INPUT.{name}" for name in ("SIZE_TEST", "KEEP_ASPECT", "FIT", "INTERPOLATION")),
-    *(f"TEST.{name}" for name in ("FLIP.ENABLED", "SCALES", "PRECISION")),
+    *(f"TEST.{name}" for name in ("FLIP.ENABLED", "SCALES", "PRECISION", "WISE_FT")),
 )
 # Keys of MODEL that have no part in evaluation, besides those of losses. The names of losses and classifiers are not among
 # them: a misspelt one keeps the network from being built, and that must be noticed.
@@ -25,6 +25,7 @@ OF_TRAINING = {
     "MODEL.COMPILE",
     "MODEL.TOWER_WEIGHTS",
     "MODEL.FREEZE_LAYERS",
+    *(f"MODEL.CLIP.{name}" for name in ("LOSS", "POSITIVES", "LOCK", "CHECKPOINTING", "CHUNK")),
     "MODEL.BACKBONE.DROP_PATH_RATIO",
     "MODEL.BACKBONE.PRETRAIN",
     "MODEL.BACKBONE.PRETRAIN_PATH",

@@ -77,15 +77,16 @@ def gallery_picture(evaluation, queries=None, found=8, size=128):
     """
     queries = choose_queries(evaluation, 6) if queries is None else queries
     lines = [_row(evaluation, query, found) for query in queries]
-    gap, frame, heading = 12, 3, 22 if evaluation.metrics else 0
+    headings = [_heading(evaluation, query) for query in queries]
+    gap, frame, heading = 12, 3, 22 if any(headings) else 0
     cell = size + 2 * frame + gap
     width = cell * (min(found, evaluation.ranking.shape[1]) + 1) + 2 * gap
     missing = any(verdict == "missed" for line in lines for _, verdict in line)
     picture = Image.new("RGB", (width + missing * (cell + gap), (cell + heading) * len(lines) + gap), "white")
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
-    for number, (query, line) in enumerate(zip(queries, lines)):
+    for number, (told, line) in enumerate(zip(headings, lines)):
         top = gap + number * (cell + heading)
-        draw.text((gap, top), _heading(evaluation, query), (60, 60, 60), font)
+        draw.text((gap, top), told, (60, 60, 60), font)
         for column, (sample, verdict) in enumerate(line):
             left = gap + column * cell + {"query": 0, "missed": 2 * gap}.get(verdict, gap)
             right, bottom = left + size + 2 * frame - 1, top + heading + size + 2 * frame - 1
@@ -122,10 +123,11 @@ def _row(evaluation, query, found):
 
 
 def _heading(evaluation, query):
-    """Tell a query's identity and figures; empty where nothing is known."""
-    metrics, identity = evaluation.metrics, evaluation.splits.query[query].identity
+    """Tell a query's identity and figures; where these are not known its caption, empty where it has none."""
+    metrics, sample = evaluation.metrics, evaluation.splits.query[query]
+    identity = sample.identity
     if metrics is None or identity is None:
-        return ""
+        return sample.caption or ""
     if not metrics.matched[query]:
         return f"{identity}: nothing relevant in the database"
     relevant, first = metrics.relevant[query], metrics.first_hit[query]

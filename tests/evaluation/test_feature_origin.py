@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 # Every key that changes a feature, or keeps the network from being built where its value is misspelt.
 DECIDING = {
     "INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "INPUT.FIT", "INPUT.INTERPOLATION",
-    "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION",
+    "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION", "TEST.WISE_FT", "MODEL.CLIP.NAME", "MODEL.CLIP.PRETRAINED",
     "MODEL.META_ARCHITECTURE", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD", "MODEL.LOSSES.NAME",
     *(f"MODEL.BACKBONE.{name}" for name in ("NAME", "TIMM_NAME", "DEPTH", "LAST_STRIDE", "NORM", "WITH_IBN", "WITH_NL")),
     *(f"MODEL.HEADS.{name}" for name in ("NAME", "NORM", "EMBEDDING_DIM", "WITH_BNNECK", "POOL_LAYER", "CLS_LAYER")),

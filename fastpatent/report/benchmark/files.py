@@ -80,8 +80,16 @@ def _json(benchmark):
     contents["published"] = [
         {"system": system, "source": source, "figures": figures} for system, source, figures in benchmark.published
     ]
+    contents["texts"] = [{"system": system, **_text_figures(found)} for system, found in benchmark.texts]
     contents["missing"] = [{"system": system, "why": why} for system, why in benchmark.missing]
     return json.dumps(_plain(contents), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _text_figures(found):
+    """Return TextImageMetrics as a dict, the two words of a direction's key joined."""
+    figures = asdict(found)
+    directions = {f"{direction}, {right}": of._asdict() for (direction, right), of in found.directions.items()}
+    return figures | {"directions": directions}
 
 
 def _plain(value):

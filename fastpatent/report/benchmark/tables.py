@@ -1,38 +1,15 @@
 """A benchmark as text tables: what the Markdown file, the page and the terminal show."""
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from fastpatent.evaluation.benchmark import FIGURES, Figure
+from fastpatent.report.text_image import text_image_tables
+from fastpatent.report.text_table import NOTHING, TextTable
 
-NOTHING = "–"
 TWIN = "The front-page drawing (D00000) of a query's own patent, most often a near copy of another sheet, is taken out of"
-
-
-@dataclass
-class TextTable:
-    """One table, ready to be written in any markup.
-
-    Attributes:
-        title, note: what it shows, and how to read it.
-        columns: list of str; the first is of words, the others of figures where `figures` is set.
-        rows: list of lists of str, as long as `columns`; none where there is nothing to show and the note says why.
-        best: set of (row, column) to stand out.
-        figures: whether all columns but the first hold figures.
-        published: how many rows at the end others printed.
-    """
-
-    title: str
-    note: str
-    columns: list
-    rows: list
-    best: set = field(default_factory=set)
-    figures: bool = True
-    published: int = 0
 
 
 def ranked(results):
@@ -74,6 +51,8 @@ def text_tables(benchmark):
     grown = [result for result in results if result.growth]
     if grown:
         tables.append(_growth_table(benchmark.sizes, grown))
+    if benchmark.texts:
+        tables += text_image_tables(benchmark.texts)
     sources = [[result.system, f"{result.dim:,}", result.source] for result in results]
     tables.append(TextTable("Systems", "", ["system", "numbers a drawing", "source"], sources, figures=False))
     if benchmark.missing:

@@ -1,0 +1,26 @@
+"""Means over queries or drawings as figures with their interval over patents."""
+
+import numpy as np
+
+from fastpatent.evaluation.benchmark import Figure
+from fastpatent.evaluation.bootstrap import bootstrap_intervals
+
+
+def mean_figures(values, groups, resamples, seed):
+    """Return the Figure of every column: its mean, and the 95% interval when the groups are drawn anew.
+
+    Args:
+        values: float or bool [rows, figures].
+        groups: int or str [rows], the patent of each.
+        resamples, seed: see `bootstrap_intervals`.
+    """
+    values = np.asarray(values, np.float64)
+    intervals = bootstrap_intervals(values, groups, resamples, seed)
+    return [Figure(*map(float, (mean, *ends))) for mean, ends in zip(values.mean(axis=0), intervals)]
+
+
+def patent_codes(identities):
+    """Return int64 [rows], one number a patent, of the patent of each row; where it is None a row is a patent of its own."""
+    codes = {}
+    keys = ((identity, row if identity is None else None) for row, identity in enumerate(identities))
+    return np.array([codes.setdefault(key, len(codes)) for key in keys], np.int64)

@@ -1,0 +1,133 @@
+"""Recall and median rank against a plain argsort over the whole matrix of cosines."""
+
+import numpy as np
+import pytest
+from scipy.stats import hypergeom
+
+from fastpatent.errors import DataError
+from fastpatent.evaluation.bootstrap import bootstrap_intervals
+from fastpatent.evaluation.text_image import DEPTHS, DIRECTIONS, PAIR, PATENT, text_image_metrics
+
+
+def pairs(patents, most, dim=24, seed=0, noise=1.2):
+    """Features of 1 to `most` pairs a patent, in mixed order, and their patents."""
+    rng = np.random.default_rng(seed)
+    identities = rng.permutation(np.repeat(np.arange(patents), rng.integers(1, most + 1, patents)))
+    centres = rng.standard_normal((patents, dim))[identities]
+    images, texts = (centres + noise * rng.standard_normal(centres.shape) for _ in range(2))
+    return images.astype(np.float32), texts.astype(np.float32), [f"USD{number:07d}" for number in identities]
+
+
+def first_ranks(query, gallery, right):
+    """Rank of the first right row of each query, by argsort; right(query, row) says which are."""
+    query, gallery = (rows / np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True) for rows in (query, gallery))
+    order = np.argsort(-(query @ gallery.T), axis=1, kind="stable")
+    return [next(place for place, row in enumerate(rows, 1) if right(number, int(row))) for number, rows in enumerate(order)]
+
+
+def expect(found, ranks, identities):
+    groups = [identities.index(identity) for identity in identities]  # drawn anew in the order of their first pair
+    assert found.queries == len(ranks)
+    assert found.median_rank == np.median(ranks)
+    hits = np.array([[place <= k for k in DEPTHS] for place in ranks], float)
+    intervals = bootstrap_intervals(hits, groups, 200, 3)
+    for number, k in enumerate(DEPTHS):
+        assert found.recall[k].mean == pytest.approx(hits[:, number].mean(), abs=1e-12)
+        np.testing.assert_array_equal(found.recall[k][1:], intervals[number])
+
+
+@pytest.mark.parametrize("patents, most", [(60, 1), (40, 6), (1300, 2)])  # the last in several tiles
+def test_figures_are_those_of_an_argsort(patents, most):
+    images, texts, identities = pairs(patents, most)
+    metrics = text_image_metrics(images, texts, identities, resamples=200, seed=3)
+    assert (metrics.pairs, metrics.patents, metrics.texts) == (len(images), patents, len(images))
+    for direction, query, gallery in zip(DIRECTIONS, (texts, images), (images, texts)):
+        pair, patent = (metrics.directions[direction, right] for right in (PAIR, PATENT))
+        assert 0.05 < pair.recall[1].mean < 0.98
+        expect(pair, first_ranks(query, gallery, lambda asked, row: asked == row), identities)
+        expect(patent, first_ranks(query, gallery, lambda asked, row: identities[asked] == identities[row]), identities)
+        assert pair.database == patent.database == len(images)
+
+
+def test_what_a_patent_says_twice_counts_once():
+    images, texts, identities = pairs(40, 6)
+    words = [f"text {identity} {number % 2}" for number, identity in enumerate(identities)]
+    first = [words.index(word) for word in words]
+    texts = texts[first]
+    metrics = text_image_metrics(images, texts, identities, words, 200, 3)
+    kept = sorted(set(first))
+    assert metrics.texts == len(kept) < len(images)
+    of_kept = [identities[row] for row in kept]
+
+    asked = metrics.directions["text to image", PATENT]
+    expect(asked, first_ranks(texts[kept], images, lambda text, row: of_kept[text] == identities[row]), of_kept)
+    found = metrics.directions["image to text", PATENT]
+    expect(found, first_ranks(images, texts[kept], lambda image, row: identities[image] == of_kept[row]), identities)
+    assert (asked.database, found.database) == (len(images), len(kept))
+
+
+def test_by_pair_equal_texts_stand_for_one_drawing_each_and_tie_by_row():
+    images = np.eye(6, dtype=np.float32)[[0, 0, 0, 3, 4, 5]]
+    identities = ["a", "b", "c", "d", "e", "f"]
+    metrics = text_image_metrics(images, images, identities, ["chair"] * 3 + list("def"))
+    for direction in DIRECTIONS:
+        for right in (PAIR, PATENT):  # the three chairs are of three patents
+            found = metrics.directions[direction, right]
+            assert (found.recall[1].mean, found.recall[5].mean, found.median_rank) == (4 / 6, 1, 1)
+    assert metrics.texts == 6
+
+
+def test_pairs_without_a_patent_stand_alone():
+    images, texts, identities = pairs(30, 4)
+    named = text_image_metrics(images, texts, [f"only {row}" for row in range(len(images))])
+    unnamed = text_image_metrics(images, texts, [None] * len(images))
+    assert unnamed == named and unnamed.patents == len(images)
+    for direction in DIRECTIONS:
+        assert named.directions[direction, PATENT] == named.directions[direction, PAIR]
+
+
+def test_chance_is_that_of_drawing_blindly():
+    images, texts, identities = pairs(25, 8)
+    metrics = text_image_metrics(images, texts, identities)
+    total = len(images)
+    for direction in DIRECTIONS:
+        for k in DEPTHS:
+            assert metrics.directions[direction, PAIR].chance[k] == pytest.approx(k / total)
+            expected = np.mean([hypergeom.sf(0, total, identities.count(identity), k) for identity in identities])
+            assert metrics.directions[direction, PATENT].chance[k] == pytest.approx(expected)
+
+
+def test_noise_reaches_chance():
+    rng = np.random.default_rng(5)
+    identities = np.repeat(np.arange(400), 3).tolist()
+    images, texts = rng.standard_normal((2, 1200, 8)).astype(np.float32)
+    for found in text_image_metrics(images, texts, identities).directions.values():
+        for k in DEPTHS:
+            assert found.recall[k].low - 0.003 <= found.chance[k] <= found.recall[k].high + 0.003
+
+
+def test_fewer_pairs_than_places():
+    images, texts, _ = pairs(3, 1)
+    for found in text_image_metrics(images, texts, ["a", "a", "b"]).directions.values():
+        assert found.recall[5].mean == found.recall[10].mean == found.chance[5] == found.chance[10] == 1
+
+
+@pytest.mark.parametrize(
+    "images, texts, identities, words, message",
+    [
+        (4, 3, 4, None, "drawings, texts and patents are no pairs: there are 4, 3, 4 of them"),
+        (4, 4, 5, None, "are no pairs: there are 4, 4, 5"),
+        (4, 4, 4, 3, "are no pairs"),
+        (0, 0, 0, None, "there is no pair of a drawing and a text"),
+    ],
+)
+def test_what_are_no_pairs(images, texts, identities, words, message):
+    with pytest.raises(DataError, match=message):
+        text_image_metrics(
+            np.ones((images, 4)), np.ones((texts, 4)), ["a"] * identities, words if words is None else ["b"] * words
+        )
+
+
+def test_features_that_are_not_finite():
+    with pytest.raises(DataError, match="row 1 of the query features holds NaN"):
+        text_image_metrics(np.ones((2, 2)), np.array([[1, 1], [np.nan, 1]]), ["a", "b"])
