@@ -19,10 +19,11 @@ class DrawingDataset(Dataset):
         transform: function of a PIL image of mode L -> uint8 [1, height, width], all of one size; None leaves drawings as
             they are.
         seed: of everything random in `transform`.
+        tokenize: function of a list of captions -> int64 [captions, context]; None where no caption is read.
     """
 
-    def __init__(self, samples, labels, source, transform=None, seed=0):
-        self.samples, self.source, self.transform, self.seed = samples, source, transform, seed
+    def __init__(self, samples, labels, source, transform=None, seed=0, tokenize=None):
+        self.samples, self.source, self.transform, self.seed, self.tokenize = samples, source, transform, seed, tokenize
         self.targets = torch.tensor([labels.get(sample.identity, -1) for sample in samples], dtype=torch.int64)
         self.domains = torch.tensor([sample.domain for sample in samples], dtype=torch.int64)
 
@@ -38,8 +39,8 @@ class DrawingDataset(Dataset):
 
         Returns:
             dict(images uint8 [batch, 1, height, width], or a list of uint8 [1, height, width] where the drawings differ in
-            size; targets, domains, indices, positions int64 [batch]); or the DataError of one drawing, for as a value it
-            leaves a worker process without a traceback.
+            size; targets, domains, indices, positions int64 [batch]; with `tokenize` texts int64 [batch, context]); or the
+            DataError of one drawing, for as a value it leaves a worker process without a traceback.
         """
         try:
             return self._batch(keys)
@@ -54,6 +55,8 @@ class DrawingDataset(Dataset):
         else:
             images = torch.stack([self._augmented(drawing, position) for drawing, (position, _) in zip(drawings, keys)])
         told = {"targets": self.targets[indices], "domains": self.domains[indices]}
+        if self.tokenize:
+            told["texts"] = self.tokenize([self.samples[index].caption for _, index in keys])
         return {"images": images, **told, "indices": indices, "positions": positions}
 
     def _augmented(self, drawing, position):

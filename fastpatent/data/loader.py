@@ -76,9 +76,10 @@ class TrainLoader:
         augmentation: BatchAugmentation that the batches have still to go through, with their `positions`; None where the
             workers have augmented the drawings one by one, or INPUT asks for nothing.
         augmentation_reason: why it is done there.
+        tokenize: as given.
     """
 
-    def __init__(self, cfg, samples, start_batch=0):
+    def __init__(self, cfg, samples, start_batch=0, tokenize=None):
         labels = label_map(samples)
         self.samples, self.identities, self.num_classes = samples, list(labels), len(labels)
         if cfg.SEED < 0:
@@ -92,8 +93,9 @@ class TrainLoader:
         source, self.source_reason = build_source(cfg, "SIZE_TRAIN", samples)
         on_device, self.augmentation_reason = augments_on_device(cfg, _device_type(cfg))
         self.augmentation = build_batch_augmentation(cfg) if on_device else None
+        self.tokenize = tokenize
         transform = None if on_device else build_train_transform(cfg)
-        dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED)
+        dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED, tokenize)
         self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
         self._loader = DrawingLoader(dataset, batches, self.workers, _pin_memory(cfg))
 
@@ -102,13 +104,24 @@ class TrainLoader:
             yield from self._loader
 
 
-def build_train_loader(cfg, start_batch=0):
+def build_train_loader(cfg, start_batch=0, tokenize=None):
     """Read the training set and return a TrainLoader that goes on at global batch `start_batch`.
+
+    With `tokenize` (see `DrawingDataset`) drawings without a caption are left out.
 
     Raises:
         ConfigError: a name, size or batch cannot be; DataError: lists or drawings are missing.
     """
-    return TrainLoader(cfg, load_training_set(cfg), start_batch)
+    samples = load_training_set(cfg)
+    if tokenize:
+        samples = [sample for sample in samples if sample.caption]
+        if cfg.MODEL.CLIP.POSITIVES == "class":  # what belongs together is then a class
+            samples = [sample._replace(identity=sample.category) for sample in samples if sample.category]
+        if not samples:
+            raise DataError(
+                f"DATASETS.NAMES: no drawing of {', '.join(cfg.DATASETS.NAMES)} has a caption (DATASETS.CAPTIONS)"
+            )
+    return TrainLoader(cfg, samples, start_batch, tokenize)
 
 
 def build_test_loader(cfg, samples):

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import torch
 
+ON_DEVICE = ("images", "targets", "texts")
+
 
 class Batch(NamedTuple):
     """What one step trains on.
@@ -15,16 +17,24 @@ class Batch(NamedTuple):
         domains: int64 [batch] on the CPU, where a network that splits the batch by them need not wait for the device; see
             `fastpatent.data.samples.Sample`.
         indices: int64 [batch] on the CPU, which training samples these are.
+        texts: int64 [batch, context] on the device, tokens of the captions; None where the network reads none.
     """
 
     images: torch.Tensor
     targets: torch.Tensor
     domains: torch.Tensor
     indices: torch.Tensor
+    texts: torch.Tensor | None = None
+
+    @property
+    def inputs(self):
+        """What the network is called with."""
+        return (self.images, self.targets, self.domains) + (() if self.texts is None else (self.texts,))
 
     def parts(self, count):
         """Return `count` Batches of equal size, in order."""
-        return [Batch(*part) for part in zip(*(tensor.chunk(count) for tensor in self))]
+        columns = [[None] * count if tensor is None else tensor.chunk(count) for tensor in self]
+        return [Batch(*part) for part in zip(*columns)]
 
 
 class DeviceFeed:
@@ -35,7 +45,8 @@ class DeviceFeed:
 
     Args:
         loader: yields dicts of images (uint8 [batch, 1, height, width]), targets, domains, indices and positions (int64
-            [batch]); its `augmentation` is None or a function of (images, positions).
+            [batch]), and where the network reads captions texts (int64 [batch, context]); its `augmentation` is None or a
+            function of (images, positions).
         device: torch.device.
     """
 
@@ -46,12 +57,13 @@ class DeviceFeed:
     def __iter__(self):
         for batch in self.loader:
             with torch.cuda.stream(self._stream) if self._stream else nullcontext():
-                images, targets = (batch[name].to(self.device, non_blocking=True) for name in ("images", "targets"))
+                sent = [batch[name].to(self.device, non_blocking=True) for name in ON_DEVICE if name in batch]
+                images, targets, *texts = sent
                 if self.loader.augmentation:
                     images = self.loader.augmentation(images, batch["positions"])
             if self._stream:
                 computing = torch.cuda.current_stream(self.device)
                 computing.wait_stream(self._stream)
-                for tensor in (images, targets):
+                for tensor in (images, *sent):
                     tensor.record_stream(computing)  # its memory is not given away before the step is through with it
-            yield Batch(images, targets, batch["domains"], batch["indices"])
+            yield Batch(images, targets, batch["domains"], batch["indices"], *texts)

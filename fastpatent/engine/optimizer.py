@@ -25,7 +25,7 @@ def parameter_groups(
     Args:
         model: module whose heads and backbones, if any, are its children `heads` and `...backbone`.
         base_lr, weight_decay: for every parameter that no rule below names.
-        weight_decay_norm: for the scales of normalisation layers.
+        weight_decay_norm: for the scales of normalisation layers, and for single numbers such as the temperature of CLIP.
         weight_decay_bias, bias_lr_factor: for every parameter called `bias`, those of normalisation layers too.
         heads_lr_factor: multiplies the learning rate of everything under `heads`.
         classifier_lr_factor: multiplies it once more for the class weights `heads.weight`.
@@ -46,7 +46,7 @@ def parameter_groups(
             lr *= heads_lr_factor if module_name.split(".")[0] == "heads" else 1.0
             lr *= classifier_lr_factor if full_name == "heads.weight" else 1.0
             lr *= layer_decay ** steps.get(full_name, 0)
-            decay = weight_decay_norm if isinstance(module, NORMS) else weight_decay
+            decay = weight_decay_norm if isinstance(module, NORMS) or parameter.ndim == 0 else weight_decay
             decay = weight_decay_bias if name == "bias" else decay
             group = groups.setdefault((lr, decay), {"params": [], "lr": lr, "initial_lr": lr, "weight_decay": decay})
             group["params"].append(parameter)

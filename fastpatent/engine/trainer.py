@@ -154,7 +154,7 @@ class Trainer:
             alone = distributed.world_size() > 1 and number < self.parts  # gradients are exchanged once, with the last part
             with self._parallel.no_sync() if alone else nullcontext():
                 with self.precision.autocast(self.device):
-                    losses = self._parallel(part.images, part.targets, part.domains)
+                    losses = self._parallel(*part.inputs)
                 total = sum(losses.values())
                 self.scaler.scale(total / self.parts).backward()
             self._meter.add({"total": total, **losses})

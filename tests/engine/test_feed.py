@@ -32,8 +32,9 @@ class Loader:
 def test_batches_arrive_in_order_and_augmented(device, augments):
     batches = list(DeviceFeed(Loader(augments), torch.device(device)))
     assert len(batches) == 3
-    for number, (images, targets, domains, indices) in enumerate(batches):
+    for number, (images, targets, domains, indices, texts) in enumerate(batches):
         positions = torch.arange(4) + 4 * number
+        assert texts is None
         assert images.device.type == targets.device.type == device and images.dtype == torch.uint8
         assert torch.equal(targets.cpu(), positions * 2) and torch.equal(domains, positions % 2)
         assert torch.equal(indices, positions + 7)
