@@ -8,6 +8,8 @@ from fastpatent.commands.run import run
 JOBS = {
     "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
+    "find": "drawings nearest to a text or a drawing: fastpatent find --config-file F --text T [--image F] KEY VALUE...",
+    "classify": "classes of drawings, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",
     "benchmark": "measure many systems on the same drawings: fastpatent benchmark --config-file F KEY VALUE...",

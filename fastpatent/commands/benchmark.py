@@ -11,7 +11,8 @@ import torch
 
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.parts import load_test_sets
-from fastpatent.commands.systems import describe_sets, evaluate_systems, metric_of
+from fastpatent.commands.systems import describe_sets, evaluate_systems, extractor, metric_of
+from fastpatent.commands.texts import measure_texts
 from fastpatent.data.published import is_deeppatent
 from fastpatent.engine.device import choose_device
 from fastpatent.engine.log import RunLog
@@ -109,7 +110,8 @@ def _measure(cfg, system, test_sets, distractors, benchmarks, best, device, log)
     if len(members) == 1:
         members = [members[0]._replace(name=system.name)]
     sets = [*test_sets, *distractors]
-    described = [describe_sets(member, sets, device, log) for member in members]
+    extracts = [extractor(member.cfg, device, log) for member in members]
+    described = [describe_sets(member, sets, device, log, extract) for member, extract in zip(members, extracts)]
     first = len(benchmarks[0].results)
     for place, (splits, benchmark) in enumerate(zip(test_sets, benchmarks)):
         rows = evaluate_systems(system.cfg, members, [of_member[place] for of_member in described], splits, device)
@@ -118,6 +120,9 @@ def _measure(cfg, system, test_sets, distractors, benchmarks, best, device, log)
             benchmark.results.append(result)
             if best[place] is None or evaluation.summary["mAP"] > best[place].evaluation.summary["mAP"]:
                 best[place] = Best(evaluation, features)
+        if len(members) == 1 and members[0].cfg.MODEL.META_ARCHITECTURE == "PatentCLIP":
+            found = measure_texts(cfg, splits, described[0][place][0][1], extracts[0], device)
+            benchmark.texts += [(system.name, found)] if found else []
     if distractors:
         bare, grown = (with_ensemble(members, [of_member[place] for of_member in described]) for place in (0, -1))
         results = benchmarks[0].results[

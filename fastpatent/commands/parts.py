@@ -4,7 +4,9 @@ from fastpatent.data.samples import unmatched_queries
 from fastpatent.data.sets import load_test_set
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.models import build_model
+from fastpatent.models.clip.pretrained import move_towards_pretrained
 from fastpatent.models.weights import load_weights
+from fastpatent.report.examples import example_lines
 
 
 def with_classes(cfg, found, resumed=False):
@@ -34,12 +36,20 @@ def refuse_descriptor(cfg):
 
 
 def load_trained(cfg, device, log):
-    """Build the network with MODEL.WEIGHTS on `device`, for evaluation; say what of the file was not used."""
+    """Build the network with MODEL.WEIGHTS on `device`, for evaluation; say what of the file was not used.
+
+    A PatentCLIP without them is that of MODEL.CLIP.PRETRAINED.
+    """
     refuse_descriptor(cfg)
+    zero_shot = cfg.MODEL.META_ARCHITECTURE == "PatentCLIP" and cfg.MODEL.CLIP.PRETRAINED
+    if not cfg.MODEL.WEIGHTS and zero_shot:
+        return build_model(with_classes(cfg, 1)).to(device).eval()
     if not cfg.MODEL.WEIGHTS:
         raise ConfigError("MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth")
     model = build_model(with_classes(cfg, 1))
     log.say(load_weights(model, cfg.MODEL.WEIGHTS).without_classifier().table())
+    if cfg.MODEL.META_ARCHITECTURE == "PatentCLIP":
+        move_towards_pretrained(model, cfg)
     return model.to(device).eval()
 
 
@@ -49,10 +59,13 @@ def load_test_sets(cfg, log):
     Raises:
         DataError: a list or drawing is missing, or no query of a labelled set has a match.
     """
-    sets = [load_test_set(cfg, name) for name in cfg.DATASETS.TESTS]
+    texts = cfg.MODEL.META_ARCHITECTURE == "PatentCLIP"  # which may ask where no drawing does
+    sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
     for splits in sets:
+        for kind, cases in splits.left_out.items():
+            log.say(*example_lines(kind, cases, cfg.DATASETS.ROOT))
         unmatched = unmatched_queries(splits.query, splits.gallery)
-        if len(unmatched) == len(splits.query):
+        if splits.query and len(unmatched) == len(splits.query):
             raise DataError(
                 f"{splits.name}: no query has a drawing of its identity in the database, {unmatched[0].path} first"
             )

@@ -1,35 +1,61 @@
 """Drawings described by what a configuration names: a trained network, or a classic descriptor."""
 
-from functools import cache, partial
+from functools import cached_property, partial
+
+import numpy as np
 
 from fastpatent.commands.parts import load_trained
 from fastpatent.data.workers import worker_count
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.engine.device import extraction_precision
 from fastpatent.engine.progress import ProgressLine
+from fastpatent.errors import ConfigError
 from fastpatent.evaluation.cache import cached_features
+from fastpatent.evaluation.combined import combine
 from fastpatent.evaluation.ensemble import member_systems, with_ensemble
 from fastpatent.evaluation.retrieval import processings, rank_features, sample_features
+from fastpatent.evaluation.text_features import text_features
 from fastpatent.evaluation.vocabulary import load_vocabulary
 
 
 def extractor(cfg, device, log):
     """Return the function (samples, name) -> float32 [drawings, dim] of a configuration's network or descriptor.
 
-    A network is loaded at the first call; a descriptor's vocabulary is there, or learned, before this returns.
+    A descriptor's vocabulary is there, or learned, before this returns.
     """
     if cfg.DESCRIPTOR.NAME:
         return _by_descriptor(cfg, DESCRIPTORS.get(cfg.DESCRIPTOR.NAME), log)
-    network, precision = cache(lambda: load_trained(cfg, device, log)), extraction_precision(cfg.TEST.PRECISION)
+    return NetworkExtractor(cfg, device, log)
 
-    def extract(samples, name):
-        model = network()
-        with ProgressLine(f"extracting {name}", len(samples), log) as line:
+
+class NetworkExtractor:
+    """Features of drawings, and of texts, by the trained network of a configuration; it is loaded when it is needed."""
+
+    def __init__(self, cfg, device, log):
+        self.cfg, self.device, self.log = cfg, device, log
+        self.precision = extraction_precision(cfg.TEST.PRECISION)
+
+    @cached_property
+    def network(self):
+        return load_trained(self.cfg, self.device, self.log)
+
+    def __call__(self, samples, name):
+        """Return float32 [samples, dim]; `name` is for the line that counts."""
+        model = self.network
+        with ProgressLine(f"extracting {name}", len(samples), self.log) as line:
             return sample_features(
-                cfg, model, samples, device, precision, line.update, lambda source: log.say(f"drawings of {name}: {source}")
-            )
+                self.cfg, model, samples, self.device, self.precision, line.update,
+                lambda source: self.log.say(f"drawings of {name}: {source}"),
+            )  # fmt: skip
 
-    return extract
+    def texts(self, texts, name):
+        """Return float32 [texts, dim]; ConfigError where the network has no text tower."""
+        model = self.network
+        if not hasattr(model, "embed_text"):
+            raise ConfigError(f"MODEL.META_ARCHITECTURE: {self.cfg.MODEL.META_ARCHITECTURE} has no text tower")
+        with ProgressLine(f"reading texts of {name}", len(texts), self.log) as line:
+            found = text_features(model, texts, self.device, self.precision, line.update)
+        return found
 
 
 def _by_descriptor(cfg, descriptor, log):
@@ -43,22 +69,48 @@ def _by_descriptor(cfg, descriptor, log):
     return describe
 
 
-def describe_sets(member, sets, device, log):
+def describe_sets(member, sets, device, log, extract=None):
     """Return the `member_systems` of data sets; features are taken from OUTPUT_DIR where they are kept there.
+
+    With TEST.TEXT_WEIGHT each gets one more row, in which the queries ask by their captions too.
 
     Args:
         member: Member.
         sets: list of Splits.
         device: torch.device.
         log: RunLog.
+        extract: the `extractor` of the member's configuration, where it is used for more than this.
+
+    Raises:
+        ConfigError: TEST.TEXT_WEIGHT with TEST.WHITENING, or of a network without a text tower.
     """
-    extract = extractor(member.cfg, device, log)
+    cfg = member.cfg
+    extract = extract or extractor(cfg, device, log)
+    if cfg.TEST.TEXT_WEIGHT and cfg.TEST.WHITENING.ENABLED:
+        raise ConfigError("TEST.TEXT_WEIGHT: whitened drawings are not in the space of the texts; switch TEST.WHITENING off")
+    systems = member_systems(member, sets, lambda splits: kept_features(cfg, splits, device, extract, log))
+    if cfg.TEST.TEXT_WEIGHT:
+        for splits, rows in zip(sets, systems):
+            name, features = rows[-1]
+            mixed = with_query_texts(extract, splits, features, cfg.TEST.TEXT_WEIGHT)
+            rows.append((f"{name} + captions of the queries (weight {cfg.TEST.TEXT_WEIGHT:g})", mixed))
+    return systems
 
-    def features(splits):
-        fresh = partial(extract, [*splits.query, *splits.gallery], splits.name)
-        return cached_features(member.cfg, splits, device, fresh, log.say)
 
-    return member_systems(member, sets, features)
+def with_query_texts(extract, splits, features, weight):
+    """Return the features of a data set, its queries mixed with their captions where they have one, see `combine`."""
+    query, gallery = np.split(features, [len(splits.query)])
+    texts = np.zeros_like(query)
+    asking = [row for row, sample in enumerate(splits.query) if sample.caption]
+    if asking:
+        texts[asking] = extract.texts([splits.query[row].caption for row in asking], f"the queries of {splits.name}")
+    return np.concatenate([combine(query, texts, weight), gallery])
+
+
+def kept_features(cfg, splits, device, extract, log):
+    """Return the features of a data set by an `extractor`, or those kept in OUTPUT_DIR, see `cached_features`."""
+    fresh = partial(extract, [*splits.query, *splits.gallery], splits.name)
+    return cached_features(cfg, splits, device, fresh, log.say)
 
 
 def evaluate_systems(cfg, members, described, splits, device):

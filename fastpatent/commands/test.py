@@ -6,7 +6,8 @@ import torch
 
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.parts import load_test_sets
-from fastpatent.commands.systems import describe_sets, evaluate_systems
+from fastpatent.commands.systems import describe_sets, evaluate_systems, extractor
+from fastpatent.commands.texts import measure_texts
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.engine.device import choose_device
 from fastpatent.engine.log import RunLog
@@ -14,6 +15,7 @@ from fastpatent.evaluation.ensemble import Member, read_members
 from fastpatent.evaluation.submission import COLUMNS, write_submission
 from fastpatent.report.gallery import write_gallery
 from fastpatent.report.tables import metrics_table
+from fastpatent.report.text_image import text_image_table
 
 
 def main(argv=None):
@@ -34,9 +36,9 @@ def main(argv=None):
     precisions = ", ".join(dict.fromkeys(member.cfg.TEST.PRECISION for member in members if not member.cfg.DESCRIPTOR.NAME))
     if precisions:
         log.say(f"device {device.device} ({device.reason}), precision {precisions}")
-    described, classics = (
-        [describe_sets(member, test_sets, device.device, log) for member in side] for side in (members, compared)
-    )
+    extracts = [extractor(member.cfg, device.device, log) for member in members]
+    described = [describe_sets(member, test_sets, device.device, log, extract) for member, extract in zip(members, extracts)]
+    classics = [describe_sets(member, test_sets, device.device, log) for member in compared]
 
     rows, written = [], []
     for number, splits in enumerate(test_sets):
@@ -49,6 +51,12 @@ def main(argv=None):
             written += _submit(evaluation, log)
         written += write_gallery(evaluation, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
     log.say(metrics_table(rows))
+    for member, extract, sets in zip(members, extracts, described):
+        if member.cfg.MODEL.META_ARCHITECTURE == "PatentCLIP":
+            for splits, ((name, features), *_) in zip(test_sets, sets):
+                found = measure_texts(cfg, splits, features, extract, device.device)
+                if found:
+                    log.say(f"{splits.name}: drawings and their texts", text_image_table([(name, found)]))
     log.say("written: " + ", ".join(map(str, written)))
     return 0
 

@@ -19,6 +19,7 @@ from fastpatent.engine.trainer import Trainer
 from fastpatent.evaluation.retrieval import evaluate
 from fastpatent.files import write_atomically
 from fastpatent.models import build_model
+from fastpatent.models.clip.tokenizer import Tokenizer
 from fastpatent.models.weights import load_weights
 from fastpatent.report.gallery import gallery_picture
 from fastpatent.report.tables import metrics_table, short_metrics
@@ -44,7 +45,8 @@ def _train(cfg, resume):
     precision = training_precision(cfg.SOLVER.AMP.ENABLED, device.device)
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     checkpoint = _checkpoint_to_resume(cfg, log) if resume else None
-    loader = build_train_loader(cfg, start_batch=checkpoint["iteration"] if checkpoint else 0)
+    tokenize = Tokenizer(cfg.MODEL.CLIP.NAME) if cfg.MODEL.META_ARCHITECTURE == "PatentCLIP" else None
+    loader = build_train_loader(cfg, checkpoint["iteration"] if checkpoint else 0, tokenize)
     test_sets = load_test_sets(cfg, log)
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
@@ -125,6 +127,9 @@ def _introduce(log, cfg, loader, test_sets, model, device, precision):
         f"training set  {', '.join(cfg.DATASETS.NAMES)}: {len(loader.samples)} drawings of {loader.num_classes} identities, "
         f"{loader.batches_per_epoch} batches an epoch"
     )
+    if loader.tokenize:
+        cut = loader.tokenize.count_truncated([sample.caption for sample in loader.samples])
+        log.say(f"captions      {cut} of {len(loader.samples)} are longer than the network reads, and cut")
     for splits in test_sets:
         log.say(f"test set      {splits.name}: {len(splits.query)} queries, {len(splits.gallery)} database drawings")
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -42,6 +42,8 @@ def sample(tmp_path_factory):
                 drawing.convert("L").save(sketch)
                 drawing.convert("RGB").filter(ImageFilter.GaussianBlur(4)).save(photo)
     assert len(designs) == DESIGNS
+    rows = [f"{design.name},a thing called {number},D{number}" for number, design in enumerate(designs, 1)]
+    (folder / "designs/texts.csv").write_text("\n".join(["id,title,category", *rows]))
     return folder
 
 
@@ -66,6 +68,12 @@ def small(path):
         "MODEL.WEIGHTS": "",
         "MODEL.TOWER_WEIGHTS": ["", ""],
         "MODEL.BACKBONE.PRETRAIN": False,
+        "MODEL.CLIP.NAME": str(CONFIGS / "impact/small_pair.json"),
+        "MODEL.CLIP.PRETRAINED": "",
+        "MODEL.CLIP.CHUNK": 0,
+        "DATASETS.CAPTIONS.TABLE.FILE": "" if sketchy else "texts.csv",
+        "DATASETS.CAPTIONS.TABLE.IDENTITY": "id",
+        "DATASETS.CAPTIONS.TABLE.CLASS": "category",
         "SOLVER.IMS_PER_BATCH": 8,  # one batch an epoch
         "SOLVER.MAX_EPOCH": 2,
         "SOLVER.BASE_LR": 1e-3,
@@ -111,6 +119,6 @@ def test_builds_trains_two_steps_and_resumes(names, sample, tmp_path, monkeypatc
     assert main([command[0], "--resume", *command[1:]]) == 0, capfd.readouterr().err
     after = torch.load(tmp_path / "model_final.pth", weights_only=True, mmap=True)
     assert after["iteration"] == 2
-    learned = (not torch.equal(before["model"][key], after["model"][key]) for key in before["model"] if "backbone" in key)
-    assert any(learned)
+    towers = [key for key in before["model"] if "backbone" in key or key.startswith(("visual.", "text."))]
+    assert any(not torch.equal(before["model"][key], after["model"][key]) for key in towers)
     shutil.rmtree(tmp_path)  # some of these weigh a gigabyte

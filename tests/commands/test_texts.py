@@ -1,0 +1,170 @@
+"""PatentCLIP from the command line: trained on drawings and texts, tested, asked by texts, and as a classifier."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from fastpatent.commands import main
+from fastpatent.config import load_config
+from fastpatent.data.sets import load_test_set
+from fastpatent.evaluation.combined import combine
+from fastpatent.models import build_model
+from fastpatent.models.weights import load_weights
+from tests.network_configs import CONFIGS
+from tests.polygons import write_designs
+
+DESIGNS = 12
+THINGS = ("kettle", "lamp", "chair")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A folder with designs, a table of their texts, a configuration, and a PatentCLIP trained on them."""
+    folder = tmp_path_factory.mktemp("clip")
+    write_designs(folder / "designs", DESIGNS)
+    rows = [f"d{number},{THINGS[number % 3]} number {number},{THINGS[number % 3]}" for number in range(DESIGNS)]
+    rows[-1] = f"d{DESIGNS - 1},,{THINGS[-1]}"  # one without a text
+    (folder / "designs/texts.csv").write_text("\n".join(["id,title,category", *rows]))
+    settings = {
+        "MODEL": {"META_ARCHITECTURE": "PatentCLIP", "DEVICE": "cpu", "PIXEL_MEAN": [255.0], "PIXEL_STD": [64.0]},
+        "INPUT": {"SIZE_TRAIN": [32, 32], "SIZE_TEST": [32, 32]},
+        "DATASETS": {"ROOT": str(folder / "designs"), "NAMES": ["Drawings"], "TESTS": ["Drawings"]},
+        "DATALOADER": {"NUM_WORKERS": 0},
+        "SOLVER": {"OPT": "AdamW", "MAX_EPOCH": 2, "IMS_PER_BATCH": 16, "WARMUP_ITERS": 1},
+        "TEST": {"EVAL_PERIOD": 2},
+        "BENCHMARK": {"RESAMPLES": 20},
+        "OUTPUT_DIR": str(folder / "out"),
+    }
+    settings["MODEL"]["CLIP"] = {"NAME": str(CONFIGS / "impact/small_pair.json"), "POSITIVES": "identity"}
+    settings["DATASETS"]["DRAWINGS"] = {"VAL_FRACTION": 0.5}
+    settings["DATASETS"]["CAPTIONS"] = {"TABLE": {"FILE": "texts.csv", "CLASS": "category"}}
+    (folder / "clip.yml").write_text(yaml.safe_dump(settings))
+    assert main(["train", "--config-file", str(folder / "clip.yml")]) == 0
+    return folder
+
+
+def words(run, job, *options, **keys):
+    given = {"MODEL.WEIGHTS": run / "out/model_best.pth", "OUTPUT_DIR": run / job, **keys}
+    pairs = (str(word) for pair in given.items() for word in pair)
+    return [job, *options, "--config-file", str(run / "clip.yml"), *pairs]
+
+
+@pytest.fixture(scope="module")
+def embedded(run):
+    """The test set, its features by the trained towers, float32 [drawings, dim], and a function of texts to theirs."""
+    cfg = load_config(run / "clip.yml", ["MODEL.HEADS.NUM_CLASSES", "1"])
+    model = build_model(cfg)
+    load_weights(model, run / "out/model_best.pth")
+    model.eval()
+    splits = load_test_set(cfg, "Drawings")
+    drawings = [*splits.query, *splits.gallery]
+    pixels = [np.asarray(Image.open(s.path).resize((32, 32), Image.Resampling.BICUBIC)) for s in drawings]
+    with torch.inference_mode():
+        images = model(torch.from_numpy(np.stack(pixels))[:, None]).numpy()
+        return splits, drawings, images, lambda texts: model.embed_text(model.tokenize(texts)).detach().numpy()
+
+
+def test_training_reads_drawings_that_have_a_text(run):
+    said = (run / "out/log.txt").read_text()
+    assert re.search(r"training set  Drawings: (24|20) drawings of [56] identities", said), said
+    assert "0 of " in said and "loss" not in said.lower().split("captions")[0]
+
+
+def test_drawings_and_texts_find_each_other(run, embedded, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(words(run, "test")) == 0, capfd.readouterr().err
+    said = capfd.readouterr().out
+    _, drawings, images, embed = embedded
+    rows = [row for row, sample in enumerate(drawings) if sample.caption]
+    texts = embed([drawings[row].caption for row in rows])
+    names = np.array([drawings[row].identity for row in rows])
+    cosine = texts @ images[rows].T
+    first = [names[order[0]] == name for order, name in zip(np.argsort(-cosine, axis=1, kind="stable"), names)]
+    asked = {name: place for place, name in reversed(list(enumerate(names)))}  # a patent's text asks once
+    recall = 100 * np.mean([first[place] for place in asked.values()])
+    line = said.split("Any of the patent")[1].splitlines()[1]
+    assert float(line.split()[1]) == pytest.approx(recall, abs=0.006)
+
+
+def test_queries_of_drawing_and_text(run, embedded, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert main(words(run, "test", **{"TEST.TEXT_WEIGHT": 0.3})) == 0, capfd.readouterr().err
+    assert "network + captions" in capfd.readouterr().out
+    splits, _, images, embed = embedded
+    texts = np.stack([embed([s.caption])[0] if s.caption else 0 * images[0] for s in splits.query])
+    scores = combine(images[: len(splits.query)], texts, 0.3) @ images[len(splits.query) :].T
+    found = np.load("result.npy")
+    chosen = np.take_along_axis(scores, found, axis=1)
+    np.testing.assert_allclose(chosen, -np.sort(-scores, axis=1)[:, : found.shape[1]], atol=1e-5)
+
+
+@pytest.mark.parametrize("text, image", [("a kettle", False), ("a kettle", True), ("", True)])
+def test_find(run, embedded, capfd, text, image):
+    _, drawings, images, embed = embedded
+    asked = drawings[3].path if image else ""
+    options = [*(["--text", text] if text else []), *(["--image", asked] if image else []), "--weight", "0.25"]
+    assert main(words(run, "find", *options)) == 0, capfd.readouterr().err
+    said = capfd.readouterr().out
+    sides = ([images[3:4]] if image else []) + ([embed([text])] if text else [])
+    query = sides[0] if len(sides) == 1 else combine(*sides, 0.25)
+    cosines = dict(zip((sample.path.split("designs/")[1] for sample in drawings), images @ query[0]))
+    rows = re.findall(r"^ *\d+ +(\S+) +(d\d+/\d.png)", said, re.MULTILINE)
+    assert len(rows) == 10
+    for (closeness, name), best in zip(rows, sorted(cosines.values(), reverse=True)):
+        assert float(closeness) == pytest.approx(best, abs=1e-3) == pytest.approx(cosines[name], abs=1e-3)
+    assert Image.open(run / "find/found.png").size[0] > 500
+
+
+def test_classify(run, capfd):
+    assert main(words(run, "classify")) == 0, capfd.readouterr().err
+    said = capfd.readouterr().out
+    for name in ("zero-shot", "linear probe", "support vector machine", "logistic regression", "perceptron", "kettle"):
+        assert name in said
+
+
+def test_pairs_of_one_drawing_a_patent(run, tmp_path, monkeypatch, capfd):
+    """As IMPACT's 5,000 pairs: no drawing has another to find, texts ask all the same."""
+    monkeypatch.chdir(tmp_path)
+    lines = [f"d{number}/0.png,a {THINGS[number % 3]} of number {number}" for number in range(DESIGNS)]
+    (run / "designs/pairs.csv").write_text("\n".join(["filepath,caption", *lines]))
+    keys = {"DATASETS.TESTS": "('Captioned',)", "DATASETS.CAPTIONS.TEST": "pairs.csv", "DATASETS.CAPTIONS.TABLE.FILE": "''"}
+    assert main(words(run, "test", **keys)) == 0, capfd.readouterr().err
+    said = capfd.readouterr().out
+    assert f"{DESIGNS} pairs of a drawing and a text, of {DESIGNS} patents" in said and "One right answer" in said
+
+
+def test_a_benchmark_has_their_tables_too(run, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    settings = ["BENCHMARK.LOGS", run, "OUTPUT_DIR", tmp_path / "bench", "BENCHMARK.RESAMPLES", 20]
+    assert main(["benchmark", "--config-file", str(run / "clip.yml"), *map(str, settings)]) == 0, capfd.readouterr().err
+    folder = tmp_path / "bench/Drawings"
+    (found,) = json.loads((folder / "benchmark.json").read_text())["texts"]
+    recall = found["directions"]["text to image, patent"]["recall"]["1"]["mean"]
+    assert found["system"] == "out" and f"{100 * recall:.2f}" in (folder / "benchmark.md").read_text()
+    assert main(words(run, "test")) == 0
+    line = capfd.readouterr().out.split("Any of the patent")[1].splitlines()[1]
+    assert float(line.split()[1]) == pytest.approx(100 * recall, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    "job, options, keys, said",
+    [
+        ("find", [], {}, "give --text, --image, or both"),
+        ("find", ["--text", "a", "--weight", "2"], {}, "--weight: 2.0 is not between 0 and 1"),
+        ("find", ["--text", "a"], {"DESCRIPTOR.NAME": "hog"}, "DESCRIPTOR.NAME: hog reads no text"),
+        ("test", [], {"TEST.TEXT_WEIGHT": 0.5, "TEST.WHITENING.ENABLED": "True"}, "TEST.TEXT_WEIGHT: whitened"),
+        ("test", [], {"MODEL.WEIGHTS": "''"}, "MODEL.WEIGHTS is empty"),
+        ("train", [], {"DATASETS.CAPTIONS.TABLE.FILE": "''"}, "no drawing of Drawings has a caption"),
+        ("train", [], {"MODEL.CLIP.NAME": "ViT-B-33"}, "did you mean ViT-B-32"),
+    ],
+)
+def test_mistakes_are_one_sentence(run, tmp_path, monkeypatch, capfd, job, options, keys, said):
+    monkeypatch.chdir(tmp_path)
+    assert main(words(run, job, *options, **keys)) == 1
+    error = capfd.readouterr().err
+    assert said in error and "Traceback" not in error
