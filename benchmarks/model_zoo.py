@@ -47,7 +47,9 @@ def main():
         name = path.relative_to(CONFIGS).with_suffix("").as_posix()
         if options.only not in name or path.stem.startswith("Base"):
             continue
-        cfg = load_config(path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']"])
+        cfg = load_config(
+            path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']", "MODEL.CLIP.PRETRAINED", "''"]
+        )
         if cfg.DESCRIPTOR.NAME or cfg.BENCHMARK.SYSTEMS:
             continue
         cfg = with_classes(cfg, 1)
