@@ -17,15 +17,15 @@ from fastpatent.files import sha256_of
 
 BEYOND_MODEL = (
     *(f"INPUT.{name}" for name in ("SIZE_TEST", "KEEP_ASPECT", "FIT", "INTERPOLATION")),
-    *(f"TEST.{name}" for name in ("FLIP.ENABLED", "SCALES", "PRECISION", "WISE_FT")),
+    *(f"TEST.{name}" for name in ("FLIP.ENABLED", "SCALES", "PRECISION")),
 )
+OF_TWO_TOWERS = ("MODEL.CLIP.NAME", "MODEL.CLIP.PRETRAINED", "TEST.WISE_FT")  # read where PatentCLIP is the network
 # Keys of MODEL that have no part in evaluation, besides those of losses. The names of losses and classifiers are not among
 # them: a misspelt one keeps the network from being built, and that must be noticed.
 OF_TRAINING = {
     "MODEL.COMPILE",
     "MODEL.TOWER_WEIGHTS",
     "MODEL.FREEZE_LAYERS",
-    *(f"MODEL.CLIP.{name}" for name in ("LOSS", "POSITIVES", "LOCK", "CHECKPOINTING", "CHUNK")),
     "MODEL.BACKBONE.DROP_PATH_RATIO",
     "MODEL.BACKBONE.PRETRAIN",
     "MODEL.BACKBONE.PRETRAIN_PATH",
@@ -65,7 +65,8 @@ def feature_origin(cfg, splits, device):
         software |= {name: importlib.import_module(name).__version__ for name in ("skimage", "cv2")}
     else:
         weights, computed_on = cfg.MODEL.WEIGHTS, device.type
-        configuration = {key: value for key, value in leaves(cfg) if key in BEYOND_MODEL or _decides_network(key)}
+        deciding = (*BEYOND_MODEL, *(OF_TWO_TOWERS if cfg.MODEL.META_ARCHITECTURE == "PatentCLIP" else ()))
+        configuration = {key: value for key, value in leaves(cfg) if key in deciding or _decides_network(key)}
         software |= {"torch": torch.__version__}
     origin = {
         "weights": None if weights is None else sha256_of(weights),
@@ -95,7 +96,7 @@ def differences(origin, other):
 def _decides_network(key):
     if not key.startswith("MODEL.") or key in ("MODEL.DEVICE", "MODEL.WEIGHTS") or key in OF_TRAINING or is_ignored(key):
         return False
-    return not key.startswith("MODEL.LOSSES.") or key == "MODEL.LOSSES.NAME"
+    return not key.startswith(("MODEL.LOSSES.", "MODEL.CLIP.")) or key == "MODEL.LOSSES.NAME"
 
 
 def _state_of_drawings(samples, root):

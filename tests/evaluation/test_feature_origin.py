@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 # Every key that changes a feature, or keeps the network from being built where its value is misspelt.
 DECIDING = {
     "INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "INPUT.FIT", "INPUT.INTERPOLATION",
-    "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION", "TEST.WISE_FT", "MODEL.CLIP.NAME", "MODEL.CLIP.PRETRAINED",
+    "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION",
     "MODEL.META_ARCHITECTURE", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD", "MODEL.LOSSES.NAME",
     *(f"MODEL.BACKBONE.{name}" for name in ("NAME", "TIMM_NAME", "DEPTH", "LAST_STRIDE", "NORM", "WITH_IBN", "WITH_NL")),
     *(f"MODEL.HEADS.{name}" for name in ("NAME", "NORM", "EMBEDDING_DIM", "WITH_BNNECK", "POOL_LAYER", "CLS_LAYER")),
@@ -63,6 +63,13 @@ def key_of(folder, names="abc", device=CPU, **given):
 def test_keys_of_the_configuration_that_decide(folder, key):
     value = dict(leaves(load_config()))[key]
     assert (key_of(folder, **{key: changed(value)}) != key_of(folder)) == (key in DECIDING)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key.startswith("MODEL.CLIP.") or key == "TEST.WISE_FT"])
+def test_keys_of_two_towers_decide_where_there_are_two(folder, key):
+    value, two = dict(leaves(load_config()))[key], {"MODEL.META_ARCHITECTURE": "PatentCLIP"}
+    decides = key in ("MODEL.CLIP.NAME", "MODEL.CLIP.PRETRAINED", "TEST.WISE_FT")
+    assert (key_of(folder, **two, **{key: changed(value)}) != key_of(folder, **two)) == decides
 
 
 @pytest.mark.parametrize("key", [*KEYS, "DESCRIPTOR.NAME"])
