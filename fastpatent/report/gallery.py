@@ -112,7 +112,7 @@ def _row(evaluation, query, found):
     """List (sample, verdict) of one query, its first results, and a drawing that was missed where none of them is right."""
     splits = evaluation.splits
     asked = splits.query[query]
-    row = [(asked, "query")]
+    row = [(asked, "query")] if asked.path else []  # who asks by a text alone shows nothing
     for index in evaluation.ranking[query, :found]:
         sample = splits.gallery[index]
         known = asked.identity is not None and sample.identity is not None

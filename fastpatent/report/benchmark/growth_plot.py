@@ -59,7 +59,7 @@ def _dress(panel, name, sizes):
     panel.xaxis.set_minor_locator(NullLocator())
     panel.set_xlabel("drawings in the database (log scale)")
     panel.set_ylim(bottom=0)
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2f}".removeprefix("0")))
+    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0").removesuffix("0")))
 
 
 def _apart(sizes, share):
