@@ -21,6 +21,7 @@ from fastpatent.files import write_atomically
 from fastpatent.models import build_model
 from fastpatent.models.clip.tokenizer import Tokenizer
 from fastpatent.models.weights import load_weights
+from fastpatent.report.examples import example_lines
 from fastpatent.report.gallery import gallery_picture
 from fastpatent.report.tables import metrics_table, short_metrics
 
@@ -130,6 +131,8 @@ def _introduce(log, cfg, loader, test_sets, model, device, precision):
     if loader.tokenize:
         cut = loader.tokenize.count_truncated([sample.caption for sample in loader.samples])
         log.say(f"captions      {cut} of {len(loader.samples)} are longer than the network reads, and cut")
+    for kind, cases in loader.left_out.items():
+        log.say(*example_lines(kind, cases, cfg.DATASETS.ROOT))
     for splits in test_sets:
         log.say(f"test set      {splits.name}: {len(splits.query)} queries, {len(splits.gallery)} database drawings")
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -77,6 +77,7 @@ class TrainLoader:
             workers have augmented the drawings one by one, or INPUT asks for nothing.
         augmentation_reason: why it is done there.
         tokenize: as given.
+        left_out: see `Splits`, of all training sets.
     """
 
     def __init__(self, cfg, samples, start_batch=0, tokenize=None):
@@ -93,7 +94,7 @@ class TrainLoader:
         source, self.source_reason = build_source(cfg, "SIZE_TRAIN", samples)
         on_device, self.augmentation_reason = augments_on_device(cfg, _device_type(cfg))
         self.augmentation = build_batch_augmentation(cfg) if on_device else None
-        self.tokenize = tokenize
+        self.tokenize, self.left_out = tokenize, {}
         transform = None if on_device else build_train_transform(cfg)
         dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED, tokenize)
         self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
@@ -112,7 +113,8 @@ def build_train_loader(cfg, start_batch=0, tokenize=None):
     Raises:
         ConfigError: a name, size or batch cannot be; DataError: lists or drawings are missing.
     """
-    samples = load_training_set(cfg)
+    left_out = {}
+    samples = load_training_set(cfg, left_out)
     if tokenize:
         samples = [sample for sample in samples if sample.caption]
         if cfg.MODEL.CLIP.POSITIVES == "class":  # what belongs together is then a class
@@ -121,7 +123,9 @@ def build_train_loader(cfg, start_batch=0, tokenize=None):
             raise DataError(
                 f"DATASETS.NAMES: no drawing of {', '.join(cfg.DATASETS.NAMES)} has a caption (DATASETS.CAPTIONS)"
             )
-    return TrainLoader(cfg, samples, start_batch, tokenize)
+    loader = TrainLoader(cfg, samples, start_batch, tokenize)
+    loader.left_out = left_out
+    return loader
 
 
 def build_test_loader(cfg, samples):
