@@ -54,8 +54,9 @@ def main():
             continue
         cfg = with_classes(cfg, 1)
         size = SIZES_OF_THEIR_OWN.get(cfg.INPUT.FIT, tuple(cfg.INPUT.SIZE_TEST))
-        key = json.dumps([cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.BACKBONE, cfg.MODEL.HEADS.NAME, cfg.MODEL.HEADS.POOL_LAYER,
-                          cfg.MODEL.HEADS.EMBEDDING_DIM, len(cfg.MODEL.PIXEL_MEAN), size])  # fmt: skip
+        head = cfg.MODEL.HEADS
+        key = json.dumps([cfg.MODEL.META_ARCHITECTURE, cfg.MODEL.CLIP.NAME, cfg.MODEL.BACKBONE, head.NAME, head.POOL_LAYER,
+                          head.EMBEDDING_DIM, len(cfg.MODEL.PIXEL_MEAN), size])  # fmt: skip
         if key not in rows:
             rows[key] = measure(cfg, size, device, precision, options.small)
         if rows[key]:
