@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 
 from fastpatent.errors import DataError
+from fastpatent.evaluation import classifiers
 from fastpatent.evaluation.classification import Labelled
 from fastpatent.evaluation.classifiers import CLASSIFIERS, compare_classifiers, side_by_side
 
@@ -99,3 +101,17 @@ def test_parts_stand_side_by_side_with_zeros_where_there_is_none():
 def test_what_cannot_be_compared(train, test, message):
     with pytest.raises(DataError, match=message):
         compare_classifiers(train, test)
+
+
+def test_a_slow_one_learns_on_some_drawings_and_says_so(monkeypatch):
+    chance = np.random.default_rng(0)
+    labels = [f"class{number % 2}" for number in range(60)]
+    features = (chance.standard_normal((60, 4)) + 6 * np.arange(60)[:, None] % 2).astype(np.float32)
+    features[1::3] = 100  # drawings that are not among the twenty evenly chosen
+    train = Labelled(features, labels, [f"patent{number}" for number in range(60)])
+    test = Labelled(features[::3], labels[::3], [f"other{number}" for number in range(20)])
+    monkeypatch.setitem(classifiers.MOST, "support vector machine", 20)
+    found = compare_classifiers(train, test, ["support vector machine"], resamples=10)["support vector machine"]
+    own = SVC().fit(features[::3], labels[::3]).predict(features[::3])
+    assert found.accuracy.mean == pytest.approx(np.mean(own == np.array(labels[::3])))
+    assert found.notes == ["support vector machine: learned on 20 of 60 training drawings, evenly chosen"]
