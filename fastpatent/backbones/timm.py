@@ -10,8 +10,7 @@ from timm.layers import PatchEmbed
 from timm.models import group_parameters
 from torch import nn
 
-from fastpatent.backbones import BACKBONES
-from fastpatent.backbones.depths import depths_by_children
+from fastpatent.backbones import BACKBONES, depths_by_children
 from fastpatent.errors import ConfigError, nearest
 
 

@@ -1,20 +1,23 @@
 """`fastpatent data build`: a data set of design patents from the weekly archives of the patent office."""
 
 import argparse
+import logging
+from collections.abc import Sequence
 
 from rich.table import Table
 
-from fastpatent.data.grants.build import build_dataset
+from fastpatent import log
+from fastpatent.data.grants.build import BuildReport, build_dataset
 from fastpatent.data.grants.skips import Reason
 from fastpatent.data.workers import worker_count
-from fastpatent.engine.log import RunLog
-from fastpatent.engine.progress import ProgressLine
 from fastpatent.errors import ConfigError
+from fastpatent.progress import counted
 
 LIMIT = 128 * 2**20  # the largest of 50 real patents takes 2 MB
+logger = logging.getLogger(__name__)
 
 
-def build(argv):
+def build(argv: Sequence[str]) -> int:
     """Build a data set or add archives to it; return 1 where an archive is damaged, so that patents may be missing."""
     args = _parser().parse_args(argv)
     for name, value, least in (("--workers", args.workers, 0), ("--limit-bytes", args.limit_bytes, 1)):
@@ -23,14 +26,7 @@ def build(argv):
     for name, fraction in (("--test-fraction", args.test_fraction), ("--val-fraction", args.val_fraction)):
         if not 0 < fraction < 1:
             raise ConfigError(f"{name}: {fraction} is not between 0 and 1")
-    log = RunLog()
-
-    def shown(title, results, number):
-        with ProgressLine(title, number, log) as line:
-            for done, result in enumerate(results, 1):
-                line.update(done)
-                yield result
-
+    log.start()
     report = build_dataset(
         args.archives,
         args.out,
@@ -39,16 +35,16 @@ def build(argv):
         val_fraction=args.val_fraction,
         limit=args.limit_bytes,
         workers=worker_count(args.workers)[0],
-        progress=shown,
+        progress=counted,
     )
-    _say(report, args.out, log)
+    _report(report, args.out)
     return int(Reason.ARCHIVE in report.counts)
 
 
-def skipped_table(report):
-    """Lay out what a `BuildReport` tells of things left out: a row a reason, how often, and the first case."""
+def skipped_table(report: BuildReport) -> Table:
+    """Return what was skipped as a table: a row a reason, how often, and the first case."""
     table = Table(title_justify="left", show_edge=False)
-    table.add_column("left out")
+    table.add_column("skipped")
     table.add_column("times", justify="right")
     table.add_column("for example", overflow="fold")
     for reason in Reason:
@@ -57,7 +53,7 @@ def skipped_table(report):
     return table
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fastpatent data build",
         description="Make a data set in the layout of DeepPatent from weekly grant archives of the patent office, go on "
@@ -78,12 +74,13 @@ def _parser():
     return parser
 
 
-def _say(report, out, log):
-    """Print what was left out, what the data set holds, and where it is."""
+def _report(report: BuildReport, out: str) -> None:
+    """Report what was skipped, what the data set holds, and where it is."""
     if report.counts:
-        log.say(skipped_table(report))
+        logger.info(skipped_table(report))
     for archive in report.unfinished:
-        log.say(f"{archive}: begun and not finished, so nothing of it is in the lists; name it again to go on")
-    log.say(f"{report.patents} patents, {report.drawings} drawings of {len(report.archives)} archive(s)")
-    log.say(*(f"  {name}: {count} drawings" for name, count in report.lists.items()))
-    log.say(f"{out}: DATASETS.ROOT of the data sets Patent, DeepPatentTest and DeepPatentTestExtended")
+        logger.info(f"{archive}: started and not finished, so nothing of it is in the lists; name it again to continue")
+    logger.info(f"{report.patents} patents, {report.drawings} drawings of {len(report.archives)} archive(s)")
+    for name, count in report.lists.items():
+        logger.info(f"  {name}: {count} drawings")
+    logger.info(f"{out}: DATASETS.ROOT of the data sets Patent, DeepPatentTest and DeepPatentTestExtended")

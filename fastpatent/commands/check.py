@@ -1,41 +1,46 @@
-"""`fastpatent data check`: what is wrong with the drawings that a configuration trains and tests on."""
+"""`fastpatent data check`: what is wrong with the images that a configuration trains and tests on."""
+
+import logging
+from collections.abc import Sequence
 
 from rich.table import Table
+from yacs.config import CfgNode
 
+from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.pack import used_parts
-from fastpatent.data.check import check_dataset
+from fastpatent.data.check import Report, check_dataset
 from fastpatent.data.published import published_differences
-from fastpatent.data.samples import PARTS
-from fastpatent.data.sets import read_set
+from fastpatent.data.samples import PARTS, Splits
+from fastpatent.data.sets import read_set, report_skipped
 from fastpatent.data.workers import worker_count
-from fastpatent.engine.log import RunLog
-from fastpatent.engine.progress import ProgressLine
-from fastpatent.report.examples import example_lines
+from fastpatent.progress import ProgressLine
+
+logger = logging.getLogger(__name__)
 
 
-def check(argv):
-    """Read every drawing that a configuration trains or tests on and print what is wrong as a table."""
-    parser = config_parser("fastpatent data check", "Look for drawings that would break or distort a run.")
+def check(argv: Sequence[str]) -> int:
+    """Read every image that a configuration trains or tests on and print what is wrong as a table."""
+    parser = config_parser("fastpatent data check", "Look for images that would break or distort a run.")
     cfg = load_from(parser.parse_args(argv))
-    log = RunLog()
+    log.start()
     sets = used_sets(cfg)
     for splits, used in sets:
-        log.say(_sizes(splits, used), *_compared(splits))
+        for line in (_sizes(splits, used), *_compared(splits)):
+            logger.info(line)
     count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
-    with ProgressLine("reading", count, log) as line:
+    with ProgressLine("reading", count) as line:
         report = check_dataset(sets, workers, lambda done, _: line.update(done))
-    log.say(findings_table(report))
-    for finding in report.findings:
-        log.say(*example_lines(finding.name, finding.cases, cfg.DATASETS.ROOT))
-    log.say("something here would break a run" if report.breaks else "nothing here would break a run")
+    logger.info(findings_table(report))
+    report_skipped({finding.name: finding.cases for finding in report.findings}, cfg.DATASETS.ROOT)
+    logger.info("something here would break a run" if report.breaks else "nothing here would break a run")
     return int(report.breaks)
 
 
-def used_sets(cfg):
-    """Return [(Splits, parts in use)], each data set once, in the configuration's order; drawings need not be there."""
-    used = {}
+def used_sets(cfg: CfgNode) -> list[tuple[Splits, list[str]]]:
+    """Return [(Splits, parts in use)], each data set once, in the configuration's order; images need not be there."""
+    used: dict[str, set[str]] = {}
     for parts_by_name in used_parts(cfg).values():
         for name, parts in parts_by_name.items():
             used.setdefault(name, set()).update(parts)
@@ -46,8 +51,8 @@ def used_sets(cfg):
     return sets
 
 
-def findings_table(report):
-    """Lay out a `Report` as a rich Table: what was looked for, how often it was found, and whether a run would break."""
+def findings_table(report: Report) -> Table:
+    """Return a `Report` as a rich Table: what was looked for, how often it was found, and whether a run would break."""
     table = Table(title_justify="left", show_edge=False)
     table.add_column("looked for")
     table.add_column("found", justify="right")
@@ -58,17 +63,17 @@ def findings_table(report):
     return table
 
 
-def _sizes(splits, used):
+def _sizes(splits: Splits, used: Sequence[str]) -> str:
     sizes = []
     for part in used:
         samples = getattr(splits, part)
         identities = {sample.identity for sample in samples} - {None}
-        sizes.append(f"{part} {len(samples)} drawings" + (f" of {len(identities)} identities" if identities else ""))
+        sizes.append(f"{part} {len(samples)} images" + (f" of {len(identities)} identities" if identities else ""))
     return f"{splits.name}: {', '.join(sizes)}"
 
 
-def _compared(splits):
-    """Return the lines that set lists of DeepPatent's own drawings beside what is published of them; none for any other."""
+def _compared(splits: Splits) -> list[str]:
+    """Return how lists of DeepPatent's own images differ from what is published of them; nothing for other lists."""
     differences = published_differences(splits)
     if differences is None:
         return []

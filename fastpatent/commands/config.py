@@ -1,10 +1,12 @@
-"""`fastpatent config`: print the merged configuration and what differs from the defaults."""
+"""`fastpatent config`: print the merged configuration, what differs from the defaults, or what keys mean."""
+
+from collections.abc import Sequence
 
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.config.report import describe, differences_table
+from fastpatent.config.report import describe, differences_table, explain, keys_table
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the configuration as YAML, then the differences as YAML comments, so that the output is itself a file to load.
 
     Args:
@@ -14,7 +16,13 @@ def main(argv=None):
         0. ConfigError for everything wrong in the files and on the command line.
     """
     parser = config_parser("fastpatent config", "Print the merged configuration and what differs from the defaults.")
-    cfg = load_from(parser.parse_args(argv))
+    parser.add_argument("--explain", metavar="KEY", help="print the default and the meaning of a key, or of a section's keys")
+    parser.add_argument("--table", action="store_true", help="print every key as Markdown, as in docs/configuration.md")
+    args = parser.parse_args(argv)
+    if args.explain or args.table:
+        print(explain(args.explain) if args.explain else keys_table(), end="" if args.table else "\n")
+        return 0
+    cfg = load_from(args)
     print(describe(cfg).yaml)
     for line in differences_table(cfg).splitlines():
         print(f"# {line}".rstrip())

@@ -1,44 +1,49 @@
-"""`fastpatent convert`: any published checkpoint as a safetensors file under our names, with a card of its origin."""
+"""`fastpatent convert`: any published checkpoint as a safetensors file under our names, with a JSON file of its origin."""
 
 import argparse
 import json
+import logging
 import math
+from collections.abc import Sequence
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save
 
-from fastpatent import __version__
-from fastpatent.commands.parts import with_classes
+from fastpatent import __version__, log
 from fastpatent.config import describe, load_config
 from fastpatent.errors import CheckpointError
 from fastpatent.files import sha256_of, write_atomically
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 from fastpatent.models.families import translate
 from fastpatent.models.state_file import read_state_file
-from fastpatent.models.weights import load_weights
+from fastpatent.models.weights import LoadReport, load_weights
+
+logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
-    """Parse the command line, convert and say what was done; return the exit status."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line, convert and report; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="fastpatent convert",
-        description="Write the weights of a published checkpoint under our names, and a card beside them.",
+        description="Write the weights of a published checkpoint under our names, and a JSON file of their origin.",
     )
     parser.add_argument(
         "source", metavar="IN", help="checkpoint of the challenge, PatentNet, Higuchi & Yanai or a bare backbone"
     )
-    parser.add_argument("output", metavar="OUT.safetensors", help="weights; OUT.json beside them tells where they are from")
+    parser.add_argument("output", metavar="OUT.safetensors", help="weights; OUT.json beside them describes their origin")
     parser.add_argument("--config-file", metavar="F", help="YAML file of the network, to check that the weights fit it")
     args = parser.parse_args(argv)
+    log.start()
     source, output = Path(args.source), Path(args.output)
     _check_output(source, output)
     content = read_state_file(source)
     family, state, dropped = translate(content.state)
     if family is None and not args.config_file:
         raise CheckpointError(
-            f"{source}: its names ({', '.join(list(state)[:3])}, ...) are of no family known here; "
-            "give the network that they belong to by --config-file"
+            f"{source}: its names ({', '.join(list(state)[:3])}, ...) are of no known family; "
+            "name the configuration of their network by --config-file"
         )
     card = {
         "family": family,
@@ -49,41 +54,41 @@ def main(argv=None):
         **_figures(content.beside),
     }
     if args.config_file:
-        print(_check_fit(args.config_file, source).table())
+        logger.info("%s", _check_fit(args.config_file, source).table())
         card["config"] = describe(load_config(args.config_file)).yaml
     card["fastpatent"] = __version__
 
     # Tensors of a checkpoint may share memory or lie in strides, which safetensors does not write.
     whole = {name: value.clone().contiguous() for name, value in state.items()}
-    # Not by save_file, which lets nobody else read what it writes.
+    # Not by save_file, which makes the file unreadable for other users.
     write_atomically(output, lambda temporary: temporary.write_bytes(save(whole)))
     text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
     write_atomically(output.with_suffix(".json"), lambda temporary: temporary.write_text(text, encoding="utf-8"))
     origin = f"a checkpoint of {family}" if family else "a checkpoint of no known family"
-    print(f"{output}: {len(state)} tensors, {card['parameters'] / 1e6:.1f} M values, from {origin}")
-    print(f"{output.with_suffix('.json')}: where they are from")
+    logger.info(f"{output}: {len(state)} tensors, {card['parameters'] / 1e6:.1f} M values, from {origin}")
+    logger.info(f"{output.with_suffix('.json')}: their origin")
     return 0
 
 
-def _check_output(source, output):
+def _check_output(source: Path, output: Path) -> None:
     if output.suffix != ".safetensors":
         raise CheckpointError(f"{output}: the converted weights must be called something.safetensors")
     if not output.parent.is_dir():
         raise CheckpointError(f"{output}: there is no folder {output.parent}")
     if output.exists() and source.exists() and output.samefile(source):
-        raise CheckpointError(f"{output}: is the checkpoint to convert, which stays as it is; choose another name")
+        raise CheckpointError(f"{output}: is the checkpoint to convert, which is not overwritten; choose another name")
 
 
-def _check_fit(config_file, source):
+def _check_fit(config_file: str, source: Path) -> LoadReport:
     """Load the checkpoint into the network of a configuration and return the LoadReport."""
-    cfg = load_config(config_file, ["MODEL.WEIGHTS", str(source)])  # so that no other weights are asked for
+    cfg = load_config(config_file, ["MODEL.WEIGHTS", str(source)])  # so that no other weights are needed
     return load_weights(build_model(with_classes(cfg, 1)), source).without_classifier()
 
 
-def _figures(beside):
-    """Return the epoch and the metrics of a checkpoint, as far as it tells them, as plain numbers."""
-    found = {"epoch": _plain(beside.get("epoch"))}
-    metrics = {}
+def _figures(beside: dict[str, Any]) -> dict[str, Any]:
+    """Return the epoch and the metrics that a checkpoint holds, as plain numbers."""
+    found: dict[str, Any] = {"epoch": _plain(beside.get("epoch"))}
+    metrics: dict[str, Any] = {}
     for name in ("metric", "metrics", "best"):
         value = beside.get(name)
         metrics |= {key: _plain(number) for key, number in (value if isinstance(value, dict) else {name: value}).items()}
@@ -91,7 +96,7 @@ def _figures(beside):
     return {name: value for name, value in found.items() if value not in (None, {})}
 
 
-def _plain(value):
+def _plain(value: Any) -> int | float | None:
     if not isinstance(value, Real) or not math.isfinite(value):
         return None
     return int(value) if isinstance(value, Integral) else float(value)

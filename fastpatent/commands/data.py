@@ -1,18 +1,19 @@
-"""`fastpatent data`: make and look after data sets."""
+"""`fastpatent data`: build, check and pack data sets."""
 
 import importlib
+from collections.abc import Sequence
 
 ACTIONS = {
     "build": "a data set from the patent office's weekly archives: fastpatent data build ARCHIVE... --out DIR",
-    "check": "missing, unreadable, duplicate, leaked and unmatched drawings",
-    "stats": "what the drawings are like: components, ink, sizes, drawings a patent; table and histograms",
-    "pack": "decode and resize every drawing once, for all later runs; verify and repair what is packed",
+    "check": "missing, unreadable, duplicate, leaked and unmatched images",
+    "stats": "statistics of the images: components, ink, sizes, images per patent; table and histograms",
+    "pack": "decode and resize every image once, for all later runs; verify and repair a pack",
     "extend": "the extended test database from the lists that are there",
 }
 
 
-def main(argv=None):
-    """Run `fastpatent data ACTION ...`; return its exit status, 2 for words that are no action."""
+def main(argv: Sequence[str] | None = None) -> int | None:
+    """Run `fastpatent data ACTION ...`; return its exit status, 2 for an unknown action."""
     action, *rest = argv or [""]
     if action not in ACTIONS:
         print("usage: fastpatent data ACTION --config-file F KEY VALUE...\n")

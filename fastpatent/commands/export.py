@@ -1,42 +1,47 @@
 """`fastpatent export`: a trained network as ONNX."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from yacs.config import CfgNode
 
 import fastpatent
+from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.parts import load_trained
 from fastpatent.config.report import describe
 from fastpatent.data.transforms import VARIOUS_SIZES
-from fastpatent.engine.log import RunLog
 from fastpatent.errors import DataError
 from fastpatent.files import sha256_of
 from fastpatent.models.export import BATCHES, export_onnx
+from fastpatent.models.trained import load_trained
+
+logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, export and compare; return the exit status."""
-    parser = config_parser("fastpatent export", "Write a trained network as ONNX: uint8 drawings in, float32 features out.")
+    parser = config_parser("fastpatent export", "Write a trained network as ONNX: uint8 images in, float32 features out.")
     parser.add_argument("--output", required=True, metavar="M.onnx", help="the file to write")
     args = parser.parse_args(argv)
     cfg = load_from(args)
     output = Path(args.output)
     if not output.parent.is_dir():
         raise DataError(f"--output {output}: there is no folder {output.parent}")
-    log = RunLog()
-    model = load_trained(cfg, torch.device("cpu"), log)
+    log.start()
+    model = load_trained(cfg, torch.device("cpu"))
     height, width = cfg.INPUT.SIZE_TEST
     any_size = cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT in VARIOUS_SIZES
     cosine = export_onnx(model, output, (height, width), any_size, _metadata(cfg))
     size = "height, width" if any_size else f"{height}, {width}"
-    log.say(
+    logger.info(
         f"{output}: images uint8 [batch, 1, {size}] -> features float32 [batch, dim]; cosine with the network at least "
         f"{cosine:.7f} at batch {', '.join(map(str, BATCHES))}"
     )
     return 0
 
 
-def _metadata(cfg):
+def _metadata(cfg: CfgNode) -> dict[str, str]:
     digest = sha256_of(cfg.MODEL.WEIGHTS)
     return {"fastpatent": fastpatent.__version__, "configuration": describe(cfg).yaml, "weights_sha256": digest}

@@ -1,44 +1,49 @@
-"""`fastpatent extract` and tools/extract_features.py: the features of every drawing in a folder."""
+"""`fastpatent extract` and tools/extract_features.py: the features of every image in a folder."""
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.systems import extractor
 from fastpatent.data.samples import Sample, find_drawings
-from fastpatent.engine.device import choose_device
-from fastpatent.engine.log import RunLog
+from fastpatent.device import choose_device
 from fastpatent.errors import DataError
+from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import write_atomically
 
+logger = logging.getLogger(__name__)
 
-def main(argv=None):
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, extract and write; return the exit status."""
-    parser = config_parser("fastpatent extract", "Write the features of every drawing below a folder.")
-    parser.add_argument("--images", required=True, metavar="DIR", help="folder of drawings, searched to any depth")
+    parser = config_parser("fastpatent extract", "Write the features of every image below a folder.")
+    parser.add_argument("--images", required=True, metavar="DIR", help="folder of images, searched to any depth")
     parser.add_argument(
         "--output", required=True, metavar="F.npz", help="features float32 [n, dim], paths [n] sorted, relative"
     )
     args = parser.parse_args(argv)
     cfg = load_from(args)
     folder, output = Path(args.images), Path(args.output)
-    paths = find_drawings(folder)
+    paths = find_drawings(args.images)
     if not paths:
-        raise DataError(f"--images {folder}: there is no drawing in this folder")
+        raise DataError(f"--images {folder}: there is no image in this folder")
     if not output.parent.is_dir():
         raise DataError(f"--output {output}: there is no folder {output.parent}")
-    log = RunLog()
+    log.start()
     device = choose_device(cfg.MODEL.DEVICE).device
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     samples = [Sample(str(folder / path), None) for path in paths]
-    features = extractor(cfg, device, log)(samples, str(folder))
+    features = Pipeline(cfg, device).embed_images(samples, str(folder))
+    assert features is not None, "one process extracts everything"
 
-    def save(temporary):
+    def save(temporary: Path) -> None:
         with open(temporary, "wb") as opened:
             np.savez(opened, features=features, paths=np.array(paths))
 
     write_atomically(output, save)
-    log.say(f"{output}: {features.shape[0]} drawings x {features.shape[1]} features")
+    logger.info(f"{output}: {features.shape[0]} images x {features.shape[1]} features")
     return 0

@@ -1,72 +1,77 @@
-"""`fastpatent find`: the drawings of a test set that are nearest to a text, a drawing, or both together."""
+"""`fastpatent find`: the images of a test set that are nearest to a text, an image, or both together."""
 
+import logging
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.commands.parts import load_test_sets
-from fastpatent.commands.systems import extractor, kept_features, metric_of
 from fastpatent.data.samples import Sample, Splits, names_below
-from fastpatent.engine.device import choose_device
-from fastpatent.engine.log import RunLog
+from fastpatent.data.sets import load_test_sets
+from fastpatent.device import choose_device
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.combined import combine
+from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.evaluation.retrieval import Evaluation
+from fastpatent.models import build_tokenizer
 from fastpatent.report.gallery import gallery_picture
 from fastpatent.report.picture import write_png
-from fastpatent.retrieval.ranking import rank
+from fastpatent.retrieval.ranking import Ranking, rank
 
 SHOWN = 10
 SHORT = 60  # letters of a text in the table
+logger = logging.getLogger(__name__)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, rank and show; return the exit status."""
-    parser = config_parser("fastpatent find", "Find the drawings of DATASETS.TESTS that are nearest to a text or a drawing.")
-    parser.add_argument("--text", default="", help="what is looked for, in words; for networks with a text tower")
-    parser.add_argument("--image", default="", metavar="FILE", help="a drawing of what is looked for")
+    parser = config_parser("fastpatent find", "Find the images of DATASETS.TESTS that are nearest to a text or an image.")
+    parser.add_argument("--text", default="", help="the query in words; for networks with a text tower")
+    parser.add_argument("--image", default="", metavar="FILE", help="the query as an image")
     parser.add_argument("--weight", type=float, default=0.5, help="share of the text where both are given (default 0.5)")
-    parser.add_argument("--output", metavar="F.png", help="where the picture goes (default found.png in OUTPUT_DIR)")
+    parser.add_argument("--output", metavar="F.png", help="picture of the result (default found.png in OUTPUT_DIR)")
     args = parser.parse_args(argv)
     if not args.text and not args.image:
         raise ConfigError("give --text, --image, or both")
     if not 0 <= args.weight <= 1:
         raise ConfigError(f"--weight: {args.weight} is not between 0 and 1")
     cfg = load_from(args)
-    log = RunLog(cfg.OUTPUT_DIR)
+    log.start(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE).device
-    extract = extractor(cfg, device, log)
+    pipeline = Pipeline(cfg, device)
+    query = _query(pipeline, args.image, args.text, args.weight)
+    splits = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)[0]
+    features = pipeline.features(splits)[-1].all
     asked = Sample(args.image, None, caption=args.text)
-    query = _query(cfg, extract, asked, args.weight)
-    splits = load_test_sets(cfg, log)[0]
-    features = kept_features(cfg, splits, device, extract, log)
     every = Splits(splits.name, [], [asked], [*splits.query, *splits.gallery])
-    found = rank(query, features, SHOWN, metric=metric_of(cfg), device=device)
-    log.say(_table(found, every.gallery, cfg.DATASETS.ROOT))
+    found = rank(query, features, SHOWN, metric=pipeline.metric, device=device)
+    logger.info(_table(found, every.gallery, cfg.DATASETS.ROOT))
     output = Path(args.output or Path(cfg.OUTPUT_DIR) / "found.png")
     write_png(output, gallery_picture(Evaluation("", every, found.indices, None), [0], SHOWN))
-    log.say(f"written: {output}")
+    logger.info(f"written: {output}")
     return 0
 
 
-def _query(cfg, extract, asked, weight):
+def _query(pipeline: Pipeline, image: str, text: str, weight: float) -> np.ndarray:
     """Return the feature of a query, float32 [1, dim]."""
     sides = []
-    if asked.path:
-        sides.append(extract([asked], asked.path))
-    if asked.caption and cfg.DESCRIPTOR.NAME:
-        raise ConfigError(f"DESCRIPTOR.NAME: {cfg.DESCRIPTOR.NAME} reads no text; --text needs a PatentCLIP")
-    if asked.caption:
-        sides.append(extract.texts([asked.caption], "the query"))
+    if image:
+        found = pipeline.embed_images([Sample(image, None)], image)
+        assert found is not None, "one process embeds everything"
+        sides.append(found)
+    if text:
+        sides.append(pipeline.embed_texts([text], "the query"))
     return sides[0] if len(sides) == 1 else combine(*sides, weight)
 
 
-def _table(found, drawings, root):
+def _table(found: Ranking, drawings: Sequence[Sample], root: str) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name, justify in (("", "right"), ("closeness", "right"), ("drawing", "left"), ("its text", "left")):
+    for name, justify in (("", "right"), ("score", "right"), ("image", "left"), ("its text", "left")):
         table.add_column(name, justify=justify)
     samples = [drawings[row] for row in found.indices[0]]
     for place, (score, name, sample) in enumerate(zip(found.scores[0], names_below(root, samples), samples), 1):

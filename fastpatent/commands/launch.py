@@ -1,8 +1,11 @@
 """Start a job in one process or in many: under torchrun, by --num-gpus, or over several machines."""
 
+import argparse
 import os
 import signal
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -12,18 +15,18 @@ from fastpatent.commands.run import run
 from fastpatent.errors import ConfigError
 
 
-def add_launch_options(parser):
+def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """Add --num-gpus, --num-machines, --machine-rank and --dist-url to an argparse parser."""
-    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one a card (default 1)")
+    parser.add_argument("--num-gpus", type=int, default=1, help="processes on this machine, one per GPU (default 1)")
     parser.add_argument("--num-machines", type=int, default=1, help="machines that take part (default 1)")
     parser.add_argument("--machine-rank", type=int, default=0, help="this machine's number, from 0")
     parser.add_argument("--dist-url", default="auto", help="tcp://HOST:PORT of machine 0; chosen where there is one machine")
 
 
-def launch(job, args, *job_args):
+def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) -> Any:
     """Run `job(*job_args)` in every process and return its result in this one (None where processes were started).
 
-    Under torchrun the processes exist already and only have to meet. `job` must be importable by name.
+    Under torchrun the processes exist already and only connect. `job` must be importable by name.
     """
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         return _join(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", job, job_args)
@@ -40,29 +43,31 @@ def launch(job, args, *job_args):
     children = mp.spawn(
         _child, (args.num_gpus, args.machine_rank, world_size, url, job, job_args), nprocs=args.num_gpus, join=False
     )
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the children too, and they save first
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the children too, which save first
     try:
-        while not children.join():
+        while children and not children.join():
             pass
-    except mp.ProcessExitedException as error:  # the child has said why
+    except mp.ProcessExitedException as error:  # the child has reported why
         raise SystemExit(error.exit_code) from None
     finally:
         signal.signal(signal.SIGINT, previous)
     return None
 
 
-def local_rank():
-    """Return this process's number on its own machine, which is also the number of its card."""
+def local_rank() -> int:
+    """Return this process's number on its own machine, which is also the number of its GPU."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
-def _free_port():
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _child(index, num_gpus, machine_rank, world_size, url, job, job_args):
+def _child(
+    index: int, num_gpus: int, machine_rank: int, world_size: int, url: str, job: Callable[..., Any], job_args: tuple
+) -> None:
     os.environ["LOCAL_RANK"] = str(index)
     rank = machine_rank * num_gpus + index
     code = run(lambda: _join(rank, world_size, url, job, job_args))
@@ -70,7 +75,7 @@ def _child(index, num_gpus, machine_rank, world_size, url, job, job_args):
         raise SystemExit(code)
 
 
-def _join(rank, world_size, url, job, job_args):
+def _join(rank: int, world_size: int, url: str, job: Callable[..., Any], job_args: tuple) -> Any:
     cuda = torch.cuda.is_available() and local_rank() < torch.cuda.device_count()
     if cuda:
         torch.cuda.set_device(local_rank())

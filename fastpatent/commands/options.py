@@ -1,14 +1,16 @@
-"""The part of the command line that every command shares: a configuration file and KEY VALUE pairs."""
+"""The part of the command line that all commands share: a configuration file and KEY VALUE pairs."""
 
 import argparse
+
+from yacs.config import CfgNode
 
 from fastpatent.config import load_config
 
 
-def config_parser(prog, description):
+def config_parser(prog: str, description: str) -> argparse.ArgumentParser:
     """Return an argparse parser with `--config-file F` and a trailing `opts` list of KEY VALUE words.
 
-    A command adds options of its own to it; on the command line they stand before the pairs.
+    A command adds its own options; on the command line they precede the pairs.
     """
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("--config-file", metavar="F", help="YAML file; without it every key has its default")
@@ -21,6 +23,6 @@ def config_parser(prog, description):
     return parser
 
 
-def load_from(args):
-    """Return the frozen configuration that parsed arguments ask for; ConfigError as `load_config`."""
+def load_from(args: argparse.Namespace) -> CfgNode:
+    """Return the frozen configuration of parsed arguments; ConfigError as `load_config`."""
     return load_config(args.config_file, args.opts)

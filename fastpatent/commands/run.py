@@ -1,28 +1,34 @@
-"""One way for every command to end: a person's mistake is one sentence on stderr, never a traceback."""
+"""How every command ends: a user's mistake is one sentence on stderr, never a traceback."""
 
 import errno
+import logging
 import os
 import select
 import sys
+from collections.abc import Callable
+from typing import Any, TextIO
 
+from fastpatent import log
 from fastpatent.errors import FastPatentError
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+logger = logging.getLogger(__name__)
 
 
-def run(main_function, *arguments):
+def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
     """Call `main_function(*arguments)` and return its exit status (None counts as 0).
 
     A FastPatentError, and a full, read-only or forbidden disk, become `error: <sentence>` lines and status 1; Ctrl-C
     becomes `interrupted` and 130; a reader that closed the pipe (`| head`) ends the command quietly with 141. Every other
-    exception is a fault of ours and passes through.
+    exception is a bug and passes through.
     """
+    log.start()
     try:
         status = main_function(*arguments)
         sys.stdout.flush()
         return status or 0
     except FastPatentError as error:
-        _print_error(str(error))
+        logger.error("%s", error)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -36,17 +42,14 @@ def run(main_function, *arguments):
     except OSError as error:
         if error.errno not in STORAGE:
             raise
-        _print_error(f"{error.filename or 'an output file'}: {error.strerror}")
+        logger.error(f"{error.filename or 'an output file'}: {error.strerror}")
         return 1
+    finally:
+        log.stop()
 
 
-def _print_error(text):
-    for line in text.splitlines():
-        print(f"error: {line}", file=sys.stderr)
-
-
-def _reader_left(stream):
-    """Tell whether the other end of `stream` is closed; a broken pipe may also be that of a crashed worker process."""
+def _reader_left(stream: TextIO) -> bool:
+    """Return whether the other end of `stream` is closed; a broken pipe may also be that of a crashed worker process."""
     poll = select.poll()
     poll.register(stream.fileno(), select.POLLOUT)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))

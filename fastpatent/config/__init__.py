@@ -1,7 +1,9 @@
-"""The YAML dialect: defaults, inheritance, strict loading."""
+"""The YAML dialect: one table of keys, inheritance, strict loading."""
 
 from fastpatent.config.defaults import get_cfg
+from fastpatent.config.key import Key
+from fastpatent.config.keys import add_key
 from fastpatent.config.loader import load_config
 from fastpatent.config.report import describe
 
-__all__ = ["describe", "get_cfg", "load_config"]
+__all__ = ["Key", "add_key", "describe", "get_cfg", "load_config"]

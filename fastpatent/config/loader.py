@@ -1,14 +1,15 @@
 """Configuration from YAML files and the command line: strict, and all that is wrong in one message."""
 
 import logging
-import os
+from collections.abc import Sequence
+from os import PathLike
 
 from yacs.config import CfgNode
 
 from fastpatent.config.checks import broken_rules
 from fastpatent.config.defaults import get_cfg
-from fastpatent.config.ignored import is_ignored
-from fastpatent.config.keys import leaves, nearest_key, section_of
+from fastpatent.config.keys import KEYS
+from fastpatent.config.names import leaves, nearest_key, section_of
 from fastpatent.config.values import coerce
 from fastpatent.config.yaml_files import BASE_KEY, COMMAND_LINE, Setting, read_settings
 from fastpatent.errors import ConfigError
@@ -16,11 +17,12 @@ from fastpatent.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 
-def load_config(config_file=None, overrides=(), base=None):
+def load_config(
+    config_file: str | PathLike[str] | None = None, overrides: Sequence[str] = (), base: CfgNode | None = None
+) -> CfgNode:
     """Merge the defaults, a YAML file with its bases, and KEY VALUE pairs, the later over the earlier.
 
-    Keys that are known but change nothing here are named in one warning (logger `fastpatent.config.loader`) where they
-    are set to anything but their default.
+    Keys of fast-reid that have no effect here are named in one warning where they are set to anything but their default.
 
     Args:
         config_file: path of a YAML file; None for the defaults alone.
@@ -36,19 +38,22 @@ def load_config(config_file=None, overrides=(), base=None):
     defaults = get_cfg() if base is None else base
     cfg = defaults.clone()
     cfg.defrost()
-    problems = []
+    problems: list[str] = []
     settings = read_settings(config_file, cfg, problems) if config_file else []
     settings += _read_overrides(list(overrides), cfg, problems)
-    places, mistyped = {}, set()
+    places: dict[str, str] = {}
+    mistyped: set[str] = set()
     for key, value, place in settings:
-        section, name = section_of(cfg, key)
+        found = section_of(cfg, key)
+        assert found, f"{key} was looked up while it was read"
+        section, name = found
         places[key] = place
         try:
             section[name] = coerce(value, section[name], command_line=place == COMMAND_LINE)
         except ValueError as error:
             problems.append(f"{place}: {key} {error}")
             mistyped.add(key)
-    for key, sentence in broken_rules(cfg):
+    for key, sentence in broken_rules(cfg, places):
         if key in places and key not in mistyped:
             problems.append(f"{places[key]}: {key} {sentence}")
     if problems:
@@ -58,7 +63,7 @@ def load_config(config_file=None, overrides=(), base=None):
     return cfg
 
 
-def _read_overrides(words, tree, problems):
+def _read_overrides(words: list[str], tree: CfgNode, problems: list[str]) -> list[Setting]:
     """Turn KEY VALUE words into settings; a key without a value ends the reading, since all after it would be shifted."""
     if len(words) % 2:
         problems.append(f"{COMMAND_LINE}: settings are KEY VALUE pairs, but {_unpaired(words, tree)}")
@@ -79,7 +84,7 @@ def _read_overrides(words, tree, problems):
     return settings
 
 
-def _unpaired(words, tree):
+def _unpaired(words: list[str], tree: CfgNode) -> str | None:
     """Name the word to blame for an odd count: the first that cannot be a key, or has another key in its value's place."""
     for word, following in zip(words[::2], [*words[1::2], None]):
         if word.startswith("-"):
@@ -88,12 +93,15 @@ def _unpaired(words, tree):
             return f"{word} holds an equals sign; write a space instead"
         if following is None or section_of(tree, word) and section_of(tree, following):
             return f"{word} has no value"
+    return None
 
 
-def _warn_of_ignored(cfg, defaults, places):
+def _warn_of_ignored(cfg: CfgNode, defaults: CfgNode, places: dict[str, str]) -> None:
     before = dict(leaves(defaults))
     named = [
-        f"{key} ({places[key]})" for key, value in leaves(cfg) if key in places and is_ignored(key) and value != before[key]
+        f"{key} ({places[key]})"
+        for key, value in leaves(cfg)
+        if key in places and KEYS[key].ignored and value != before[key]
     ]
-    if named and os.environ.get("RANK", "0") == "0":  # torchrun starts many processes, one of them is enough to say it
-        logger.warning("warning: these keys change nothing here: %s", ", ".join(named))
+    if named:
+        logger.warning("these keys have no effect here: %s", ", ".join(named))

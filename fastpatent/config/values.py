@@ -1,23 +1,23 @@
-"""A value as a person wrote it, turned into the type its key has by default."""
+"""A value as it is written, converted to the type of its key's default."""
 
 from ast import literal_eval
+from typing import Any
 
 
-def coerce(value, default, command_line=False):
+def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
     """Return `value` as the type of `default`.
 
     Text is read as a Python literal where it is one, so that `("Patent",)` and `3.5e-4`, which YAML takes for text, work.
-    A whole number serves where a fraction is expected, a fraction without remainder where a whole number is, a list where
-    a tuple is, and nothing at all (an empty value) where text or a list is. Elements of a list are turned into the type of
-    the default's elements.
+    An int is accepted where a float is expected, a float without remainder where an int is, a list where a tuple is, and an
+    empty value where text or a list is. Elements of a list are converted to the type of the default's elements.
 
     Args:
         value: what YAML or the command line holds.
         default: bool, int, float, str, list or tuple.
-        command_line: YAML's lower-case `true` and `false` are then read from text too, which has no other form there.
+        command_line: the text `true` and `false` is read as YAML reads it.
 
     Raises:
-        ValueError: with the sentence's end, "expects True or False, got the text 'yes'".
+        ValueError: with the end of a sentence, "expects True or False, got the text 'yes'".
     """
     found = _literal(value) if isinstance(value, str) else value
     if isinstance(default, bool):
@@ -33,7 +33,7 @@ def coerce(value, default, command_line=False):
     return _list(found, default)
 
 
-def _number(found, whole):
+def _number(found: Any, whole: bool) -> int | float:
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         raise ValueError(f"expects a {'whole ' * whole}number, got {_named(found)}")
     if not whole:
@@ -43,7 +43,7 @@ def _number(found, whole):
     return int(found)
 
 
-def _text(value, found):
+def _text(value: Any, found: Any) -> str:
     if found is None:
         return ""
     if isinstance(found, str):
@@ -53,7 +53,7 @@ def _text(value, found):
     raise ValueError(f"expects text, got {_named(found)}")
 
 
-def _list(found, default):
+def _list(found: Any, default: list | tuple) -> list | tuple:
     kind = type(default)
     if found is None:
         return kind()
@@ -69,15 +69,15 @@ def _list(found, default):
         raise ValueError(f"in its list {error}") from None
 
 
-def _literal(text):
+def _literal(text: str) -> Any:
     try:
         return literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 
 
-def _named(found):
-    """Say what a value is, as its writer would."""
+def _named(found: Any) -> str:
+    """Return what a value is, in words."""
     if found is None:
         return "nothing"
     kinds = {bool: "", int: "the number ", float: "the number ", str: "the text ", dict: "a section ", list: "the list "}

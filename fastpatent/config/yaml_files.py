@@ -1,6 +1,7 @@
 """YAML files with inheritance, read as a list of settings that remember the line they come from."""
 
 import os
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 from yacs.config import CfgNode
 
-from fastpatent.config.keys import leaves, nearest_key
+from fastpatent.config.names import leaves, nearest_key
 
 BASE_KEY = "_BASE_"
 COMMAND_LINE = "command line"
@@ -23,7 +24,13 @@ class Setting(NamedTuple):
     place: str
 
 
-def read_settings(path, tree, problems, chain=(), named_at=None):
+def read_settings(
+    path: str | os.PathLike[str],
+    tree: CfgNode,
+    problems: list[str],
+    chain: tuple[str, ...] = (),
+    named_at: str | None = None,
+) -> list[Setting]:
     """Read a YAML file and, before it, the files its `_BASE_` names.
 
     Args:
@@ -66,19 +73,21 @@ def read_settings(path, tree, problems, chain=(), named_at=None):
 class _File:
     """The settings of one parsed file."""
 
-    def __init__(self, path, loader, tree, problems, chain):
+    def __init__(
+        self, path: str, loader: yaml.SafeLoader, tree: CfgNode, problems: list[str], chain: tuple[str, ...]
+    ) -> None:
         self.path, self.loader, self.tree, self.problems, self.chain = path, loader, tree, problems, chain
 
-    def settings(self, root):
+    def settings(self, root: yaml.Node | None) -> list[Setting]:
         if root is None:
             return []
         if not isinstance(root, yaml.MappingNode):
-            self._problem(root, "a configuration is made of KEY: VALUE lines, this is none")
+            self._problem(root, "a configuration consists of KEY: VALUE lines, this does not")
             return []
         inherited = [setting for base in self._bases(root) for setting in base]
         return inherited + list(self._section(root, self.tree, ""))
 
-    def _bases(self, root):
+    def _bases(self, root: yaml.MappingNode) -> Iterator[list[Setting]]:
         for key, value in root.value:
             if key.value == BASE_KEY:
                 names = self._value(value)
@@ -93,7 +102,7 @@ class _File:
                     chain = (*self.chain, self.path)
                     yield read_settings(path, self.tree, self.problems, chain, self._place(key))
 
-    def _section(self, mapping, tree, prefix):
+    def _section(self, mapping: yaml.MappingNode, tree: CfgNode, prefix: str) -> Iterator[Setting]:
         self._report_repeated(mapping, prefix)
         self.loader.flatten_mapping(mapping)
         for key, value in mapping.value:
@@ -112,7 +121,7 @@ class _File:
             elif self._value(value) not in (None, INVALID):  # a section without keys sets nothing
                 self._problem(key, f"{name} is a section, not a value; its keys are {', '.join(default)}")
 
-    def _value(self, node):
+    def _value(self, node: yaml.Node) -> Any:
         """Construct a value; INVALID, and one more problem, where YAML cannot (an unknown tag, the 31st of June)."""
         try:
             return self.loader.construct_object(node, deep=True)
@@ -122,14 +131,14 @@ class _File:
             self._problem(node, f"not valid YAML: {error}")
         return INVALID
 
-    def _hint(self, name, written):
+    def _hint(self, name: str, written: str) -> str:
         if written == BASE_KEY:
             return f"; {BASE_KEY} belongs on the first level of the file"
         if written in dict(leaves(self.tree)):
             return f"; write its sections below each other: {written.replace('.', ': {')}: ...{'}' * written.count('.')}"
         return nearest_key(name, self.tree)
 
-    def _report_repeated(self, mapping, prefix):
+    def _report_repeated(self, mapping: yaml.MappingNode, prefix: str) -> None:
         seen = {}
         for key, _ in mapping.value:
             name = _written(key)
@@ -137,24 +146,24 @@ class _File:
                 self._problem(key, f"{prefix}{name} is set twice in one section, first on line {seen[name]}")
             seen.setdefault(name, key.start_mark.line + 1)
 
-    def _place(self, node):
+    def _place(self, node: yaml.Node) -> str:
         return f"{self.path}:{node.start_mark.line + 1}"
 
-    def _problem(self, node, sentence):
+    def _problem(self, node: yaml.Node, sentence: str) -> None:
         self.problems.append(f"{self._place(node)}: {sentence}")
 
 
-def _written(key):
+def _written(key: yaml.Node) -> str:
     """Return a mapping's key as text; YAML would also take lists and mappings for keys."""
     return key.value if isinstance(key, yaml.ScalarNode) else f"a key that is a {key.id}"
 
 
-def _syntax_problem(path, error):
+def _syntax_problem(path: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     return f"{path}:{mark.line + 1}: not valid YAML: {error.problem}"
 
 
-def _nearest_file(path):
+def _nearest_file(path: str) -> str:
     folder = Path(path).parent
     if not folder.is_dir():
         return f"; there is no folder {folder}"

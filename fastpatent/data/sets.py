@@ -1,21 +1,30 @@
 """The data sets that a configuration names, ready to train or test on."""
 
+import logging
+import os
+from collections.abc import Sequence
+
+from yacs.config import CfgNode
+
 from fastpatent.data.captions import with_captions
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import PARTS
+from fastpatent.data.samples import PARTS, Sample, Splits, unmatched_queries
 from fastpatent.errors import ConfigError, DataError
 
+EXAMPLES = 3  # cases of a fault that are shown
+logger = logging.getLogger(__name__)
 
-def read_set(cfg, name, parts=None, verify=True):
+
+def read_set(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, verify: bool = True) -> Splits:
     """Return the Splits of the data set `name`, with the texts of DATASETS.CAPTIONS.TABLE; as a builder of DATASETS."""
     return with_captions(DATASETS.get(name)(cfg, parts=parts, verify=verify), cfg)
 
 
-def load_training_set(cfg, left_out=None):
-    """Read and join the training drawings of DATASETS.NAMES; with COMBINEALL their queries and galleries too.
+def load_training_set(cfg: CfgNode, left_out: dict[str, list[str]] | None = None) -> list[Sample]:
+    """Read and join the training images of DATASETS.NAMES; with COMBINEALL their queries and galleries too.
 
     Where several data sets are joined, an identity becomes `<data set>/<identity>`: the same folder name in two of them
-    is not known to be the same design.
+    need not be the same design.
 
     Args:
         left_out: dict that `Splits.left_out` of all data sets is added to, or None.
@@ -24,8 +33,8 @@ def load_training_set(cfg, left_out=None):
         list of `Sample`.
 
     Raises:
-        ConfigError: a name is unknown, or that of a set without training drawings.
-        DataError: a list or drawing is missing, or nothing is left to train on.
+        ConfigError: a name is unknown, or a data set has no training images.
+        DataError: a list or image is missing, or nothing is left to train on.
     """
     names = cfg.DATASETS.NAMES
     if not names:
@@ -45,18 +54,18 @@ def load_training_set(cfg, left_out=None):
     return joined
 
 
-def load_test_set(cfg, name, texts=False):
-    """Read the query and gallery drawings of one data set of DATASETS.TESTS.
+def load_test_set(cfg: CfgNode, name: str, texts: bool = False) -> Splits:
+    """Read the queries and the gallery of one data set of DATASETS.TESTS.
 
     Args:
-        texts: a caption may be asked for its drawing, so that drawings with captions need no second one of their identity.
+        texts: captions are queries too, so an image with a caption needs no second image of its identity.
 
     Returns:
-        Splits, its `train` left empty where the data set keeps it in a list of its own.
+        Splits; `train` is empty where the data set has a list of its own for it.
 
     Raises:
         ConfigError: the name is unknown.
-        DataError: a list or drawing is missing, or there is no query or no gallery.
+        DataError: a list or image is missing, or there is no query or no gallery.
     """
     splits = read_set(cfg, name, ("query", "gallery"))
     asked_by_text = texts and any(sample.caption for sample in splits.query + splits.gallery)
@@ -64,3 +73,38 @@ def load_test_set(cfg, name, texts=False):
         empty = "query" if not splits.query else "gallery drawing"
         raise DataError(f"DATASETS.TESTS: {name} below {cfg.DATASETS.ROOT} has no {empty}; an identity needs two drawings")
     return splits
+
+
+def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
+    """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find.
+
+    Args:
+        texts: see `load_test_set`.
+
+    Raises:
+        DataError: as `load_test_set`, or no query of a labelled set has a match.
+    """
+    sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
+    for splits in sets:
+        report_skipped(splits.left_out, cfg.DATASETS.ROOT)
+        unmatched = unmatched_queries(splits.query, splits.gallery)
+        if splits.query and len(unmatched) == len(splits.query):
+            raise DataError(
+                f"{splits.name}: no query has a drawing of its identity in the gallery, {unmatched[0].path} first"
+            )
+        if unmatched:
+            logger.warning(
+                f"{splits.name}: {len(unmatched)} queries have no drawing of their identity in the gallery and are excluded "
+                f"from every metric, {unmatched[0].path} first"
+            )
+    return sets
+
+
+def report_skipped(cases: dict[str, list[str]], root: str) -> None:
+    """Log the first cases of each kind of fault, and how many more there are; paths below `root` are relative to it."""
+    prefix = os.path.abspath(root) + os.sep
+    for kind, found in cases.items():
+        for case in found[:EXAMPLES]:
+            logger.info(f"{kind}: {case.replace(prefix, '')}")
+        if len(found) > EXAMPLES:
+            logger.info(f"{kind}: and {len(found) - EXAMPLES} more")

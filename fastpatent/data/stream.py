@@ -1,5 +1,8 @@
-"""The stream of training samples, cut into global batches and these into one slice a process."""
+"""The stream of training samples, cut into global batches, and each batch into one slice per process."""
 
+from collections.abc import Iterator
+
+from fastpatent.data.samplers import Sampler
 from fastpatent.errors import ConfigError
 
 
@@ -8,11 +11,11 @@ class BatchStream:
 
     Global batch b is the entries b * batch_size up to (b + 1) * batch_size of the sampler's passes one after another;
     process r of w takes the r-th of w equal, contiguous slices, so that joining the slices in rank order restores it. The
-    stream is endless; but it ends before a pass that the sampler has None for, and goes on there when iterated again.
+    stream is endless, except that it ends before a pass that has yet to be mined and continues there when iterated again.
 
     Args:
-        sampler: with `pass_length` and `indices(pass)`, see `fastpatent.data.samplers`.
-        batch_size: drawings in a batch of all processes together.
+        sampler: see `fastpatent.data.samplers`.
+        batch_size: samples in a batch of all processes together.
         rank, world_size: which of how many processes.
         start_batch: where every iteration starts.
 
@@ -23,18 +26,21 @@ class BatchStream:
         ConfigError: the batch does not divide by the processes.
     """
 
-    def __init__(self, sampler, batch_size, rank=0, world_size=1, start_batch=0):
+    def __init__(
+        self, sampler: Sampler, batch_size: int, rank: int = 0, world_size: int = 1, start_batch: int = 0
+    ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise ConfigError(
-                f"SOLVER.IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts, one a process"
+                f"SOLVER.IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts, one per process"
             )
         self.sampler, self.batch_size, self.start_batch = sampler, batch_size, start_batch
         self.local = batch_size // world_size
         self.offset = rank * self.local
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         position = self.start_batch * self.batch_size + self.offset
-        number, indices = None, None
+        number: int | None = None
+        indices: list[int] = []
         while True:
             entries = []
             for place in range(position, position + self.local):
@@ -55,12 +61,12 @@ class BatchStream:
 class OrderedBatches:
     """Iterate once over `count` samples in order, in lists of (position, index) as `BatchStream` yields them."""
 
-    def __init__(self, count, batch_size):
+    def __init__(self, count: int, batch_size: int) -> None:
         self.count, self.batch_size = count, batch_size
 
-    def __len__(self):
+    def __len__(self) -> int:
         return -(-self.count // self.batch_size)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for start in range(0, self.count, self.batch_size):
             yield [(index, index) for index in range(start, min(start + self.batch_size, self.count))]

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastpatent.data.image import read_drawing
 from fastpatent.data.workers import map_in_order
-from fastpatent.registry import Registry
+from fastpatent.registry import DESCRIPTORS
 
-DESCRIPTORS = Registry("descriptor", "DESCRIPTOR.NAME", "fastpatent.descriptors")
+__all__ = ["DESCRIPTORS", "Descriptor", "describe_drawings"]
 
 
 class Descriptor(NamedTuple):

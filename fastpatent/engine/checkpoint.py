@@ -1,7 +1,9 @@
-"""Training checkpoints: written whole or not at all, and holding all that a resumed run needs."""
+"""Training checkpoints: written whole or not at all, with all that a resumed run needs."""
 
+import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +14,7 @@ from fastpatent.files import write_atomically
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
 
 
-def save_checkpoint(folder, name, state, resume_from=True):
+def save_checkpoint(folder: str | os.PathLike[str], name: str, state: dict[str, Any], resume_from: bool = True) -> Path:
     """Write `state` to folder/name and, where a run may resume from it, name it in `last_checkpoint`."""
     path = Path(folder) / name
     try:
@@ -24,8 +26,8 @@ def save_checkpoint(folder, name, state, resume_from=True):
     return path
 
 
-def load_checkpoint(path):
-    """Read a checkpoint of ours onto the processor; nothing but tensors and plain values is unpickled."""
+def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint of ours onto the CPU; nothing but tensors and plain values is unpickled."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
@@ -37,7 +39,7 @@ def load_checkpoint(path):
     return state
 
 
-def last_checkpoint(folder):
+def last_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     """Return the path that `last_checkpoint` names in `folder`, or None where no run has saved yet."""
     pointer = Path(folder) / LAST
     if not pointer.is_file():
@@ -45,8 +47,8 @@ def last_checkpoint(folder):
     return Path(folder) / pointer.read_text().strip()
 
 
-def random_state(device):
-    """Return the state of every random generator that a training step may draw from."""
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return the state of every random generator that a training step may use."""
     numpy_state = np.random.get_state()
     return {
         "python": random.getstate(),
@@ -56,8 +58,8 @@ def random_state(device):
     }
 
 
-def restore_random_state(state, device):
-    """Undo everything drawn since `random_state` was called."""
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put all random generators back to where they were when `random_state` was called."""
     version, internal, gauss = state["python"]
     random.setstate((version, tuple(internal), gauss))
     name, keys, *rest = state["numpy"]

@@ -1,40 +1,49 @@
-"""`MODEL.COMPILE`: the backbone through torch.compile, or without it and a word why."""
+"""`MODEL.COMPILE`: the backbones through torch.compile, or without it and a warning why."""
 
 import copy
+import logging
 import time
 
 import torch
 
+from fastpatent.device import Precision
+from fastpatent.models import Network
 
-def compile_backbone(model, batch_shape, device, precision, say):
-    """Compile the backbone of a model in place where torch.compile can; its parameters and their names stay.
+logger = logging.getLogger(__name__)
 
-    A copy is tried first, forwards and backwards, so that a failure leaves the network and its running statistics untouched.
+
+def compile_backbones(
+    model: Network, batch_shape: tuple[int, int, int, int], device: torch.device, precision: Precision
+) -> bool:
+    """Compile the backbones of a network in place where torch.compile can; parameters and their names stay.
+
+    A copy of each is tried first, forwards and backwards, so that a failure leaves the network and its running statistics
+    untouched.
 
     Args:
-        model: with a `backbone`, on `device`; what else it has whose name ends so, a second tower, is compiled with it.
-        batch_shape: (batch, channels, height, width) that it will see.
+        model: the network, on `device`.
+        batch_shape: (batch, 1, height, width) of the images that it will see.
         device, precision: where and in which number format it computes.
-        say: function of a line of text.
 
     Returns:
-        whether it is compiled.
+        whether they are compiled.
     """
     begun = time.monotonic()
-    trial = copy.deepcopy(model.backbone).train()
-    images = torch.zeros(batch_shape, device=device).contiguous(memory_format=trial.memory_format)
+    inputs = model.backbone_inputs(torch.zeros(batch_shape, dtype=torch.uint8, device=device))
     try:
-        with precision.autocast(device):
-            features = torch.compile(trial)(images)
-        features.float().mean().backward()
+        for name, backbone in model.backbones.items():
+            trial = copy.deepcopy(backbone).train()
+            with precision.autocast(device):
+                features = torch.compile(trial)(inputs[name])
+            if any(parameter.requires_grad for parameter in trial.parameters()):
+                features.float().mean().backward()
     except Exception as error:  # whatever a compiler may raise on this machine
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        say(f"warning: MODEL.COMPILE: torch.compile failed ({lines[0]}); going on without it")
+        logger.warning(f"MODEL.COMPILE: torch.compile failed ({lines[0]}); going on without it")
         return False
     finally:
         torch.compiler.reset()
-    for name, module in model.named_children():
-        if name.endswith("backbone"):
-            module.compile()
-    say(f"compiled      the backbone, tried in {time.monotonic() - begun:.0f} s")
+    for backbone in model.backbones.values():
+        backbone.compile()
+    logger.info(f"compiled      {', '.join(model.backbones)}, tried in {time.monotonic() - begun:.0f} s")
     return True

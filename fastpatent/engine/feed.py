@@ -1,9 +1,12 @@
 """Batches from the loader onto the device: copied beside the running step, and augmented there where the loader says so."""
 
+from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
+
+from fastpatent.data.loader import TrainLoader
 
 ON_DEVICE = ("images", "targets", "texts")
 
@@ -14,7 +17,7 @@ class Batch(NamedTuple):
     Attributes:
         images: uint8 [batch, 1, height, width] on the device.
         targets: int64 [batch] on the device, labels of identities.
-        domains: int64 [batch] on the CPU, where a network that splits the batch by them need not wait for the device; see
+        domains: int64 [batch] on the CPU, so that a network that splits the batch by them does not wait for the device; see
             `fastpatent.data.samples.Sample`.
         indices: int64 [batch] on the CPU, which training samples these are.
         texts: int64 [batch, context] on the device, tokens of the captions; None where the network reads none.
@@ -27,11 +30,11 @@ class Batch(NamedTuple):
     texts: torch.Tensor | None = None
 
     @property
-    def inputs(self):
-        """What the network is called with."""
+    def inputs(self) -> tuple[torch.Tensor, ...]:
+        """The arguments of the network."""
         return (self.images, self.targets, self.domains) + (() if self.texts is None else (self.texts,))
 
-    def parts(self, count):
+    def parts(self, count: int) -> list["Batch"]:
         """Return `count` Batches of equal size, in order."""
         columns = [[None] * count if tensor is None else tensor.chunk(count) for tensor in self]
         return [Batch(*part) for part in zip(*columns)]
@@ -40,8 +43,8 @@ class Batch(NamedTuple):
 class DeviceFeed:
     """Iterate over a loader's batches as `Batch` on a device.
 
-    On a card the copy (uint8, from pinned memory) and the augmentation run in a stream of their own: they are started while
-    the step before still computes, and nothing waits for them but the card itself.
+    On a GPU the copy (uint8, from pinned memory) and the augmentation run in a stream of their own: they start while the step
+    before is still computing, and the host does not wait for them.
 
     Args:
         loader: yields dicts of images (uint8 [batch, 1, height, width]), targets, domains, indices and positions (int64
@@ -50,11 +53,11 @@ class DeviceFeed:
         device: torch.device.
     """
 
-    def __init__(self, loader, device):
+    def __init__(self, loader: TrainLoader, device: torch.device) -> None:
         self.loader, self.device = loader, device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
             with torch.cuda.stream(self._stream) if self._stream else nullcontext():
                 sent = [batch[name].to(self.device, non_blocking=True) for name in ON_DEVICE if name in batch]
@@ -65,5 +68,5 @@ class DeviceFeed:
                 computing = torch.cuda.current_stream(self.device)
                 computing.wait_stream(self._stream)
                 for tensor in (images, *sent):
-                    tensor.record_stream(computing)  # its memory is not given away before the step is through with it
+                    tensor.record_stream(computing)  # its memory is not reused before the step has finished
             yield Batch(images, targets, batch["domains"], batch["indices"], *texts)

@@ -1,13 +1,17 @@
-"""Parts of a network that stay as they are for the first iterations."""
+"""Parts of a network that are frozen for the first iterations."""
+
+from collections.abc import Sequence
+
+from torch import nn
 
 from fastpatent.errors import ConfigError, nearest
 
 
 class Freezer:
-    """Holds the named children of a model still until `iterations` have passed.
+    """Freezes the named children of a model until `iterations` have passed.
 
-    Frozen parameters ask for no gradient, so nothing of them is computed in the backward pass; normalisation layers
-    go on gathering running statistics. Parameters that never learn (a BN neck's bias) stay as they are when released.
+    Frozen parameters need no gradient, so the backward pass computes nothing for them; normalisation layers still update
+    their running statistics. Parameters that are never trained (a BN neck's bias) stay frozen when the others are released.
 
     Args:
         model: the network.
@@ -15,7 +19,7 @@ class Freezer:
         iterations: how long (SOLVER.FREEZE_ITERS); 0 freezes nothing.
     """
 
-    def __init__(self, model, layers, iterations):
+    def __init__(self, model: nn.Module, layers: Sequence[str], iterations: int) -> None:
         children = dict(model.named_children())
         layers = [name for name in layers if name]
         for name in layers:
@@ -25,7 +29,7 @@ class Freezer:
         self.parameters = [p for name in layers for p in children[name].parameters() if p.requires_grad]
         self.frozen = False
 
-    def update(self, iteration):
+    def update(self, iteration: int) -> bool:
         """Freeze or release for `iteration`, counted from 0; return whether anything changed."""
         wanted = iteration < self.iterations
         if wanted == self.frozen:

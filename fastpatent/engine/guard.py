@@ -1,20 +1,24 @@
-"""A loss that is not finite: the step is refused before the update, and its drawings are named."""
+"""A loss that is not finite: the step is refused before the update, and its images are named."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from fastpatent.data.samples import Sample
 from fastpatent.distributed import world_size
 from fastpatent.errors import FastPatentError
 
-SHOWN = 3  # drawings that a sentence names
+SHOWN = 3  # images that the error names
 
 
 class LossGuard:
-    """Keeps an optimizer from every update from the first loss on that is not finite, in all processes together.
+    """Blocks every update of an optimizer from the first loss that is not finite on, in all processes together.
 
     A fused optimizer skips an update where its `found_inf` is 1, which is how torch's GradScaler uses it. So the loss is
-    judged on the device, nothing waits for it until `check`, and the steps until then change no weight. An optimizer that is
-    not fused cannot skip: there every step waits for its loss.
+    checked on the device, the host does not wait for it until `check`, and the steps until then change no weight. An
+    optimizer that is not fused cannot skip: there every step waits for its loss.
 
     Args:
         optimizer: torch optimizer.
@@ -22,22 +26,22 @@ class LossGuard:
         samples: list of `Sample` that the indices of a batch count through.
 
     Attributes:
-        cheap: whether `check` waits for nothing, so that it may be called after every step.
+        cheap: whether `check` need not wait for the device, so that it may be called after every step.
     """
 
-    def __init__(self, optimizer, device, samples):
+    def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device, samples: Sequence[Sample]) -> None:
         self.samples, self.cheap = samples, device.type == "cpu"
         fused = all(group.get("fused") for group in optimizer.param_groups)
         self.waits = not (fused and device.type in ("cpu", "cuda"))
         self._refused = torch.zeros((), device=device)  # 1 from the first refused step of any process on
         self._iteration = torch.full((), -1, device=device)  # of this process's first loss that is not finite
         self._loss = torch.zeros((), device=device)
-        self._indices = {}
+        self._indices: dict[int, torch.Tensor] = {}
         if not self.waits:
             optimizer.register_step_pre_hook(self._skip)
 
-    def watch(self, loss, indices, iteration):
-        """Judge the loss of a step whose update comes next.
+    def watch(self, loss: torch.Tensor, indices: torch.Tensor, iteration: int) -> None:
+        """Check the loss of a step whose update comes next.
 
         Args:
             loss: scalar tensor.
@@ -57,12 +61,12 @@ class LossGuard:
         if self.waits:
             self.check()
 
-    def passed(self, iteration):
-        """Forget the drawings of all steps up to `iteration`, whose losses have turned out finite."""
+    def passed(self, iteration: int) -> None:
+        """Forget the images of all steps up to `iteration`, whose losses were finite."""
         for number in [number for number in self._indices if number <= iteration]:
             del self._indices[number]
 
-    def check(self):
+    def check(self) -> None:
         """Wait for the device, and raise where a step was refused; every process has to call it after the same step.
 
         Raises:
@@ -71,19 +75,19 @@ class LossGuard:
         if not self._refused:
             self._indices.clear()
             return
-        findings = [self._finding()]
+        findings: list[tuple[int, float, str] | None] = [self._finding()]
         if world_size() > 1:
             findings = [None] * world_size()
             dist.all_gather_object(findings, self._finding())
-        findings = [finding for finding in findings if finding]
-        iteration, loss, _ = findings[0]
+        found = [finding for finding in findings if finding]
+        iteration, loss, _ = found[0]
         raise FastPatentError(
-            f"the loss became {loss} at iteration {iteration}: nothing was learned from that step and nothing after it, the "
-            f"last checkpoint stands; drawings of the batch: {'; '.join(drawings for *_, drawings in findings)}"
+            f"the loss became {loss} at iteration {iteration}: that step and all after it changed no weight, the last checkpoint "
+            f"is valid; images of the batch: {'; '.join(images for *_, images in found)}"
         )
 
-    def _finding(self):
-        """Return (iteration, loss, some drawings) of this process's first loss that is not finite, None where all were."""
+    def _finding(self) -> tuple[int, float, str] | None:
+        """Return (iteration, loss, some images) of this process's first loss that is not finite, None where all were."""
         iteration = int(self._iteration)
         if iteration < 0:
             return None
@@ -91,7 +95,7 @@ class LossGuard:
         more = f" and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
         return iteration, float(self._loss), ", ".join(paths[:SHOWN]) + more
 
-    def _skip(self, optimizer, *_):
-        """Have this update skipped where a step was refused, or where a GradScaler has found an overflow."""
+    def _skip(self, optimizer: Any, *_: Any) -> None:
+        """Skip this update where a step was refused, or where a GradScaler has found an overflow."""
         overflow = getattr(optimizer, "found_inf", self._refused)
         optimizer.found_inf = torch.maximum(overflow, self._refused)

@@ -1,6 +1,6 @@
 """Mean losses of the last steps, fetched from the device without waiting for it."""
 
-from collections import defaultdict
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -9,25 +9,27 @@ from fastpatent.distributed import world_size
 
 
 class LossMeter:
-    """Sums losses on the device; `send` starts fetching their means, `arrived` gives what has come.
+    """Sums losses on the device; `send` starts fetching their means, `arrived` returns those that have arrived.
 
     Args:
         device: torch.device of the losses.
     """
 
-    def __init__(self, device):
+    def __init__(self, device: torch.device) -> None:
         self.device = device
-        self._sums, self._count = defaultdict(float), 0
-        self._sent = []
+        self._sums: dict[str, torch.Tensor] = {}
+        self._count = 0
+        self._sent: list[tuple[Any, list[str], torch.Tensor, torch.cuda.Event | None]] = []
 
-    def add(self, losses):
+    def add(self, losses: dict[str, torch.Tensor]) -> None:
         """Add the losses of a batch, or of each of its equal parts: a dict of scalar tensors."""
         for name, value in losses.items():
-            self._sums[name] = self._sums[name] + value.detach()
+            value = value.detach()
+            self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
         self._count += 1
 
-    def send(self, note):
-        """Start fetching the means since the last call, over all processes; `note` comes back with them."""
+    def send(self, note: Any) -> None:
+        """Start fetching the means since the last call, over all processes; `note` is returned with them."""
         means = torch.stack(list(self._sums.values())) / self._count
         if world_size() > 1:
             dist.all_reduce(means)
@@ -41,10 +43,10 @@ class LossMeter:
         self._sums.clear()
         self._count = 0
 
-    def arrived(self, wait=False):
-        """Return [(note, {name: mean})] of what has arrived since the last call; all that was sent, where `wait` says so."""
+    def arrived(self, wait: bool = False) -> list[tuple[Any, dict[str, float]]]:
+        """Return [(note, {name: mean})] of what has arrived since the last call; with `wait`, of all that was sent."""
         found = []
-        while self._sent and (wait or self._sent[0][3] is None or self._sent[0][3].query()):
+        while self._sent and (wait or (event := self._sent[0][3]) is None or event.query()):
             note, names, means, event = self._sent.pop(0)
             if event:
                 event.synchronize()

@@ -1,34 +1,37 @@
 """Optimizers by name: own learning rates for layers, heads and class weights, own decay for biases and norms."""
 
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import nn
+from yacs.config import CfgNode
 
-from fastpatent.backbones.depths import layer_depths
 from fastpatent.errors import ConfigError, nearest
+from fastpatent.models import Network
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 
 
 def parameter_groups(
-    model,
-    base_lr,
-    weight_decay,
-    weight_decay_norm,
-    weight_decay_bias,
-    bias_lr_factor,
-    heads_lr_factor,
-    classifier_lr_factor=1.0,
-    layer_decay=1.0,
-):
+    model: Network,
+    base_lr: float,
+    weight_decay: float,
+    weight_decay_norm: float,
+    weight_decay_bias: float,
+    bias_lr_factor: float,
+    heads_lr_factor: float,
+    classifier_lr_factor: float = 1.0,
+    layer_decay: float = 1.0,
+) -> list[dict]:
     """Sort the trainable parameters into as few optimizer groups as there are different settings.
 
     Args:
-        model: module whose heads and backbones, if any, are its children `heads` and `...backbone`.
+        model: the network.
         base_lr, weight_decay: for every parameter that no rule below names.
         weight_decay_norm: for the scales of normalisation layers, and for single numbers such as the temperature of CLIP.
         weight_decay_bias, bias_lr_factor: for every parameter called `bias`, those of normalisation layers too.
-        heads_lr_factor: multiplies the learning rate of everything under `heads`.
-        classifier_lr_factor: multiplies it once more for the class weights `heads.weight`.
+        heads_lr_factor: multiplies the learning rate of the head.
+        classifier_lr_factor: multiplies it once more for the class weights.
         layer_decay: multiplies the learning rate of a backbone's last layer once, of the layer before it twice, and so on
             down to the stem (Clark et al., ELECTRA, ICLR 2020; counted as timm does).
 
@@ -36,15 +39,16 @@ def parameter_groups(
         list of dicts {params, lr, initial_lr, weight_decay}, in the order in which settings first occur.
     """
     steps = _steps_to_head(model) if layer_decay != 1 else {}
-    groups = {}
+    head = set(model.head.parameters()) if model.head else set()
+    groups: dict[tuple[float, float], dict] = {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
             full_name = f"{module_name}.{name}"
             lr = base_lr * (bias_lr_factor if name == "bias" else 1.0)
-            lr *= heads_lr_factor if module_name.split(".")[0] == "heads" else 1.0
-            lr *= classifier_lr_factor if full_name == "heads.weight" else 1.0
+            lr *= heads_lr_factor if parameter in head else 1.0
+            lr *= classifier_lr_factor if parameter is model.classifier_weight else 1.0
             lr *= layer_decay ** steps.get(full_name, 0)
             decay = weight_decay_norm if isinstance(module, NORMS) or parameter.ndim == 0 else weight_decay
             decay = weight_decay_bias if name == "bias" else decay
@@ -53,18 +57,17 @@ def parameter_groups(
     return list(groups.values())
 
 
-def _steps_to_head(model):
-    """Return {name of a backbone's parameter: layers from it to the head}, 1 for those of the last layer that learns."""
-    steps = {}
-    for child, backbone in model.named_children():
-        if child.endswith("backbone"):
-            depths = layer_depths(backbone)
-            last = max((depths[name] for name, p in backbone.named_parameters() if p.requires_grad), default=0)
-            steps |= {f"{child}.{name}": last + 1 - depth for name, depth in depths.items()}
+def _steps_to_head(model: Network) -> dict[str, int]:
+    """Return {name of a backbone's parameter: layers from it to the head}, 1 for those of the last trainable layer."""
+    steps: dict[str, int] = {}
+    for child, backbone in model.backbones.items():
+        depths = model.layer_depths(child)
+        last = max((depths[name] for name, p in backbone.named_parameters() if p.requires_grad), default=0)
+        steps |= {f"{child}.{name}": last + 1 - depth for name, depth in depths.items()}
     return steps
 
 
-def build_optimizer(cfg, model):
+def build_optimizer(cfg: CfgNode, model: Network) -> torch.optim.Optimizer:
     """Build SOLVER.OPT, any class of torch.optim, over the model's trainable parameters."""
     solver = cfg.SOLVER
     optimizers = {name: found for name, found in vars(torch.optim).items() if isinstance(found, type)}
@@ -88,15 +91,13 @@ def build_optimizer(cfg, model):
     return optimizers[solver.OPT](groups, lr=solver.BASE_LR, **options)
 
 
-def build_clipper(cfg):
+def build_clipper(cfg: CfgNode) -> Callable[[Iterable[nn.Parameter]], None] | None:
     """Return a function that clips the gradient of each parameter by SOLVER.CLIP_GRADIENTS, or None."""
     clip = cfg.SOLVER.CLIP_GRADIENTS
     if not clip.ENABLED:
         return None
-    if clip.CLIP_TYPE not in ("norm", "value"):
-        raise ConfigError(f"SOLVER.CLIP_GRADIENTS.CLIP_TYPE: {clip.CLIP_TYPE!r} is neither norm nor value")
 
-    def clip_each(parameters):
+    def clip_each(parameters: Iterable[nn.Parameter]) -> None:
         for parameter in parameters:
             if clip.CLIP_TYPE == "norm":
                 nn.utils.clip_grad_norm_(parameter, clip.CLIP_VALUE, clip.NORM_TYPE)

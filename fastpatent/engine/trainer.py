@@ -1,31 +1,41 @@
-"""The training loop: it reads from top to bottom, and a run stopped anywhere goes on as if it had not been."""
+"""The training loop. A run that is stopped anywhere resumes to the bit."""
 
+import logging
 import math
+import operator
 import time
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+from yacs.config import CfgNode
 
 from fastpatent import distributed
+from fastpatent.data.loader import TrainLoader
+from fastpatent.device import Precision
 from fastpatent.engine.checkpoint import random_state, restore_random_state, save_checkpoint
 from fastpatent.engine.ema import WeightAverage
-from fastpatent.engine.feed import DeviceFeed
+from fastpatent.engine.feed import Batch, DeviceFeed
 from fastpatent.engine.freeze import Freezer
 from fastpatent.engine.guard import LossGuard
 from fastpatent.engine.interrupt import StopSignal
 from fastpatent.engine.meter import LossMeter
-from fastpatent.engine.mining import build_miner
+from fastpatent.engine.mining import Miner
 from fastpatent.engine.optimizer import build_clipper, build_optimizer
-from fastpatent.engine.progress import ProgressLine
 from fastpatent.engine.schedule import build_schedule
 from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.heads.sampled_classes import build_class_exchange
+from fastpatent.models import Network
+from fastpatent.progress import ProgressLine
 
-LOG_PERIOD = 20  # steps between two looks at the losses
+LOG_PERIOD = 20  # steps between two reports of the losses
 AGREE_PERIOD = 20  # steps between two votes of several processes
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -50,20 +60,31 @@ class Trainer:
 
     Args:
         cfg: the configuration (SOLVER, MODEL.FREEZE_LAYERS, TEST.EVAL_PERIOD, OUTPUT_DIR).
-        model: network on `device`; `model(images, targets, domains)` returns a dict of losses.
+        model: the network, on `device`.
         loader: endless batches from the position in `checkpoint`; has `batches_per_epoch`, the `samples` that the indices of
             a batch count through, and `augmentation`, see `DeviceFeed`.
         device, precision: where and in which number format to compute.
-        evaluate: function of (model, epoch) that returns a metric (greater is better) on the first process, None where
-            there is none.
-        log: RunLog.
+        evaluate: function of (model, epoch) that returns the metric that chooses the best checkpoint, on the first process;
+            None where there is none.
         writer: TensorBoard writer of the first process, or None.
         checkpoint: a state that an earlier Trainer saved, or None.
+        is_better: function of (metric, best so far), whether the metric is better; greater is better where not given.
     """
 
-    def __init__(self, cfg, model, loader, device, precision, evaluate, log, writer=None, checkpoint=None):
-        self.cfg, self.model, self.loader, self.log, self.writer = cfg, model, loader, log, writer
-        self.device, self.precision, self._evaluate = device, precision, evaluate
+    def __init__(
+        self,
+        cfg: CfgNode,
+        model: Network,
+        loader: TrainLoader,
+        device: torch.device,
+        precision: Precision,
+        evaluate: Callable[[Network, int], float | None],
+        writer: Any = None,
+        checkpoint: dict[str, Any] | None = None,
+        is_better: Callable[[float, float], bool] = operator.gt,
+    ) -> None:
+        self.cfg, self.model, self.loader, self.writer = cfg, model, loader, writer
+        self.device, self.precision, self._evaluate, self._is_better = device, precision, evaluate, is_better
         self.batches_per_epoch = loader.batches_per_epoch
         self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
         self.optimizer = build_optimizer(cfg, model)
@@ -72,21 +93,21 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
         self.clip = build_clipper(cfg)
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
-        self.parts = _parts(cfg)
-        self.miner = build_miner(cfg, model, loader, device, precision, log)
+        self.parts = _parts(cfg, loader)
+        self.miner = Miner(cfg, model, loader, device, precision) if loader.sampler.needs_mining else None
         self.average = WeightAverage(model, cfg.SOLVER.EMA.DECAY) if cfg.SOLVER.EMA.ENABLED else None
         self.position = Position()
-        self._random = None
+        self._random: dict[str, Any] | None = None
         if checkpoint:
             self._restore(checkpoint)
-        self._parallel = None
+        self._parallel: Any = None
         self._meter = LossMeter(device)
         self._guard, self._noticed = LossGuard(self.optimizer, device, loader.samples), False
 
-    def run(self):
+    def run(self) -> None:
         """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt.
 
-        A second Ctrl-C may cut a step in two; nothing is saved then, for such a state could not be resumed to the bit.
+        A second Ctrl-C may interrupt a step; nothing is saved then, because such a state cannot be resumed to the bit.
 
         Raises:
             FastPatentError: a loss was not finite; the update was refused and nothing is saved.
@@ -94,11 +115,11 @@ class Trainer:
         position = self.position
         within_step = False
         self.model.train()
-        with StopSignal() as stop, ProgressLine("training", self.total, self.log, start=position.iteration) as line:
+        with StopSignal() as stop, ProgressLine("training", self.total, start=position.iteration) as line:
             try:
-                self._finish_epoch(stop)  # a run stopped during an evaluation takes it up again
+                self._finish_epoch(stop)  # a run stopped during an evaluation repeats it
                 batches = iter(DeviceFeed(self.loader, self.device))
-                if self._random:  # only now: starting a loader draws from the generators
+                if self._random:  # only now: starting a loader uses the generators
                     restore_random_state(self._random, self.device)
                 since = time.monotonic()
                 waited, steps = 0.0, 0
@@ -119,29 +140,26 @@ class Trainer:
                         since, waited, steps = now, 0.0, 0
                     for note, losses in self._meter.arrived(wait=ends_epoch):
                         self._report(line, losses, *note)
-                    if ends_epoch or self._guard.cheap or self._one_says(self._noticed):
+                    if ends_epoch or self._guard.cheap or self._any_process(self._noticed):
                         self._guard.check()
                     if self._finish_epoch(stop):
                         since = time.monotonic()
-                    if self._one_says(stop.requested):
+                    if self._any_process(stop.requested):
                         raise KeyboardInterrupt
             except KeyboardInterrupt:
                 if within_step:
-                    self.log.say("stopped within a step; the last checkpoint stands")
+                    logger.info("stopped within a step; the last checkpoint is valid")
                     raise
                 path = self.save("model_interrupted.pth")
-                self.log.say(f"stopped at iteration {position.iteration}; {path} is saved, go on with --resume")
+                logger.info(f"stopped at iteration {position.iteration}; {path} is saved, continue with --resume")
                 raise
         self.save("model_final.pth")
 
-    def step(self, batch):
-        """Take one optimizer step on a batch; return the learning rate it was taken at.
+    def step(self, batch: Batch) -> float:
+        """Take one optimizer step on a batch; return its learning rate.
 
-        Nothing in it waits for the device, but an optimizer that is not fused: it looks at the loss, and with float16 for
-        overflow. With MODEL.HEADS.SAMPLED_CLASSES it waits for their rows to come back.
-
-        Args:
-            batch: Batch.
+        Nothing in it waits for the device, except an optimizer that is not fused, which needs the loss, and float16, which
+        checks for overflow. With MODEL.HEADS.SAMPLED_CLASSES it waits for their rows to return.
         """
         if self.freezer.update(self.position.iteration) or self._parallel is None:
             self._parallel = self._wrap()
@@ -149,13 +167,13 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         if self.exchange:
             self.exchange.draw(batch.targets, self.position.iteration)
-        loss = 0.0
+        loss = torch.zeros((), device=self.device)
         for number, part in enumerate(batch.parts(self.parts), start=1):
             alone = distributed.world_size() > 1 and number < self.parts  # gradients are exchanged once, with the last part
             with self._parallel.no_sync() if alone else nullcontext():
                 with self.precision.autocast(self.device):
                     losses = self._parallel(*part.inputs)
-                total = sum(losses.values())
+                total: torch.Tensor = sum(losses.values())
                 self.scaler.scale(total / self.parts).backward()
             self._meter.add({"total": total, **losses})
             loss = loss + total.detach()
@@ -170,10 +188,10 @@ class Trainer:
         self.position.iteration += 1
         return rate
 
-    def save(self, name):
+    def save(self, name: str) -> Path | None:
         """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it.
 
-        "model" holds the weights to use: with SOLVER.EMA the averaged ones, and "trained" those that go on learning.
+        "model" holds the weights to use: with SOLVER.EMA the averaged ones, and "trained" those that training continues with.
         """
         self._guard.check()
         states = distributed.collect(random_state(self.device))
@@ -194,8 +212,8 @@ class Trainer:
         }
         return save_checkpoint(self.cfg.OUTPUT_DIR, name, state)
 
-    def _restore(self, state):
-        """Take up where `save` left off; the schedule and the freeze follow from the iteration."""
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Continue where `save` stopped; the schedule and the freeze follow from the iteration."""
         if state["batches_per_epoch"] != self.batches_per_epoch:
             raise CheckpointError(
                 f"--resume: the run had {state['batches_per_epoch']} batches an epoch, now there are "
@@ -217,16 +235,16 @@ class Trainer:
         if len(state["random"]) == distributed.world_size():
             self._random = state["random"][distributed.rank()]
         else:
-            self.log.say("warning: the run had another number of processes; dropout will draw other numbers")
+            logger.warning("the run had another number of processes; dropout will use other random numbers")
 
-    def _wrap(self):
+    def _wrap(self) -> Network | DistributedDataParallel:
         """Share gradients between processes; done anew when the set of trainable parameters changes."""
         if distributed.world_size() == 1:
             return self.model
-        # Without device_ids, for with them it would move the domains to the card.
+        # Without device_ids: with them it would move the domains to the GPU.
         return DistributedDataParallel(self.model, broadcast_buffers=False)
 
-    def _mine(self, stop):
+    def _mine(self, stop: StopSignal) -> bool:
         """Mine the tuples of the epoch that begins, where the sampler asks for it; return whether it was done."""
         epoch = self.position.iteration // self.batches_per_epoch
         if self.miner is None or self.miner.knows(epoch):
@@ -235,7 +253,7 @@ class Trainer:
             self.miner.mine(epoch)
         return True
 
-    def _finish_epoch(self, stop):
+    def _finish_epoch(self, stop: StopSignal) -> bool:
         """At the end of an epoch evaluate and save where due; return whether an epoch ended."""
         position, solver = self.position, self.cfg.SOLVER
         epoch, rest = divmod(position.iteration, self.batches_per_epoch)
@@ -251,21 +269,33 @@ class Trainer:
             self.save(f"model_{epoch - 1:04d}.pth")
         return True
 
-    def _measure(self, epoch):
-        """Evaluate without touching the run's random state, and keep the weights where they are the best so far."""
+    def _measure(self, epoch: int) -> None:
+        """Evaluate without changing the run's random state, and save the weights where they are the best so far."""
         with self.average.in_place() if self.average else nullcontext():
             distributed.share_buffers(self.model)
-            drawn = random_state(self.device)
+            before = random_state(self.device)
             metric = self._evaluate(self.model, epoch)
-            restore_random_state(drawn, self.device)
+            restore_random_state(before, self.device)
             self.model.train()
-            if metric is not None and distributed.rank() == 0 and metric > self.position.best:
+            if distributed.rank() == 0 and metric is not None and self._is_best(metric):
                 best = {"model": self.model.state_dict(), "epoch": epoch, "metric": metric}
                 save_checkpoint(self.cfg.OUTPUT_DIR, "model_best.pth", best, resume_from=False)
                 self.position.best, self.position.best_epoch = metric, epoch
         distributed.barrier()
 
-    def _report(self, line, losses, iteration, steps, rate, seconds, waited):
+    def _is_best(self, metric: float) -> bool:
+        return not math.isnan(metric) and (not self.position.best_epoch or self._is_better(metric, self.position.best))
+
+    def _report(
+        self,
+        line: ProgressLine,
+        losses: dict[str, float],
+        iteration: int,
+        steps: int,
+        rate: float,
+        seconds: float,
+        waited: float,
+    ) -> None:
         """Show mean losses as of an iteration, or notice that they are not finite."""
         if not math.isfinite(losses["total"]):
             self._noticed = True
@@ -287,12 +317,12 @@ class Trainer:
             self.writer.add_scalar("speed/data_wait", share, iteration)
 
     @staticmethod
-    def _at_once(stop):
-        """Return the context of work that leaves nothing half done; of several processes all must come through it."""
+    def _at_once(stop: StopSignal) -> AbstractContextManager[None]:
+        """Return the context of work that may be interrupted anywhere; several processes must all finish it."""
         return stop.at_once() if distributed.world_size() == 1 else nullcontext()
 
-    def _one_says(self, word):
-        """Tell whether `word` is true; where there are several processes, every AGREE_PERIOD steps whether it is in any."""
+    def _any_process(self, word: bool) -> bool:
+        """Return whether `word` is true; with several processes, every AGREE_PERIOD steps whether it is in any of them."""
         if distributed.world_size() == 1:
             return word
         if self.position.iteration % AGREE_PERIOD:
@@ -302,16 +332,10 @@ class Trainer:
         return bool(votes)
 
 
-def _parts(cfg):
+def _parts(cfg: CfgNode, loader: TrainLoader) -> int:
     """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many."""
-    parts, share = cfg.SOLVER.GRAD_ACCUM_STEPS, cfg.SOLVER.IMS_PER_BATCH // distributed.world_size()
-    group, what = {
-        "TrainingSampler": (1, ""),
-        "MinedTupleSampler": (2 + cfg.DATALOADER.MINING.NEGATIVES, "tuples"),
-    }.get(cfg.DATALOADER.SAMPLER_TRAIN, (cfg.DATALOADER.NUM_INSTANCE, "identities"))
-    if parts > 1 and share % (parts * group):
-        whole = f" of whole {what} ({group} drawings each)" if group > 1 else ""
-        raise ConfigError(
-            f"SOLVER.GRAD_ACCUM_STEPS: {share} drawings a process do not divide into {parts} equal parts{whole}"
-        )
+    parts, share, sampler = cfg.SOLVER.GRAD_ACCUM_STEPS, loader.batch_size, loader.sampler
+    if parts > 1 and share % (parts * sampler.group_size):
+        whole = f" of whole {sampler.group_name} ({sampler.group_size} images each)" if sampler.group_size > 1 else ""
+        raise ConfigError(f"SOLVER.GRAD_ACCUM_STEPS: {share} images a process do not divide into {parts} equal parts{whole}")
     return parts

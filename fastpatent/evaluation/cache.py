@@ -1,85 +1,93 @@
-"""Features kept in OUTPUT_DIR/features, and used again while nothing that decides them changed."""
+"""Features cached in OUTPUT_DIR/features, and read again while nothing that decides them has changed."""
 
 import hashlib
 import json
+import logging
+import os
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
+from yacs.config import CfgNode
 
+from fastpatent import distributed
+from fastpatent.data.samples import Splits
 from fastpatent.evaluation.feature_origin import differences, feature_origin, origin_key
 from fastpatent.files import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+logger = logging.getLogger(__name__)
 
 
-def cached_features(cfg, splits, device, extract, say):
-    """Return the features of a test set: the kept ones where nothing that decides them changed, else new ones to keep.
+def cached_features(
+    cfg: CfgNode, splits: Splits, device: torch.device, extract: Callable[[], np.ndarray | None]
+) -> np.ndarray | None:
+    """Return the features of a data set: cached ones where nothing that decides them has changed, else new ones.
 
-    Kept features that cannot be used are no error, and neither is a disk that takes no new ones: a line says so.
+    A cache that cannot be read or written is logged and is not an error. Several processes extract together and use no cache.
 
     Args:
         cfg: the configuration; with TEST.CACHE_FEATURES False this is `extract()`.
-        splits: Splits of the test set.
-        device: torch.device that extracts.
+        splits: the data set.
+        device: that extracts.
         extract: function () -> float32 [queries + gallery, dim]; called only where needed.
-        say: function of one line of text.
-
-    Returns:
-        float32 array [queries + gallery, dim].
     """
-    if not cfg.TEST.CACHE_FEATURES:
+    if not cfg.TEST.CACHE_FEATURES or distributed.world_size() > 1:
         return extract()
     try:
         origin = feature_origin(cfg, splits, device)
     except OSError:
-        return extract()  # it knows better what to say of weights or drawings that cannot be read
-    kept = KeptFeatures(Path(cfg.OUTPUT_DIR) / "features", splits.name)
+        return extract()  # its error message about weights or images that cannot be read is better
+    cache = FeatureCache(Path(cfg.OUTPUT_DIR) / "features", splits.name)
     title = f"features of {splits.name}:"
     try:
-        features = kept.read(origin)
+        features = cache.read(origin)
     except Unusable as reason:
-        say(f"{title} extracted again, {reason}")
+        logger.info(f"{title} extracted again, {reason}")
         features = None
     if features is not None:
-        say(f"{title} kept from {kept.written}, same weights, configuration and drawings ({kept.array})")
+        logger.info(f"{title} cached on {cache.written}, same weights, configuration and images ({cache.array})")
         return features
     features = extract()
+    assert features is not None, "one process extracts all features"
     try:
         if feature_origin(cfg, splits, device) != origin:
-            say(f"{title} not kept, weights or drawings were changed while they were read")
+            logger.info(f"{title} not cached, weights or images were changed while they were read")
         else:
-            kept.write(features, origin, {"weights": cfg.MODEL.WEIGHTS, "drawings": cfg.DATASETS.ROOT})
-            say(f"{title} kept in {kept.array}")
+            cache.write(features, origin, {"weights": cfg.MODEL.WEIGHTS, "drawings": cfg.DATASETS.ROOT})
+            logger.info(f"{title} cached in {cache.array}")
     except OSError as error:
-        say(f"warning: {title} not kept, {error.filename}: {error.strerror}")
+        logger.warning(f"{title} not cached, {error.filename}: {error.strerror}")
     return features
 
 
 class Unusable(Exception):
-    """Why kept features are not used: the end of a sentence."""
+    """Why cached features are not used: the end of a sentence."""
 
 
-class KeptFeatures:
+class FeatureCache:
     """The features of one test set on disk.
 
     Args:
-        folder: where they lie; made by `write`.
-        name: the test set's.
+        folder: of the files; made by `write`.
+        name: of the data set.
 
     Attributes:
-        array: Path of `<name>.npy`, float32 [drawings, dim].
+        array: Path of `<name>.npy`, float32 [images, dim].
         record: Path of `<name>.json`: origin and its key, when it was written, the SHA-256 of `<name>.npy`. It is written
-            after the array, so it never speaks of one that is not whole.
+            after the array, so it never describes one that is not whole.
         written: when, as text; None before `read`.
     """
 
-    def __init__(self, folder, name):
+    def __init__(self, folder: str | os.PathLike[str], name: str) -> None:
         self.array, self.record = Path(folder) / f"{name}.npy", Path(folder) / f"{name}.json"
-        self.written = None
+        self.written: str | None = None
 
-    def read(self, origin):
-        """Return the features; None where nothing is kept.
+    def read(self, origin: dict[str, Any]) -> np.ndarray | None:
+        """Return the features; None where nothing is cached.
 
         Raises:
             Unusable: they are of another origin; or one of the two files is missing, damaged or of another version.
@@ -91,7 +99,7 @@ class KeptFeatures:
             self._compare(record, origin)
             with open(self.array, "rb") as array:
                 if hashlib.file_digest(array, "sha256").hexdigest() != record["sha256"]:
-                    raise Unusable(f"{self.array} is damaged: it has not the checksum in {self.record.name}")
+                    raise Unusable(f"{self.array} is damaged: its checksum is not the one in {self.record.name}")
                 array.seek(0)
                 features = np.load(array)
             self.written = record["written"]
@@ -101,13 +109,13 @@ class KeptFeatures:
             raise Unusable(f"{self.record} is damaged") from error
         return features
 
-    def write(self, features, origin, source):
-        """Replace what is kept; an interrupted call leaves the old features, or two files that do not fit together.
+    def write(self, features: np.ndarray, origin: dict[str, Any], source: dict[str, str]) -> None:
+        """Replace what is cached; an interrupted call leaves the old features, or two files that do not fit together.
 
         Args:
-            features: float32 [drawings, dim].
+            features: float32 [images, dim].
             origin: of `feature_origin`.
-            source: {"weights": file, "drawings": folder}, for people who read the record.
+            source: {"weights": file, "drawings": folder}, for readers of the record.
 
         Raises:
             OSError: with the file's name.
@@ -122,7 +130,7 @@ class KeptFeatures:
             "dtype": str(features.dtype),
         }
 
-        def save(temporary):
+        def save(temporary: Path) -> None:
             with open(temporary, "w+b") as opened:  # np.save would add a suffix to a bare name
                 np.save(opened, features)
                 opened.seek(0)
@@ -132,7 +140,7 @@ class KeptFeatures:
         write_atomically(self.array, save)
         write_atomically(self.record, lambda temporary: temporary.write_text(json.dumps(record, indent=1), encoding="utf-8"))
 
-    def _compare(self, record, origin):
+    def _compare(self, record: dict[str, Any], origin: dict[str, Any]) -> None:
         if record["format"] != FORMAT:
             raise Unusable(f"{self.record} is of another version")
         if record["key"] != origin_key(record["origin"]):

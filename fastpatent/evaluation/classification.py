@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastpatent.errors import DataError
-from fastpatent.evaluation.benchmark import Figure
-from fastpatent.evaluation.intervals import mean_figures, patent_codes
+from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
 
 TOP = 5
 

@@ -1,13 +1,14 @@
-"""What a test ranks by: the features of one network, whitened where asked for, or those of several joined."""
+"""The networks that take part in a test, and how the features of several are joined."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from yacs.config import CfgNode
 
 from fastpatent.config import load_config
 from fastpatent.errors import ConfigError
-from fastpatent.evaluation.whitening import training_whitening
 from fastpatent.retrieval.distance import normalise
 
 
@@ -21,11 +22,11 @@ class Member(NamedTuple):
     """
 
     name: str
-    cfg: Any
+    cfg: CfgNode
     weight: float
 
 
-def read_members(cfg):
+def read_members(cfg: CfgNode) -> list[Member]:
     """Return the Members of a test: those of TEST.ENSEMBLE.CONFIGS, or where it is empty the configuration's own network.
 
     A member's file is written relative to the working directory, as every path in a configuration. Its network, weights,
@@ -47,7 +48,7 @@ def read_members(cfg):
     ]
 
 
-def _member_config(cfg, file):
+def _member_config(cfg: CfgNode, file: str) -> CfgNode:
     key = "TEST.ENSEMBLE.CONFIGS"
     if not Path(file).is_file():
         raise ConfigError(f"{key}: there is no file {file}")
@@ -62,57 +63,17 @@ def _member_config(cfg, file):
     return member
 
 
-def member_systems(member, test_sets, extract):
-    """Describe the test sets by one network.
-
-    Args:
-        member: Member.
-        test_sets: list of Splits.
-        extract: function of a Splits -> float32 [its drawings, dim], by this network.
-
-    Returns:
-        list over the test sets of [(name of a table's row, float32 [drawings, dim])]: the network's features, then those
-        whitened where TEST.WHITENING asks for it. The last are what counts.
-    """
-    systems, whitening = [], None
-    for splits in test_sets:
-        features = extract(splits)
-        rows = [(member.name, features)]
-        if member.cfg.TEST.WHITENING.ENABLED:
-            whitening = whitening or training_whitening(member.cfg, features.shape[1], extract)
-            rows.append((f"{member.name} + whitening", whitening.apply(normalise(features))))
-        systems.append(rows)
-    return systems
-
-
-def with_ensemble(members, systems):
-    """Return all systems of one test set, the one that the configuration asks for last.
-
-    Args:
-        members: list of Member.
-        systems: what `member_systems` gives of this test set, a list for each member.
-
-    Returns:
-        list of (name of a table's row, float32 [drawings, dim]).
-    """
-    rows = [row for of_member in systems for row in of_member]
-    if len(members) > 1:
-        features = [of_member[-1][1] for of_member in systems]
-        rows.append((f"ensemble of {len(members)}", join_features(features, [member.weight for member in members])))
-    return rows
-
-
-def join_features(features, weights):
+def join_features(features: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:
     """Join the features of several networks so that the cosine of two rows is the weighted mean of the networks' cosines.
 
-    Rows are brought to length 1, multiplied by sqrt(weight / sum of weights) and put one after the other.
+    Rows are normalised to length 1, multiplied by sqrt(weight / sum of weights) and concatenated.
 
     Args:
-        features: list of float [drawings, dim], a dim of its own each.
-        weights: list of as many numbers above 0.
+        features: float [images, dim] of each network, dims may differ.
+        weights: as many numbers above 0.
 
     Returns:
-        float32 [drawings, sum of dims].
+        float32 [images, sum of dims].
     """
     shares = np.sqrt(np.asarray(weights, np.float64) / np.sum(weights)).astype(np.float32)
     return np.hstack([normalise(np.asarray(rows, np.float32)) * share for rows, share in zip(features, shares)])

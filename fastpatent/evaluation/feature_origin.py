@@ -1,90 +1,71 @@
-"""What decides the features of a test set: weights, configuration, drawings, device and software."""
+"""What decides the features of a data set: weights, configuration, images, device and software."""
 
 import hashlib
 import importlib
 import json
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import PIL
 import torch
+from yacs.config import CfgNode
 
 import fastpatent
-from fastpatent.config.ignored import is_ignored
-from fastpatent.config.keys import leaves
-from fastpatent.data.samples import names_below
+from fastpatent.config.key import EVERY, NETWORK
+from fastpatent.config.keys import KEYS
+from fastpatent.config.names import leaves
+from fastpatent.data.samples import Sample, Splits, names_below
 from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.files import sha256_of
 
-BEYOND_MODEL = (
-    *(f"INPUT.{name}" for name in ("SIZE_TEST", "KEEP_ASPECT", "FIT", "INTERPOLATION")),
-    *(f"TEST.{name}" for name in ("FLIP.ENABLED", "SCALES", "PRECISION")),
-)
-OF_TWO_TOWERS = ("MODEL.CLIP.NAME", "MODEL.CLIP.PRETRAINED", "TEST.WISE_FT")  # read where PatentCLIP is the network
-# Keys of MODEL that have no part in evaluation, besides those of losses. The names of losses and classifiers are not among
-# them: a misspelt one keeps the network from being built, and that must be noticed.
-OF_TRAINING = {
-    "MODEL.COMPILE",
-    "MODEL.TOWER_WEIGHTS",
-    "MODEL.FREEZE_LAYERS",
-    "MODEL.BACKBONE.DROP_PATH_RATIO",
-    "MODEL.BACKBONE.PRETRAIN",
-    "MODEL.BACKBONE.PRETRAIN_PATH",
-    "MODEL.HEADS.NUM_CLASSES",
-    "MODEL.HEADS.NECK_FEAT",
-    "MODEL.HEADS.MARGIN",
-    "MODEL.HEADS.SCALE",
-    "MODEL.HEADS.DROPOUT",
-    "MODEL.HEADS.EASY_MARGIN",
-    "MODEL.HEADS.SUB_CENTERS",
-    "MODEL.HEADS.SAMPLED_CLASSES",
-}
 
-
-def feature_origin(cfg, splits, device):
+def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[str, Any]:
     """Return all that decides the features of splits.query + splits.gallery; features of equal origins are the same.
 
-    Weights, or a descriptor's vocabulary, are told by their bytes, wherever they lie; drawings by their paths below
-    DATASETS.ROOT, in order, with size and time of change. Batch size, worker processes and packs do not change a drawing's
-    feature and are left out.
+    Of the configuration all keys count, except those whose row in the table of keys says that they decide no features. A
+    value that names a file counts with the file's bytes, and weights, or a descriptor's vocabulary, by their bytes alone;
+    images by their paths below DATASETS.ROOT, in order, with size and time of change.
 
     Args:
         cfg: the configuration.
-        splits: Splits of the test set.
-        device: torch.device that extracts.
+        splits: the data set.
+        device: that extracts.
 
     Returns:
         dict of plain JSON values: weights, configuration, drawings, device, software.
 
     Raises:
-        OSError: the weights or a drawing cannot be read.
+        OSError: the weights or an image cannot be read.
     """
     software = {"fastpatent": fastpatent.__version__, "pillow": PIL.__version__}
     if cfg.DESCRIPTOR.NAME:
-        weights, computed_on = vocabulary_file(cfg), "cpu"
-        configuration = {"DESCRIPTOR.NAME": cfg.DESCRIPTOR.NAME}
+        weights, computed_on, deciding = vocabulary_file(cfg), "cpu", {EVERY}
         software |= {name: importlib.import_module(name).__version__ for name in ("skimage", "cv2")}
     else:
-        weights, computed_on = cfg.MODEL.WEIGHTS, device.type
-        deciding = (*BEYOND_MODEL, *(OF_TWO_TOWERS if cfg.MODEL.META_ARCHITECTURE == "PatentCLIP" else ()))
-        configuration = {key: value for key, value in leaves(cfg) if key in deciding or _decides_network(key)}
+        weights, computed_on, deciding = cfg.MODEL.WEIGHTS, device.type, {EVERY, NETWORK}
         software |= {"torch": torch.__version__}
+        if not weights and cfg.MODEL.CLIP.PRETRAINED:
+            weights = None  # those of PRETRAINED, a key that counts
+    configuration = {key: value for key, value in leaves(cfg) if KEYS[key].features in deciding}
+    files = {key: value for key, value in configuration.items() if isinstance(value, str) and os.path.isfile(value)}
     origin = {
         "weights": None if weights is None else sha256_of(weights),
-        "configuration": configuration,
-        "drawings": _state_of_drawings([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
+        "configuration": configuration | {f"{key} (file)": sha256_of(path) for key, path in files.items()},
+        "drawings": _state_of_images([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
         "device": computed_on,
         "software": software,
     }
-    return json.loads(json.dumps(origin))  # as a file gives it back: tuples are lists there
+    return json.loads(json.dumps(origin))  # as a file returns it: tuples become lists
 
 
-def origin_key(origin):
+def origin_key(origin: dict[str, Any]) -> str:
     """Return the SHA-256 of an origin, 64 hexadecimal digits."""
     return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
 
 
-def differences(origin, other):
-    """Name the parts in which two origins differ; of the configuration, the keys."""
+def differences(origin: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return the names of the parts in which two origins differ; of the configuration, the keys."""
     names = [name for name, value in origin.items() if other[name] != value]
     if "configuration" in names:
         keys = origin["configuration"].keys() | other["configuration"].keys()
@@ -93,13 +74,7 @@ def differences(origin, other):
     return names
 
 
-def _decides_network(key):
-    if not key.startswith("MODEL.") or key in ("MODEL.DEVICE", "MODEL.WEIGHTS") or key in OF_TRAINING or is_ignored(key):
-        return False
-    return not key.startswith(("MODEL.LOSSES.", "MODEL.CLIP.")) or key == "MODEL.LOSSES.NAME"
-
-
-def _state_of_drawings(samples, root):
+def _state_of_images(samples: Sequence[Sample], root: str) -> dict[str, Any]:
     digest = hashlib.sha256()
     for name, sample in zip(names_below(root, samples), samples):
         state = os.stat(sample.path)

@@ -1,43 +1,74 @@
-"""From drawings to features: one float32 row per drawing, in order, over one process or many."""
+"""From images to features: one float32 row per image, in order, over one process or many."""
 
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from fastpatent import distributed
+from fastpatent.data.loader import DrawingLoader
+from fastpatent.device import Precision
 from fastpatent.errors import ConfigError, DataError
+from fastpatent.models import Network
 
-UNDER_WAY = 2  # batches that the device may be behind: it computes one while the drawings of the next are handed to it
+UNDER_WAY = 2  # batches that the device may be behind: it computes one while the images of the next are copied to it
+
+
+class Features(NamedTuple):
+    """The features of one data set by one system.
+
+    Attributes:
+        name: the system, for tables.
+        query: float32 [queries, dim].
+        gallery: float32 [gallery, dim].
+    """
+
+    name: str
+    query: np.ndarray
+    gallery: np.ndarray
+
+    @property
+    def all(self) -> np.ndarray:
+        """Queries, then gallery, float32 [images, dim]; a copy."""
+        return np.concatenate([self.query, self.gallery])
 
 
 @torch.inference_mode()
-def extract_features(model, loader, device, precision, flip=False, on_batch=None, scales=(1.0,)):
-    """Run the network over every drawing of a loader.
+def extract_features(
+    model: Network,
+    loader: DrawingLoader,
+    device: torch.device,
+    precision: Precision,
+    flip: bool = False,
+    on_batch: Callable[[int], None] | None = None,
+    scales: Sequence[float] = (1.0,),
+) -> np.ndarray | None:
+    """Run the network over every image of a loader.
 
-    Reading, the way to the device, computing and the way back overlap: batches are only queued on the device, and the host
+    Reading, copying to the device, computing and copying back overlap: batches are only queued on the device, and the host
     waits for the rows of one when UNDER_WAY later ones are queued.
 
     Args:
-        model: `model(images, domains=domains)` maps uint8 (float32 at other scales than 1) [batch, 1, height, width] on the
-            device and int64 [batch] on the CPU to features [batch, dim]; put into evaluation mode here.
-        loader: yields dicts with `images`, `domains` and `indices` (int64 [batch]) over its `dataset`, every drawing once;
-            these are `drawings[rank::world size]`, this process's share of the list. Images that come as a list, since they
-            differ in size, go through the network in groups of one size.
+        model: the network; in evaluation mode during this call.
+        loader: yields dicts with `images`, `domains` and `indices` (int64 [batch]) over its `dataset`, every image once;
+            these are `images[rank::world size]`, this process's share of the list. Images of different sizes come as a
+            list and go through the network in groups of one size.
         device: torch.device that holds the model.
         precision: number format of the forward pass, with an `autocast(device)` context.
-        flip: average with the features of the mirrored drawings (TEST.FLIP).
-        on_batch: called with the number of drawings done after each batch, or group of one size in it.
-        scales: average over the drawing at these sizes (TEST.SCALES): its sides times each, rounded to whole pixels.
+        flip: average with the features of the mirrored images (TEST.FLIP).
+        on_batch: called with the number of images done after each batch, or group of one size in it.
+        scales: average over the image at these sizes (TEST.SCALES): its sides times each, rounded to whole pixels.
 
     Returns:
-        float32 array [drawings, dim], row i for drawing i of the whole list; None on every process but the first.
+        float32 array [images, dim], row i for image i of the whole list; None on every process but the first.
 
     Raises:
-        DataError: there is no drawing.
-        ConfigError: the network takes no drawings of such a size.
+        DataError: there is no image.
+        ConfigError: the network does not take images of this size.
     """
     was_training = model.training
     model.eval()
@@ -45,7 +76,7 @@ def extract_features(model, loader, device, precision, flip=False, on_batch=None
     try:
         for indices, features in _landed(_queued(model, loader, device, precision, flip, scales)):
             if not done:
-                rows = torch.empty(len(loader.dataset), features.shape[1])
+                rows = torch.empty(len(loader.dataset), features.shape[1])  # pyright: ignore[reportArgumentType]
             rows[indices] = features
             done += len(indices)
             if on_batch:
@@ -56,7 +87,14 @@ def extract_features(model, loader, device, precision, flip=False, on_batch=None
     return None if shares is None else _interleaved(shares)
 
 
-def _queued(model, loader, device, precision, flip, scales):
+def _queued(
+    model: Network,
+    loader: DrawingLoader,
+    device: torch.device,
+    precision: Precision,
+    flip: bool,
+    scales: Sequence[float],
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (indices, float32 features [group, dim] on the device) of every batch, or group of one size in it.
 
     The device may still compute them.
@@ -69,20 +107,22 @@ def _queued(model, loader, device, precision, flip, scales):
             yield batch["indices"][rows], reduce(torch.add, features) / len(features)
 
 
-def _groups(images, device):
+def _groups(
+    images: torch.Tensor | list[torch.Tensor], device: torch.device
+) -> Iterator[tuple[slice | list[int], torch.Tensor]]:
     """Yield (places in the batch, uint8 [group, 1, height, width] on the device), a group for every size."""
     if isinstance(images, torch.Tensor):
         yield slice(None), images.to(device, non_blocking=True)
         return
-    places = {}
+    places: dict[torch.Size, list[int]] = {}
     for place, image in enumerate(images):
         places.setdefault(image.shape, []).append(place)
     for group in places.values():
         yield group, torch.stack([images[place].to(device, non_blocking=True) for place in group])
 
 
-def _views(images, scales, flip):
-    """Yield (scale, the drawings at that scale), and after each the mirrored drawings where `flip` asks for them."""
+def _views(images: torch.Tensor, scales: Sequence[float], flip: bool) -> Iterator[tuple[float, torch.Tensor]]:
+    """Yield (scale, the images at that scale), and after each the mirrored images where `flip` asks for them."""
     for scale in scales:
         view = images if scale == 1 else _resized(images, scale)
         yield scale, view
@@ -90,18 +130,18 @@ def _views(images, scales, flip):
             yield scale, view.flip(-1)
 
 
-def _resized(images, scale):
+def _resized(images: torch.Tensor, scale: float) -> torch.Tensor:
     size = [max(round(side * scale), 1) for side in images.shape[2:]]
     return F.interpolate(images.float(), size, mode="bilinear", antialias=True)
 
 
-def _features(model, images, domains, scale):
+def _features(model: Network, images: torch.Tensor, domains: torch.Tensor, scale: float) -> torch.Tensor:
     try:
-        return model(images, domains=domains).float()
-    except AssertionError as error:  # how timm's networks of one size refuse another
+        return model.embed_images(images, domains).float()
+    except AssertionError as error:  # from timm's networks of one size
         height, width = images.shape[2:]
         keys = "INPUT.FIT, INPUT.SIZE_TEST" if scale == 1 else f"TEST.SCALES: {scale}"
-        raise ConfigError(f"{keys}: the network takes no drawings of {height} x {width}: {error}") from error
+        raise ConfigError(f"{keys}: the network takes no images of {height} x {width}: {error}") from error
 
 
 class _Arrival(NamedTuple):
@@ -111,16 +151,18 @@ class _Arrival(NamedTuple):
     features: torch.Tensor
     event: torch.cuda.Event | None
 
-    def wait(self):
-        """Return (indices, features) once they are there."""
+    def wait(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return (indices, features) once they have arrived."""
         if self.event:
             self.event.synchronize()
         return self.indices, self.features
 
 
-def _landed(batches):
+def _landed(
+    batches: Iterator[tuple[torch.Tensor, torch.Tensor]],
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield the (indices, features) of `batches` on the host, each once UNDER_WAY later ones are queued."""
-    arrivals = deque()
+    arrivals: deque[_Arrival] = deque()
     for indices, features in batches:
         arrivals.append(_send(indices, features))
         if len(arrivals) > UNDER_WAY:
@@ -129,24 +171,24 @@ def _landed(batches):
         yield arrivals.popleft().wait()
 
 
-def _send(indices, features):
-    """Queue the copy to the host behind the computation; without a card it is done at once, where it is needed at all."""
+def _send(indices: torch.Tensor, features: torch.Tensor) -> _Arrival:
+    """Queue the copy to the host behind the computation; without a GPU it is done at once."""
     if features.device.type != "cuda":
         return _Arrival(indices, features.cpu(), None)
-    copied = features.to("cpu", non_blocking=True)  # to pinned memory, of which torch keeps a store
-    event = torch.cuda.Event(blocking=True)  # waiting sleeps: the processes that read need the core
+    copied = features.to("cpu", non_blocking=True)  # to pinned memory, which torch reuses
+    event = torch.cuda.Event(blocking=True)  # sleep while waiting: the processes that read need the core
     event.record(torch.cuda.current_stream(features.device))
     return _Arrival(indices, copied, event)
 
 
-def _interleaved(shares):
-    """Put the rows of all processes in the order of the drawings: of n shares, the r-th has rows r, r + n, r + 2n..."""
+def _interleaved(shares: list[torch.Tensor]) -> np.ndarray:
+    """Put the rows of all processes in the order of the images: of n shares, the r-th has rows r, r + n, r + 2n..."""
     if not len(shares[0]):
-        raise DataError("there is no drawing to extract features from")
+        raise DataError("there is no image to extract features from")
     rows = shares[0]
     if len(shares) > 1:
         rows = rows.new_empty(sum(map(len, shares)), rows.shape[1])
         for rank, share in enumerate(shares):
-            if len(share):  # with fewer drawings than processes some have none
+            if len(share):  # with fewer images than processes some have none
                 rows[rank :: len(shares)] = share
     return rows.numpy()

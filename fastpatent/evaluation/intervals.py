@@ -1,13 +1,22 @@
 """Means over queries or drawings as figures with their interval over patents."""
 
+from typing import NamedTuple
+
 import numpy as np
 
-from fastpatent.evaluation.benchmark import Figure
 from fastpatent.evaluation.bootstrap import bootstrap_intervals
 
 
+class Figure(NamedTuple):
+    """A mean over queries, and its 95% interval when the patents are drawn anew."""
+
+    mean: float
+    low: float
+    high: float
+
+
 def mean_figures(values, groups, resamples, seed):
-    """Return the Figure of every column: its mean, and the 95% interval when the groups are drawn anew.
+    """Return the Figure of every column: its mean, and the 95% interval when the groups are drawn anew; NaN without rows.
 
     Args:
         values: float or bool [rows, figures].
@@ -16,7 +25,8 @@ def mean_figures(values, groups, resamples, seed):
     """
     values = np.asarray(values, np.float64)
     intervals = bootstrap_intervals(values, groups, resamples, seed)
-    return [Figure(*map(float, (mean, *ends))) for mean, ends in zip(values.mean(axis=0), intervals)]
+    means = values.mean(axis=0) if len(values) else np.full(values.shape[1], np.nan)
+    return [Figure(*map(float, (mean, *ends))) for mean, ends in zip(means, intervals)]
 
 
 def patent_codes(identities):

@@ -1,12 +1,15 @@
 """The systems that a benchmark compares: configurations of networks and descriptors, and trained runs."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from yacs.config import CfgNode
 
 from fastpatent.config import load_config
 from fastpatent.errors import ConfigError
 
-WEIGHTS = "model_best.pth"  # what a run that was trained leaves, beside its config.yaml
+WEIGHTS = "model_best.pth"  # of a trained run, beside its config.yaml
 
 
 class System(NamedTuple):
@@ -21,14 +24,14 @@ class System(NamedTuple):
 
     name: str
     source: str
-    cfg: Any
+    cfg: CfgNode
     lacks: str = ""
 
 
-def read_systems(cfg):
+def read_systems(cfg: CfgNode) -> list[System]:
     """Return the Systems of BENCHMARK.SYSTEMS, then those of BENCHMARK.LOGS: folders with config.yaml and model_best.pth.
 
-    Weights that are not there are no error: the system then says what it lacks. So does a run whose configuration this
+    Missing weights are not an error: the system then has them in `lacks`. The same holds for a run whose configuration this
     version cannot read.
 
     Raises:
@@ -42,8 +45,8 @@ def read_systems(cfg):
     return systems
 
 
-def _names(files):
-    """Return {name: file}; a name is the file's, with as many of its folders as tell it from the others."""
+def _names(files: Sequence[str]) -> dict[str, str]:
+    """Return {name: file}; a name is the file's, with as many of its folders as make it unique."""
     names = {}
     for file in files:
         parts = Path(file).with_suffix("").parts
@@ -53,7 +56,7 @@ def _names(files):
     return names
 
 
-def _configured(cfg, file, name):
+def _configured(cfg: CfgNode, file: Path, name: str) -> System:
     if not file.is_file():
         raise ConfigError(f"BENCHMARK.SYSTEMS: there is no file {file}")
     own = load_config(file)
@@ -63,8 +66,8 @@ def _configured(cfg, file, name):
     return System(name, str(file), _placed(own, cfg, name), lacks)
 
 
-def _runs(logs, own):
-    """Yield (name, folder) of every trained run below `logs`, but for those in the benchmark's `own` folder."""
+def _runs(logs: Path, own: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (name, folder) of every trained run below `logs`, except those in the benchmark's `own` folder."""
     if not logs.is_dir():
         raise ConfigError(f"BENCHMARK.LOGS: there is no folder {logs}")
     for weights in sorted(logs.rglob(WEIGHTS)):
@@ -73,16 +76,16 @@ def _runs(logs, own):
             yield str(run.relative_to(logs)), run
 
 
-def _trained(cfg, name, run):
+def _trained(cfg: CfgNode, name: str, run: Path) -> System:
     weights = str(run / WEIGHTS)
     try:
         own = load_config(run / "config.yaml", ["MODEL.WEIGHTS", weights])
     except ConfigError as error:
-        return System(name, weights, None, str(error))
+        return System(name, weights, cfg, str(error))
     return System(name, weights, _placed(own, cfg, name))
 
 
-def _placed(own, cfg, name):
+def _placed(own: CfgNode, cfg: CfgNode, name: str) -> CfgNode:
     own = own.clone()
     own.defrost()
     own.DATASETS, own.MODEL.DEVICE = cfg.DATASETS, cfg.MODEL.DEVICE

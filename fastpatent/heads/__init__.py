@@ -1,5 +1,5 @@
 """From feature maps to embeddings and logits. A builder takes (cfg, feature_dim) and returns a module."""
 
-from fastpatent.registry import Registry
+from fastpatent.registry import HEADS
 
-HEADS = Registry("head", "MODEL.HEADS.NAME", "fastpatent.heads")
+__all__ = ["HEADS"]

@@ -1,6 +1,5 @@
 """Parts of networks: norms, IBN, non-local blocks, pooling, margin classifiers."""
 
-from fastpatent.registry import Registry
+from fastpatent.registry import CLASSIFIERS, POOLING
 
-POOLING = Registry("pooling", "MODEL.HEADS.POOL_LAYER", "fastpatent.layers")
-CLASSIFIERS = Registry("classifier", "MODEL.HEADS.CLS_LAYER", "fastpatent.layers")
+__all__ = ["CLASSIFIERS", "POOLING"]

@@ -1,5 +1,5 @@
 """Objectives, one a file: pure functions of (embeddings or logits, labels). A builder takes cfg, returns an Objective."""
 
-from fastpatent.registry import Registry
+from fastpatent.registry import LOSSES
 
-LOSSES = Registry("loss", "MODEL.LOSSES.NAME", "fastpatent.losses")
+__all__ = ["LOSSES"]

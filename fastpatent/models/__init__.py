@@ -1,11 +1,32 @@
-"""What a config assembles: backbone, head and losses."""
+"""What a configuration assembles: a network, of a backbone, a head and losses or of two towers.
 
-from fastpatent.registry import Registry
+A builder takes the config and returns a `Network` (see `fastpatent.models.network`), on the CPU and in training mode. It
+is registered with META_ARCHITECTURES, or from outside by `@fastpatent.register("network")`. The rest of the package uses a
+network by this contract alone and never asks for its class:
 
-META_ARCHITECTURES = Registry("model", "MODEL.META_ARCHITECTURE", "fastpatent.models")
+- `network(images, targets, domains[, tokens])` returns a dict of scalar losses in training mode, whose sum is the
+  objective; in evaluation mode it returns `embed_images(images, domains)`;
+- `embed_images`, and `embed_texts` of a network that reads texts;
+- `backbones`, `head`, `classifier_weight` and `backbone_inputs`: for the optimizer, the compiler and weights files;
+- `best_metric`: the metric that chooses its best checkpoint.
+
+A network that reads texts also registers the builder `(cfg) -> tokenizer` with TOKENIZERS under its own name: loaders
+tokenise captions before the network is built, and commands know by it that texts can be queries.
+"""
+
+from collections.abc import Callable
+
+import torch
+from yacs.config import CfgNode
+
+from fastpatent.errors import ConfigError
+from fastpatent.models.network import Network
+from fastpatent.registry import META_ARCHITECTURES, TOKENIZERS
+
+__all__ = ["META_ARCHITECTURES", "TOKENIZERS", "Network", "build_model", "build_tokenizer", "with_classes"]
 
 
-def build_model(cfg):
+def build_model(cfg: CfgNode) -> Network:
     """Return the network that `cfg` describes, on the CPU, with initial or ImageNet weights, in training mode.
 
     MODEL.HEADS.NUM_CLASSES must be set; MODEL.WEIGHTS is left to `fastpatent.models.weights.load_weights`.
@@ -15,3 +36,32 @@ def build_model(cfg):
         CheckpointError: MODEL.BACKBONE.PRETRAIN_PATH cannot be read or belongs to another network.
     """
     return META_ARCHITECTURES.get(cfg.MODEL.META_ARCHITECTURE)(cfg)
+
+
+def build_tokenizer(cfg: CfgNode) -> Callable[[list[str]], torch.Tensor] | None:
+    """Return the tokenizer of a network that reads texts, int64 [texts, context] of a list of str; None of any other."""
+    build = TOKENIZERS.all().get(cfg.MODEL.META_ARCHITECTURE)
+    return build(cfg) if build else None
+
+
+def with_classes(cfg: CfgNode, found: int, resumed: bool = False) -> CfgNode:
+    """Return the configuration with MODEL.HEADS.NUM_CLASSES filled in from the number of training identities.
+
+    A number that the configuration gives is used as it is. A resumed run has all its weights, so MODEL.BACKBONE.PRETRAIN and
+    MODEL.TOWER_WEIGHTS are switched off.
+
+    Raises:
+        ConfigError: the number that the configuration gives is too small.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    if resumed:
+        cfg.MODEL.BACKBONE.PRETRAIN, cfg.MODEL.TOWER_WEIGHTS = False, ["", ""]
+    if cfg.MODEL.HEADS.NUM_CLASSES == 0:
+        cfg.MODEL.HEADS.NUM_CLASSES = found
+    elif cfg.MODEL.HEADS.NUM_CLASSES < found:
+        raise ConfigError(
+            f"MODEL.HEADS.NUM_CLASSES is {cfg.MODEL.HEADS.NUM_CLASSES}, but the training set has {found} identities; write 0"
+        )
+    cfg.freeze()
+    return cfg

@@ -1,37 +1,52 @@
-"""One network, one head: drawings to features in evaluation, to losses in training."""
+"""One backbone, one head: images to features in evaluation, to losses in training."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
 from fastpatent.distributed import gather_labels, gather_with_gradient
 from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
+from fastpatent.heads.classifying import HeadOutput
 from fastpatent.losses import LOSSES
-from fastpatent.losses.memory import build_memory
-from fastpatent.losses.objective import DOMAINS, EMBEDDINGS, LOGITS
+from fastpatent.losses.memory import EmbeddingMemory, build_memory
+from fastpatent.losses.objective import DOMAINS, EMBEDDINGS, LOGITS, Objective
 from fastpatent.models import META_ARCHITECTURES
+from fastpatent.models.network import Network
 from fastpatent.models.pretrained import load_pretrained
 
 
-class Baseline(nn.Module):
-    """Backbone, head and losses; grey drawings are widened and normalised at its door, on its device.
+class Baseline(Network):
+    """Backbone, head and losses; grey images are repeated to its channels and normalised on its device.
 
     Args:
         backbone: module as `fastpatent.backbones` describes.
         head: module (feature_maps, targets) -> features in evaluation, HeadOutput in training.
         losses: list of Objective.
         pixel_mean, pixel_std: of the channels that the backbone takes, over 0..255.
-        memory: EmbeddingMemory of past drawings for losses over pairs, or None.
+        memory: EmbeddingMemory of past steps for losses over pairs, or None.
 
     Raises:
-        ConfigError: the two lists differ in length, or a loss reads logits that the head does not give.
+        ConfigError: a loss reads logits that the head does not give.
     """
 
-    def __init__(self, backbone, head, losses, pixel_mean, pixel_std, memory=None):
+    pixel_mean: torch.Tensor
+    pixel_std: torch.Tensor
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        losses: Sequence[Objective],
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        memory: EmbeddingMemory | None = None,
+    ) -> None:
         super().__init__()
-        if len(pixel_mean) != len(pixel_std):
-            raise ConfigError(f"MODEL.PIXEL_STD: {len(pixel_std)} values, but MODEL.PIXEL_MEAN has {len(pixel_mean)}")
         self.backbone = backbone.to(memory_format=backbone.memory_format)
         self.heads = head
         self.losses = tuple(losses)
@@ -39,7 +54,7 @@ class Baseline(nn.Module):
         # Settings, not weights: they stay out of checkpoints.
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).float().view(-1, 1, 1), persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).float().view(-1, 1, 1), persistent=False)
-        class_weights = getattr(self.heads, "weight", None)
+        class_weights = self.classifier_weight
         on_logits = [loss.name for loss in self.losses if loss.reads == LOGITS]
         if on_logits and class_weights is None:
             raise ConfigError(
@@ -50,47 +65,77 @@ class Baseline(nn.Module):
             # Parameters that no loss reaches would stall distributed training.
             class_weights.requires_grad_(False)
 
-    def normalise(self, images):
-        """Return float32 [batch, channels, height, width] of uint8 drawings [batch, 1 or channels, height, width]."""
+    @property
+    def backbones(self) -> dict[str, nn.Module]:
+        """See `Network`."""
+        return {"backbone": self.backbone}
+
+    @property
+    def head(self) -> nn.Module:
+        """See `Network`."""
+        return self.heads
+
+    @property
+    def classifier_weight(self) -> nn.Parameter | None:
+        """See `Network`."""
+        return getattr(self.heads, "weight", None)
+
+    def backbone_inputs(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """See `Network`."""
+        return dict.fromkeys(self.backbones, self.normalise(images))
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """Return float32 [batch, channels, height, width] of uint8 images [batch, 1 or channels, height, width]."""
         widened = (images.float() - self.pixel_mean) / self.pixel_std
         return widened.contiguous(memory_format=self.backbone.memory_format)
 
-    def feature_maps(self, images, domains=None):
-        """Return the backbone's feature maps of uint8 images; one network serves all domains here."""
+    def feature_maps(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the backbone's feature maps of uint8 images; one backbone serves all domains here."""
         return self.backbone(self.normalise(images))
 
-    def forward(self, images, targets=None, domains=None):
+    def embed_images(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
+        """Return float32 features [batch, dim]; see `Network`."""
+        return self.heads(self.feature_maps(images, domains)).float()
+
+    def forward(
+        self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None
+    ) -> Any:
         """Return features in evaluation and losses in training.
 
         Args:
             images: uint8 [batch, 1 or channels, height, width], 0 ink, 255 paper.
-            targets: int64 [batch], the class of each drawing; needed in training.
-            domains: int64 [batch] on the CPU, drawing or photograph; None where neither network nor losses tell them apart.
+            targets: int64 [batch], the class of each image; needed in training.
+            domains: int64 [batch] on the CPU, drawing or photograph; None where neither network nor losses use it.
 
         Returns:
             in evaluation float32 features [batch, dim]; in training a dict from names to scalar losses, whose sum is the
             objective. Losses over pairs see the batches of all processes, in rank order, and have the same value on
-            each; losses over logits are the mean over this process's drawings.
+            each; losses over logits are the mean over this process's images.
         """
-        feature_maps = self.feature_maps(images, domains)
         if not self.training:
-            return self.heads(feature_maps).float()
-        return self.objective_losses(self.heads(feature_maps, targets), targets, domains)
+            return self.embed_images(images, domains)
+        assert targets is not None, "training needs the class of each image"
+        return self.objective_losses(self.heads(self.feature_maps(images, domains), targets), targets, domains)
 
-    def objective_losses(self, output, targets, domains=None):
-        """Return {name: scalar loss} of a HeadOutput; drawings that a memory compares with are remembered.
+    def objective_losses(
+        self, output: HeadOutput, targets: torch.Tensor, domains: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return {name: scalar loss} of a HeadOutput; a memory of past steps takes its embeddings.
 
         Args:
             output: HeadOutput.
-            targets: int64 [batch], the class of each drawing.
+            targets: int64 [batch], the class of each image.
             domains: int64 [batch], on any device; needed by losses between domains only.
         """
-        rows, more = {LOGITS: (output.logits, output.columns)}, {}
+        rows: dict[str, tuple] = {LOGITS: (output.logits, output.columns)}
+        more: dict[str, dict[str, Any]] = {}
         pairwise = [loss for loss in self.losses if loss.reads != LOGITS]
+        everywhere = ()
         if pairwise:
             everywhere = gather_with_gradient(output.embeddings), gather_labels(targets)
             rows |= {loss.reads: everywhere for loss in pairwise}
         if DOMAINS in rows:
+            assert domains is not None, "a loss between domains needs the domain of each image"
             more[DOMAINS] = {"domains": gather_labels(domains.to(targets.device, non_blocking=True))}
         if self.memory is not None:
             more[EMBEDDINGS] = {"past": self.memory.past()}
@@ -101,14 +146,14 @@ class Baseline(nn.Module):
 
 
 @META_ARCHITECTURES.register(name="Baseline")
-def build_baseline(cfg):
+def build_baseline(cfg: CfgNode) -> Baseline:
     """Return the Baseline of MODEL: BACKBONE, HEADS, LOSSES, PIXEL_MEAN and PIXEL_STD."""
     backbone = BACKBONES.get(cfg.MODEL.BACKBONE.NAME)(cfg)
     load_pretrained(backbone, cfg)
     return Baseline(backbone, *beyond_backbone(cfg, backbone.feature_dim))
 
 
-def beyond_backbone(cfg, feature_dim):
+def beyond_backbone(cfg: CfgNode, feature_dim: int) -> tuple:
     """Return what a Baseline takes after its backbone, which gives `feature_dim` channels: (head, losses, ..., memory)."""
     head = HEADS.get(cfg.MODEL.HEADS.NAME)(cfg, feature_dim)
     losses = [LOSSES.get(name)(cfg) for name in cfg.MODEL.LOSSES.NAME]

@@ -1,31 +1,35 @@
-"""PatentCLIP: drawings and texts in one space (Radford et al., ICML 2021), by any two towers of open_clip."""
+"""PatentCLIP: images and texts in one space (Radford et al., ICML 2021), by any two towers of open_clip."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.distributed import gather_labels, gather_with_gradient
-from fastpatent.errors import ConfigError, nearest
+from fastpatent.errors import ConfigError
 from fastpatent.losses.contrastive import clip_loss, positive_pairs, siglip_loss
-from fastpatent.models import META_ARCHITECTURES
+from fastpatent.models import META_ARCHITECTURES, TOKENIZERS
 from fastpatent.models.clip.architecture import create_pair
 from fastpatent.models.clip.chunks import in_chunks
 from fastpatent.models.clip.grey_conv import take_grey
+from fastpatent.models.clip.layer_depths import tower_layer_depths
 from fastpatent.models.clip.pretrained import load_pretrained_pair, tag_settings
 from fastpatent.models.clip.tokenizer import Tokenizer
+from fastpatent.models.network import Network
 
 LOSSES = {"clip": clip_loss, "siglip": siglip_loss}
-POSITIVES = ("pair", "identity", "class")
 TOWERS = {"image": "visual", "text": "text"}
-# Where a sigmoid starts (Zhai et al., section 3.2): few of the pairs are right, and the bias says so.
+# Initial values for a sigmoid (Zhai et al., section 3.2): few of the pairs are positive, which the bias accounts for.
 SIGMOID_START = {"init_logit_scale": math.log(10), "init_logit_bias": -10.0}
 LARGEST_SCALE = 100  # Radford et al., section 2.5
 
 
-class PatentCLIP(nn.Module):
-    """A tower for drawings, a tower for texts, and a loss that brings together those that belong together.
+class PatentCLIP(Network):
+    """A tower for images, a tower for texts, and a contrastive loss between the two.
 
     Weights have the names of open_clip's CustomTextCLIP.
 
@@ -34,29 +38,40 @@ class PatentCLIP(nn.Module):
         pixel_mean, pixel_std: lists of one or three numbers over 0..255.
         tokenize: Tokenizer.
         loss: "clip" or "siglip".
-        shared: pairs of drawings of one label are right too, not only a drawing and its own text.
-        lock: towers that do not learn: "image", "text"; they stay in evaluation mode.
-        chunk: how many drawings, or texts, a tower takes at a time in training (see `in_chunks`); 0: all.
+        shared: all images and texts of one label are positive pairs, not only an image and its own text.
+        lock: towers that are not trained: "image", "text"; they stay in evaluation mode.
+        chunk: how many images, or texts, a tower takes at a time in training (see `in_chunks`); 0: all.
         checkpointing: recompute the layers of the towers in the backward pass.
 
     Attributes:
         tokenize: as given.
-        essential: how the names begin that a weights file must have, see `fastpatent.models.weights.load_weights`.
+        pretrained: whether the weights are those of MODEL.CLIP.PRETRAINED, so that it can be tested untrained.
 
     Raises:
         ConfigError: chunks of a tower that normalises over the batch, which would see other statistics.
     """
 
+    best_metric = "mean-R"
     essential = "visual.", "text."
+    pretrained = False
 
     def __init__(
-        self, pair, pixel_mean, pixel_std, tokenize, loss="clip", shared=False, lock=(), chunk=0, checkpointing=False
-    ):
+        self,
+        pair: nn.Module,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        tokenize: Callable[[list[str]], torch.Tensor],
+        loss: str = "clip",
+        shared: bool = False,
+        lock: Sequence[str] = (),
+        chunk: int = 0,
+        checkpointing: bool = False,
+    ) -> None:
         super().__init__()
         self.visual, self.text = pair.visual, pair.text
         self.logit_scale, self.logit_bias = pair.logit_scale, pair.logit_bias
         colours = [list(values) * (3 // len(values)) for values in (pixel_mean, pixel_std)]
-        self.door = take_grey(self.visual, *colours)
+        self.widen = take_grey(self.visual, *colours)
         self.tokenize, self.shared, self.chunk = tokenize, shared, chunk
         self.loss_name, self.loss = f"loss_{loss}", LOSSES[loss]
         self.locked = [TOWERS[name] for name in lock]
@@ -69,38 +84,58 @@ class PatentCLIP(nn.Module):
             elif checkpointing:
                 tower.set_grad_checkpointing(True)
         if self.logit_bias is not None and loss == "clip":
-            # No softmax sees it, and a parameter that no loss reaches would stall distributed training.
+            # It has no effect on a softmax, and a parameter without a gradient would stall distributed training.
             self.logit_bias.requires_grad_(False)
         self.train()
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> "PatentCLIP":
         """Set training or evaluation mode; locked towers stay in evaluation."""
         super().train(mode)
         for name in self.locked:
             getattr(self, name).eval()
         return self
 
-    def embed_images(self, images):
-        """Return float32 features [batch, dim] of length 1 of uint8 drawings [batch, 1, height, width]."""
-        return self._embed("visual", lambda drawings: self.visual(self.door(drawings)), images)
+    @property
+    def backbones(self) -> dict[str, nn.Module]:
+        """See `Network`."""
+        return {name: getattr(self, name) for name in TOWERS.values()}
 
-    def embed_text(self, tokens):
+    def layer_depths(self, backbone: str) -> dict[str, int]:
+        """See `Network`."""
+        return tower_layer_depths(self.backbones[backbone])
+
+    def backbone_inputs(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """See `Network`."""
+        tokens = self.tokenize([""]).to(images.device).expand(len(images), -1)
+        return {"visual": self.widen(images), "text": tokens}
+
+    def embed_images(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
+        """Return float32 features [batch, dim] of length 1 of uint8 images [batch, 1, height, width]."""
+        return self._embed("visual", lambda rows: self.visual(self.widen(rows)), images)
+
+    def embed_texts(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return float32 features [batch, dim] of length 1 of tokens int64 [batch, context], see `tokenize`."""
         return self._embed("text", self.text, tokens)
 
-    def _embed(self, name, tower, rows):
+    def _embed(self, name: str, tower: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
         learns = torch.is_grad_enabled() and name not in self.locked
         with torch.set_grad_enabled(learns):
             return F.normalize(in_chunks(tower, rows, self.chunk if learns else 0).float(), dim=1)
 
-    def forward(self, images, targets=None, domains=None, texts=None):
-        """Return features of drawings in evaluation and the loss in training.
+    def forward(
+        self,
+        images: torch.Tensor,
+        targets: torch.Tensor | None = None,
+        domains: torch.Tensor | None = None,
+        texts: torch.Tensor | None = None,
+    ) -> Any:
+        """Return features of images in evaluation and the loss in training.
 
         Args:
             images: uint8 [batch, 1, height, width], 0 ink, 255 paper.
-            targets: int64 [batch], with `shared`: the patent or class of each drawing, below 0 where it has none.
+            targets: int64 [batch], with `shared`: the patent or class of each image, below 0 where it has none.
             domains: not read.
-            texts: int64 [batch, context], the tokens of each drawing's text; needed in training.
+            texts: int64 [batch, context], the tokens of each image's text; needed in training.
 
         Returns:
             in evaluation float32 features [batch, dim] of length 1; in training {"loss_clip" or "loss_siglip": scalar}, over
@@ -108,16 +143,23 @@ class PatentCLIP(nn.Module):
         """
         if not self.training:
             return self.embed_images(images)
+        assert texts is not None and targets is not None, "training needs the text and the label of each image"
         with torch.no_grad():
             self.logit_scale.clamp_(0, math.log(LARGEST_SCALE))
-        features = [gather_with_gradient(rows) for rows in (self.embed_images(images), self.embed_text(texts))]
+        features = [gather_with_gradient(rows) for rows in (self.embed_images(images), self.embed_texts(texts))]
         positive = positive_pairs(gather_labels(targets)) if self.shared else None
         return {self.loss_name: self.loss(*features, self.logit_scale.exp(), self.logit_bias, positive)}
 
 
+@TOKENIZERS.register(name="PatentCLIP")
+def build_clip_tokenizer(cfg: CfgNode) -> Tokenizer:
+    """Return the Tokenizer of MODEL.CLIP.NAME."""
+    return Tokenizer(cfg.MODEL.CLIP.NAME)
+
+
 @META_ARCHITECTURES.register(name="PatentCLIP")
-def build_patent_clip(cfg):
-    """Return the PatentCLIP of MODEL.CLIP for drawings of INPUT.SIZE_TRAIN, PIXEL_MEAN and PIXEL_STD.
+def build_patent_clip(cfg: CfgNode) -> PatentCLIP:
+    """Return the PatentCLIP of MODEL.CLIP for images of INPUT.SIZE_TRAIN, PIXEL_MEAN and PIXEL_STD.
 
     It starts from PRETRAINED, unless MODEL.WEIGHTS replaces them.
 
@@ -126,27 +168,16 @@ def build_patent_clip(cfg):
         CheckpointError: PRETRAINED cannot be read or belongs to other towers.
     """
     settings = cfg.MODEL.CLIP
-    _check_choice("LOSS", [settings.LOSS], LOSSES)
-    _check_choice("POSITIVES", [settings.POSITIVES], POSITIVES)
-    _check_choice("LOCK", settings.LOCK, TOWERS)
-    for key, unwanted in (("MODEL.COMPILE", cfg.MODEL.COMPILE), ("SOLVER.LAYER_DECAY", cfg.SOLVER.LAYER_DECAY != 1)):
-        if unwanted:
-            raise ConfigError(f"{key}: PatentCLIP has no backbone that this could apply to; leave it at its default")
     if list(cfg.INPUT.SIZE_TEST) != list(cfg.INPUT.SIZE_TRAIN):
         size = list(cfg.INPUT.SIZE_TRAIN)
         raise ConfigError(f"INPUT.SIZE_TEST: {settings.NAME} takes one size, so it must equal INPUT.SIZE_TRAIN, {size}")
-    for key in ("PIXEL_MEAN", "PIXEL_STD"):
-        if len(cfg.MODEL[key]) not in (1, 3):
-            raise ConfigError(
-                f"MODEL.{key}: {len(cfg.MODEL[key])} values, but the towers of open_clip take three, or one for all"
-            )
     quick_gelu = tag_settings(settings.NAME, settings.PRETRAINED).get("quick_gelu", False)
     start = SIGMOID_START if settings.LOSS == "siglip" else {}
     model = PatentCLIP(
         create_pair(settings.NAME, cfg.INPUT.SIZE_TRAIN, quick_gelu, **start),
         cfg.MODEL.PIXEL_MEAN,
         cfg.MODEL.PIXEL_STD,
-        Tokenizer(settings.NAME),
+        build_clip_tokenizer(cfg),
         settings.LOSS,
         settings.POSITIVES != "pair",
         settings.LOCK,
@@ -155,10 +186,5 @@ def build_patent_clip(cfg):
     )
     if settings.PRETRAINED and not cfg.MODEL.WEIGHTS:
         load_pretrained_pair(model, cfg)
+        model.pretrained = True
     return model
-
-
-def _check_choice(key, names, choices):
-    for name in names:
-        if name not in choices:
-            raise ConfigError(f"MODEL.CLIP.{key}: {name!r} is unknown{nearest(name, choices)}")

@@ -2,18 +2,21 @@
 
 import logging
 
+from torch import nn
+from yacs.config import CfgNode
+
 from fastpatent.models.weights import load_weights
 
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(backbone, cfg):
+def load_pretrained(backbone: nn.Module, cfg: CfgNode) -> None:
     """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone` where MODEL.BACKBONE.PRETRAIN asks for it.
 
     Nothing is downloaded: with PRETRAIN and no path a warning says that training starts from random weights. Where
-    MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded and nothing said. A table is logged where the
-    file leaves a part of the backbone at its random weights (non-local blocks, IBN from plain weights) or was made to fit
-    another size or number of channels.
+    MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded or reported. A table is logged where the file
+    lacks a part of the backbone (non-local blocks, IBN from plain weights) or was fitted to another size or number of
+    channels.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network.
@@ -28,6 +31,6 @@ def load_pretrained(backbone, cfg):
         )
         return
     report = load_weights(backbone.trunk, settings.PRETRAIN_PATH)
-    # The file's own classifier has no place here, which is as it should be; a part of the backbone that stays random is not.
+    # That the file's own classifier has no place here is expected; that a part of the backbone stays random is not.
     if report.missing or report.reshaped:
-        logger.warning(report.table(rows=8))
+        logger.warning("%s", report.table(rows=8))

@@ -1,7 +1,12 @@
-"""RotNet: a network learns to see by telling by which quarter turns a drawing was turned (Gidaris et al., ICLR 2018)."""
+"""RotNet: self-supervised learning by classifying the quarter turns of an image (Gidaris et al., ICLR 2018)."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
 from fastpatent.errors import ConfigError
@@ -17,19 +22,23 @@ TURNS = 4
 
 
 class RotNet(Baseline):
-    """A Baseline whose classes are the four turns; the features are the pooled feature maps of the drawing as it is.
+    """A Baseline whose classes are the four turns; the features are the pooled feature maps of the unrotated image.
 
     Args:
         backbone, pixel_mean, pixel_std: see `Baseline`.
         pool_layer: see `EmbeddingHead`.
     """
 
-    def __init__(self, backbone, pool_layer, pixel_mean, pixel_std):
+    def __init__(
+        self, backbone: nn.Module, pool_layer: nn.Module, pixel_mean: Sequence[float], pixel_std: Sequence[float]
+    ) -> None:
         head = EmbeddingHead(backbone.feature_dim, pool_layer, Linear(TURNS))
         loss = Objective("loss_rotation", F.cross_entropy, LOGITS)
         super().__init__(backbone, head, [loss], pixel_mean, pixel_std)
 
-    def forward(self, images, targets=None, domains=None):
+    def forward(
+        self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None
+    ) -> Any:
         """Return features in evaluation, and in training {"loss_rotation": mean cross entropy over the four turns of each}.
 
         Args:
@@ -43,11 +52,11 @@ class RotNet(Baseline):
 
 
 @META_ARCHITECTURES.register(name="RotNet")
-def build_rotnet(cfg):
+def build_rotnet(cfg: CfgNode) -> RotNet:
     """Return the RotNet of MODEL: BACKBONE, HEADS.POOL_LAYER, PIXEL_MEAN and PIXEL_STD.
 
     Raises:
-        ConfigError: INPUT.SIZE_TRAIN is not square, so that turned drawings would have another shape.
+        ConfigError: INPUT.SIZE_TRAIN is not square, so that rotated images would have another shape.
     """
     height, width = cfg.INPUT.SIZE_TRAIN
     if height != width:

@@ -2,9 +2,11 @@
 
 import copy
 import logging
+from typing import Any
 
 import torch
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
 from fastpatent.data.samples import DRAWING
@@ -24,14 +26,19 @@ class TwoBranch(Baseline):
         further arguments: see `Baseline`.
     """
 
-    def __init__(self, backbone, photo_backbone, *arguments, **options):
+    def __init__(self, backbone: nn.Module, photo_backbone: nn.Module, *arguments: Any, **options: Any) -> None:
         super().__init__(backbone, *arguments, **options)
         self.photo_backbone = photo_backbone.to(memory_format=photo_backbone.memory_format)
 
-    def feature_maps(self, images, domains=None):
+    @property
+    def backbones(self) -> dict[str, nn.Module]:
+        """See `Network`."""
+        return {"backbone": self.backbone, "photo_backbone": self.photo_backbone}
+
+    def feature_maps(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
         """Return the feature maps of uint8 drawings and photographs, in the order they came.
 
-        In training a tower without an image adds gradients of 0, for DistributedDataParallel waits for every parameter's.
+        In training a tower without an image adds gradients of 0: DistributedDataParallel waits for every parameter.
 
         Args:
             images: see `Baseline.forward`.
@@ -52,17 +59,17 @@ class TwoBranch(Baseline):
         return _pick(maps, order.argsort())
 
 
-def _pick(rows, places):
+def _pick(rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     return rows.index_select(0, places.to(rows.device, non_blocking=True))
 
 
-def _zero(module):
-    """Return 0 as a function of every parameter of a module that learns."""
+def _zero(module: nn.Module) -> torch.Tensor | int:
+    """Return 0 as a function of every trainable parameter of a module."""
     return sum(0 * parameter.sum() for parameter in module.parameters() if parameter.requires_grad)
 
 
 @META_ARCHITECTURES.register(name="TwoBranch")
-def build_two_branch(cfg):
+def build_two_branch(cfg: CfgNode) -> TwoBranch:
     """Return the TwoBranch of MODEL; each tower starts from its file of TOWER_WEIGHTS, or as a Baseline's backbone does.
 
     A file of TOWER_WEIGHTS is a Baseline's, of which only the backbone is read. MODEL.WEIGHTS replaces them all.
@@ -80,8 +87,8 @@ def build_two_branch(cfg):
     return TwoBranch(*towers, *beyond_backbone(cfg, backbone.feature_dim))
 
 
-def _load_tower(tower, path):
-    """Load the backbone of a Baseline's file; a table is logged where a part of the tower keeps its values."""
-    report = load_weights(nn.ModuleDict({"backbone": tower}), path)
+def _load_tower(tower: nn.Module, path: str) -> None:
+    """Load the backbone of a Baseline's file; a table is logged where a part of the tower is not in the file."""
+    report = load_weights(tower.trunk, path)
     if report.missing or report.reshaped:
-        logger.warning(report.table(rows=8))
+        logger.warning("%s", report.table(rows=8))

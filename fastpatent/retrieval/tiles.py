@@ -87,7 +87,8 @@ class ScoreTiles:
         """Make a tile of queries the one whose scores `against` returns; return their int64 indices."""
         rows = self.query.host_tile(number)
         self._outer = self.kernel.put(normalise(rows) if self.metric == "cosine" else 2 * rows)
-        self._norms = self.kernel.put(_norms(rows).astype(np.float32)[:, None])
+        if self.metric == "normalized_euclidean":
+            self._norms = self.kernel.put(_norms(rows).astype(np.float32)[:, None])
         self._kept = {}
         indices = self.query.indices(number)
         if self.bonus is not None:

@@ -4,6 +4,6 @@
 takes whatever is found. `verify` False returns drawings that are listed but missing, for a check that collects them.
 """
 
-from fastpatent.registry import Registry
+from fastpatent.registry import DATASETS
 
-DATASETS = Registry("dataset", "DATASETS.NAMES", "fastpatent.data.datasets")
+__all__ = ["DATASETS"]

@@ -1,15 +1,18 @@
-"""P identities x K a batch, of which one half drawings and the other photographs (Sangkloy et al., SIGGRAPH 2016)."""
+"""P identities x K per batch, half of them drawings, half photographs (Sangkloy et al., SIGGRAPH 2016)."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from yacs.config import CfgNode
 
 from fastpatent.data.samplers import SAMPLERS
 from fastpatent.data.samplers.identity import IdentitySampler, NaiveIdentitySampler
-from fastpatent.data.samples import DRAWING, PHOTO
+from fastpatent.data.samples import DRAWING, PHOTO, Sample
 from fastpatent.errors import ConfigError, DataError
 
 
 class CrossDomainSampler(IdentitySampler):
-    """Give each identity of a batch num_instance / 2 drawings, then as many photographs, drawn afresh in every pass.
+    """Give each identity of a batch num_instance / 2 drawings, then as many photographs, chosen anew in every pass.
 
     Args:
         labels: int [samples], 0..n-1.
@@ -21,11 +24,19 @@ class CrossDomainSampler(IdentitySampler):
         ConfigError: the batch cannot be filled so; DataError: an identity has no drawing or no photograph.
     """
 
-    def __init__(self, labels, domains, identities, batch_size, num_instance, seed):
+    def __init__(
+        self,
+        labels: Sequence[int],
+        domains: Sequence[int],
+        identities: dict[int, str | None],
+        batch_size: int,
+        num_instance: int,
+        seed: int,
+    ) -> None:
         super().__init__(labels, batch_size, num_instance, seed)
         if num_instance % 2:
             raise ConfigError(
-                f"DATALOADER.NUM_INSTANCE: {num_instance} does not halve into drawings and photographs; write an even number"
+                f"DATALOADER.NUM_INSTANCE: {num_instance} cannot be halved into drawings and photographs; write an even number"
             )
         self.sides = []
         for domain, name in ((DRAWING, "drawing"), (PHOTO, "photograph")):
@@ -38,13 +49,13 @@ class CrossDomainSampler(IdentitySampler):
             side = NaiveIdentitySampler(self.labels[places], batch_size // 2, num_instance // 2, seed)
             self.sides.append((places, side))
 
-    def choose(self, generator, number, identities):
+    def choose(self, generator: np.random.Generator, number: int, identities: np.ndarray) -> np.ndarray:
         """See `IdentitySampler.choose`."""
         return np.concatenate([places[side.choose(generator, number, identities)] for places, side in self.sides], axis=1)
 
 
 @SAMPLERS.register(name="CrossDomainSampler")
-def build_cross_domain_sampler(cfg, labels, samples):
+def build_cross_domain_sampler(cfg: CfgNode, labels: Sequence[int], samples: Sequence[Sample]) -> CrossDomainSampler:
     """Read SOLVER.IMS_PER_BATCH, DATALOADER.NUM_INSTANCE and SEED."""
     return CrossDomainSampler(
         labels,

@@ -1,50 +1,57 @@
 """Tuples of a query, a positive and negatives that a network mined from a random pool (Radenovic et al., TPAMI 2019)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from yacs.config import CfgNode
 
-from fastpatent.data.samplers import SAMPLERS
+from fastpatent.data.samplers import SAMPLERS, Sampler
+from fastpatent.data.samples import Sample
 from fastpatent.errors import CheckpointError, ConfigError, DataError
 
 
 class Choice(NamedTuple):
-    """What one pass is mined from: int64 [queries] queries and their positives, int64 [pool] drawings; all are indices."""
+    """What one pass is mined from: int64 [queries] queries and their positives, int64 [pool] samples; all are indices."""
 
     queries: np.ndarray
     positives: np.ndarray
     pool: np.ndarray
 
 
-class MinedTupleSampler:
-    """A pass is random queries, each with a random other drawing of its identity, and negatives that `take` is given.
+class MinedTupleSampler(Sampler):
+    """A pass is random queries, each with a random other sample of its identity, and negatives that `take` is given.
 
     Queries, positives and pool are a function of the seed and the number of the pass. The negatives depend on the network:
-    whoever trains it mines them (`fastpatent.engine.mining`) before each pass, and `indices` knows that pass alone.
+    `fastpatent.engine.mining` finds them before each pass, and `indices` knows that pass alone. An epoch is one pass.
 
     Args:
-        labels: int [drawings], 0..n-1.
-        batch_size: drawings in a batch of all processes together; a multiple of a tuple's 2 + `negatives`.
-        queries: tuples of a pass; fewer where fewer drawings have another of their identity, and so that batches are full.
-        pool: drawings to mine from; all where there are fewer.
+        labels: int [samples], 0..n-1.
+        batch_size: samples in a batch of all processes together; a multiple of a tuple's 2 + `negatives`.
+        queries: tuples of a pass; fewer where fewer samples have another of their identity, and so that batches are full.
+        pool: samples to mine from; all where there are fewer.
         negatives: of a tuple, each of another identity.
         seed: not negative.
 
     Attributes:
         shape: (queries, 2 + negatives) of a pass.
-        pass_length: drawings in a pass.
-        number, tuples: the pass that is known, as `take` was given it; None before the first.
+        number, tuples: the pass that is known, as it was given to `take`; None before the first.
 
     Raises:
-        ConfigError: the batch holds no whole tuples, or more than a pass has; DataError: no identity has two drawings.
+        ConfigError: the batch does not hold whole tuples, or more than a pass has; DataError: no identity has two samples.
     """
 
-    def __init__(self, labels, batch_size, queries, pool, negatives, seed):
+    group_name = "tuples"
+    needs_mining = True
+
+    def __init__(
+        self, labels: Sequence[int] | np.ndarray, batch_size: int, queries: int, pool: int, negatives: int, seed: int
+    ) -> None:
         self.labels, self.seed, self.pool, self.negatives = np.asarray(labels), seed, pool, negatives
-        width = 2 + negatives
+        self.group_size = width = 2 + negatives
         if batch_size % width:
             raise ConfigError(
-                f"SOLVER.IMS_PER_BATCH: {batch_size} is no multiple of {width}, a query, its positive and "
+                f"SOLVER.IMS_PER_BATCH: {batch_size} is not a multiple of {width}, a query, its positive and "
                 f"DATALOADER.MINING.NEGATIVES {negatives}"
             )
         self._order = np.argsort(self.labels, kind="stable")
@@ -61,9 +68,14 @@ class MinedTupleSampler:
                 f"{queries}, and {len(self._eligible)} drawings have another of their identity"
             )
         self.shape, self.pass_length = (usable, width), usable * width
-        self.number = self.tuples = None
+        self.number: int | None = None
+        self.tuples: np.ndarray | None = None
 
-    def choose(self, number):
+    def epoch_length(self, samples: int) -> int:
+        """See `Sampler`: one pass."""
+        return self.pass_length
+
+    def choose(self, number: int) -> Choice:
         """Return the Choice of pass `number`; DataError where the pool has too few identities."""
         generator = np.random.default_rng([self.seed, number])
         queries = generator.permutation(self._eligible)[: self.shape[0]]
@@ -80,11 +92,11 @@ class MinedTupleSampler:
         others = (place[queries] + 1 + generator.integers(counts - 1)) % counts
         return Choice(queries, self._order[self._starts[self.labels[queries]] + others], pool)
 
-    def take(self, number, tuples):
+    def take(self, number: int, tuples: np.ndarray) -> None:
         """Make int64 [queries, 2 + negatives], each row query, positive and negatives, the pass `number`.
 
         Raises:
-            CheckpointError: they are of another shape; only a checkpoint of other settings has such.
+            CheckpointError: they are of another shape, as in a checkpoint of other settings.
         """
         if tuples.shape != self.shape:
             raise CheckpointError(
@@ -93,13 +105,15 @@ class MinedTupleSampler:
             )
         self.number, self.tuples = number, tuples
 
-    def indices(self, number):
+    def indices(self, number: int) -> np.ndarray | None:
         """Return pass `number` as int64 [pass_length], tuple after tuple; None where it is not the one that is known."""
-        return self.tuples.reshape(-1) if number == self.number else None
+        return self.tuples.reshape(-1) if self.tuples is not None and number == self.number else None
 
 
 @SAMPLERS.register(name="MinedTupleSampler")
-def build_mined_tuple_sampler(cfg, labels, samples=None):
+def build_mined_tuple_sampler(
+    cfg: CfgNode, labels: Sequence[int], samples: Sequence[Sample] | None = None
+) -> MinedTupleSampler:
     """Read SOLVER.IMS_PER_BATCH, DATALOADER.MINING and SEED."""
     mining = cfg.DATALOADER.MINING
     return MinedTupleSampler(labels, cfg.SOLVER.IMS_PER_BATCH, mining.QUERIES, mining.POOL, mining.NEGATIVES, cfg.SEED)

@@ -7,7 +7,8 @@ import re
 from dataclasses import asdict
 from pathlib import Path
 
-from fastpatent.evaluation.benchmark import FIGURES, Figure
+from fastpatent.evaluation.benchmark import FIGURES
+from fastpatent.evaluation.intervals import Figure
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
 

@@ -5,7 +5,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from fastpatent.evaluation.benchmark import FIGURES, Figure
+from fastpatent.evaluation.benchmark import FIGURES
+from fastpatent.evaluation.intervals import Figure
 from fastpatent.report.text_image import text_image_tables
 from fastpatent.report.text_table import NOTHING, TextTable
 

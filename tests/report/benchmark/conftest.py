@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fastpatent.evaluation.benchmark import FIGURES, GROWTH_FIGURES, Benchmark, Figure, SystemResult
+from fastpatent.evaluation.benchmark import FIGURES, GROWTH_FIGURES, Benchmark, SystemResult
+from fastpatent.evaluation.intervals import Figure
 
 NAMES = ("plain_name", "<script>alert(1)</script>|`x`", "*a* _b_ [c](d) & $x^2$", "R50\nsecond line")
 SIZES = [100, 1000, 5000]

@@ -1,0 +1,96 @@
+"""One configuration key: default, constraint, meaning, and whether it decides features."""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from fastpatent.registry import Registry
+
+
+class Rule(NamedTuple):
+    """What a value may be: a test, and the requirement in words that follow "must be"."""
+
+    test: Callable[[Any], bool]
+    words: str
+
+    def complaint(self, value: Any) -> str:
+        """Return what is wrong with a value; empty where it is valid."""
+        return "" if self.test(value) else f"must be {self.words}, got {value!r}"
+
+
+class Component(NamedTuple):
+    """The value, or each value of a list, is the name of a registered component.
+
+    Attributes:
+        registry: of its kind.
+        others: further valid values, such as "" for none.
+    """
+
+    registry: Registry
+    others: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The requirement in words."""
+        return f"a registered {self.registry.kind}" + "".join(f", or {other!r}" for other in self.others)
+
+    def complaint(self, value: Any) -> str:
+        """Return what is wrong with the first name that is not registered; empty where all are."""
+        names: Iterable[Any] = value if isinstance(value, (list, tuple)) else [value]
+        return next(filter(None, (self.registry.complaint(name) for name in names if name not in self.others)), "")
+
+
+# Whose features a key decides. A new key decides all of them until it is known that it does not: a cache of features is
+# then computed again once too often, and never served although a setting has changed.
+EVERY, NETWORK, NONE = "every feature", "features of networks", "no feature"
+
+
+class Key(NamedTuple):
+    """One row of the table of keys.
+
+    Attributes:
+        name: dotted.
+        default: bool, int, float, str, list or tuple; its type is the key's.
+        meaning: one line.
+        rule: Rule or Component; None where any value of the type is valid.
+        features: EVERY, NETWORK or NONE.
+        ours: whether fast-reid lacks the key.
+        ignored: whether the key is accepted for the files of fast-reid and has no effect.
+    """
+
+    name: str
+    default: Any
+    meaning: str
+    rule: Rule | Component | None = None
+    features: str = EVERY
+    ours: bool = False
+    ignored: bool = False
+
+
+def one_of(*choices: str) -> Rule:
+    """Return the rule of a fixed set of values."""
+    return Rule(lambda value: value in choices, f"{', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def at_least(low: float) -> Rule:
+    """Return the rule of a finite number from `low` on."""
+    return Rule(lambda value: low <= value < math.inf, f"at least {low}")
+
+
+def is_positive(value: float) -> bool:
+    """Return whether a number is finite and above 0."""
+    return 0 < value < math.inf
+
+
+def is_range(value: list[float]) -> bool:
+    """Return whether a value is [smallest, largest], both positive."""
+    return len(value) == 2 and 0 < value[0] <= value[1] < math.inf
+
+
+POSITIVE = Rule(is_positive, "above 0")
+FRACTION = Rule(lambda value: 0 <= value <= 1, "between 0 and 1")
+BELOW_ONE = Rule(lambda value: 0 <= value < 1, "at least 0 and below 1")
+SIZE = Rule(lambda value: len(value) == 2 and min(value) > 0, "two sizes above 0, [height, width]")
+CHANNELS = Rule(lambda value: len(value) in (1, 3) and all(map(math.isfinite, value)), "one number, or three")
+DEVIATIONS = Rule(lambda value: CHANNELS.test(value) and min(value) > 0, "one number above 0, or three")
+AREA = Rule(lambda value: is_range(value) and value[1] <= 1, "two fractions of the area, [smallest, largest]")

@@ -1,0 +1,231 @@
+"""The one way from a configuration to features and metrics: extract, whiten, join, add texts, expand, re-rank, measure.
+
+Training's periodic evaluation, `train --eval-only`, `test`, `benchmark`, `extract`, `find` and `classify` all use it. Everything
+before `Features` knows nothing of ranking, everything after it knows nothing of networks.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from yacs.config import CfgNode
+
+from fastpatent.config.keys.evaluation import AUTO
+from fastpatent.data.samples import Sample, Splits, captioned
+from fastpatent.errors import ConfigError
+from fastpatent.evaluation.cache import cached_features
+from fastpatent.evaluation.combined import combine
+from fastpatent.evaluation.ensemble import Member, join_features, read_members
+from fastpatent.evaluation.extractor import Extractor, build_extractor
+from fastpatent.evaluation.features import Features
+from fastpatent.evaluation.retrieval import Evaluation, processings, rank_features
+from fastpatent.evaluation.text_image import TextImageMetrics, text_image_metrics
+from fastpatent.evaluation.whitening import whitening_set
+from fastpatent.models import Network, build_tokenizer
+from fastpatent.registry import METRICS
+from fastpatent.retrieval.distance import normalise
+from fastpatent.retrieval.metrics import IMAGES
+from fastpatent.retrieval.whitening import Whitening, learn_whitening
+
+
+class SetResult(NamedTuple):
+    """What a configuration achieves on one data set.
+
+    Attributes:
+        splits: the data set.
+        evaluations: list of Evaluation, one per row of a table; the last is what the configuration asks for.
+        texts: TextImageMetrics between images and their texts; None where the network or the data set has no texts.
+    """
+
+    splits: Splits
+    evaluations: list[Evaluation]
+    texts: TextImageMetrics | None
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Metric name -> mean, of the last evaluation and of the texts."""
+        return self.evaluations[-1].summary | (self.texts.summary if self.texts else {})
+
+
+class Pipeline:
+    """The systems of a configuration, ready to describe and to rank data sets.
+
+    Args:
+        cfg: the configuration.
+        device: where networks run and features are ranked.
+        network: a network in training, which takes the place of MODEL.WEIGHTS; its features are not cached, and an ensemble,
+            which is made of finished networks, is not built.
+        name: of the system in tables, where it is not an ensemble; "network" or the descriptor's name where not given.
+
+    Raises:
+        ConfigError: as `read_members`; or TEST.TEXT_WEIGHT with whitening or an ensemble, or of a network that has no text
+            tower.
+    """
+
+    def __init__(self, cfg: CfgNode, device: torch.device, network: Network | None = None, name: str = "") -> None:
+        self.cfg, self.device, self._cached = cfg, device, network is None
+        self.members = read_members(cfg) if network is None else [Member("network", cfg, 1.0)]
+        if name and len(self.members) == 1:
+            self.members = [self.members[0]._replace(name=name)]
+        self.extractors: list[Extractor] = [build_extractor(member.cfg, device, network) for member in self.members]
+        self._whitenings: dict[int, Whitening] = {}
+        for member, extractor in zip(self.members, self.extractors):
+            _check_text_weight(member.cfg, extractor)
+
+    @property
+    def metric(self) -> str:
+        """How the features that the configuration asks for are compared."""
+        return self.extractors[0].metric if len(self.members) == 1 else self.cfg.TEST.METRIC
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether texts and images have features in one space: one network with a text tower, as it is."""
+        return len(self.members) == 1 and self.extractors[0].reads_texts and not self.cfg.TEST.WHITENING.ENABLED
+
+    def features(self, splits: Splits, cached: bool = True) -> list[Features]:
+        """Return the features of a data set by every system of the configuration; what it asks for comes last.
+
+        For each network its features, whitened where TEST.WHITENING asks for it, the queries mixed with their captions where
+        TEST.TEXT_WEIGHT does; then the ensemble, where there is one. Every process must call this; all but the first get [].
+
+        Args:
+            splits: the data set; `query` and `gallery` are read.
+            cached: use and write OUTPUT_DIR/features, see `cached_features`.
+        """
+        of_members = [self._of_member(number, splits, cached and self._cached) for number in range(len(self.members))]
+        rows = [row for rows in of_members for row in rows]
+        if len(self.members) > 1 and rows:
+            last, weights = [rows[-1] for rows in of_members], [member.weight for member in self.members]
+            sides = (join_features([features[side] for features in last], weights) for side in (1, 2))
+            rows.append(Features(f"ensemble of {len(self.members)}", *sides))
+        return rows
+
+    def evaluate(self, splits: Splits, every: bool = True) -> SetResult | None:
+        """Rank and measure a data set; None on every process but the first.
+
+        Args:
+            splits: the data set.
+            every: every system and every step of its processing; False: only what the configuration asks for.
+        """
+        systems = self.features(splits)
+        if not systems:
+            return None
+        evaluations = []
+        if every:
+            evaluations = [
+                rank_features(features, splits, extractor.metric, device=self.device)
+                for extractor, features in zip(self._owners(), systems[:-1])
+            ]
+        last = systems[-1]
+        steps = processings(self.cfg, last.name)
+        for name, processing in steps if every else steps[-1:]:
+            evaluations.append(rank_features(last, splits, self.metric, name, **processing, device=self.device))
+        return SetResult(splits, evaluations, self._measure_texts(splits, systems[0]))
+
+    def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
+        """Return what the configuration asks for of images that are no data set, float32 [samples, dim], not cached.
+
+        None on every process but the first.
+        """
+        found = self.features(Splits(name, [], [], list(samples)), cached=False)
+        return found[-1].gallery if found else None
+
+    def embed_texts(self, texts: Sequence[str], name: str) -> np.ndarray:
+        """Return float32 [texts, dim], in the space of the images.
+
+        Raises:
+            ConfigError: the configuration has no text tower, an ensemble or whitening.
+        """
+        if not self.reads_texts:
+            why = "reads no text; use a PatentCLIP" if not self.extractors[0].reads_texts else "is joined or whitened"
+            raise ConfigError(f"{self.members[0].name}: {why}, so texts have no features in the space of its images")
+        return self.extractors[0].embed_texts(texts, name)
+
+    def _owners(self) -> list[Extractor]:
+        """Return the extractor of each row of `features` but that of an ensemble."""
+        owners = []
+        for member, extractor in zip(self.members, self.extractors):
+            owners += [extractor] * (1 + member.cfg.TEST.WHITENING.ENABLED + (member.cfg.TEST.TEXT_WEIGHT > 0))
+        return owners
+
+    def _of_member(self, number: int, splits: Splits, cached: bool) -> list[Features]:
+        member, extractor = self.members[number], self.extractors[number]
+        found = self._extract(number, splits, cached)
+        whitening = self._whitening(number, found, cached) if member.cfg.TEST.WHITENING.ENABLED else None
+        if found is None:
+            return []
+        rows = [Features(member.name, *np.split(found, [len(splits.query)]))]
+        if whitening:
+            sides = (whitening.apply(normalise(side)) for side in rows[0][1:])
+            rows.append(Features(f"{member.name} + whitening", *sides))
+        weight = member.cfg.TEST.TEXT_WEIGHT
+        if weight:
+            name = f"{rows[-1].name} + captions of the queries (weight {weight:g})"
+            query = _with_captions(extractor, splits, rows[-1].query, weight)
+            rows.append(Features(name, query, rows[-1].gallery))
+        return rows
+
+    def _extract(self, number: int, splits: Splits, cached: bool) -> np.ndarray | None:
+        member, extractor = self.members[number], self.extractors[number]
+
+        def extract() -> np.ndarray | None:
+            return extractor.embed_images([*splits.query, *splits.gallery], splits.name)
+
+        return cached_features(member.cfg, splits, self.device, extract) if cached else extract()
+
+    def _whitening(self, number: int, features: np.ndarray | None, cached: bool) -> Whitening | None:
+        """Return the whitening of a member, learned once on training images; None on every process but the first."""
+        if number not in self._whitenings:
+            settings = self.members[number].cfg.TEST.WHITENING
+            if features is not None and settings.DIM > features.shape[1]:
+                raise ConfigError(
+                    f"TEST.WHITENING.DIM is {settings.DIM}, but the features have only {features.shape[1]} dimensions"
+                )
+            learned_on = self._extract(number, whitening_set(self.members[number].cfg), cached)
+            if learned_on is None:
+                return None
+            self._whitenings[number] = learn_whitening(normalise(learned_on), settings.DIM)
+        return self._whitenings[number]
+
+    def _measure_texts(self, splits: Splits, features: Features) -> TextImageMetrics | None:
+        """Return how images and their texts find each other; None where the network or the data set has no texts."""
+        samples = [*splits.query, *splits.gallery]
+        rows = captioned(samples)
+        if len(self.members) > 1 or not self.extractors[0].reads_texts or not rows:
+            return None
+        texts = [samples[row].caption or "" for row in rows]
+        found = self.extractors[0].embed_texts(texts, splits.name)
+        identities = [samples[row].identity for row in rows]
+        images, bench = features.all[rows], self.cfg.BENCHMARK
+        return text_image_metrics(images, found, identities, texts, bench.RESAMPLES, self.cfg.SEED, self.device)
+
+
+def best_metric(cfg: CfgNode, network: Network) -> str:
+    """Return the name of the metric that chooses the best checkpoint of a network: TEST.BEST_METRIC, or by auto its own.
+
+    Raises:
+        ConfigError: the metric is of texts, and the network does not read them.
+    """
+    name = network.best_metric if cfg.TEST.BEST_METRIC == AUTO else cfg.TEST.BEST_METRIC
+    metric = METRICS.get(name)
+    if (metric.parts or metric.ranking != IMAGES) and build_tokenizer(cfg) is None:
+        raise ConfigError(f"TEST.BEST_METRIC: {name} is measured on texts, which {cfg.MODEL.META_ARCHITECTURE} does not read")
+    return name
+
+
+def _check_text_weight(cfg: CfgNode, extractor: Extractor) -> None:
+    if cfg.TEST.TEXT_WEIGHT and cfg.TEST.WHITENING.ENABLED:
+        raise ConfigError("TEST.TEXT_WEIGHT: whitened images are not in the space of the texts; switch TEST.WHITENING off")
+    if cfg.TEST.TEXT_WEIGHT and not extractor.reads_texts:
+        raise ConfigError("TEST.TEXT_WEIGHT: the network has no text tower; use a PatentCLIP, or weight 0")
+
+
+def _with_captions(extractor: Extractor, splits: Splits, query: np.ndarray, weight: float) -> np.ndarray:
+    """Return the features of the queries, mixed with their captions where they have one, see `combine`."""
+    texts = np.zeros_like(query)
+    asking = captioned(splits.query)
+    if asking:
+        captions = [splits.query[row].caption or "" for row in asking]
+        texts[asking] = extractor.embed_texts(captions, f"the queries of {splits.name}")
+    return combine(query, texts, weight)

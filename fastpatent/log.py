@@ -1,0 +1,118 @@
+"""One log: every message goes through `logging` to the terminal and, where a run has a folder, to its log.txt.
+
+A message is text, or anything that rich can print, such as a table. Information goes to standard output, warnings and errors
+go to standard error. Of several processes the first reports; errors are reported by the process that has them.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from fastpatent import distributed
+
+FILE_WIDTH = 120  # columns of a table where there is no terminal
+PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
+PACKAGE = logging.getLogger("fastpatent")
+
+
+def start(folder: str | os.PathLike[str] | None = None) -> None:
+    """Report to the terminal from now on, and to folder/log.txt too where a folder is given.
+
+    What was reported in this run before its folder was known is written to the file first.
+    """
+    PACKAGE.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Terminal) for handler in PACKAGE.handlers):
+        PACKAGE.addHandler(_Terminal())
+    if folder is None or not is_first():
+        return
+    early: list[logging.LogRecord] = []
+    for handler in list(PACKAGE.handlers):
+        if isinstance(handler, _Terminal):
+            early, handler.early = handler.early, []
+        else:
+            _close(handler)
+    file = _File(Path(folder))
+    for record in early:
+        file.handle(record)
+    PACKAGE.addHandler(file)
+
+
+def stop() -> None:
+    """Close log.txt and stop reporting."""
+    for handler in list(PACKAGE.handlers):
+        _close(handler)
+
+
+class _Console(Console):
+    """A console whose broken pipe is an error like any other, see `fastpatent.commands.run`."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704: called by rich where it handles the error
+
+
+def terminal() -> Console:
+    """Return the console of standard output."""
+    console = _Console(highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
+
+
+def is_first() -> bool:
+    """Return whether this is the process that reports; torchrun's processes know it before they are connected."""
+    return distributed.rank() == 0 and (distributed.world_size() > 1 or os.environ.get("RANK", "0") == "0")
+
+
+class _Terminal(logging.Handler):
+    """Prints records; `early` holds those of this run that no file has yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.early.append(record)
+        if record.levelno >= logging.ERROR or is_first():
+            console = terminal()
+            console.stderr = record.levelno >= logging.WARNING
+            _print(console, record)
+
+
+class _File(logging.Handler):
+    """Appends records to log.txt in a folder, which is made where it is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = open(folder / "log.txt", "a", encoding="utf-8")
+        self.console = Console(file=self.file, width=FILE_WIDTH, highlight=False, no_color=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _print(self.console, record)
+            self.file.flush()
+        except OSError as error:  # a full disk ends the file, not the run
+            PACKAGE.removeHandler(self)
+            PACKAGE.warning(f"{self.file.name}: {error.strerror}; what follows is on the terminal only")
+
+    def close(self) -> None:
+        self.file.close()
+        super().close()
+
+
+def _close(handler: logging.Handler) -> None:
+    PACKAGE.removeHandler(handler)
+    handler.close()
+
+
+def _print(console: Console, record: logging.LogRecord) -> None:
+    if not isinstance(record.msg, str):
+        console.print(record.msg)  # a table is fitted to the width
+        return
+    text, prefix = record.getMessage(), PREFIXES.get(record.levelno, "")
+    if record.levelno >= logging.ERROR:
+        text = text.replace("\n", f"\n{prefix}")
+    # Text keeps its own line ends, and a path may hold [brackets], which are no markup.
+    console.print(prefix + text, markup=False, soft_wrap=True)

@@ -1,0 +1,40 @@
+"""A network ready to evaluate: built, with its trained weights, on its device."""
+
+import logging
+
+import torch
+from yacs.config import CfgNode
+
+from fastpatent.errors import ConfigError
+from fastpatent.models import Network, build_model, with_classes
+from fastpatent.models.clip.pretrained import move_towards_pretrained
+from fastpatent.models.patent_clip import PatentCLIP
+from fastpatent.models.weights import load_weights
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_descriptor(cfg: CfgNode) -> None:
+    """Raise ConfigError where the configuration names a descriptor: there is no network to train or to write."""
+    if cfg.DESCRIPTOR.NAME:
+        raise ConfigError(f"DESCRIPTOR.NAME: {cfg.DESCRIPTOR.NAME} is not a network; use fastpatent test, extract or benchmark")
+
+
+def load_trained(cfg: CfgNode, device: torch.device) -> Network:
+    """Return the network with MODEL.WEIGHTS on `device`, in evaluation mode; what of the file was not used is logged.
+
+    A PatentCLIP without MODEL.WEIGHTS has those of MODEL.CLIP.PRETRAINED; with both, TEST.WISE_FT mixes them.
+
+    Raises:
+        ConfigError: the configuration names a descriptor, or no weights.
+        CheckpointError: the weights cannot be read or belong to another network.
+    """
+    refuse_descriptor(cfg)
+    network = build_model(with_classes(cfg, 1))
+    if cfg.MODEL.WEIGHTS:
+        logger.info("%s", load_weights(network, cfg.MODEL.WEIGHTS).without_classifier().table())
+        if isinstance(network, PatentCLIP):
+            move_towards_pretrained(network, cfg)
+    elif not (isinstance(network, PatentCLIP) and network.pretrained):
+        raise ConfigError("MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth")
+    return network.to(device).eval()
