@@ -1,6 +1,6 @@
 """Operations on a tile of scores: products, the k nearest rows, and counts of closer rows, on the CPU or a GPU.
 
-`choose_kernel` returns the `Kernel` of a device. All kernels order rows alike: by descending score, ties by ascending index.
+`choose_kernel` returns the `Kernel` of a device. All kernels order rows by descending score, ties by ascending index.
 """
 
 import functools
@@ -188,7 +188,7 @@ def _compiled() -> ModuleType | None:
         from fastpatent.retrieval import _rank  # pyright: ignore[reportAttributeAccessIssue]  # a compiled extension
     except ImportError as reason:
         warnings.warn(
-            f"the compiled rank kernel is missing ({reason}): PyTorch ranks instead, same numbers, slower",
+            f"the compiled rank kernel is missing ({reason}): PyTorch is used instead, with the same results but slower",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -173,6 +173,6 @@ def _jaccard(query: sparse.csr_array, gallery: sparse.csr_array, memory: int) ->
         if found > most:
             raise DataError(
                 f"re-ranking needs more memory than is free: of {stop} queries and {columns} gallery rows {found} "
-                "pairs share neighbours; are most features alike?"
+                "pairs share neighbours; are most features similar?"
             )
     return sparse.csr_array(sparse.vstack(blocks, format="csr"))

@@ -128,4 +128,4 @@ def test_a_missing_extension_is_said_once_and_pytorch_ranks_instead(monkeypatch)
     finally:
         kernel_module._compiled.cache_clear()
     assert [warning.category for warning in said] == [RuntimeWarning]
-    assert "PyTorch ranks instead" in str(said[0].message)
+    assert "PyTorch is used instead" in str(said[0].message)

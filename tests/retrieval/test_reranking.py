@@ -167,5 +167,5 @@ def test_unusable_features_are_refused(query, gallery, message):
 
 def test_a_result_beyond_memory_is_refused_in_time(monkeypatch):
     monkeypatch.setattr(reranking, "free_bytes", lambda: 16 * 1000)
-    with pytest.raises(DataError, match="are most features alike"):
+    with pytest.raises(DataError, match="are most features similar"):
         reciprocal_similarity(np.ones((50, 4)), np.ones((50, 4)), memory=1)
