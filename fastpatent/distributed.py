@@ -1,58 +1,62 @@
-"""The few questions every room asks of torch.distributed, answered alike in one process and in many."""
+"""Helpers for torch.distributed that also work in a single process."""
 
 import io
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from torch import nn
+
+Value = TypeVar("Value")
 
 
-def world_size():
-    """Return the number of processes; 1 where torch.distributed was not started."""
+def world_size() -> int:
+    """Return the number of processes; 1 if torch.distributed is not initialised."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
-def rank():
-    """Return this process's number, from 0."""
+def rank() -> int:
+    """Return the rank of this process, from 0."""
     return dist.get_rank() if world_size() > 1 else 0
 
 
-def barrier():
-    """Wait for every process."""
+def barrier() -> None:
+    """Wait for all processes."""
     if world_size() > 1:
         dist.barrier()
 
 
-def share_buffers(model):
-    """Give the buffers of a model in every process the first one's values: running statistics differ by process."""
+def share_buffers(model: nn.Module) -> None:
+    """Broadcast the buffers of a model from rank 0, as running statistics differ between processes."""
     if world_size() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
 
 
 class _Gather(torch.autograd.Function):
-    """all_gather whose backward sums what every process's loss says of this process's rows."""
+    """all_gather whose backward pass sums the gradients of all processes for the rows of this process."""
 
     @staticmethod
-    def forward(context, rows):
+    def forward(context: Any, rows: torch.Tensor) -> torch.Tensor:
         parts = [torch.empty_like(rows) for _ in range(world_size())]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(context, gradient):
+    def backward(context: Any, gradient: torch.Tensor) -> torch.Tensor:
         gradient = gradient.contiguous()
         dist.all_reduce(gradient)
         return gradient.chunk(world_size())[rank()]
 
 
-def gather_with_gradient(rows):
-    """Join the rows of all processes in rank order; gradients flow back to the process that owns each row.
+def gather_with_gradient(rows: torch.Tensor) -> torch.Tensor:
+    """Concatenate the rows of all processes in rank order; gradients flow back to the process of each row.
 
     Every process then computes the same loss over the global batch. The backward pass sums the gradients of all
-    processes and DistributedDataParallel averages over them, so the parameters receive the gradient of that one loss.
+    processes and DistributedDataParallel averages over them, so the parameters receive the gradient of that loss.
 
     Args:
-        rows: tensor [local batch, ...], the same shape on every process.
+        rows: tensor [local batch, ...], of the same shape in every process.
 
     Returns:
         tensor [world size * local batch, ...].
@@ -60,8 +64,8 @@ def gather_with_gradient(rows):
     return rows if world_size() == 1 else _Gather.apply(rows)
 
 
-def gather_labels(labels):
-    """Join the int labels [local batch] of all processes in rank order, without gradient."""
+def gather_labels(labels: torch.Tensor) -> torch.Tensor:
+    """Concatenate the int labels [local batch] of all processes in rank order, without gradient."""
     if world_size() == 1:
         return labels
     parts = [torch.empty_like(labels) for _ in range(world_size())]
@@ -69,16 +73,16 @@ def gather_labels(labels):
     return torch.cat(parts)
 
 
-def collect(value):
-    """Return the values of all processes, in rank order, on the first; None on the others.
+def collect(value: Value) -> list[Value] | None:
+    """Return the values of all processes, in rank order, on rank 0; None on the others.
 
     Args:
-        value: tensors in plain containers, with plain values, as `torch.save` takes them.
+        value: plain values and tensors in plain containers, as accepted by `torch.load` with weights_only.
     """
     if world_size() == 1:
         return [value]
-    packed = io.BytesIO()  # torch.save, because plain pickling of some tensors cannot be undone
+    packed = io.BytesIO()  # by torch.save, because some tensors cannot be unpickled otherwise
     torch.save(value, packed)
-    parts = [None] * world_size() if rank() == 0 else None
+    parts = [b""] * world_size() if rank() == 0 else None
     dist.gather_object(packed.getvalue(), parts)
     return None if parts is None else [torch.load(io.BytesIO(part), weights_only=True) for part in parts]

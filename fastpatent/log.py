@@ -49,7 +49,7 @@ class _Console(Console):
     """A console whose broken pipe is an error like any other, see `fastpatent.commands.run`."""
 
     def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704: called by rich where it handles the error
+        raise  # called by rich where it handles the error
 
 
 def terminal() -> Console:

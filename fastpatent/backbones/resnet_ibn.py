@@ -1,7 +1,10 @@
 """ResNet with IBN-a and non-local blocks (He et al., CVPR 2016; Pan et al., ECCV 2018; Wang et al., CVPR 2018)."""
 
+from typing import Self
+
 import torch
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
 from fastpatent.errors import ConfigError, nearest
@@ -11,20 +14,22 @@ from fastpatent.layers.norm import build_norm
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions around a shortcut (depths 18 and 34); IBN-a, where asked for, follows the first.
+    """Two 3x3 convolutions around a shortcut (depths 18 and 34), optionally with IBN-a after the first.
 
     Args:
         channels_in: channels of the input.
         channels: inner channels; the output has `expansion` times as many.
         stride: of the first convolution.
         norm: name of the norms.
-        with_ibn: IBN-a in place of the first norm.
-        shortcut: module that brings the input to the output's shape; None where it has it.
+        with_ibn: IBN-a instead of the first norm.
+        shortcut: module that maps the input to the shape of the output; None: identity.
     """
 
     expansion = 1
 
-    def __init__(self, channels_in, channels, stride, norm, with_ibn, shortcut):
+    def __init__(
+        self, channels_in: int, channels: int, stride: int, norm: str, with_ibn: bool, shortcut: nn.Module | None
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
         self.bn1 = IBN(channels, norm) if with_ibn else build_norm(norm, channels)
@@ -33,7 +38,7 @@ class BasicBlock(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = shortcut
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return float [batch, channels * expansion, height / stride, width / stride]."""
         residual = self.relu(self.bn1(self.conv1(features)))
         residual = self.bn2(self.conv2(residual))
@@ -41,11 +46,13 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions around a shortcut (depths 50 and 101), the stride on the 3x3; see `BasicBlock`."""
+    """1x1, 3x3 and 1x1 convolutions around a shortcut (depths 50 and 101), with the stride in the 3x3; see `BasicBlock`."""
 
     expansion = 4
 
-    def __init__(self, channels_in, channels, stride, norm, with_ibn, shortcut):
+    def __init__(
+        self, channels_in: int, channels: int, stride: int, norm: str, with_ibn: bool, shortcut: nn.Module | None
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, channels, 1, bias=False)
         self.bn1 = IBN(channels, norm) if with_ibn else build_norm(norm, channels)
@@ -56,7 +63,7 @@ class Bottleneck(nn.Module):
         self.relu = nn.ReLU(inplace=True)
         self.downsample = shortcut
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return float [batch, channels * expansion, height / stride, width / stride]."""
         residual = self.relu(self.bn1(self.conv1(features)))
         residual = self.relu(self.bn2(self.conv2(residual)))
@@ -64,8 +71,10 @@ class Bottleneck(nn.Module):
         return self.relu(residual + (features if self.downsample is None else self.downsample(features)))
 
 
-# Depth: block, blocks of each layer, and after how many of its last blocks each layer has a non-local block.
-DEPTHS = {
+Block = BasicBlock | Bottleneck
+
+# Depth: block, number of blocks per layer, and number of last blocks per layer that are followed by a non-local block.
+DEPTHS: dict[str, tuple[type[Block], tuple[int, ...], tuple[int, ...]]] = {
     "18x": (BasicBlock, (2, 2, 2, 2), (0, 0, 0, 0)),
     "34x": (BasicBlock, (3, 4, 6, 3), (0, 0, 0, 0)),
     "50x": (Bottleneck, (3, 4, 6, 3), (0, 2, 3, 0)),
@@ -74,18 +83,18 @@ DEPTHS = {
 
 
 class ResNet(nn.Module):
-    """ResNet whose parameters carry the names of torchvision (bn1.IN, bn1.BN and NL_n.* where those blocks are used).
+    """ResNet with the parameter names of torchvision (and bn1.IN, bn1.BN and NL_n.* of the additional blocks).
 
-    The 3x3 max pooling of the stem has no padding and rounds up, as the published re-identification weights expect.
+    The 3x3 max pooling of the stem has no padding and rounds up, to match the published re-identification weights.
 
-    Initial weights: convolutions normal with variance 2 / fan-out, norms at scale 1; the convolutions of non-local blocks
-    keep torch's default, because fan-out at width 1 is no scale at all, and are silent at first for their closing norm is 0.
+    Initial weights: convolutions normal with variance 2 / fan-out, norms 1. The convolutions of non-local blocks keep the
+    default of PyTorch, because fan-out is no useful scale at width 1; their last norm starts at 0, so they are the identity.
 
     Args:
         block: BasicBlock or Bottleneck.
-        blocks: how many in each of the four layers.
-        non_local: in each layer, after how many of its last blocks a non-local block follows.
-        channels_in: channels of the drawings.
+        blocks: number of blocks in each of the four layers.
+        non_local: number of last blocks in each layer that are followed by a non-local block.
+        channels_in: channels of the images.
         last_stride: stride of layer 4; 1 doubles the resolution of the feature maps.
         norm: name of the norms.
         with_ibn: IBN-a in layers 1 to 3.
@@ -93,7 +102,16 @@ class ResNet(nn.Module):
 
     memory_format = torch.channels_last
 
-    def __init__(self, block, blocks, non_local=(0, 0, 0, 0), channels_in=3, last_stride=1, norm="BN", with_ibn=False):
+    def __init__(
+        self,
+        block: type[Block],
+        blocks: tuple[int, ...],
+        non_local: tuple[int, ...] = (0, 0, 0, 0),
+        channels_in: int = 3,
+        last_stride: int = 1,
+        norm: str = "BN",
+        with_ibn: bool = False,
+    ) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels_in, 64, 7, 2, 3, bias=False)
         self.bn1 = build_norm(norm, 64)
@@ -111,7 +129,9 @@ class ResNet(nn.Module):
             self.add_module(f"NL_{number}", nn.ModuleList(NonLocal(channels, norm) for _ in range(count)))
 
     @staticmethod
-    def _layer(block, channels_in, channels, count, stride, norm, with_ibn):
+    def _layer(
+        block: type[Block], channels_in: int, channels: int, count: int, stride: int, norm: str, with_ibn: bool
+    ) -> nn.Sequential:
         channels_out = channels * block.expansion
         shortcut = None
         if stride != 1 or channels_in != channels_out:
@@ -121,18 +141,18 @@ class ResNet(nn.Module):
         layer += [block(channels_out, channels, 1, norm, with_ibn, None) for _ in range(count - 1)]
         return nn.Sequential(*layer)
 
-    def _initialise(self):
+    def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     @property
-    def trunk(self):
-        """The module under whose names published ImageNet weights are stored: the network itself."""
+    def trunk(self) -> Self:
+        """The module whose parameter names match published ImageNet weights: the network itself."""
         return self
 
-    def layer_depths(self):
-        """Return {name of a parameter: number of its layer}: 0 the stem, then the blocks, each with its non-local block."""
+    def layer_depths(self) -> dict[str, int]:
+        """Return {parameter name: depth}: 0 for the stem, then one per block, including its non-local block."""
         depths = dict.fromkeys((name for name, _ in self.named_parameters()), 0)
         blocks = 0
         for number in (1, 2, 3, 4):
@@ -143,14 +163,14 @@ class ResNet(nn.Module):
                     depths |= {f"{path}.{place}.{name}": depth for name, _ in module.named_parameters()}
         return depths
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return feature maps.
 
         Args:
             images: float [batch, channels_in, height, width], normalised.
 
         Returns:
-            float [batch, feature_dim, height / 16, width / 16] at last stride 1 (height / 32 at 2), rounded up.
+            float [batch, feature_dim, height / 16, width / 16] with last stride 1 (height / 32 with 2), rounded up.
         """
         features = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         for number in (1, 2, 3, 4):
@@ -164,15 +184,15 @@ class ResNet(nn.Module):
 
 
 @BACKBONES.register
-def build_resnet_backbone(cfg):
+def build_resnet_backbone(cfg: CfgNode) -> ResNet:
     """Return the ResNet of MODEL.BACKBONE: DEPTH, WITH_IBN, WITH_NL, LAST_STRIDE, NORM; channels as in PIXEL_MEAN.
 
     Raises:
-        ConfigError: DEPTH or NORM has no such choice.
+        ConfigError: unknown DEPTH or NORM.
     """
     settings = cfg.MODEL.BACKBONE
     if settings.DEPTH not in DEPTHS:
-        raise ConfigError(f"MODEL.BACKBONE.DEPTH: no depth {settings.DEPTH!r}{nearest(settings.DEPTH, DEPTHS)}")
+        raise ConfigError(f"MODEL.BACKBONE.DEPTH: unknown depth {settings.DEPTH!r}{nearest(settings.DEPTH, DEPTHS)}")
     block, blocks, non_local = DEPTHS[settings.DEPTH]
     return ResNet(
         block,

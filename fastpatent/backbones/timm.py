@@ -1,44 +1,49 @@
-"""Any model of timm as a backbone: its final feature maps, whatever the family calls and shapes them."""
+"""Any timm model as a backbone: its final feature maps in one format for all families."""
 
 import copy
 import re
+from collections.abc import Iterable
+from typing import Any
 
 import timm
 import torch
 import torch.nn.functional as F
-from timm.layers import PatchEmbed
+from timm.layers.patch_embed import PatchEmbed
 from timm.models import group_parameters
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES, depths_by_children
 from fastpatent.errors import ConfigError, nearest
+
+TimmModel = Any  # an nn.Module; timm declares what its families share (forward_features, feature_info) in no class
 
 
 class TimmBackbone(nn.Module):
     """The layers of a timm model up to its last feature map, before its own pooling and classifier.
 
-    Parameters behind the feature map (a norm inside the model's classifier, say) keep their names and values, so that
-    timm's weights load whole, but take no gradient.
+    Parameters after the feature map (such as a norm inside the classifier) keep their names and values, so that timm weights
+    load completely, but have requires_grad False.
 
     Args:
         model: a timm model.
-        image_size: (height, width) of the drawings.
-        channels_in: channels of the drawings.
+        image_size: (height, width) of the images.
+        channels_in: channels of the images.
 
     Attributes:
-        trunk: that model, under whose names published weights are stored.
+        trunk: the timm model, whose parameter names match published weights.
         feature_dim: channels of the feature maps.
         memory_format: channels_last for convolutional families.
     """
 
-    def __init__(self, model, image_size, channels_in=3):
+    def __init__(self, model: TimmModel, image_size: Iterable[int], channels_in: int = 3) -> None:
         super().__init__()
-        self.trunk = model
+        self.trunk: TimmModel = model
         self._patch = patch_size(model)
         self._freeze_unreached(torch.zeros(2, channels_in, *image_size, device="meta"))
 
-    def _freeze_unreached(self, images):
-        # A forward and backward pass without numbers: it costs nothing, and knows every family's ways.
+    def _freeze_unreached(self, images: torch.Tensor) -> None:
+        # A forward and backward pass on the meta device is free and works for every family.
         twin = copy.deepcopy(self).to("meta")
         features = twin(images)
         self.feature_dim = features.shape[1]
@@ -48,15 +53,15 @@ class TimmBackbone(nn.Module):
         for parameter, gradient in zip(self.parameters(), reached, strict=True):
             parameter.requires_grad_(gradient is not None)
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return feature maps.
 
         Args:
-            images: float [batch, channels_in, height, width], normalised. Where the model's patches do not divide them,
-                they grow at the bottom and at the right by copies of the last row and column.
+            images: float [batch, channels_in, height, width], normalised. If the patches of the model do not divide
+                them, they are padded at the bottom and right by replication.
 
         Returns:
-            float [batch, feature_dim, height', width']. Class and register tokens of a transformer are left out.
+            float [batch, feature_dim, height', width']. Class and register tokens of a transformer are excluded.
         """
         images = self._whole_patches(images)
         features = self.trunk.forward_features(images)
@@ -66,39 +71,40 @@ class TimmBackbone(nn.Module):
             return features.permute(0, 3, 1, 2)
         return features
 
-    def _whole_patches(self, images):
+    def _whole_patches(self, images: torch.Tensor) -> torch.Tensor:
         bottom, right = (-length % patch for length, patch in zip(images.shape[2:], self._patch, strict=True))
         return F.pad(images, (0, right, 0, bottom), mode="replicate") if bottom or right else images
 
     @staticmethod
-    def _as_map(tokens, height, width):
+    def _as_map(tokens: torch.Tensor, height: int, width: int) -> torch.Tensor:
         rows = round((tokens.shape[1] * height / width) ** 0.5)
         return tokens.transpose(1, 2).unflatten(2, (rows, -1))
 
-    def layer_depths(self):
-        """Return {name of a parameter: number of its layer}, 0 the stem, as timm tells the layers of the model."""
+    def layer_depths(self) -> dict[str, int]:
+        """Return {parameter name: depth of its layer}, 0 for the stem, by the layer groups of timm."""
         if hasattr(self.trunk, "group_matcher"):
             depths = group_parameters(self.trunk, self.trunk.group_matcher(coarse=False), reverse=True)
         else:
             depths = depths_by_children(self.trunk)
-        return {f"trunk.{name}": depth for name, depth in depths.items()}
+        return {f"trunk.{name}": depth for name, depth in depths.items()}  # pyright: ignore[reportReturnType]  # of timm: int
 
 
-def patch_size(model):
-    """Return (height, width) of the patches that a timm model cuts drawings into; (1, 1) where it does not."""
+def patch_size(model: nn.Module) -> tuple[int, int]:
+    """Return (height, width) of the patches of a timm model; (1, 1) if it has none."""
     stem = getattr(model, "patch_embed", None)
-    return tuple(stem.patch_size) if isinstance(stem, PatchEmbed) else (1, 1)
+    height, width = map(int, stem.patch_size) if isinstance(stem, PatchEmbed) else (1, 1)
+    return height, width
 
 
-def create_model(name, **options):
+def create_model(name: str, **options: Any) -> TimmModel:
     """Return timm's `name` with random weights and no classifier.
 
     Args:
-        name: of the model, as `timm.list_models()` has it.
-        options: wishes that not every family knows (img_size, drop_path_rate); those that it does not know are left out.
+        name: of the model, see `timm.list_models()`.
+        options: arguments of the model (img_size, drop_path_rate); those that its family does not support are ignored.
 
     Raises:
-        ConfigError: no such model; the message has the nearest name.
+        ConfigError: unknown model; the message gives the closest name.
     """
     if not timm.is_model(name):
         raise ConfigError(f"MODEL.BACKBONE.TIMM_NAME: timm has no model {name!r}{_nearest_model(name)}")
@@ -111,71 +117,72 @@ def create_model(name, **options):
                 raise
 
 
-def create_for_size(name, size, **options):
-    """Return timm's `name` for drawings of `size`, grown to whole patches where its patches do not divide them.
+def create_for_size(name: str, size: tuple[int, int], **options: Any) -> TimmModel:
+    """Return timm's `name` for images of `size`, rounded up to whole patches.
 
-    The windows of a Swin transformer stay as the model was published where they divide the feature maps of every stage;
-    else they grow or shrink with the drawings, as timm's `set_input_size` has it.
+    The windows of a Swin transformer keep their published size if it divides the feature maps of every stage; otherwise
+    they scale with the images, by timm's `set_input_size`.
 
     Args:
         name, options: as `create_model`.
         size: (height, width).
 
     Raises:
-        ConfigError: no such model.
-        ValueError: neither windows divide the feature maps; the message has sizes near by that fit.
+        ConfigError: unknown model.
+        ValueError: neither window size divides the feature maps; the message gives close sizes that fit.
     """
     model = create_model(name, img_size=size, **options)
-    whole = tuple(length + -length % patch for length, patch in zip(size, patch_size(model), strict=True))
+    height, width = (length + -length % patch for length, patch in zip(size, patch_size(model), strict=True))
+    whole = height, width
     if whole != size:
         model = create_model(name, img_size=whole, **options)
     if not _windows_fit(model):
         model = create_model(name, **options)
         model.set_input_size(img_size=whole)
         if not _windows_fit(model):
-            # Windows that grow with the drawings divide the maps of every drawing that comes out even in the last map.
+            # Windows that scale with the images divide the maps of every size that is a multiple of the total stride.
             step = model.feature_info[-1]["reduction"]
             fitting = " or ".join(" x ".join(str(near(length, step)) for length in size) for near in (_below, _above))
-            raise ValueError(f"its windows do not divide the feature maps; drawings of {fitting} fit")
+            raise ValueError(f"its windows do not divide the feature maps; images of {fitting} fit")
     return model
 
 
-def _windows_fit(model):
+def _windows_fit(model: TimmModel) -> bool:
     blocks = [module for module in model.modules() if hasattr(module, "window_size") and hasattr(module, "input_resolution")]
     return not any(
         length % window for block in blocks for length, window in zip(block.input_resolution, block.window_size, strict=True)
     )
 
 
-def _below(length, step):
+def _below(length: int, step: int) -> int:
     return max(length // step, 1) * step
 
 
-def _above(length, step):
+def _above(length: int, step: int) -> int:
     return -(-length // step) * step
 
 
-def _nearest_model(name):
-    # Without a close name the list of all thousand models would help nobody.
+def _nearest_model(name: str) -> str:
+    # Without a close name, a list of more than a thousand models would not help.
     hint = nearest(name, timm.list_models())
-    return hint if "did you mean" in hint else "; `timm.list_models()` has them all"
+    return hint if "did you mean" in hint else "; see `timm.list_models()`"
 
 
 @BACKBONES.register(name="timm")
-def build_timm_backbone(cfg):
-    """Return the timm model MODEL.BACKBONE.TIMM_NAME for drawings of INPUT.SIZE_TRAIN, with DROP_PATH_RATIO.
+def build_timm_backbone(cfg: CfgNode) -> TimmBackbone:
+    """Return the timm model MODEL.BACKBONE.TIMM_NAME for images of INPUT.SIZE_TRAIN, with DROP_PATH_RATIO.
 
     Raises:
-        ConfigError: unknown model, a size that it cannot take, or a model of one size where SIZE_TRAIN and SIZE_TEST
-            differ.
+        ConfigError: unknown model, unsupported size, or a fixed-size model with different SIZE_TRAIN and SIZE_TEST.
     """
-    name, size, channels = cfg.MODEL.BACKBONE.TIMM_NAME, tuple(cfg.INPUT.SIZE_TRAIN), len(cfg.MODEL.PIXEL_MEAN)
+    name, channels = cfg.MODEL.BACKBONE.TIMM_NAME, len(cfg.MODEL.PIXEL_MEAN)
+    height, width = size = tuple(cfg.INPUT.SIZE_TRAIN)
     try:
-        model = create_for_size(name, size, in_chans=channels, drop_path_rate=cfg.MODEL.BACKBONE.DROP_PATH_RATIO)
+        model = create_for_size(name, (height, width), in_chans=channels, drop_path_rate=cfg.MODEL.BACKBONE.DROP_PATH_RATIO)
         backbone = TimmBackbone(model, size, channels)
     except (AssertionError, RuntimeError, ValueError) as error:
-        # How a family says that a size does not fit its patches or windows.
-        raise ConfigError(f"INPUT.SIZE_TRAIN: {name} takes no drawings of {size[0]} x {size[1]}: {error}") from error
+        # Raised by timm models for sizes that do not fit their patches or windows.
+        raise ConfigError(f"INPUT.SIZE_TRAIN: {name} does not accept images of {height} x {width}: {error}") from error
     if model.pretrained_cfg.get("fixed_input_size") and size != tuple(cfg.INPUT.SIZE_TEST):
-        raise ConfigError(f"INPUT.SIZE_TEST: {name} takes one size, so it must equal INPUT.SIZE_TRAIN, {list(size)}")
+        raise ConfigError(f"INPUT.SIZE_TEST: {name} accepts one size only, so it must equal INPUT.SIZE_TRAIN, {list(size)}")
     return backbone

@@ -1,27 +1,28 @@
-"""What every head that classifies has in common: class weights, logits, and how its classifier is read from a config."""
+"""Base of all heads with a classifier: class weights, logits, and the classifier of a config."""
 
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError
 from fastpatent.heads.sampled_classes import SampledClasses
 from fastpatent.layers import CLASSIFIERS
-from fastpatent.layers.margin import ArcSoftmax
+from fastpatent.layers.margin import ArcSoftmax, Linear
 from fastpatent.layers.precision import at_least_float32, without_autocast
 from fastpatent.layers.sub_centers import SubCenters
 
 
 class HeadOutput(NamedTuple):
-    """What a head gives in training.
+    """Output of a head in training.
 
     Attributes:
-        logits: float32 [batch, classes]; None of a head that has no classifier.
+        logits: float32 [batch, classes]; None without a classifier.
         embeddings: float [batch, dim], for pairwise losses.
-        columns: int64 [batch], the column of `logits` that is each drawing's class: its target, but where classes are
-            sampled; None beside no logits.
+        columns: int64 [batch], the column of `logits` of each sample's class: the targets, unless classes are sampled; None
+            without logits.
     """
 
     logits: torch.Tensor | None
@@ -30,18 +31,20 @@ class HeadOutput(NamedTuple):
 
 
 class ClassifyingHead(nn.Module):
-    """Base of heads: holds the class weights `weight`, float [classes * sub-centres, dim], and turns features into logits.
+    """Base of heads with class weights `weight`, float [classes * sub-centres, dim], that map features to logits.
 
     Args:
         classifier: module of `fastpatent.layers.margin`, or SubCenters around one.
-        dim: of the features that are classified.
-        sampled_classes: how many classes a training step compares with, see `SampledClasses`; 0: all.
+        dim: of the classified features.
+        sampled_classes: number of classes per training iteration, see `SampledClasses`; 0: all.
 
     Attributes:
-        pair_dim: columns of the `embeddings` that the head gives; `dim` unless a head says otherwise.
+        pair_dim: dimension of the `embeddings` of the head; `dim` by default.
     """
 
-    def __init__(self, classifier, dim, sampled_classes=0):
+    sampled: SampledClasses | None
+
+    def __init__(self, classifier: Linear | SubCenters, dim: int, sampled_classes: int = 0) -> None:
         super().__init__()
         self.pair_dim = dim
         self.cls_layer = classifier
@@ -52,10 +55,10 @@ class ClassifyingHead(nn.Module):
             weight = self.sampled.rows()
         self.weight = nn.Parameter(weight)
 
-    def classify(self, features, targets, embeddings):
-        """Return the HeadOutput of features [batch, dim] and their targets int64 [batch]; `embeddings` are handed on."""
+    def classify(self, features: torch.Tensor, targets: torch.Tensor, embeddings: torch.Tensor) -> HeadOutput:
+        """Return the HeadOutput of features [batch, dim] and targets int64 [batch]; `embeddings` are passed through."""
         columns = self.sampled.columns(targets) if self.sampled else targets
-        # A logit is a cosine times up to 64: bfloat16's two digits would be lost in it.
+        # A logit is a cosine times up to 64: the two digits of bfloat16 are not enough.
         with without_autocast(features):
             features, weight = at_least_float32(features), at_least_float32(self.weight)
             if self.cls_layer.reads_cosine:
@@ -63,22 +66,22 @@ class ClassifyingHead(nn.Module):
             return HeadOutput(self.cls_layer(F.linear(features, weight), columns), embeddings, columns)
 
 
-def build_classifier(cfg):
+def build_classifier(cfg: CfgNode) -> Linear | SubCenters:
     """Return the classifier of MODEL.HEADS: CLS_LAYER, NUM_CLASSES, SCALE, MARGIN, EASY_MARGIN and SUB_CENTERS.
 
     Raises:
-        ConfigError: no such classifier, or one that has no easy margin or no sub-centres.
+        ConfigError: unknown classifier, or one without easy margin or sub-centres.
     """
     settings = cfg.MODEL.HEADS
     kind = CLASSIFIERS.get(settings.CLS_LAYER)
     options = {}
     if settings.EASY_MARGIN:
         if kind is not ArcSoftmax:
-            raise ConfigError(f"MODEL.HEADS.EASY_MARGIN: only ArcSoftmax has one, CLS_LAYER is {settings.CLS_LAYER}")
+            raise ConfigError(f"MODEL.HEADS.EASY_MARGIN: only ArcSoftmax supports it, CLS_LAYER is {settings.CLS_LAYER}")
         options["easy_margin"] = True
-    classifier = kind(settings.NUM_CLASSES, settings.SCALE, settings.MARGIN, **options)
+    classifier: Linear = kind(settings.NUM_CLASSES, settings.SCALE, settings.MARGIN, **options)
     if settings.SUB_CENTERS == 1:
         return classifier
-    if not kind.reads_cosine:
-        raise ConfigError(f"MODEL.HEADS.SUB_CENTERS: {settings.CLS_LAYER} compares no cosines; choose ArcSoftmax or another")
+    if not classifier.reads_cosine:
+        raise ConfigError(f"MODEL.HEADS.SUB_CENTERS: {settings.CLS_LAYER} uses no cosines; choose ArcSoftmax or another")
     return SubCenters(classifier, settings.SUB_CENTERS)

@@ -1,70 +1,76 @@
 """Pooling, batch-norm neck and margin classifier (Luo et al., "Bag of tricks", CVPRW 2019, figure 2)."""
 
+import torch
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError, nearest
 from fastpatent.heads import HEADS
-from fastpatent.heads.classifying import ClassifyingHead, build_classifier
+from fastpatent.heads.classifying import ClassifyingHead, HeadOutput, build_classifier
 from fastpatent.heads.pooled import pooled_vectors
 from fastpatent.layers import POOLING
+from fastpatent.layers.margin import Linear
 from fastpatent.layers.norm import build_norm
+from fastpatent.layers.sub_centers import SubCenters
 
 NECK_FEATURES = ("before", "after")
 
 
 class EmbeddingHead(ClassifyingHead):
-    """Pool a feature map, pass the neck, classify.
+    """Pooling, neck, classifier.
 
-    The neck `bottleneck` is an optional 1x1 convolution to `embedding_dim` channels and an optional norm whose shift is
-    frozen at 0, so that the classes spread around the origin. The feature of a drawing is the neck's output as it is,
-    without normalisation to length 1.
+    The neck `bottleneck` is an optional 1x1 convolution to `embedding_dim` channels and an optional norm whose bias is
+    frozen at 0, so that the classes spread around the origin. The feature of an image is the output of the neck, without
+    L2 normalisation.
 
     Args:
         feature_dim: channels of the feature maps.
         pool_layer: module [batch, feature_dim, height, width] -> [batch, feature_dim, 1, 1] or [batch, feature_dim].
         classifier, sampled_classes: see `ClassifyingHead`.
         embedding_dim: dim of the features; 0 keeps feature_dim.
-        with_bnneck: the norm is there.
-        norm: its name.
-        neck_feat: what pairwise losses see, "before" (pooled) or "after" (the neck). It has no say in evaluation.
+        with_bnneck: whether the neck has a norm.
+        norm: name of the norm.
+        neck_feat: features for pairwise losses, "before" (pooled) or "after" the neck. No effect in evaluation.
 
     Raises:
-        ConfigError: no such `neck_feat` or `norm`; in `forward`, a pooling that leaves more than one position.
+        ConfigError: unknown `neck_feat` or `norm`; in `forward`, a pooling that leaves more than one position.
     """
 
     def __init__(
         self,
-        feature_dim,
-        pool_layer,
-        classifier,
-        embedding_dim=0,
-        with_bnneck=False,
-        norm="BN",
-        neck_feat="before",
-        sampled_classes=0,
-    ):
+        feature_dim: int,
+        pool_layer: nn.Module,
+        classifier: Linear | SubCenters,
+        embedding_dim: int = 0,
+        with_bnneck: bool = False,
+        norm: str = "BN",
+        neck_feat: str = "before",
+        sampled_classes: int = 0,
+    ) -> None:
         if neck_feat not in NECK_FEATURES:
-            raise ConfigError(f"MODEL.HEADS.NECK_FEAT: no choice {neck_feat!r}{nearest(neck_feat, NECK_FEATURES)}")
+            raise ConfigError(f"MODEL.HEADS.NECK_FEAT: unknown value {neck_feat!r}{nearest(neck_feat, NECK_FEATURES)}")
         dim = embedding_dim or feature_dim
-        neck = []
+        neck: list[nn.Module] = []
         if embedding_dim:
-            neck.append(nn.Conv2d(feature_dim, embedding_dim, 1, bias=False))
-            nn.init.kaiming_normal_(neck[0].weight, mode="fan_out")
+            convolution = nn.Conv2d(feature_dim, embedding_dim, 1, bias=False)
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
+            neck.append(convolution)
         if with_bnneck:
-            neck.append(build_norm(norm, dim, "MODEL.HEADS.NORM"))
-            neck[-1].bias.requires_grad_(False)
+            neck_norm = build_norm(norm, dim, "MODEL.HEADS.NORM")
+            neck_norm.bias.requires_grad_(False)
+            neck.append(neck_norm)
         super().__init__(classifier, dim, sampled_classes)
         self.neck_feat = neck_feat
         self.pool_layer = pool_layer
         self.bottleneck = nn.Sequential(*neck)
         self.pair_dim = feature_dim if neck_feat == "before" else dim
 
-    def forward(self, feature_maps, targets=None):
+    def forward(self, feature_maps: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor | HeadOutput:
         """Return the features in evaluation, a HeadOutput in training.
 
         Args:
             feature_maps: float [batch, feature_dim, height, width].
-            targets: int64 [batch], the class of each drawing; needed in training only.
+            targets: int64 [batch], class labels; required in training.
 
         Returns:
             float [batch, dim], or HeadOutput.
@@ -73,11 +79,12 @@ class EmbeddingHead(ClassifyingHead):
         features = self.bottleneck(pooled[..., None, None]).flatten(1)
         if not self.training:
             return features
+        assert targets is not None
         return self.classify(features, targets, pooled if self.neck_feat == "before" else features)
 
 
 @HEADS.register(name="EmbeddingHead")
-def build_embedding_head(cfg, feature_dim):
+def build_embedding_head(cfg: CfgNode, feature_dim: int) -> EmbeddingHead:
     """Return the EmbeddingHead of MODEL.HEADS over feature maps of `feature_dim` channels."""
     settings = cfg.MODEL.HEADS
     return EmbeddingHead(

@@ -1,7 +1,9 @@
-"""Pooling, an optional linear layer that whitens, and length 1: the features of PatentNet, for losses over pairs."""
+"""Pooling, an optional linear whitening layer and L2 normalisation: the head of PatentNet, for pairwise losses."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.heads import HEADS
 from fastpatent.heads.classifying import HeadOutput
@@ -11,35 +13,35 @@ from fastpatent.layers.precision import at_least_float32, without_autocast
 
 
 class NormalisedHead(nn.Module):
-    """Features of length 1; there is no classifier.
+    """L2-normalised features, without a classifier.
 
-    The paper brings pooled features to length 1 before the linear layer too, the published network does not: its weights
-    fit the features as they are pooled.
+    The paper also L2-normalises the pooled features before the linear layer. The published network does not, and neither
+    does this head, so that the published weights fit.
 
     Args:
         feature_dim: channels of the feature maps.
         pool_layer: module [batch, feature_dim, height, width] -> [batch, feature_dim, 1, 1] or [batch, feature_dim].
-        embedding_dim: outputs of the linear layer `fc`, which has a shift; 0: there is no such layer.
+        embedding_dim: outputs of the linear layer `fc`, which has a bias; 0: no such layer.
 
     Attributes:
-        pair_dim: columns of the embeddings.
+        pair_dim: dimension of the embeddings.
     """
 
-    def __init__(self, feature_dim, pool_layer, embedding_dim=0):
+    def __init__(self, feature_dim: int, pool_layer: nn.Module, embedding_dim: int = 0) -> None:
         super().__init__()
         self.pool_layer = pool_layer
         self.fc = nn.Linear(feature_dim, embedding_dim) if embedding_dim else None
         self.pair_dim = embedding_dim or feature_dim
 
-    def forward(self, feature_maps, targets=None):
+    def forward(self, feature_maps: torch.Tensor, targets: torch.Tensor | None = None) -> torch.Tensor | HeadOutput:
         """Return the features in evaluation, a HeadOutput without logits in training.
 
         Args:
             feature_maps: float [batch, feature_dim, height, width].
-            targets: not read.
+            targets: ignored.
 
         Returns:
-            float [batch, dim] of length 1, or HeadOutput.
+            float [batch, dim], L2-normalised, or HeadOutput.
         """
         features = at_least_float32(pooled_vectors(self.pool_layer, feature_maps))
         if self.fc:
@@ -50,7 +52,7 @@ class NormalisedHead(nn.Module):
 
 
 @HEADS.register(name="NormalisedHead")
-def build_normalised_head(cfg, feature_dim):
+def build_normalised_head(cfg: CfgNode, feature_dim: int) -> NormalisedHead:
     """Return the NormalisedHead of MODEL.HEADS: POOL_LAYER and EMBEDDING_DIM."""
     settings = cfg.MODEL.HEADS
     return NormalisedHead(feature_dim, POOLING.get(settings.POOL_LAYER)(), settings.EMBEDDING_DIM)

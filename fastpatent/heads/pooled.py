@@ -1,9 +1,12 @@
-"""One number a channel: what every head makes of a feature map first."""
+"""Pooling to one value per channel, the first step of every head."""
+
+import torch
+from torch import nn
 
 from fastpatent.errors import ConfigError
 
 
-def pooled_vectors(pool_layer, feature_maps):
+def pooled_vectors(pool_layer: nn.Module, feature_maps: torch.Tensor) -> torch.Tensor:
     """Return float [batch, channels] of feature maps [batch, channels, height, width].
 
     Raises:
@@ -12,5 +15,5 @@ def pooled_vectors(pool_layer, feature_maps):
     pooled = pool_layer(feature_maps)
     if pooled[0].numel() != feature_maps.shape[1]:
         shape = " x ".join(map(str, pooled.shape[1:]))
-        raise ConfigError(f"MODEL.HEADS.POOL_LAYER: the pooling leaves {shape} values where one a channel is needed")
+        raise ConfigError(f"MODEL.HEADS.POOL_LAYER: the pooling leaves {shape} values instead of one per channel")
     return pooled.flatten(1)

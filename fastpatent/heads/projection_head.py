@@ -1,30 +1,40 @@
 """Pooling, a projection between two batch norms, and a margin classifier: the neck of Higuchi & Yanai's SwinV2."""
 
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
 from fastpatent.heads.classifying import build_classifier
 from fastpatent.heads.embedding_head import EmbeddingHead
 from fastpatent.layers import POOLING
+from fastpatent.layers.margin import Linear
+from fastpatent.layers.sub_centers import SubCenters
 
 
 class ProjectionHead(EmbeddingHead):
-    """An EmbeddingHead whose neck is BN, dropout, Linear with shift, BN and PReLU; its output is the feature.
+    """An EmbeddingHead whose neck is BN, dropout, Linear with bias, BN and PReLU; its output is the feature.
 
     Args:
         feature_dim, pool_layer, classifier, neck_feat, sampled_classes: see `EmbeddingHead`.
         embedding_dim: dim of the features, above 0.
-        dropout: share of the pooled channels that training leaves out.
+        dropout: probability of dropping a pooled channel in training.
     """
 
     def __init__(
-        self, feature_dim, pool_layer, classifier, embedding_dim, dropout=0.0, neck_feat="before", sampled_classes=0
-    ):
+        self,
+        feature_dim: int,
+        pool_layer: nn.Module,
+        classifier: Linear | SubCenters,
+        embedding_dim: int,
+        dropout: float = 0.0,
+        neck_feat: str = "before",
+        sampled_classes: int = 0,
+    ) -> None:
         super().__init__(
             feature_dim, pool_layer, classifier, embedding_dim, neck_feat=neck_feat, sampled_classes=sampled_classes
         )
-        # The steps have the numbers of the published head, whose step 0 pools.
+        # Module indices match the published head, whose module 0 is the pooling.
         self.bottleneck = nn.Sequential(
             nn.Flatten(),
             nn.BatchNorm1d(feature_dim),
@@ -36,7 +46,7 @@ class ProjectionHead(EmbeddingHead):
 
 
 @HEADS.register(name="ProjectionHead")
-def build_projection_head(cfg, feature_dim):
+def build_projection_head(cfg: CfgNode, feature_dim: int) -> ProjectionHead:
     """Return the ProjectionHead of MODEL.HEADS over feature maps of `feature_dim` channels.
 
     Raises:
@@ -44,7 +54,7 @@ def build_projection_head(cfg, feature_dim):
     """
     settings = cfg.MODEL.HEADS
     if not settings.EMBEDDING_DIM:
-        raise ConfigError("MODEL.HEADS.EMBEDDING_DIM: ProjectionHead needs the size of its features, got 0")
+        raise ConfigError("MODEL.HEADS.EMBEDDING_DIM: ProjectionHead needs a feature dimension, got 0")
     return ProjectionHead(
         feature_dim,
         POOLING.get(settings.POOL_LAYER)(),

@@ -1,4 +1,4 @@
-"""Parts of networks: norms, IBN, non-local blocks, pooling, margin classifiers."""
+"""Layers: norms, IBN, non-local blocks, pooling, margin classifiers."""
 
 from fastpatent.registry import CLASSIFIERS, POOLING
 

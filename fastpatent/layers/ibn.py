@@ -7,22 +7,22 @@ from fastpatent.layers.norm import build_norm
 
 
 class IBN(nn.Module):
-    """Normalise the first half of the channels within each drawing and the second half over the batch.
+    """Normalise the first half of the channels within each image and the second half over the batch.
 
-    The parameters are called IN.* and BN.*, as in the published ImageNet weights; IN keeps no running statistics.
+    The parameters are named IN.* and BN.*, as in the published ImageNet weights; IN has no running statistics.
 
     Args:
-        channels: of the input; with an odd number the second half is the larger.
+        channels: of the input; if odd, the second half is larger.
         norm: name of the norm of the second half (`fastpatent.layers.norm`).
     """
 
-    def __init__(self, channels, norm="BN"):
+    def __init__(self, channels: int, norm: str = "BN") -> None:
         super().__init__()
-        self.half = channels // 2
-        self.IN = nn.InstanceNorm2d(self.half, affine=True)
-        self.BN = build_norm(norm, channels - self.half)
+        self.split = channels // 2
+        self.IN = nn.InstanceNorm2d(self.split, affine=True)
+        self.BN = build_norm(norm, channels - self.split)
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return float [batch, channels, height, width], the shape of `features`."""
-        instance, batch = features.tensor_split([self.half], dim=1)
+        instance, batch = features.tensor_split([self.split], dim=1)
         return torch.cat([self.IN(instance), self.BN(batch)], dim=1)

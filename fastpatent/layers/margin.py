@@ -1,7 +1,7 @@
-"""Classifiers whose softmax asks the right class for a margin: logits from cosines (or from plain products for Linear).
+"""Margin-softmax classifiers: logits from cosines (from plain products for Linear).
 
-The class weights live in the head. Each class here turns its products with the embeddings into logits and holds no
-parameter; half precision is computed in float32.
+The class weights belong to the head. The modules here map products of embeddings and class weights to logits and have no
+parameters; half precision is computed in float32.
 """
 
 import math
@@ -18,52 +18,52 @@ class Linear(nn.Module):
     """Plain softmax classifier: the products are the logits.
 
     Args:
-        num_classes: how many classes there are.
-        scale: factor s of the logits; not used by Linear, which keeps the common arguments.
-        margin: m, in cosine (Cos, Circle) or radian (Arc); not used by Linear.
+        num_classes: number of classes.
+        scale: factor s of the logits; ignored by Linear.
+        margin: m, as cosine (Cos, Circle) or angle in radians (Arc); ignored by Linear.
 
     Attributes:
-        reads_cosine: True where `forward` takes cosines, False where it takes plain products.
-        num_weights: rows of the class weights.
+        reads_cosine: whether `forward` takes cosines instead of plain products.
+        num_weights: number of rows of the class weights.
     """
 
     reads_cosine = False
 
-    def __init__(self, num_classes, scale=1.0, margin=0.0):
+    def __init__(self, num_classes: int, scale: float = 1.0, margin: float = 0.0) -> None:
         super().__init__()
         self.num_classes, self.scale, self.margin = num_classes, scale, margin
         self.num_weights = num_classes
 
-    def forward(self, products, targets):
+    def forward(self, products: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Return the logits.
 
         Args:
-            products: float [batch, columns], product or cosine of each embedding with the weight of each class, or of the
-                classes of this step where they are sampled.
-            targets: int64 [batch], the column of the right class; a row of -1 has none and receives no margin.
+            products: float [batch, columns], product or cosine of each embedding with each class weight, or with those of
+                the sampled classes.
+            targets: int64 [batch], the column of the target class; -1 is no class and receives no margin.
 
         Returns:
-            float32 (float64 for float64) [batch, columns], finite for every cosine in -1..1 and a rounding beyond.
+            float32 (float64 for float64) [batch, columns], finite for cosines in -1..1 and slightly beyond (rounding).
         """
         return at_least_float32(products)
 
     @staticmethod
-    def at_target(products, targets):
-        """Return bool [batch, columns], True at the right class of each row."""
+    def at_target(products: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return bool [batch, columns], True at the target class of each row."""
         return targets[:, None] == torch.arange(products.shape[1], device=targets.device)
 
-    def extra_repr(self):
-        """Describe the classifier inside a printed model."""
+    def extra_repr(self) -> str:
+        """Return the settings for the printed model."""
         return f"num_classes={self.num_classes}, scale={self.scale}, margin={self.margin}"
 
 
 @CLASSIFIERS.register
 class CosSoftmax(Linear):
-    """s (c - m) at the right class, s c elsewhere (CosFace, Wang et al., CVPR 2018, eq. 4)."""
+    """s (c - m) at the target class, s c elsewhere (CosFace, Wang et al., CVPR 2018, eq. 4)."""
 
     reads_cosine = True
 
-    def forward(self, cosine, targets):
+    def forward(self, cosine: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See `Linear.forward`."""
         cosine = at_least_float32(cosine)
         return self.scale * torch.where(self.at_target(cosine, targets), cosine - self.margin, cosine)
@@ -71,26 +71,26 @@ class CosSoftmax(Linear):
 
 @CLASSIFIERS.register
 class ArcSoftmax(Linear):
-    """s cos(arccos c + m) at the right class, s c elsewhere (ArcFace, Deng et al., CVPR 2019, eq. 3).
+    """s cos(arccos c + m) at the target class, s c elsewhere (ArcFace, Deng et al., CVPR 2019, eq. 3).
 
-    Past arccos c + m = pi the cosine would rise again and reward the worst drawings. From there on the logit falls on
-    along the straight line s (c + cos m - 1), which meets the curve at s cos(pi), so it never rises or jumps.
+    Beyond arccos c + m = pi the cosine would rise again and reward the worst samples. There the logit continues as the
+    straight line s (c + cos m - 1), which meets the curve at s cos(pi), so that the logit is continuous and monotonic.
 
     Args:
         num_classes, scale, margin: see `Linear`.
-        easy_margin: the margin is asked for only where c > 0; below, the logit is s c, and jumps at 0.
+        easy_margin: apply the margin only where c > 0; elsewhere the logit is s c, with a jump at 0.
     """
 
     reads_cosine = True
 
-    def __init__(self, num_classes, scale=1.0, margin=0.0, easy_margin=False):
+    def __init__(self, num_classes: int, scale: float = 1.0, margin: float = 0.0, easy_margin: bool = False) -> None:
         super().__init__(num_classes, scale, margin)
         self.easy_margin = easy_margin
 
-    def forward(self, cosine, targets):
+    def forward(self, cosine: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See `Linear.forward`."""
         cosine = at_least_float32(cosine)
-        # cos(a + m) by the addition theorem: unlike arccos, the floored sine has a finite slope at c = 1 and -1.
+        # cos(a + m) by the addition theorem: unlike arccos, the clamped sine has a finite slope at c = 1 and -1.
         sine = (1 - cosine * cosine).clamp(min=torch.finfo(cosine.dtype).eps).sqrt()
         inside = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
         if self.easy_margin:
@@ -100,8 +100,8 @@ class ArcSoftmax(Linear):
             shifted = torch.where(cosine >= -math.cos(self.margin), inside, beyond)
         return self.scale * torch.where(self.at_target(cosine, targets), shifted, cosine)
 
-    def extra_repr(self):
-        """Describe the classifier inside a printed model."""
+    def extra_repr(self) -> str:
+        """Return the settings for the printed model."""
         return f"{super().extra_repr()}, easy_margin={self.easy_margin}"
 
 
@@ -109,12 +109,12 @@ class ArcSoftmax(Linear):
 class CircleSoftmax(Linear):
     """Circle loss with class weights (Sun et al., CVPR 2020, eq. 6 and 7).
 
-    s [1 + m - c]+ (c - (1 - m)) at the right class, s [c + m]+ (c - m) elsewhere; no gradient through the brackets.
+    s [1 + m - c]+ (c - (1 - m)) at the target class, s [c + m]+ (c - m) elsewhere; no gradient through the brackets.
     """
 
     reads_cosine = True
 
-    def forward(self, cosine, targets):
+    def forward(self, cosine: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """See `Linear.forward`."""
         cosine = at_least_float32(cosine)
         target_weight = (1 + self.margin - cosine.detach()).clamp(min=0)

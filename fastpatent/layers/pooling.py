@@ -1,6 +1,6 @@
-"""Plain poolings from feature maps to one vector a drawing, by the names that MODEL.HEADS.POOL_LAYER takes.
+"""Pooling layers from feature maps to one vector per image, by the names of MODEL.HEADS.POOL_LAYER.
 
-Each takes float [batch, channels, height, width]; means are accumulated and returned in float32 under autocast.
+Input: float [batch, channels, height, width]. Means are accumulated and returned in float32 under autocast.
 """
 
 import torch
@@ -17,13 +17,13 @@ POOLING.register(nn.Flatten, name="Flatten")
 class GlobalAvgPool(nn.Module):
     """Mean over the positions: [batch, channels, 1, 1]."""
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return the mean over height and width."""
         accumulate = torch.promote_types(features.dtype, torch.float32)
         return features.mean(dim=(2, 3), keepdim=True, dtype=accumulate)
 
 
-# Two names in the configurations of fast-reid for one operation.
+# fast-reid has two names for the same operation.
 POOLING.register(GlobalAvgPool, name="FastGlobalAvgPool")
 
 
@@ -31,7 +31,7 @@ POOLING.register(GlobalAvgPool, name="FastGlobalAvgPool")
 class GlobalMaxPool(nn.Module):
     """Maximum over the positions: [batch, channels, 1, 1]; tied positions share the gradient."""
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return the maximum over height and width."""
         return at_least_float32(features.amax(dim=(2, 3), keepdim=True))
 
@@ -40,19 +40,19 @@ class GlobalMaxPool(nn.Module):
 class AdaptiveAvgMaxPool(nn.Module):
     """Mean plus maximum over the positions: [batch, channels, 1, 1]."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.mean, self.maximum = GlobalAvgPool(), GlobalMaxPool()
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return mean + maximum over height and width."""
         return self.mean(features) + self.maximum(features)
 
 
 @POOLING.register
 class ClipGlobalAvgPool(GlobalAvgPool):
-    """Mean over the positions, cut to 0..1: [batch, channels, 1, 1]."""
+    """Mean over the positions, clamped to 0..1: [batch, channels, 1, 1]."""
 
-    def forward(self, features):
-        """Return the mean over height and width, cut to 0..1."""
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the mean over height and width, clamped to 0..1."""
         return super().forward(features).clamp(0, 1)

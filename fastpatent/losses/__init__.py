@@ -1,4 +1,4 @@
-"""Objectives, one a file: pure functions of (embeddings or logits, labels). A builder takes cfg, returns an Objective."""
+"""Losses, one per file: pure functions of (embeddings or logits, labels). A builder takes cfg and returns an Objective."""
 
 from fastpatent.registry import LOSSES
 

@@ -2,28 +2,32 @@
 
 from functools import partial
 
+import torch
 import torch.nn.functional as F
+from yacs.config import CfgNode
 
 from fastpatent.losses import LOSSES
 from fastpatent.losses.objective import EMBEDDINGS, Objective
-from fastpatent.losses.pairs import cosine_matrix, masked_logsumexp, pair_masks
+from fastpatent.losses.pairs import Past, cosine_matrix, masked_logsumexp, pair_masks
 
 
-def circle_loss(embeddings, labels, margin=0.25, gamma=128.0, past=None):
-    """Pull drawings of one identity together and push others apart, each pair weighted by how wrong it still is.
+def circle_loss(
+    embeddings: torch.Tensor, labels: torch.Tensor, margin: float = 0.25, gamma: float = 128.0, past: Past | None = None
+) -> torch.Tensor:
+    """Pull samples of the same identity together and push others apart, each pair weighted by its distance from the optimum.
 
-    mean over drawings of softplus(LSE over positives of -g [1 + m - s]+ (s - 1 + m) + LSE over negatives of
-    g [s + m]+ (s - m)), s the cosine and the brackets without gradient.
+    Mean over samples of softplus(LSE over positives of -g [1 + m - s]+ (s - 1 + m) + LSE over negatives of
+    g [s + m]+ (s - m)), with s the cosine and the brackets without gradient.
 
     Args:
         embeddings: float [batch, dim], any norm; compared by cosine.
         labels: int [batch].
         margin: relaxation m of the decision boundary, in cosine.
         gamma: scale g of the logits.
-        past: Past, further drawings to compare with; None: only the batch.
+        past: embeddings of previous iterations to compare with; None: the batch only.
 
     Returns:
-        scalar float32 (float64 for float64). A drawing without a positive or without a negative adds 0.
+        scalar float32 (float64 for float64). A sample without positives or without negatives contributes 0.
     """
     similarity = cosine_matrix(embeddings, past)
     positive, negative = pair_masks(labels, past)
@@ -35,7 +39,7 @@ def circle_loss(embeddings, labels, margin=0.25, gamma=128.0, past=None):
 
 
 @LOSSES.register(name="CircleLoss")
-def build_circle_loss(cfg):
+def build_circle_loss(cfg: CfgNode) -> Objective:
     """Return the Objective of MODEL.LOSSES.CIRCLE."""
     settings = cfg.MODEL.LOSSES.CIRCLE
     function = partial(circle_loss, margin=settings.MARGIN, gamma=settings.GAMMA)

@@ -2,16 +2,26 @@
 
 from functools import partial
 
+import torch
+from yacs.config import CfgNode
+
 from fastpatent.losses import LOSSES
 from fastpatent.losses.objective import DOMAINS, Objective
 from fastpatent.losses.pairs import pair_masks
 from fastpatent.losses.triplet import pair_distances, triplets_of_pairs
 
 
-def cross_domain_triplet_loss(embeddings, labels, domains, margin=0.3, hard_mining=False, normalize=False):
-    """Ask of every drawing that photographs of its identity are nearer than photographs of others.
+def cross_domain_triplet_loss(
+    embeddings: torch.Tensor,
+    labels: torch.Tensor,
+    domains: torch.Tensor,
+    margin: float = 0.3,
+    hard_mining: bool = False,
+    normalize: bool = False,
+) -> torch.Tensor:
+    """Require for every drawing that photographs of its identity are nearer than photographs of others.
 
-    `triplet_loss` with drawings for anchors and photographs for positives and negatives; pairs within a domain do not count.
+    `triplet_loss` with drawings as anchors and photographs as positives and negatives; pairs within a domain are ignored.
 
     Args:
         embeddings: float [batch, dim].
@@ -20,8 +30,8 @@ def cross_domain_triplet_loss(embeddings, labels, domains, margin=0.3, hard_mini
         margin, hard_mining, normalize: see `fastpatent.losses.triplet.triplet_loss`.
 
     Returns:
-        scalar float32 (float64 for float64): the mean over the drawings that have a photograph of their identity and one of
-        another; 0, with gradient 0, where none has.
+        scalar float32 (float64 for float64): the mean over the drawings with a photograph of their identity and one of
+        another; 0 with gradient 0 if there are none.
     """
     photograph = domains.bool()
     across = ~photograph[:, None] & photograph
@@ -30,8 +40,8 @@ def cross_domain_triplet_loss(embeddings, labels, domains, margin=0.3, hard_mini
 
 
 @LOSSES.register(name="CrossDomainTripletLoss")
-def build_cross_domain_triplet_loss(cfg):
-    """Return the Objective of MODEL.LOSSES.TRI, across domains."""
+def build_cross_domain_triplet_loss(cfg: CfgNode) -> Objective:
+    """Return the cross-domain Objective of MODEL.LOSSES.TRI."""
     settings = cfg.MODEL.LOSSES.TRI
     function = partial(
         cross_domain_triplet_loss,

@@ -1,40 +1,53 @@
-"""Cross-batch memory (XBM, Wang et al., CVPR 2020): embeddings of past steps, with which a batch is compared too."""
+"""Cross-batch memory (XBM, Wang et al., CVPR 2020): embeddings of previous iterations as additional pairs."""
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import nn
+from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError
 from fastpatent.layers.precision import at_least_float32
-from fastpatent.losses.objective import EMBEDDINGS
+from fastpatent.losses.objective import EMBEDDINGS, Objective
 from fastpatent.losses.pairs import EMPTY, Past
 
 
-class EmbeddingMemory(nn.Module):
-    """A ring of the newest embeddings and labels, in buffers, so that a resumed run compares with the same ones.
+class _PairHead(Protocol):
+    """A head that gives the dimension of its embeddings."""
 
-    What is where, and how much, is known on the device alone: nothing here waits for it.
+    pair_dim: int
+
+
+class EmbeddingMemory(nn.Module):
+    """Ring buffer of the newest embeddings and labels, in module buffers, so that a resumed run continues with them.
+
+    The write position and the fill level are device tensors, so no call synchronises with the device.
 
     Args:
-        size: drawings that it holds.
-        dim: of their embeddings.
-        start: how many drawings must have been added before `past` gives any; early embeddings drift too fast to compare
-            with.
+        size: capacity in samples.
+        dim: of the embeddings.
+        start: number of samples to be added before `past` returns any, because early embeddings drift too fast.
     """
 
-    def __init__(self, size, dim, start=0):
+    embeddings: torch.Tensor
+    labels: torch.Tensor
+    added: torch.Tensor
+
+    def __init__(self, size: int, dim: int, start: int = 0) -> None:
         super().__init__()
         self.start = start
         self.register_buffer("embeddings", torch.zeros(size, dim))
         self.register_buffer("labels", torch.full((size,), EMPTY))
         self.register_buffer("added", torch.zeros((), dtype=torch.int64))
 
-    def past(self):
-        """Return all rows as Past; they may be written over as soon as a loss has been computed from them."""
+    def past(self) -> Past:
+        """Return all rows as Past, valid until the next `add`."""
         return Past(self.embeddings, self.labels.masked_fill(self.added < self.start, EMPTY))
 
     @torch.no_grad()
-    def add(self, embeddings, labels):
-        """Write the drawings of a batch, at most `size`, over the oldest; what is not finite leaves an empty row.
+    def add(self, embeddings: torch.Tensor, labels: torch.Tensor) -> None:
+        """Overwrite the oldest rows with a batch of at most `size`; embeddings that are not finite become empty rows.
 
         Args:
             embeddings: float [batch, dim], of all processes.
@@ -47,8 +60,8 @@ class EmbeddingMemory(nn.Module):
         self.added += len(labels)
 
 
-def build_memory(cfg, losses, head):
-    """Return the EmbeddingMemory of MODEL.LOSSES.XBM for a list of Objective and a head with `pair_dim`; None if off.
+def build_memory(cfg: CfgNode, losses: Sequence[Objective], head: _PairHead) -> EmbeddingMemory | None:
+    """Return the EmbeddingMemory of MODEL.LOSSES.XBM; None if disabled.
 
     Raises:
         ConfigError: no loss compares pairs, or the memory is smaller than a batch.

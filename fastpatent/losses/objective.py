@@ -1,29 +1,34 @@
-"""What a model must know of a loss: its name in the log, what it reads, and its weight."""
+"""What a model needs to know about a loss: its name in the log, its inputs and its weight."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Callable
+
+import torch
+
+from fastpatent.losses.pairs import Past
 
 LOGITS, EMBEDDINGS, TUPLES, DOMAINS = "logits", "embeddings", "tuples", "domains"
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss with its settings bound.
+    """A loss function with its settings bound.
 
     Attributes:
-        name: in the log, "loss_cls".
-        function: (logits or embeddings, labels) -> scalar, with more arguments as `reads` says.
-        reads: LOGITS, a mean over drawings that each process takes over its own; or a loss that needs the embeddings of all
-            processes: EMBEDDINGS, over all pairs, with `past` where there is a memory of past drawings (see
-            `fastpatent.losses.memory`); TUPLES, over drawings whose order in the batch counts; DOMAINS, with `domains`.
-        scale: factor in the sum of losses.
+        name: in the log, such as "loss_cls".
+        function: (logits or embeddings, labels) -> scalar, with further arguments by `reads`.
+        reads: LOGITS: logits; a mean over samples, which each process computes on its own. The others take the embeddings
+            of all processes. EMBEDDINGS: over all pairs, with `past` if there is a cross-batch memory (see
+            `fastpatent.losses.memory`). TUPLES: over samples whose position in the batch gives their role. DOMAINS: with
+            `domains`.
+        scale: weight in the sum of losses.
     """
 
     name: str
-    function: Callable
+    function: Callable[..., torch.Tensor]
     reads: str
     scale: float = 1.0
 
-    def __call__(self, rows, labels, **more):
+    def __call__(self, rows: torch.Tensor, labels: torch.Tensor | None, **more: torch.Tensor | Past) -> torch.Tensor:
         """Return the scaled loss, a scalar."""
         return self.scale * self.function(rows, labels, **more)

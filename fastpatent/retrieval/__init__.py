@@ -1,1 +1,1 @@
-"""Ranking of features, whatever made them: nearest rows, query expansion and exact metrics over float32 arrays."""
+"""Ranking of feature vectors: nearest neighbours, query expansion, re-ranking and exact metrics, in float32."""

@@ -1,32 +1,32 @@
-"""Conventions every ranking shares: which features are accepted, what metrics there are, how big a block may be."""
+"""Conventions shared by every ranking: accepted features, metrics and block sizes."""
 
 import numpy as np
 
 from fastpatent.errors import DataError, nearest
 
 METRICS = ("cosine", "euclidean", "normalized_euclidean")
-BLOCK_ROWS = 4096  # looked at together, so that temporary arrays stay small
+BLOCK_ROWS = 4096  # rows per block, which keeps temporary arrays small
 
 
-def as_features(features, name="features"):
-    """Return features as C-contiguous float32 [rows, dim], without a copy where they already are.
+def as_features(features: np.ndarray, name: str = "features") -> np.ndarray:
+    """Return features as C-contiguous float32 [rows, dim], copied only if needed.
 
     Raises:
-        DataError: not two-dimensional, or a row holds NaN or infinity (the row is named).
+        DataError: not two-dimensional, or a row contains NaN or infinity (the message gives the row).
     """
     features = np.ascontiguousarray(features, dtype=np.float32)
     if features.ndim != 2:
         raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
     for start in range(0, len(features), BLOCK_ROWS):
-        # A float64 sum of float32 values cannot overflow, so it is finite exactly where the whole row is.
+        # A float64 sum of float32 values cannot overflow: it is finite exactly if the whole row is.
         finite = np.isfinite(features[start : start + BLOCK_ROWS].sum(axis=1, dtype=np.float64))
         if not finite.all():
             raise DataError(f"row {start + int(np.argmin(finite))} of the {name} holds NaN or infinity")
     return features
 
 
-def as_pair(query, gallery, metric):
-    """Return query and gallery as checked features of one dimension, to be compared by `metric`.
+def as_pair(query: np.ndarray, gallery: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return query and gallery as checked features of the same dimension, to be compared by `metric`.
 
     Raises:
         DataError: features of different dimension or not finite, or an unknown metric.
@@ -39,13 +39,13 @@ def as_pair(query, gallery, metric):
     return query, gallery
 
 
-def squared_norms(features):
-    """Return the float64 [rows] squared euclidean norms of float [rows, dim]."""
+def squared_norms(features: np.ndarray) -> np.ndarray:
+    """Return the squared L2 norms of float [rows, dim], as float64 [rows]."""
     return np.einsum("rd,rd->r", features, features, dtype=np.float64)
 
 
-def inverse_norms(features):
-    """Return float32 [rows]: 1 / norm of each row, and 0 for a zero row so that it is at cosine 0 from everything."""
+def inverse_norms(features: np.ndarray) -> np.ndarray:
+    """Return float32 [rows]: 1 / norm of each row, and 0 for a zero row, whose cosine with any row is then 0."""
     inverse = np.zeros(len(features), np.float32)
     for start in range(0, len(features), BLOCK_ROWS):
         norms = np.sqrt(squared_norms(features[start : start + BLOCK_ROWS]))
@@ -54,11 +54,11 @@ def inverse_norms(features):
     return inverse
 
 
-def normalise(features):
-    """Return a float32 copy of [rows, dim] with rows of unit norm; zero rows stay zero."""
+def normalise(features: np.ndarray) -> np.ndarray:
+    """Return an L2-normalised float32 copy of [rows, dim]; zero rows stay zero."""
     return features * inverse_norms(features)[:, None]
 
 
-def rows_within(memory, row_bytes, multiple=1):
-    """Return how many rows of `row_bytes` fit in `memory` bytes: a multiple of `multiple`, and at least one of it."""
+def rows_within(memory: int, row_bytes: int, multiple: int = 1) -> int:
+    """Return how many rows of `row_bytes` bytes fit in `memory` bytes, as a multiple of `multiple` and at least that."""
     return max(1, memory // (row_bytes * multiple)) * multiple

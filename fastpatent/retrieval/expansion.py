@@ -1,6 +1,9 @@
-"""Average query expansion, alpha-QE and database-side augmentation: a row becomes the weighted mean of its nearest rows."""
+"""Average query expansion, alpha-QE and database-side augmentation: each row becomes a weighted mean of its neighbours."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy import sparse
 
 from fastpatent.errors import DataError, nearest
@@ -9,31 +12,40 @@ from fastpatent.retrieval.neighbours import nearest_rows
 from fastpatent.retrieval.ranking import rank
 
 SIDES = ("both", "query", "database")
-AVERAGED_ROWS = 1024  # their temporary mean stays near the processor's cache
+AVERAGED_ROWS = 1024  # per block, so that the temporary mean stays close to the CPU cache size
 
 
-def expand_queries(query, gallery, k=5, alpha=3.0, rounds=1, side="both", normalize=False, device="cpu"):
+def expand_queries(
+    query: np.ndarray,
+    gallery: np.ndarray,
+    k: int = 5,
+    alpha: float = 3.0,
+    rounds: int = 1,
+    side: str = "both",
+    normalize: bool = False,
+    device: str | torch.device = "cpu",
+) -> tuple[np.ndarray, np.ndarray]:
     """Replace rows by the mean over their k nearest rows (themselves included) of similarity^alpha times the row.
 
-    Nearest is by cosine. A neighbour at a negative similarity counts nothing: a power of it has no meaning. Memory above the
-    features: the result (and in later rounds that of the round before) and 12 k bytes a row, beside what the search takes.
+    Neighbours are found by cosine. One with negative similarity has weight 0, as its power is undefined. Memory in addition
+    to the features: the result (with more rounds also that of the previous round), 12 k bytes per row, and the search.
 
     Args:
         query: float [queries, dim].
         gallery: float [gallery, dim].
-        k: rows averaged (TEST.AQE.QE_K); all rows where there are fewer.
+        k: number of averaged rows (TEST.AQE.QE_K), limited to the number of rows.
         alpha: exponent of the similarity (TEST.AQE.ALPHA).
-        rounds: how often the whole is repeated on its own result (TEST.AQE.QE_TIME).
-        side: which rows are replaced, and by means over what (TEST.AQE.SIDE). "both": all rows, over queries and gallery
-            together, as fast-reid published it. "query": the queries, over themselves and k - 1 gallery rows: alpha-QE
+        rounds: how often the expansion is applied to its own result (TEST.AQE.QE_TIME).
+        side: which rows are replaced, and which are averaged (TEST.AQE.SIDE). "both": all rows, over queries and gallery
+            together, as published in fast-reid. "query": the queries, over themselves and k - 1 gallery rows: alpha-QE
             (Radenovic et al., TPAMI 2018), and with alpha 0 the average query expansion of Chum et al. (ICCV 2007).
             "database": the gallery, over the gallery: database-side augmentation (Turcot & Lowe, ICCV workshops 2009;
             Arandjelovic & Zisserman, CVPR 2012).
-        normalize: whether rows are brought to length 1 before they are averaged (TEST.AQE.NORMALIZE).
-        device: "cpu", or the card to search on.
+        normalize: L2-normalise rows before they are averaged (TEST.AQE.NORMALIZE).
+        device: "cpu", or the GPU to search on.
 
     Returns:
-        (query, gallery): float32 arrays of the shapes that came in; a side that is not replaced is returned as it came.
+        (query, gallery): float32 arrays of the input shapes; a side that is not replaced is returned unchanged.
 
     Raises:
         DataError: k or rounds below 1, alpha below 0, an unknown side, features not finite or of different dimension.
@@ -56,7 +68,9 @@ def expand_queries(query, gallery, k=5, alpha=3.0, rounds=1, side="both", normal
     return query, gallery
 
 
-def _with_gallery(query, gallery, k, device):
+def _with_gallery(
+    query: np.ndarray, gallery: np.ndarray, k: int, device: str | torch.device
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (indices, similarities) as `nearest_rows` does for [query, gallery]: each query and its k - 1 gallery rows."""
     own = np.arange(len(query))[:, None], np.ones((len(query), 1), np.float32)
     if k == 1:
@@ -65,11 +79,16 @@ def _with_gallery(query, gallery, k, device):
     return np.hstack([own[0], found.indices + len(query)]), np.hstack([own[1], found.scores])
 
 
-def _mean(sides, neighbours, similarities, alpha, normalize):
+def _mean(
+    sides: Sequence[np.ndarray], neighbours: np.ndarray, similarities: np.ndarray, alpha: float, normalize: bool
+) -> np.ndarray:
     """Return float32 [rows, dim]: the mean over each row's neighbours [rows, k] of similarity^alpha * feature.
 
     Args:
-        sides: list of float32 [rows, dim], taken as one list of rows: what `neighbours` counts through.
+        sides: float32 [rows, dim] arrays. `neighbours` indexes their concatenation.
+        neighbours: int [rows, k].
+        similarities: float32 [rows, k].
+        alpha, normalize: see `expand_queries`.
     """
     rows, k = neighbours.shape
     weights = np.maximum(similarities, 0) ** np.float32(alpha) / np.float32(max(1, k))

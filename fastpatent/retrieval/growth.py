@@ -1,32 +1,43 @@
-"""The ranks of relevant rows as the gallery grows, in one pass over all pairs."""
+"""Ranks of relevant rows as the gallery grows, in one pass over all pairs."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from fastpatent.retrieval.distance import as_pair
-from fastpatent.retrieval.kernel import choose_kernel
-from fastpatent.retrieval.members import Members
+from fastpatent.retrieval.kernel import Counter, Kernel, Tile, choose_kernel
+from fastpatent.retrieval.members import Identities, Members
 from fastpatent.retrieval.metrics import RankMetrics
 from fastpatent.retrieval.tiles import Rows, ScoreTiles
 
 
-def rank_growing(query, gallery, distractors, identities, sizes, metric="cosine", device="cpu"):
-    """Measure the ranking of a gallery to which distractors are added, as if it were ranked anew at every size.
+def rank_growing(
+    query: np.ndarray,
+    gallery: np.ndarray,
+    distractors: np.ndarray,
+    identities: Identities,
+    sizes: Sequence[int],
+    metric: str = "cosine",
+    device: str | torch.device = "cpu",
+) -> list[RankMetrics]:
+    """Measure the ranking of a gallery with added distractors, with the same result as a separate ranking at each size.
 
     Args:
         query: float [queries, dim].
         gallery: float [gallery, dim].
-        distractors: float [distractors, dim], relevant to nothing, in the order in which they are added.
+        distractors: float [distractors, dim], relevant to no query, in the order in which they are added.
         identities: (of the queries, of the gallery rows), see `fastpatent.retrieval.ranking.rank`.
-        sizes: numbers of gallery rows and distractors together, ascending, from len(gallery) on.
+        sizes: numbers of gallery rows plus distractors, ascending, starting at len(gallery) or above.
         metric: see `rank`.
-        device: "cpu", or the card to compute on.
+        device: "cpu", or the GPU to compute on.
 
     Returns:
-        list of RankMetrics, one for each size.
+        One RankMetrics per size.
 
     Raises:
         DataError: as `rank`.
-        ValueError: a size is smaller than the gallery, or larger than all.
+        ValueError: sizes not ascending, below the gallery or above the gallery with all distractors.
     """
     query, every = as_pair(query, np.concatenate([gallery, distractors]), metric)
     if list(sizes) != sorted(sizes) or len(sizes) and not len(gallery) <= sizes[0] <= sizes[-1] <= len(every):
@@ -53,7 +64,7 @@ def rank_growing(query, gallery, distractors, identities, sizes, metric="cosine"
     return [RankMetrics(at_size, members.relevant) for at_size in ranks]
 
 
-def _count(kernel, counter, scores, indices, start, stop):
-    """Count the columns start:stop of a tile."""
+def _count(kernel: Kernel, counter: Counter, scores: Tile, indices: np.ndarray, start: int, stop: int) -> None:
+    """Count columns start:stop of a tile."""
     if start < stop:
         counter.update(scores if start == 0 else kernel.copy(scores[:, start:]), indices[start:stop])

@@ -1,4 +1,4 @@
-"""Exact nearest gallery rows with FAISS, in blocks that fit a memory budget."""
+"""Exact nearest-neighbour search with FAISS, in gallery blocks that fit a memory budget."""
 
 import faiss
 import numpy as np
@@ -9,25 +9,27 @@ from fastpatent.retrieval.ranking import rank
 
 FAISS_METRICS = ("cosine", "euclidean")
 SEARCHED_QUERIES = 4096
-GALLERY_MULTIPLE = 1024  # FAISS multiplies 1024 gallery rows at a time: blocks on that grid do not change its products
+GALLERY_MULTIPLE = 1024  # FAISS multiplies 1024 gallery rows at a time, so blocks of a multiple give the same products
 DEFAULT_MEMORY = 256 * 2**20
 
 
-def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
-    """Return the k gallery rows nearest to each query, best first; of equally near rows the lower index comes first.
+def rank_top(
+    query: np.ndarray, gallery: np.ndarray, k: int, metric: str = "cosine", memory: int = DEFAULT_MEMORY
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k gallery rows nearest to each query, best first; ties go to the lower index.
 
-    Exact search on the CPU, or on all GPUs where FAISS finds any.
+    Exact search on the CPU, or on all GPUs that FAISS finds.
 
     Args:
         query: float [queries, dim].
         gallery: float [gallery, dim].
-        k: how many; all of the gallery where it has fewer rows.
-        metric: "cosine" or "euclidean"; others are ranked without FAISS, by `rank`.
-        memory: bytes for a block of the gallery and its index, above the features and the result.
+        k: number of rows, limited to the size of the gallery.
+        metric: "cosine" or "euclidean"; other metrics are ranked by `rank`, without FAISS.
+        memory: bytes for a gallery block and its index, in addition to the features and the result.
 
     Returns:
-        (indices, scores): int64 and float32 [queries, min(k, gallery)]. A score is the cosine similarity, or minus the
-        distance; higher is nearer.
+        (indices, scores): int64 and float32 [queries, min(k, gallery)]. A score is the cosine similarity or the
+        negative distance; higher is nearer.
 
     Raises:
         DataError: k below 1, features not finite or of different dimension, or an unknown metric.
@@ -41,7 +43,7 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
     if metric not in FAISS_METRICS:
         found = rank(query, gallery, k, metric=metric)
         return found.indices, found.scores
-    # One row more than asked shows whether the last place is shared: FAISS does not say which of equal rows it keeps.
+    # One extra row shows whether the last place is tied: FAISS does not define which of the tied rows it returns.
     indices, scores = _search(query, gallery, min(k + 1, len(gallery)), metric, memory)
     if len(gallery) > k:
         shared = np.flatnonzero(scores[:, k - 1] == scores[:, k])
@@ -51,10 +53,10 @@ def rank_top(query, gallery, k, metric="cosine", memory=DEFAULT_MEMORY):
     return indices, scores if metric == "cosine" else -np.sqrt(np.maximum(-scores, 0))
 
 
-def _search(query, gallery, k, metric, memory):
-    """Return (indices, scores) of the k nearest rows; which of the rows tied for the last place are kept is left open.
+def _search(query: np.ndarray, gallery: np.ndarray, k: int, metric: str, memory: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return (indices, scores) of the k nearest rows; the choice among rows tied for the last place is undefined.
 
-    Euclidean scores stay squared here: distinct squares may round to one root, and would then be ordered as if tied.
+    Euclidean scores stay squared here: distinct squares may round to the same root and would then count as ties.
     """
     indices = np.zeros((len(query), 0), np.int64)
     scores = np.zeros((len(query), 0), np.float32)
@@ -74,13 +76,13 @@ def _search(query, gallery, k, metric, memory):
     return indices, scores
 
 
-def _prepare(rows, metric):
-    """Return the rows of which FAISS takes inner products (cosine) or squared distances (euclidean)."""
+def _prepare(rows: np.ndarray, metric: str) -> np.ndarray:
+    """Return the rows for FAISS inner products (cosine) or squared distances (euclidean)."""
     return normalise(rows) if metric == "cosine" else rows
 
 
-def _build(rows, metric):
-    """Return a flat FAISS index of rows, on all GPUs where there are any."""
+def _build(rows: np.ndarray, metric: str) -> faiss.Index:
+    """Return a flat FAISS index of rows, on all GPUs if there are any."""
     index = (faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2)(rows.shape[1])
     if hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0:
         index = faiss.index_cpu_to_all_gpus(index)

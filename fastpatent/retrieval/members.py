@@ -1,20 +1,23 @@
-"""Which gallery rows are relevant to which query, and where they stand."""
+"""Which gallery rows are relevant to each query, and their scores."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from fastpatent.errors import DataError
-from fastpatent.retrieval.tiles import TILE
+from fastpatent.retrieval.tiles import TILE, ScoreTiles
+
+Identities = Sequence[Sequence[str | None]]  # (of the queries, of the gallery rows)
 
 
 class Thresholds(NamedTuple):
-    """The relevant gallery rows of some queries, closest first: what other rows are counted against.
+    """The relevant gallery rows of some queries, closest first; all other rows are counted against them.
 
     Attributes:
         scores: float32 [relevant rows].
         indices: int64 [relevant rows], in the gallery.
-        offsets: int64 [queries + 1]; those of query i are offsets[i]:offsets[i + 1].
+        offsets: int64 [queries + 1]; query i has the rows offsets[i]:offsets[i + 1].
     """
 
     scores: np.ndarray
@@ -23,18 +26,18 @@ class Thresholds(NamedTuple):
 
 
 class Members:
-    """Which gallery rows are relevant to which query, and the orders in which equal identities stand together.
+    """Which gallery rows are relevant to each query, and the orders that group equal identities.
 
     Args:
         query, gallery: float32 [rows, dim].
-        identities: of both, see `fastpatent.retrieval.ranking.rank`; None: nothing is relevant.
+        identities: of both, see `fastpatent.retrieval.ranking.rank`; None: no row is relevant.
 
     Attributes:
-        query_order, gallery_order: int64 and int32, grouped by identity, groups in the order of their first gallery row.
-        relevant: int64 [queries], how many gallery rows are relevant.
+        query_order, gallery_order: int64 and int32 row indices, grouped by identity in the order of first gallery rows.
+        relevant: int64 [queries], number of relevant gallery rows.
     """
 
-    def __init__(self, query, gallery, identities):
+    def __init__(self, query: np.ndarray, gallery: np.ndarray, identities: Identities | None) -> None:
         self.query_order, self.gallery_order = np.arange(len(query)), np.arange(len(gallery), dtype=np.int32)
         self.relevant = np.zeros(len(query), np.int64)
         if identities is None:
@@ -42,25 +45,25 @@ class Members:
         for features, names, side in zip((query, gallery), identities, ("query", "gallery")):
             if len(features) != len(names):
                 raise DataError(f"{len(features)} {side} features came with {len(names)} identities")
-        codes = {}
+        codes: dict[str, int] = {}
         distractor, unmatched = np.iinfo(np.int32).max - 1, np.iinfo(np.int32).max  # these groups come last
         of_gallery = (distractor if name is None else codes.setdefault(name, len(codes)) for name in identities[1])
         of_query = (unmatched if name is None else codes.get(name, unmatched) for name in identities[0])
         of_gallery, of_query = np.fromiter(of_gallery, np.int32, len(gallery)), np.fromiter(of_query, np.int32, len(query))
         if (of_query[1:] < of_query[:-1]).any():
             self.query_order = np.argsort(of_query, kind="stable")
-        if (of_gallery[1:] < of_gallery[:-1]).any():  # in most lists drawings of one identity stand together already
+        if (of_gallery[1:] < of_gallery[:-1]).any():  # most lists are grouped by identity already
             self.gallery_order = np.argsort(of_gallery, kind="stable").astype(np.int32)
         self._first = np.searchsorted(of_gallery, of_query, sorter=self.gallery_order)
         self.relevant = np.searchsorted(of_gallery, of_query, side="right", sorter=self.gallery_order) - self._first
         self._offsets = np.cumsum(self.relevant) - self.relevant
 
-    def places(self, rows):
-        """Return int64 [their relevant rows]: where the ranks of queries `rows` belong in an array of all relevant rows."""
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Return int64 [their relevant rows]: the places of the ranks of queries `rows` in an array of all relevant rows."""
         return _ranges(self._offsets[rows], self.relevant[rows])
 
-    def thresholds(self, rows, tiles):
-        """Return the Thresholds of queries `rows`, which `tiles` has taken."""
+    def thresholds(self, rows: np.ndarray, tiles: ScoreTiles) -> Thresholds:
+        """Return the Thresholds of queries `rows`, the current ones of `tiles`."""
         relevant = self.relevant[rows]
         owners = np.repeat(np.arange(len(rows)), relevant)
         places = _ranges(self._first[rows], relevant)  # in the grouped gallery
@@ -75,7 +78,7 @@ class Members:
         return Thresholds(scores[closest_first], indices[closest_first], offsets)
 
 
-def _ranges(starts, lengths):
-    """Return int64 [sum of lengths]: starts[i], starts[i] + 1, ... lengths[i] of them, one range after another."""
+def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return int64 [sum of lengths]: the concatenation of range(starts[i], starts[i] + lengths[i]) over all i."""
     before = np.cumsum(lengths) - lengths
     return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)

@@ -1,24 +1,25 @@
-"""How much memory is free, so that the size of a block follows the machine and not a guess."""
+"""Free memory, from which block sizes are computed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
-UNKNOWN = 2**30  # assumed free where the system does not say
-MOST = 64 * 2**20  # larger blocks save no time: they are beyond every cache
-SHARE = 4
+UNKNOWN = 2**30  # assumed free if the system reports nothing
+MOST = 64 * 2**20  # larger blocks save no time: they exceed every cache
+SHARE = 4  # a block takes 1 / SHARE of the free memory
 
 
-def free_bytes(device="cpu"):
-    """Return how many bytes may be taken without swapping or being killed.
+def free_bytes(device: str | torch.device = "cpu") -> int:
+    """Return how many bytes can be allocated without swapping or an out-of-memory kill.
 
-    On a CPU under Linux: MemAvailable, or less where a cgroup (version 2: a container, a batch job) allows less, with the
-    clean page cache charged to it counted as free; elsewhere 1 GiB. On a card: what its driver reports.
+    CPU under Linux: MemAvailable, or less if a cgroup (version 2: a container, a batch job) has a lower limit, whose page
+    cache counts as free. CPU elsewhere: 1 GiB. GPU: the value that the driver reports.
 
     Args:
-        device: "cpu", "cuda" or "cuda:<number>" (a torch.device will do).
+        device: "cpu", "cuda" or "cuda:<number>", also as torch.device.
     """
     if str(device).startswith("cuda"):
         return torch.cuda.mem_get_info(device)[0]
@@ -26,13 +27,13 @@ def free_bytes(device="cpu"):
     return min([UNKNOWN if available is None else available * 1024, *_left_in_cgroups()])
 
 
-def block_bytes():
-    """Return the bytes one block of a computation on the CPU may take: a quarter of what is free, and at most MOST."""
+def block_bytes() -> int:
+    """Return the bytes for one block of a CPU computation: a quarter of the free memory, at most MOST."""
     return min(MOST, free_bytes() // SHARE)
 
 
-def _left_in_cgroups():
-    """Yield what this process's cgroup, and each above it, has left below its limit."""
+def _left_in_cgroups() -> Iterator[int]:
+    """Yield the bytes left below the limit of this process's cgroup and of each of its parents."""
     unified = [line[3:] for line in _lines(PROC / "self" / "cgroup") if line.startswith("0::")]
     if not unified:
         return
@@ -47,14 +48,14 @@ def _left_in_cgroups():
             yield max(0, int(limit[0]) - int(used[0]) + cached)
 
 
-def _table(path):
-    """Return the first number after each name of a file of lines `name number` or `name: number kB`."""
+def _table(path: Path) -> dict[str, int]:
+    """Return the first number after each name in a file of lines `name number` or `name: number kB`."""
     fields = (line.replace(":", " ").split() for line in _lines(path))
     return {name: int(number) for name, number, *_ in (row for row in fields if len(row) > 1) if number.isdigit()}
 
 
-def _lines(path):
-    """Return the lines of a file, none where it cannot be read."""
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file; empty if it cannot be read."""
     try:
         return path.read_text().splitlines()
     except OSError:

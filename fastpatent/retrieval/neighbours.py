@@ -1,6 +1,9 @@
-"""The nearest rows of every row of a collection, in one blocked pass that computes each pair once."""
+"""The nearest neighbours of every row of a collection, in one blocked pass that computes each pair once."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_features, inverse_norms
@@ -8,16 +11,16 @@ from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.tiles import Rows
 
 
-def nearest_rows(sides, k, device="cpu"):
-    """Return the k rows nearest to each row by cosine, itself included, best first; of equally near rows the lower index.
+def nearest_rows(sides: Sequence[np.ndarray], k: int, device: str | torch.device = "cpu") -> tuple[np.ndarray, np.ndarray]:
+    """Return the k rows nearest to each row by cosine, itself included, best first; ties go to the lower index.
 
-    The cosine of two rows is the same from both sides, so half of the matrix products are enough. Memory above the features:
-    one normalised copy of them, a tile of products and 12 k bytes a row.
+    The cosine is symmetric, so half of the matrix products are enough. Memory in addition to the features: one normalised
+    copy of them, a tile of products and 12 k bytes per row.
 
     Args:
-        sides: list of float [rows, dim] arrays, taken as one list of rows in their order.
-        k: how many; all rows where there are fewer.
-        device: "cpu", or the card to compute on.
+        sides: float [rows, dim] arrays, treated as their concatenation.
+        k: number of neighbours, limited to the number of rows.
+        device: "cpu", or the GPU to compute on.
 
     Returns:
         (indices, similarities): int64 and float32 [rows, min(k, rows)].
@@ -40,11 +43,12 @@ def nearest_rows(sides, k, device="cpu"):
                 tops[other].update_from_columns(products, rows.indices(number))
     results = [top.result() for top in tops]
     empty = np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
-    return tuple(np.concatenate(parts) for parts in zip(empty, *results))
+    indices, similarities = (np.concatenate(parts) for parts in zip(empty, *results))
+    return indices, similarities
 
 
-def _unit_rows(sides):
-    """Return float32 [rows of all sides, dim] of length 1; zero rows stay zero."""
+def _unit_rows(sides: Sequence[np.ndarray]) -> np.ndarray:
+    """Return L2-normalised float32 [rows of all sides, dim]; zero rows stay zero."""
     sides = [as_features(side) for side in sides]
     if len({side.shape[1] for side in sides}) > 1:
         raise DataError(f"features have {' and '.join(str(side.shape[1]) for side in sides)} dimensions")

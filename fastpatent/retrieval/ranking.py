@@ -1,27 +1,29 @@
-"""One pass over tiles of scores: the nearest gallery rows of every query, and the exact ranks of its relevant rows.
+"""Nearest gallery rows of every query and exact ranks of its relevant rows, in one pass over tiles of scores.
 
 Ranks are counted, not sorted: the rank of a relevant row is one more than the number of gallery rows closer than it. A row
-is closer at a higher score and, at an equal one, at a lower index, so no figure depends on tiles, threads or device.
+is closer if its score is higher or, at equal scores, its index lower. So no metric depends on tiles, threads or device.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from scipy import sparse
 
 from fastpatent.retrieval.distance import as_pair, squared_norms
 from fastpatent.retrieval.kernel import choose_kernel
-from fastpatent.retrieval.members import Members
+from fastpatent.retrieval.members import Identities, Members
 from fastpatent.retrieval.metrics import RankMetrics
 from fastpatent.retrieval.tiles import Rows, ScoreTiles
 
 
 class Ranking(NamedTuple):
-    """What `rank` found.
+    """Result of `rank`.
 
     Attributes:
         indices: int64 [queries, k], gallery rows, best first.
         scores: float32 [queries, k], higher is nearer.
-        metrics: RankMetrics, or None where identities were not given.
+        metrics: RankMetrics, or None without identities.
     """
 
     indices: np.ndarray
@@ -29,28 +31,37 @@ class Ranking(NamedTuple):
     metrics: RankMetrics | None
 
 
-def rank(query, gallery, k=0, identities=None, metric="cosine", scale=1.0, bonus=None, device="cpu"):
+def rank(
+    query: np.ndarray,
+    gallery: np.ndarray,
+    k: int = 0,
+    identities: Identities | None = None,
+    metric: str = "cosine",
+    scale: float = 1.0,
+    bonus: sparse.csr_array | None = None,
+    device: str | torch.device = "cpu",
+) -> Ranking:
     """Rank the whole gallery for every query.
 
-    Memory above the features: some tiles of each side and of scores, 20 bytes a gallery row, 36 a relevant row of a query.
-    Queries and gallery rows are visited in groups of one identity: the scores of a query's relevant rows, which must be
-    known before closer rows can be counted, then lie in few tiles.
+    Memory in addition to the features: a few tiles of features and scores, 20 bytes per gallery row and 36 per relevant row
+    of a query. Rows are visited grouped by identity. The scores of a query's relevant rows, which are needed before closer
+    rows can be counted, then lie in few tiles.
 
     Args:
         query: float [queries, dim].
         gallery: float [gallery, dim].
-        k: how many nearest rows to return; all of the gallery where it has fewer.
-        identities: (of the queries, of the gallery rows), sequences of str to measure by. None is a query that nothing
-            matches, and a distractor.
+        k: number of nearest rows to return, limited to the size of the gallery.
+        identities: (of the queries, of the gallery rows), sequences of str; rows of the same identity are relevant. None
+            marks a query without relevant rows or a distractor.
         metric: "cosine", "euclidean" or "normalized_euclidean", see `ScoreTiles`.
-        scale, bonus: a score is scale * cosine + bonus, a scipy.sparse matrix [queries, gallery]; for "cosine" only.
-        device: "cpu", or the card to compute on.
+        scale, bonus: a score is scale * cosine + bonus, a sparse float32 [queries, gallery]; for "cosine" only.
+        device: "cpu", or the GPU to compute on.
 
     Returns:
-        Ranking; its scores are cosines (with scale and bonus), or minus distances.
+        Ranking; its scores are cosines (with scale and bonus) or negative distances.
 
     Raises:
-        DataError: as many identities as features are needed; features must be finite and of one dimension.
+        DataError: as many identities as features are needed; features must be finite and of the same dimension.
     """
     query, gallery = as_pair(query, gallery, metric)
     members = Members(query, gallery, identities)
@@ -71,7 +82,7 @@ def rank(query, gallery, k=0, identities=None, metric="cosine", scale=1.0, bonus
                 consumer.update(found, tiles.gallery.indices(tile))
         if top:
             indices[rows], scores[rows] = top.result()
-        if counter:
+        if counter and relevant:
             places = members.places(rows)
             ranks[places], ranked[places] = 1 + counter.result(), relevant.indices
     metrics = RankMetrics(ranks, members.relevant, rows=ranked) if identities is not None else None

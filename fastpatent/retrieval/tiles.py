@@ -1,54 +1,56 @@
-"""Scores of queries against a gallery, a tile at a time, equal to the bit however they are asked for.
+"""Scores of queries against a gallery, tile by tile, bit-identical for every batch of queries and order of rows.
 
-The last bits of a float32 matrix product may depend on the shape of the matrices. Every score here comes from a product
-of one fixed shape, TILE x TILE rows (the last ones padded with zero rows), so a score depends on its two rows and not on
-how many others were ranked with them: equal gallery rows tie exactly, wherever they lie.
+The last bits of a float32 matrix product may depend on the shape of the matrices. Every score here comes from a product of
+one fixed shape, TILE x TILE rows (the last tile padded with zero rows). So a score depends on its two rows only, not on
+the rows ranked with them, and equal gallery rows tie exactly at any position.
 """
 
 import numpy as np
+from scipy import sparse
 
 from fastpatent.retrieval.distance import inverse_norms, normalise, squared_norms
+from fastpatent.retrieval.kernel import Kernel, Tile
 
 TILE = 1024
-KEPT_TILES = 8  # scores that were looked at before they are counted are kept, up to so many tiles of them
-SMALLEST = np.float32(1e-30)  # keeps 0 / 0 at 0
+KEPT_TILES = 8  # at most so many tiles of scores that are needed twice are cached
+SMALLEST = np.float32(1e-30)  # makes 0 / 0 give 0
 
 
-def _norms(features):
+def _norms(features: np.ndarray) -> np.ndarray:
     return np.sqrt(squared_norms(features))
 
 
-COLUMNS = {"cosine": inverse_norms, "euclidean": squared_norms, "normalized_euclidean": _norms}  # of gallery rows, by metric
+COLUMNS = {"cosine": inverse_norms, "euclidean": squared_norms, "normalized_euclidean": _norms}  # per gallery row
 
 
 class Rows:
-    """Features cut into tiles of TILE rows, in an order of choice; only a tile that is no slice of them is copied.
+    """Features split into tiles of TILE rows, in a given order. A tile is a view where its rows are consecutive.
 
     Args:
         features: float32 [rows, dim].
-        kernel: where tiles are put; it keeps them there if there is room.
-        order: int [rows], which row comes where; None leaves them as they are.
+        kernel: computes on the tiles and caches them on its device if there is room.
+        order: int [rows], row indices in the order of the tiles; None: the order of the features.
     """
 
-    def __init__(self, features, kernel, order=None):
+    def __init__(self, features: np.ndarray, kernel: Kernel, order: np.ndarray | None = None) -> None:
         self.features, self.kernel = features, kernel
         self.order = np.arange(len(features)) if order is None else order
         self.tiles = -(-len(features) // TILE)
-        self._kept = {} if kernel.has_room(features.nbytes) else None
+        self._cached: dict[int, Tile] | None = {} if kernel.has_room(features.nbytes) else None
 
-    def indices(self, number):
-        """Return int64 [up to TILE]: the rows of `features` that a tile holds."""
+    def indices(self, number: int) -> np.ndarray:
+        """Return int64 [up to TILE]: the row indices of a tile."""
         return self.order[number * TILE : (number + 1) * TILE].astype(np.int64)
 
-    def tile(self, number):
-        """Return float32 [TILE, dim] where the kernel computes; rows beyond the last are zero."""
-        if self._kept is None:
+    def tile(self, number: int) -> Tile:
+        """Return float32 [TILE, dim] on the device of the kernel, padded with zero rows."""
+        if self._cached is None:
             return self.kernel.put(self.host_tile(number))
-        if number not in self._kept:
-            self._kept[number] = self.kernel.put(self.host_tile(number))
-        return self._kept[number]
+        if number not in self._cached:
+            self._cached[number] = self.kernel.put(self.host_tile(number))
+        return self._cached[number]
 
-    def host_tile(self, number):
+    def host_tile(self, number: int) -> np.ndarray:
         """Return a tile as a NumPy array."""
         indices = self.indices(number)
         consecutive = indices[-1] - indices[0] == len(indices) - 1 and (np.diff(indices) == 1).all()
@@ -57,22 +59,30 @@ class Rows:
 
 
 class ScoreTiles:
-    """The scores of queries against gallery rows: scale * closeness + bonus; a closer row has a higher one.
+    """Scores of queries against gallery rows: scale * closeness + bonus, higher for closer rows.
 
-    Closeness is the cosine; for "euclidean" -|q - g|^2 plus a constant of the query, so that scores of two queries cannot be
-    compared; for "normalized_euclidean" 1 - d^2 of the distance d = |q - g| / (|q| + |g|) that image signatures are compared
-    by (Wong, Bern and Goldberg, 2002), where a zero row is at distance 1 from everything.
+    Closeness by metric. "cosine": the cosine. "euclidean": -|q - g|^2 plus a constant per query, so that scores of different
+    queries are not comparable. "normalized_euclidean": 1 - d^2 with d = |q - g| / (|q| + |g|), the distance of image
+    signatures (Wong, Bern and Goldberg, 2002); a zero row is at distance 1 from every row.
 
     Args:
         query: float32 [queries, dim].
         gallery: Rows.
-        query_order: int [queries], which query comes where.
+        query_order: int [queries], query indices in the order of the tiles.
         metric: "cosine", "euclidean" or "normalized_euclidean".
-        scale: float; of cosines only, as is `bonus`.
-        bonus: scipy.sparse CSR float32 [queries, gallery] or None.
+        scale: factor of the closeness; for "cosine" only, as is `bonus`.
+        bonus: float32 [queries, gallery] or None.
     """
 
-    def __init__(self, query, gallery, query_order, metric, scale=1.0, bonus=None):
+    def __init__(
+        self,
+        query: np.ndarray,
+        gallery: Rows,
+        query_order: np.ndarray | None,
+        metric: str,
+        scale: float = 1.0,
+        bonus: sparse.csr_array | None = None,
+    ) -> None:
         self.gallery, self.kernel = gallery, gallery.kernel
         self.query = Rows(query, gallery.kernel, query_order)
         self.metric, self.scale, self.bonus = metric, np.float32(scale), bonus
@@ -83,13 +93,13 @@ class ScoreTiles:
         if bonus is not None:
             self._place = np.argsort(gallery.order)
 
-    def take(self, number):
-        """Make a tile of queries the one whose scores `against` returns; return their int64 indices."""
+    def take(self, number: int) -> np.ndarray:
+        """Select the tile of queries for `against`; return the int64 indices of the queries."""
         rows = self.query.host_tile(number)
         self._outer = self.kernel.put(normalise(rows) if self.metric == "cosine" else 2 * rows)
         if self.metric == "normalized_euclidean":
             self._norms = self.kernel.put(_norms(rows).astype(np.float32)[:, None])
-        self._kept = {}
+        self._cached: dict[int, Tile] = {}
         indices = self.query.indices(number)
         if self.bonus is not None:
             found = self.bonus[indices].tocoo()
@@ -99,13 +109,13 @@ class ScoreTiles:
             self._bonus = found.row[by_place], places[by_place], found.data[by_place], bounds
         return indices
 
-    def against(self, number, keep=False):
-        """Return the scores of the queries with a tile of the gallery, float32 [TILE, TILE]; valid until the next call.
+    def against(self, number: int, keep: bool = False) -> Tile:
+        """Return the scores of the selected queries against a gallery tile, float32 [TILE, TILE]; valid until the next call.
 
-        `keep` says that they will be asked for again.
+        With `keep` they are cached for a second call.
         """
-        if number in self._kept:
-            return self._kept[number]
+        if number in self._cached:
+            return self._cached[number]
         scores = self.kernel.product(self._outer, self.gallery.tile(number))
         columns = self._columns[number * TILE : (number + 1) * TILE]
         if self.metric == "cosine":
@@ -120,6 +130,6 @@ class ScoreTiles:
             part = slice(bounds[number], bounds[number + 1])
             inside = self.kernel.put(rows[part].astype(np.int64)), self.kernel.put(places[part] - number * TILE)
             scores[inside] += self.kernel.put(values[part])
-        if keep and len(self._kept) < KEPT_TILES:
-            self._kept[number] = self.kernel.copy(scores)
+        if keep and len(self._cached) < KEPT_TILES:
+            self._cached[number] = self.kernel.copy(scores)
         return scores

@@ -1,4 +1,4 @@
-"""PCA whitening of features (Jegou & Chum, ECCV 2012): directions of largest variance, each scaled to the same."""
+"""PCA whitening of features (Jegou & Chum, ECCV 2012): directions of largest variance, scaled to unit variance."""
 
 from typing import NamedTuple
 
@@ -7,22 +7,22 @@ import numpy as np
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import BLOCK_ROWS, as_features, normalise
 
-FLOOR = 1e-6  # of the largest variance: a direction of less has none that float32 can tell from rounding
+FLOOR = 1e-6  # relative to the largest variance; float32 cannot distinguish less from rounding
 
 
 class Whitening(NamedTuple):
-    """What `learn_whitening` found.
+    """Result of `learn_whitening`.
 
     Attributes:
         mean: float32 [dim_in].
-        projection: float32 [dim_in, dim], its columns by falling variance.
+        projection: float32 [dim_in, dim], columns by descending variance.
     """
 
     mean: np.ndarray
     projection: np.ndarray
 
-    def apply(self, features):
-        """Return (features - mean) @ projection with rows of length 1, float32 [rows, dim], of float [rows, dim_in]."""
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """Return (features - mean) @ projection, L2-normalised, float32 [rows, dim], of float [rows, dim_in]."""
         features = as_features(features)
         white = np.empty((len(features), self.projection.shape[1]), np.float32)
         for start in range(0, len(features), BLOCK_ROWS):
@@ -31,21 +31,21 @@ class Whitening(NamedTuple):
         return normalise(white)
 
 
-def learn_whitening(features, dim=0):
-    """Learn from features, of other drawings than are to be ranked, the directions of their largest variance.
+def learn_whitening(features: np.ndarray, dim: int = 0) -> Whitening:
+    """Learn PCA whitening from features, which should come from other images than those to be ranked.
 
     With covariance C = V diag(l) V^T (over rows - 1), the projection is the first `dim` columns of V diag(l)^(-1/2);
-    variances below FLOOR times the largest count as that much.
+    variances below FLOOR times the largest are raised to that value.
 
     Args:
         features: float [rows, dim_in], at least two.
-        dim: directions to keep; 0 keeps all whose variance is above the floor.
+        dim: number of directions; 0: all with a variance above the floor.
 
     Returns:
         Whitening.
 
     Raises:
-        DataError: features that are not finite, or all the same; more directions than rows or dimensions.
+        DataError: features not finite or all equal, or more directions than rows or dimensions.
     """
     features = as_features(features)
     rows, dim_in = features.shape

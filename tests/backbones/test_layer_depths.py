@@ -1,4 +1,4 @@
-"""The order of layers: timm's against timm's own rates of layer decay, ours against the order in which drawings pass."""
+"""Layer depths: of timm models against the layer decay of timm, of the ResNet against its execution order."""
 
 import pytest
 import timm

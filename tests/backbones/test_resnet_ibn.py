@@ -1,4 +1,4 @@
-"""The ResNet against torchvision's, and where its IBN and non-local blocks stand."""
+"""The ResNet against torchvision, and the positions of its IBN and non-local blocks."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Sketch-a-Net against the same layers written out, and what it needs to learn from random weights."""
+"""Sketch-a-Net against the same layers written out, and training from random weights."""
 
 import pytest
 import torch
@@ -59,7 +59,7 @@ def test_half_of_the_features_of_the_last_two_layers_are_dropped_in_training():
 
 
 def test_features_keep_their_size_from_layer_to_layer_at_the_start():
-    """Without norms, features that shrink or grow by a factor a layer would end training before it began."""
+    """Without norms, features that shrink or grow by a constant factor per layer would prevent training."""
     torch.manual_seed(0)
     network, scales = SketchANet(1).eval(), []
     for layer in network:
@@ -71,10 +71,10 @@ def test_features_keep_their_size_from_layer_to_layer_at_the_start():
 
 
 def test_it_learns_a_batch_of_line_drawings():
-    """Ink on paper, where most patches that the stem sees are blank."""
+    """Line drawings, where most patches of the stem are blank."""
     torch.manual_seed(0)
     images = torch.full((4, 1, 225, 225), 255, dtype=torch.uint8)
-    for number in range(4):  # two designs in two drawings each, a little apart
+    for number in range(4):  # two designs with two drawings each, slightly shifted
         row, shift = 20 + 60 * (number // 2), 3 * (number % 2)
         images[number, 0, row + shift, 20:200] = 0
         images[number, 0, 30 : row + 20, 40 + row // 2 + shift] = 0
@@ -93,5 +93,5 @@ def test_it_learns_a_batch_of_line_drawings():
 
 @pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
 def test_drawings_that_are_too_small_are_refused(key):
-    with pytest.raises(ConfigError, match=f"INPUT.{key}: sketch_a_net takes drawings of 225 x 225 or more, not 225 x 224"):
+    with pytest.raises(ConfigError, match=f"INPUT.{key}: sketch_a_net needs images of at least 225 x 225, not 225 x 224"):
         BACKBONES.get("sketch_a_net")(settings(**{key: [225, 224]}))

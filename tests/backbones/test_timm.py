@@ -1,4 +1,4 @@
-"""timm models of several families as backbones, against the model's own forward pass."""
+"""timm models of several families as backbones, against the forward pass of the model."""
 
 import re
 
@@ -20,7 +20,7 @@ def config(name, size=64, channels=3, drop_path=0.1):
     return cfg
 
 
-# Channels and side of the feature maps of 64 x 64 drawings, and how the model's own output becomes such a map.
+# Channels and side of the feature maps of 64 x 64 images, and the conversion of the model's output to such a map.
 FAMILIES = {
     "swinv2_tiny_window8_256": (768, 2, lambda maps: maps.permute(0, 3, 1, 2)),
     "convnext_atto": (320, 2, lambda maps: maps),
@@ -96,7 +96,7 @@ def test_a_size_that_the_model_cannot_take_names_the_key(name):
         build_timm_backbone(config(name, 50))
 
 
-# A small member of each family: channels, pixels to a position of the feature map.
+# A small model of each family: channels, stride of the feature map.
 SMALL = {
     "efficientnet_b0": (1280, 32),
     "convnext_atto": (320, 32),
@@ -175,7 +175,7 @@ def test_patches_that_do_not_divide_a_drawing_cut_nothing_off():
     torch.testing.assert_close(features, expected)
 
 
-# The windows of the four stages: as published where they divide the maps, else with the same share of the first map.
+# The windows of the four stages: as published if they divide the maps, otherwise scaled with the first map.
 WINDOWS = {
     ("swin_tiny_patch4_window7_224", 224): (7, 7, 7, 7),
     ("swin_tiny_patch4_window7_224", 256): (8, 8, 8, 8),
@@ -204,7 +204,7 @@ def test_windows_divide_the_feature_maps(name, size):
 def test_a_size_that_no_window_divides_names_sizes_that_fit(name):
     with torch.device("meta"):
         with pytest.raises(
-            ConfigError, match=f"INPUT.SIZE_TRAIN: {name} takes no drawings of 300 x 250: .*windows"
+            ConfigError, match=f"INPUT.SIZE_TRAIN: {name} does not accept images of 300 x 250: .*windows"
         ) as caught:
             cfg = config(name)
             cfg.INPUT.SIZE_TRAIN = [300, 250]

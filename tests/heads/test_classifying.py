@@ -1,4 +1,4 @@
-"""Every classifier with its cross entropy, from features to gradients, against loops in float64 and against its library."""
+"""Every classifier with cross entropy, loss and gradients, against loops in float64 and pytorch-metric-learning."""
 
 import math
 
@@ -13,7 +13,7 @@ from fastpatent.heads.classifying import ClassifyingHead, build_classifier
 from tests.waiting import NothingWaits
 
 CLASSES, DIM, BATCH = 6, 4, 8
-# classes of each drawing: with classes of one drawing, and all of one class
+# targets: some classes with a single sample, and a batch of one class
 TARGETS = {"many": [0, 1, 1, 2, 3, 3, 3, 5], "one identity": [2] * BATCH}
 
 
@@ -40,7 +40,7 @@ def one_logit(cls_layer, cosine, is_target, scale, margin, easy):
 
 
 def loops(features, weight, targets, cls_layer, scale=8.0, margin=0.3, centers=1, easy=False):
-    """The mean cross entropy, drawing by drawing and class by class."""
+    """The mean cross entropy, sample by sample and class by class."""
     losses = []
     for feature, target in zip(features, targets.tolist(), strict=True):
         logits = []

@@ -1,4 +1,4 @@
-"""The embedding head against the formula in float64, and which feature goes where."""
+"""The embedding head against the formula in float64, and the features for classifier, losses and evaluation."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""PatentNet's features against the formula in float64, and networks without a classifier."""
+"""The features of PatentNet against the formula in float64, and networks without a classifier."""
 
 import pytest
 import torch

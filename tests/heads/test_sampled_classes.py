@@ -1,4 +1,4 @@
-"""Sampled class centres: against a run with all classes, against a written-out optimizer, resumed, refused and measured."""
+"""Sampled classes against a run with all classes and an explicit optimizer; resuming, errors and device memory."""
 
 import weakref
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ CLASSES, BATCH, PIXELS = 40, 8, 6
 
 
 def config(**keys):
-    """Few numbers, every setting that acts on class weights."""
+    """A small config with all settings that act on class weights."""
     cfg = get_cfg()
     cfg.MODEL.DEVICE = "cpu"
     cfg.MODEL.HEADS.NUM_CLASSES, cfg.MODEL.HEADS.CLS_LAYER = CLASSES, "ArcSoftmax"
@@ -64,7 +64,7 @@ def trainer_of(cfg, checkpoint=None, width=5):
 
 
 def batch_of(step, rank=0, processes=1):
-    """The batch of a step, or the share of it that a process has."""
+    """The batch of an iteration, or the part of a process."""
     random = torch.Generator().manual_seed(step)
     images = torch.randint(0, 9, (BATCH, 1, 2, PIXELS // 2), generator=random, dtype=torch.uint8)
     targets = torch.randint(0, CLASSES, (BATCH,), generator=random)
@@ -79,7 +79,7 @@ def take_steps(trainer, steps):
 
 
 def assert_same_bits(one, two):
-    """Compare two trainers: weights, and everything that their optimizers keep."""
+    """Compare two trainers: weights and optimizer states."""
     states = [trainer.model.state_dict() for trainer in (one, two)]
     assert states[0].keys() == states[1].keys()
     for name, value in states[0].items():
@@ -104,7 +104,7 @@ def test_all_classes_sampled_give_the_bits_of_a_plain_run(optimizer, centers, pa
 
 
 def test_sampled_steps_meet_the_formula_of_adam_written_out_row_by_row():
-    """Float64, all rows in one table; no clipping and no network, so that only the class weights learn."""
+    """Float64, all rows in one table, no clipping; the network is frozen, so that only the class weights learn."""
     cfg = config(MODEL__HEADS__SAMPLED_CLASSES=12, SOLVER__CLIP_GRADIENTS__ENABLED=False, SOLVER__WARMUP_ITERS=0)
     cfg.SOLVER.BASE_LR = 0.05
     trainer = trainer_of(cfg)
@@ -231,7 +231,7 @@ def test_the_weights_file_serves_evaluation_and_a_plain_second_stage(tmp_path):
     torch.save({"model": trained.state_dict()}, cfg.MODEL.WEIGHTS)
     images = torch.randint(0, 256, (2, 1, 32, 32), dtype=torch.uint8)
     said = []
-    cfg.MODEL.HEADS.NUM_CLASSES = 0  # as the test configurations have it
+    cfg.MODEL.HEADS.NUM_CLASSES = 0  # as in the test configurations
     found = load_trained(cfg, CPU, SimpleNamespace(say=said.append))
     torch.testing.assert_close(found(images), trained.eval()(images))
     assert "heads.weight" not in said[0]
@@ -243,7 +243,9 @@ def test_the_weights_file_serves_evaluation_and_a_plain_second_stage(tmp_path):
 
 def test_weights_of_another_number_of_classes_are_refused():
     state = Network(config(MODEL__HEADS__NUM_CLASSES=10), 5).state_dict()
-    with pytest.raises(RuntimeError, match="size mismatch for heads.weight"):  # though the sample has as many rows
+    with pytest.raises(
+        RuntimeError, match="size mismatch for heads.weight"
+    ):  # although the number of rows matches the sample
         Network(config(MODEL__HEADS__SAMPLED_CLASSES=10), 5).load_state_dict(state)
 
 
@@ -267,7 +269,7 @@ def test_two_processes_give_what_one_gives(tmp_path):
 
 
 class DeviceBytes(TorchDispatchMode):
-    """Counts the bytes of all storages alive at a time that a step uses, but while `paused`; `peak` is the most."""
+    """Counts the bytes of all live storages used by an iteration, except while `paused`; `peak` is the maximum."""
 
     def __init__(self):
         super().__init__()
@@ -295,10 +297,10 @@ class DeviceBytes(TorchDispatchMode):
 
 @pytest.fixture
 def peak_bytes(monkeypatch):
-    """Function of classes and sampled classes: what the second step of a run would hold of a device at its peak.
+    """Function of classes and sampled classes: peak device memory of the second iteration of a run, in bytes.
 
-    Counted are rows, gradients, moments, logits and all between, on whatever device they are. Not counted is what `draw` and
-    the way back do with the table in host memory; on the device they only write to rows and moments, which count anyway.
+    Counts rows, gradients, moments, logits and intermediate results, on any device. Excludes what `draw` and the copy back
+    do with the table in host memory; on the device they only write to rows and moments, which are counted anyway.
     """
     counted = []
 

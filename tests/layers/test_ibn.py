@@ -1,4 +1,4 @@
-"""IBN-a against torch's own norms and against the formula in float64."""
+"""IBN-a against the norms of PyTorch and against the formula in float64."""
 
 import pytest
 import torch

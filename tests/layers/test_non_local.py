@@ -8,7 +8,7 @@ from fastpatent.layers.non_local import NonLocal
 
 
 def fill(module):
-    """Random values everywhere, the closing norm included, so that the block is not the identity."""
+    """Randomise all parameters, including the last norm, so that the block is not the identity."""
     torch.manual_seed(1)
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5)
@@ -18,7 +18,7 @@ def fill(module):
 
 
 def position_by_position(block, features):
-    """The paper's form: every position weighs every other, f = theta^T phi / N, y = f g."""
+    """The form of the paper: every position weights every other, f = theta^T phi / N, y = f g."""
     g, theta, phi = (convolution(features).flatten(2) for convolution in (block.g, block.theta, block.phi))
     weights = theta.transpose(1, 2) @ phi / g.shape[2]
     response = (weights @ g.transpose(1, 2)).transpose(1, 2)

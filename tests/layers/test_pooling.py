@@ -1,4 +1,4 @@
-"""Every pooling name against its formula in float64."""
+"""Every registered pooling against its formula in float64."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ def average(row):
 
 
 def maximum(row):
-    """The largest value; equal ones share its gradient."""
+    """The largest value; tied values share its gradient."""
     return average([value for value in row if value == max(row)])
 
 

@@ -1,6 +1,6 @@
-"""Every loss a second time: loops over drawings and pairs, in float64 numbers that autograd can follow.
+"""Reference implementations of the losses: loops over samples and pairs in float64, with autograd.
 
-Each takes embeddings (or logits) [batch, dim] and labels [batch]; those over pairs also what they compare with, `past`.
+Each takes embeddings (or logits) [batch, dim] and labels [batch]; those over pairs also `past`.
 """
 
 import torch
@@ -28,7 +28,7 @@ def squared_of_units(one, other):
 
 
 def neighbours(rows, labels, past=None):
-    """Yield (anchor, its positives, its negatives) for every drawing: lists of rows, itself in neither."""
+    """Yield (anchor, its positives, its negatives) for every sample: lists of rows, without the sample itself."""
     columns = list(zip(rows, labels.tolist(), strict=True))
     if past is not None:
         columns += [(row, label) for row, label in zip(past.embeddings, past.labels.tolist(), strict=True) if label >= 0]
@@ -38,7 +38,7 @@ def neighbours(rows, labels, past=None):
 
 
 def softplus_of_product(pull, push):
-    """log(1 + sum exp(pull) * sum exp(push)), 0 where either sum is empty."""
+    """log(1 + sum exp(pull) * sum exp(push)), None if either sum is empty."""
     if not pull or not push:
         return None
     return F.softplus(torch.stack(pull).logsumexp(0) + torch.stack(push).logsumexp(0))
@@ -79,7 +79,7 @@ def triplet(rows, labels, margin, hard_mining, normalize, past=None):
     for anchor, positives, negatives in neighbours(rows, labels, past):
         if positives and negatives:
             near, far = ([measure(anchor, row) for row in side] for side in (positives, negatives))
-            near += [] if hard_mining else [zero(rows)]  # the drawing itself
+            near += [] if hard_mining else [zero(rows)]  # the sample itself
             losses.append(one_triplet(near, far, margin, hard_mining))
     return mean(losses, rows)
 

@@ -1,4 +1,4 @@
-"""Losses between drawings and texts: against loops over pairs in float64, and against open_clip's."""
+"""Image-text losses against loops over pairs in float64, and against open_clip."""
 
 import math
 
@@ -23,14 +23,14 @@ def cosine(one, other):
 
 
 def right_texts(labels, row):
-    """Return which texts are right for a drawing."""
+    """Return the positive texts of an image."""
     if labels is None:
         return {row}
     return {row} | {other for other in range(BATCH) if labels[other] == labels[row] >= 0}
 
 
 def softmax_by_loops(images, texts, scale, bias, labels):
-    """Of every row of either direction the mean over its right pairs of -log(exp of it / sum of exp over the row)."""
+    """For every row of both directions, the mean over its positive pairs of -log(exp(logit) / sum of exp over the row)."""
     logits = [[scale * cosine(image, text) + bias for text in texts] for image in images]
     total = 0
     for table in (logits, list(zip(*logits))):
@@ -42,7 +42,7 @@ def softmax_by_loops(images, texts, scale, bias, labels):
 
 
 def sigmoid_by_loops(images, texts, scale, bias, labels):
-    """Zhai et al., eq. 1, with every right pair labelled 1."""
+    """Zhai et al., eq. 1, with every positive pair labelled 1."""
     total = 0
     for row, image in enumerate(images):
         for column, text in enumerate(texts):
@@ -107,7 +107,7 @@ def test_labels_that_are_all_different_are_pairs():
 @pytest.mark.parametrize("loss", LOOPS)
 @pytest.mark.parametrize("autocast", [False, True])
 def test_bfloat16_features_lose_no_more_than_their_own_rounding(loss, autocast):
-    """A large scale makes much of small errors: the logits themselves must be of float32."""
+    """A large scale amplifies small errors, so the logits must be float32."""
     images, texts, _, bias = (value.detach() for value in inputs(torch.bfloat16))
     labels = LABELS["two patents"]
     scale = torch.tensor(100.0)
@@ -124,5 +124,5 @@ def test_a_scale_at_its_bound_stays_finite(loss):
     values = [images.clone().requires_grad_(), (-images).requires_grad_(), torch.tensor(100.0), torch.tensor(-10.0)]
     found = loss(*values)
     found.backward()
-    assert math.isfinite(found.item()) and found > 50  # every right pair is opposite
+    assert math.isfinite(found.item()) and found > 50  # every positive pair is opposite
     assert all(value.grad.isfinite().all() for value in values[:2])

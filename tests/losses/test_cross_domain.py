@@ -1,4 +1,4 @@
-"""Cross-domain triplets: which pairs count."""
+"""Cross-domain triplets: which pairs are used."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_no_triplet_no_loss_no_gradient(domains, hard_mining):
 
 @pytest.mark.parametrize("hard_mining", [True, False])
 def test_a_drawing_meets_no_drawing(hard_mining):
-    """Moving one drawing changes what the loss says of that one alone; its gradient never reaches another drawing."""
+    """The gradient of one drawing does not depend on other drawings, only on photographs."""
     torch.manual_seed(0)
     rows, domains = torch.randn(8, 4, requires_grad=True), torch.arange(8) % 2
     gradients = torch.autograd.grad(

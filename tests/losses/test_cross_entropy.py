@@ -1,4 +1,4 @@
-"""Smoothed cross entropy where half precision or a single class could break it."""
+"""Smoothed cross entropy in half precision and with a single class."""
 
 import pytest
 import torch

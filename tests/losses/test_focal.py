@@ -1,4 +1,4 @@
-"""Focal loss where drawings are known for certain."""
+"""Focal loss of samples with probability 0 or 1."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Every loss with its gradient against loops in float64, in float32 and in bf16, and against pytorch-metric-learning."""
+"""Every loss and its gradient, in float32 and bfloat16, against loops in float64 and pytorch-metric-learning."""
 
 from functools import partial
 
@@ -67,7 +67,7 @@ LOSSES = PAIRS | OTHERS
 
 
 def batch_of(labels, dtype, scale=1.0):
-    """Embeddings of a dtype, the same numbers in float64, both with gradient, and labels."""
+    """Embeddings of a dtype, the same values in float64, both with gradient, and labels."""
     torch.manual_seed(0)
     labels = torch.tensor(LABELS[labels])
     rows = (scale * torch.randn(DRAWINGS, max(DIM, 1 + int(labels.max())))).to(dtype)
@@ -75,13 +75,13 @@ def batch_of(labels, dtype, scale=1.0):
 
 
 def past_of(dim, dtype=torch.float32):
-    """Drawings of past steps, with gaps, of two identities that are in the batch and one that is not."""
+    """Samples of previous iterations with empty rows, of identities inside and outside the batch."""
     torch.manual_seed(1)
     return Past(torch.randn(7, dim).to(dtype), torch.tensor([0, EMPTY, 1, 77, 3, EMPTY, 0]))
 
 
 def assert_same(found, rows, expected, truth, dtype):
-    """Compare a loss and its gradient with what float64 makes of the same numbers; a gradient has the dtype of its rows."""
+    """Compare a loss and its gradient with float64 results of the same values; a gradient has the dtype of its rows."""
     rounding = 1e-9 if dtype == torch.float64 else 1e-5
     assert found.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
     torch.testing.assert_close(found.double(), expected, rtol=rounding, atol=rounding)
@@ -129,7 +129,7 @@ def test_nothing_waits_for_the_device(name):
 
 
 def hardest(margin, normalize):
-    """The library's batch-hard triplet loss of (rows, labels) or of rows against others."""
+    """The batch-hard triplet loss of pytorch-metric-learning, of (rows, labels) or of rows against others."""
     distance = LpDistance(normalize_embeddings=normalize, power=2 if normalize else 1)
     miner = BatchHardMiner(distance=distance)
     loss = library.TripletMarginLoss(margin, distance=distance, smooth_loss=margin == 0, reducer=MeanReducer())

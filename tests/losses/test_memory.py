@@ -1,4 +1,4 @@
-"""The memory of past drawings against a queue in Python, and what a run makes of it."""
+"""The cross-batch memory against a Python queue, and in training runs."""
 
 from collections import deque
 from types import SimpleNamespace
@@ -53,7 +53,7 @@ def test_what_is_not_finite_is_left_out():
 
 
 def config(**keys):
-    """A small network with losses over pairs, and a memory from the second step on."""
+    """A small network with pair losses and a memory that starts at iteration 2."""
     cfg = get_cfg()
     cfg.merge_from_list([
         "MODEL.DEVICE", "cpu", "MODEL.BACKBONE.NAME", "timm", "MODEL.BACKBONE.TIMM_NAME", "test_convnext",

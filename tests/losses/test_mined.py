@@ -1,4 +1,4 @@
-"""Losses on mined tuples: what a batch must be, and what the configuration says."""
+"""Losses on mined tuples: batch sizes, precision and the configuration."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ FUNCTIONS = {"MinedTripletLoss": mined_triplet_loss, "MinedContrastiveLoss": min
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_part_of_a_tuple_is_refused(name):
-    with pytest.raises(ConfigError, match="SOLVER.IMS_PER_BATCH: 13 drawings.*tuples of 7.*NEGATIVES 5"):
+    with pytest.raises(ConfigError, match="SOLVER.IMS_PER_BATCH: 13 images.*tuple size 7.*NEGATIVES 5"):
         FUNCTIONS[name](torch.randn(13, 4), torch.arange(13), 5)
 
 

@@ -1,4 +1,4 @@
-"""What circle, CosFace and triplet loss have in common: batches without pairs, half precision, the reference file."""
+"""Common properties of circle, CosFace and triplet loss: batches without pairs, half precision, reference values."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_no_triplet_no_loss_no_gradient(name, labels):
 def test_equal_drawings_and_any_length_are_finite(name, scale):
     torch.manual_seed(0)
     embeddings = scale * torch.randn(4, 8).repeat_interleave(2, dim=0)
-    embeddings[6:] = embeddings[0]  # a drawing of another identity at distance 0
+    embeddings[6:] = embeddings[0]  # a sample of another identity at distance 0
     embeddings.requires_grad_()
     loss = LOSS_FUNCTIONS[name](embeddings, torch.arange(8) // 2)
     loss.backward()
@@ -64,7 +64,7 @@ def test_autocast_does_not_round_the_pairs(name):
     assert half.isfinite()
 
 
-# Not circle: its brackets take no gradient, on purpose; it is compared with its library.
+# Not circle: its brackets have no gradient by design; it is compared with pytorch-metric-learning.
 @pytest.mark.parametrize("name", [name for name in LOSS_FUNCTIONS if name != "circle"])
 def test_an_identity_with_one_drawing_is_a_negative_only(name):
     torch.manual_seed(0)

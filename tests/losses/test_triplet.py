@@ -1,4 +1,4 @@
-"""Triplet loss at any distance against plain loops over pairs."""
+"""Triplet loss at any distance against loops over pairs."""
 
 import math
 
@@ -12,7 +12,7 @@ from fastpatent.losses.triplet import triplet_loss
 
 
 def drawing_by_drawing(embeddings, labels, margin, hard_mining, normalize):
-    """The formula in float64, one anchor after the other; `math` only."""
+    """The formula in float64, anchor by anchor, with `math` only."""
     rows, losses = (F.normalize(embeddings) if normalize else embeddings).double().tolist(), []
     for anchor, label in zip(rows, labels.tolist(), strict=True):
         same, other = [], []

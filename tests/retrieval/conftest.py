@@ -1,4 +1,4 @@
-"""Features and truths the tests of this room share."""
+"""Fixtures of the retrieval tests: features and ground truth."""
 
 import numpy as np
 import pytest
@@ -13,12 +13,12 @@ def ranking(shared):
 
 @pytest.fixture
 def rng():
-    """A seeded source of random features."""
+    """A seeded random generator."""
     return np.random.default_rng(7)
 
 
 def formula(query, gallery, metric):
-    """Return float64 [queries, gallery] by the formulas: cosine (0 for zero rows) or minus the distance."""
+    """Return float64 [queries, gallery] by the formulas: cosine (0 for zero rows) or negative distance."""
     query, gallery = query.astype(np.float64), gallery.astype(np.float64)
     if metric != "cosine":
         distances = np.sqrt(((query[:, None] - gallery) ** 2).sum(axis=-1))
@@ -34,13 +34,13 @@ def formula(query, gallery, metric):
 
 @pytest.fixture
 def float64_scores():
-    """The function (query, gallery, metric) -> float64 [queries, gallery] of cosines or minus distances."""
+    """The function (query, gallery, metric) -> float64 [queries, gallery] of cosines or negative distances."""
     return formula
 
 
 @pytest.fixture
 def clustered(rng):
-    """A function that makes (query, gallery, query identities, gallery identities) of random clusters, one an identity."""
+    """A function that makes (query, gallery, query identities, gallery identities) of random clusters, one per identity."""
 
     def make(queries, gallery, dim, identities, spread=1.0):
         centres = rng.standard_normal((identities, dim))
@@ -56,7 +56,7 @@ def clustered(rng):
 
 @pytest.fixture
 def few_values(rng):
-    """A function that makes float32 [rows, dim] with four entries of -1 or 1 a row: products are exact and ties abound."""
+    """A function that makes float32 [rows, dim] with four entries of -1 or 1 per row: exact products and many ties."""
 
     def make(rows, dim):
         features = np.zeros((rows, dim), np.float32)

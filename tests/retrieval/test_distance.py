@@ -1,4 +1,4 @@
-"""What every ranking accepts, and norms of any size."""
+"""Input checks of rankings, and norms of very small and large features."""
 
 import numpy as np
 import pytest

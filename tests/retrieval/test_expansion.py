@@ -1,4 +1,4 @@
-"""Query expansion against the reference and against the published loop, row by row in float64."""
+"""Query expansion against the reference, and against the published loop in float64."""
 
 import tracemalloc
 
@@ -12,7 +12,7 @@ from fastpatent.retrieval.ranking import rank
 
 
 def expand_by_rows(cosines, query, gallery, k, alpha, rounds):
-    """Return the expanded (query, gallery) by a full sort of every row of `cosines(features, features, "cosine")`."""
+    """Return the expanded (query, gallery) by sorting every row of `cosines(features, features, "cosine")`."""
     features = np.concatenate([query, gallery]).astype(np.float64)
     for _ in range(rounds):
         expanded = []
@@ -25,7 +25,7 @@ def expand_by_rows(cosines, query, gallery, k, alpha, rounds):
 
 
 def expand_side(cosines, query, gallery, k, alpha, rounds, side, normalize):
-    """Return the expanded (query, gallery) where each row of one side is averaged with rows of the gallery."""
+    """Return the expanded (query, gallery) with each row of one side averaged with gallery rows."""
     query, gallery = query.astype(np.float64), gallery.astype(np.float64)
     for _ in range(rounds):
         expanded = []

@@ -1,4 +1,4 @@
-"""The ranks of a growing gallery against rankings of each size by itself."""
+"""Ranks of a growing gallery against a separate ranking at each size."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The nearest rows against a stable sort in float64 and the reference orders."""
+"""Nearest rows against a stable sort in float64 and the reference."""
 
 import numpy as np
 import pytest

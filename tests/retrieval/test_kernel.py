@@ -1,4 +1,4 @@
-"""Every kernel against a stable sort, in tiles of any order."""
+"""Every kernel against a stable sort, with tiles in random order."""
 
 import builtins
 import warnings
@@ -16,14 +16,14 @@ FEW_VALUES, MANY_VALUES = np.array([-1.5, -0.0, 0.0, 0.25, 2.0]), np.linspace(-1
 
 
 def compiled():
-    """Return the compiled kernel; skip the test where the extension was not built."""
+    """Return the compiled kernel; skip the test if the extension was not built."""
     return CompiledKernel(pytest.importorskip("fastpatent.retrieval._rank", reason="the rank kernel was not built"))
 
 
 def card():
-    """Return PyTorch's kernel on a card; skip the test where there is none."""
+    """Return PyTorch's kernel on a GPU; skip the test if there is none."""
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA card")
+        pytest.skip("no CUDA GPU")
     return TorchKernel(torch.device("cuda"))
 
 
@@ -40,7 +40,7 @@ def scores(rng, values):
 
 
 def parts(rng, kernel, scores):
-    """Yield (scores, columns) of the columns cut into three tiles in an order of chance, padded with what must not count."""
+    """Yield (scores, columns) of the columns in three tiles in random order, padded with scores that must be ignored."""
     columns = rng.permutation(scores.shape[1])
     for chosen in np.split(columns, [100, 333]):
         tile = np.full((len(scores) + 3, 400), 9, np.float32)
@@ -128,4 +128,4 @@ def test_a_missing_extension_is_said_once_and_pytorch_ranks_instead(monkeypatch)
     finally:
         kernel_module._compiled.cache_clear()
     assert [warning.category for warning in said] == [RuntimeWarning]
-    assert "PyTorch ranks instead" in str(said[0].message)
+    assert "PyTorch is used instead" in str(said[0].message)

@@ -1,4 +1,4 @@
-"""Free memory from files written as Linux writes them, and on this machine."""
+"""Free memory from files in the format of Linux, and on this machine."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ MIB = 2**20
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """A function that writes {path below proc or cgroup: text}, which is then the system."""
+    """A function that writes {path below proc or cgroup: text} as the files of the system."""
     monkeypatch.setattr(memory, "PROC", tmp_path / "proc")
     monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroup")
 

@@ -1,4 +1,4 @@
-"""Nearest rows within a collection against a stable sort in float64."""
+"""Nearest neighbours within a collection against a stable sort in float64."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Rankings and their figures against the reference, scikit-learn and formulas over a full sort in float64."""
+"""Rankings and metrics against the reference, scikit-learn and formulas over a full sort in float64."""
 
 import tracemalloc
 
@@ -18,18 +18,18 @@ METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean", "normalized_
 
 
 def rank_metrics(query, gallery, query_identities, gallery_identities, metric="cosine"):
-    """Return only the figures."""
+    """Return only the metrics."""
     return rank(query, gallery, 0, (query_identities, gallery_identities), metric).metrics
 
 
 def relevance_by_sort(scores, query_identities, gallery_identities):
-    """Return a bool list per query: whether the row at each rank is relevant, after a stable sort in float64."""
+    """Return bool arrays, one per query: whether the row at each rank is relevant, after a stable sort in float64."""
     order = np.argsort(-np.round(scores, 9), axis=1, kind="stable")
     return [np.array(gallery_identities)[row] == identity for row, identity in zip(order, query_identities)]
 
 
 def precision_by_loop(relevance, depth):
-    """Return AP over the first `depth` places, divided by min(relevant, depth), by walking down the list."""
+    """Return AP over the first `depth` places, divided by min(relevant, depth), in a loop over the places."""
     hits, total = 0, 0.0
     for place, relevant in enumerate(relevance[:depth], 1):
         hits += relevant
@@ -72,7 +72,7 @@ def test_truncated_precision_meets_the_reference(ranking):
 
 @pytest.mark.parametrize(
     "metric, ties",
-    # of real rows at normalised distances float32 sees some as tied that float64 tells apart
+    # random rows at normalised distances: some differ in float64 and tie in float32
     [("cosine", False), ("cosine", True), ("euclidean", False), ("euclidean", True), ("normalized_euclidean", True)],
 )
 @pytest.mark.parametrize("rows", [40, 1300])
@@ -90,7 +90,7 @@ def test_figures_meet_a_sort_in_float64(float64_scores, clustered, few_values, m
     np.testing.assert_allclose(found.average_precision_at(10), [precision_by_loop(row, 10) for row in relevance])
     for k in (1, 5, 10, 20):
         assert found.summary[f"Acc@{k}"] == pytest.approx(np.mean([row[:k].any() for row in relevance]))
-    # scikit-learn gives tied rows one common rank, so it is told the order that the lower index decides.
+    # scikit-learn gives tied rows a common rank, so it receives the ranks with ties resolved by index.
     by_rank = -np.arange(rows)
     np.testing.assert_allclose(found.average_precision, [average_precision_score(row, by_rank) for row in relevance])
 
@@ -198,7 +198,7 @@ def test_a_gallery_in_any_order_gives_the_same_figures(clustered, rng):
 
 
 def test_memory_does_not_grow_with_the_gallery(rng):
-    """Above the features, 40 times the gallery may take a few bytes a row more, and no matrix."""
+    """In addition to the features, a gallery of 40 times the size may take a few bytes per row, but no matrix."""
     query = rng.standard_normal((300, 16)).astype(np.float32)
     peaks = []
     for rows in (2048, 81920):

@@ -1,4 +1,4 @@
-"""k-reciprocal re-ranking against its definition with sets and dense float64 rows, and its growth with the rows."""
+"""k-reciprocal re-ranking against its definition with sets and dense float64 rows, and its memory."""
 
 import functools
 import tracemalloc
@@ -14,7 +14,7 @@ from fastpatent.retrieval.reranking import reciprocal_similarity
 
 
 def similarity_by_sets(cosines, query, gallery, k1, k2):
-    """Return float64 [queries, gallery] by the definition, one row after the other; `cosines` as in conftest."""
+    """Return float64 [queries, gallery] by the definition, row by row; `cosines` as in conftest."""
     features = np.concatenate([query, gallery])
     rows = range(len(features))
     similarities = np.round(cosines(features, features, "cosine"), 9)
@@ -49,7 +49,7 @@ def similarity_by_sets(cosines, query, gallery, k1, k2):
 
 
 def check(cosines, query, gallery, k1, k2):
-    """Compare a re-ranking with the definition; return it dense."""
+    """Compare a re-ranking with the definition; return it as a dense array."""
     found = reciprocal_similarity(query, gallery, k1, k2)
     assert isinstance(found, sparse.csr_array) and found.dtype == np.float32 and found.has_sorted_indices
     assert (found.data > 0).all() and (found.data <= 1).all()
@@ -63,7 +63,7 @@ def check(cosines, query, gallery, k1, k2):
 def test_similarity_meets_the_definition(float64_scores, clustered, k1, k2):
     query, gallery, _, _ = clustered(20, 60, 16, 12, spread=0.7)
     found = check(float64_scores, query, gallery, k1, k2)
-    assert found.any() == (k1 > 1 or k2 > 1)  # a set of one holds the row itself
+    assert found.any() == (k1 > 1 or k2 > 1)  # a set of one contains the row itself
 
 
 @pytest.mark.parametrize("queries, rows, identities", [(1, 1, 1), (1, 90, 5), (90, 1, 5), (40, 160, 3), (40, 160, 60)])
@@ -167,5 +167,5 @@ def test_unusable_features_are_refused(query, gallery, message):
 
 def test_a_result_beyond_memory_is_refused_in_time(monkeypatch):
     monkeypatch.setattr(reranking, "free_bytes", lambda: 16 * 1000)
-    with pytest.raises(DataError, match="are most features alike"):
+    with pytest.raises(DataError, match="are most features similar"):
         reciprocal_similarity(np.ones((50, 4)), np.ones((50, 4)), memory=1)

@@ -1,4 +1,4 @@
-"""Scores of tiles against float64, and their bits against how they were asked for."""
+"""Scores of tiles against float64, and bit-identical scores for any tiles and orders."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean", "normalized_
 
 
 def whole(query, gallery, metric, orders=(None, None), kernel=None, **options):
-    """Return all tiles joined, in the rows' own order."""
+    """Return the scores of all tiles as one matrix, in the original row order."""
     orders = [np.arange(len(rows)) if order is None else order for rows, order in zip((query, gallery), orders)]
     tiles = ScoreTiles(query, Rows(gallery, kernel or choose_kernel(), orders[1]), orders[0], metric, **options)
     found = np.full((len(query), len(gallery)), np.nan, np.float32)

@@ -1,4 +1,4 @@
-"""PCA whitening, against scikit-learn's in float64."""
+"""PCA whitening against scikit-learn in float64."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from fastpatent.retrieval.whitening import FLOOR, learn_whitening
 
 
 def drawn(rows, dim, rank=None, seed=0):
-    """Correlated float32 features [rows, dim] away from the origin, of a rank below dim where asked for."""
+    """Correlated float32 features [rows, dim] with a mean other than 0, of rank `rank` if given."""
     rng = np.random.default_rng(seed)
     directions, _ = np.linalg.qr(rng.standard_normal((dim, dim)))
     mixing = directions[: rank or dim] * np.geomspace(1, 0.02, rank or dim)[:, None]
@@ -35,7 +35,7 @@ def test_it_is_scikit_learns_up_to_sign_with_rows_of_length_1(rows, dim_in, dim)
 @pytest.mark.parametrize("rows, dim_in, rank", [(300, 16, 5), (6, 16, 16)])
 def test_without_a_number_all_directions_that_vary_are_kept(rows, dim_in, rank):
     training = drawn(rows, dim_in, rank)
-    training[:, 3] = 7.0  # a feature that is always the same
+    training[:, 3] = 7.0  # a constant feature
     centred = training.astype(np.float64) - training.mean(0, dtype=np.float64)
     expected = np.linalg.matrix_rank(centred, tol=1e-4)
     white = (training - training.mean(0)) @ learn_whitening(training).projection
