@@ -1,9 +1,12 @@
-"""Drawing by drawing: grey PIL images brought to size, then augmented in the published order."""
+"""Transforms of single images: grey PIL images are resized, then augmented in the published order."""
+
+from collections.abc import Callable
 
 import torch
 from PIL import Image
 from torchvision.transforms import v2
-from torchvision.transforms.v2.functional import center_crop, pil_to_tensor
+from torchvision.transforms.v2.functional import pil_to_tensor
+from yacs.config import CfgNode
 
 from fastpatent.data.augment.blur import blur_kernel_size
 from fastpatent.data.augment.erasing import erasing_grey
@@ -11,49 +14,50 @@ from fastpatent.errors import ConfigError
 
 PAPER = 255
 BICUBIC, BILINEAR = v2.InterpolationMode.BICUBIC, v2.InterpolationMode.BILINEAR
-VARIOUS_SIZES = ("shorter", "native")  # values of INPUT.FIT that leave drawings of their own aspect
+VARIOUS_SIZES = ("shorter", "native")  # values of INPUT.FIT that keep the aspect ratio without cropping or padding
 
 
 class Stretch(torch.nn.Module):
-    """Resize a drawing to a size whatever its aspect.
+    """Resize an image to a size without keeping its aspect ratio.
 
     Args:
         size: (height, width).
         resampling: PIL's filter.
     """
 
-    def __init__(self, size, resampling=Image.Resampling.BICUBIC):
+    def __init__(self, size: tuple[int, int], resampling: Image.Resampling = Image.Resampling.BICUBIC) -> None:
         super().__init__()
         self.height, self.width = size
         self.resampling = resampling
 
-    def forward(self, drawing):
+    def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
         return _resized(drawing, self.width, self.height, self.resampling)
 
 
 class FitShorterSide(torch.nn.Module):
-    """Resize a drawing so that its shorter side has a length; the longer one is rounded down, as torchvision's Resize does.
+    """Resize an image so that its shorter side has a given length; the longer one is rounded down, as torchvision does.
 
     Args:
-        side: in pixels.
+        side: length in pixels.
         resampling: PIL's filter.
     """
 
-    def __init__(self, side, resampling=Image.Resampling.BICUBIC):
+    def __init__(self, side: int, resampling: Image.Resampling = Image.Resampling.BICUBIC) -> None:
         super().__init__()
         self.side, self.resampling = side, resampling
 
-    def forward(self, drawing):
+    def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
         shorter = min(drawing.size)
-        return _resized(drawing, *(int(self.side * length / shorter) for length in drawing.size), self.resampling)
+        width, height = (int(self.side * length / shorter) for length in drawing.size)
+        return _resized(drawing, width, height, self.resampling)
 
 
 class FitOnPaper(Stretch):
-    """Shrink or enlarge a drawing to fit a size, its aspect kept, centred on white paper; arguments as `Stretch`."""
+    """Resize an image to fit into a size with its aspect ratio kept, and pad it with white; arguments as `Stretch`."""
 
-    def forward(self, drawing):
+    def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
         scale = min(self.width / drawing.width, self.height / drawing.height)
         width = min(max(round(drawing.width * scale), 1), self.width)
@@ -62,28 +66,29 @@ class FitOnPaper(Stretch):
 
 
 class CentreWindow(torch.nn.Module):
-    """Cut the middle out of a drawing, on white paper where the drawing is smaller.
+    """Crop the centre of an image; a smaller image is padded with white first.
 
     Args:
         size: (height, width).
     """
 
-    def __init__(self, size):
+    def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
         self.height, self.width = size
 
-    def forward(self, drawing):
+    def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
         height, width = max(drawing.height, self.height), max(drawing.width, self.width)
-        return center_crop(_centred_on_paper(drawing, height, width), [self.height, self.width])
+        left, top = round((width - self.width) / 2), round((height - self.height) / 2)
+        return _centred_on_paper(drawing, height, width).crop((left, top, left + self.width, top + self.height))
 
 
-def _resized(drawing, width, height, resampling):
-    # Along the rows first, whatever costs less: published features were computed so, and newer versions of Pillow choose.
+def _resized(drawing: Image.Image, width: int, height: int, resampling: Image.Resampling) -> Image.Image:
+    # Always the horizontal pass first: published features were computed so; newer versions of Pillow take the cheaper order.
     return drawing.resize((width, drawing.height), resampling).resize((width, height), resampling)
 
 
-def _centred_on_paper(drawing, height, width):
+def _centred_on_paper(drawing: Image.Image, height: int, width: int) -> Image.Image:
     if drawing.size == (width, height):
         return drawing
     paper = Image.new("L", (width, height), PAPER)
@@ -92,35 +97,35 @@ def _centred_on_paper(drawing, height, width):
 
 
 class ToTensor(torch.nn.Module):
-    """PIL image of mode L -> uint8 [1, height, width]."""
+    """Convert a PIL image of mode L to uint8 [1, height, width]."""
 
-    def forward(self, drawing):
+    def forward(self, drawing: Image.Image) -> torch.Tensor:
         """Copy the pixels."""
         return pil_to_tensor(drawing)
 
 
-def build_resize(cfg, key):
-    """Return a function of a PIL image of mode L -> PIL image of mode L, resized with anti-aliased INPUT.INTERPOLATION.
+def build_resize(cfg: CfgNode, key: str) -> Callable[[Image.Image], Image.Image]:
+    """Return a function that resizes a PIL image of mode L with INPUT.INTERPOLATION, anti-aliased.
 
-    The result has the size INPUT.<key>, unless INPUT.KEEP_ASPECT and FIT say otherwise: for crop, training drawings are
-    resized so that their shorter side is that of SIZE_TRAIN, and `build_train_transform` takes the window; for shorter,
-    nothing is cut from drawings resized so; for native, drawings stay as they are.
+    The result has the size INPUT.<key>, except with INPUT.KEEP_ASPECT and one of these values of FIT. crop: the shorter
+    side of training images becomes that of SIZE_TRAIN, and `build_train_transform` crops. shorter: the same resize, never
+    cropped. native: images are not resized.
 
     Args:
         key: "SIZE_TRAIN" or "SIZE_TEST".
 
     Raises:
-        ConfigError: no [height, width] in pixels; or FIT gives training drawings of various sizes.
+        ConfigError: INPUT.<key> is not [height, width] in pixels, or FIT gives training images of different sizes.
     """
     given, size = cfg.INPUT, tuple(cfg.INPUT[key])
     if len(size) != 2 or min(size) < 1:
-        raise ConfigError(f"INPUT.{key}: {list(size)} is no [height, width] in pixels")
+        raise ConfigError(f"INPUT.{key}: {list(size)} is not [height, width] in pixels")
     resampling = Image.Resampling[given.INTERPOLATION.upper()]
     if not given.KEEP_ASPECT:
         return Stretch(size, resampling)
     if key == "SIZE_TRAIN" and given.FIT in VARIOUS_SIZES:
         raise ConfigError(
-            f"INPUT.FIT: {given.FIT} leaves drawings of various sizes, so it is for tests; train with crop or paper"
+            f"INPUT.FIT: {given.FIT} gives images of different sizes, so it is for testing only; train with crop or paper"
         )
     if given.FIT == "paper":
         return FitOnPaper(size, resampling)
@@ -130,22 +135,22 @@ def build_resize(cfg, key):
     return v2.Compose([shorter, CentreWindow(size)]) if given.FIT == "crop" and key == "SIZE_TEST" else shorter
 
 
-def takes_window(cfg):
-    """Tell whether training drawings come larger than INPUT.SIZE_TRAIN, for a random window to be taken of each."""
+def takes_window(cfg: CfgNode) -> bool:
+    """Return whether training images are resized to more than INPUT.SIZE_TRAIN and then cropped at random."""
     return cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT == "crop"
 
 
-def build_train_transform(cfg):
-    """Return a function of a PIL image of mode L, resized by `build_resize` -> uint8 [1, height, width], as INPUT says.
+def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]:
+    """Return the augmentation of INPUT: a PIL image of mode L, resized by `build_resize` -> uint8 [1, height, width].
 
-    Order: the random window of FIT crop (white where the drawing is smaller), AutoAugment, random resized crop, pad and
-    random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. Everything is drawn from torch's CPU
-    generator. What a turned or shifted drawing uncovers gets INPUT.PADDING.VALUE, as the padding does. A grey drawing has no
-    saturation and no hue: CJ's two are without effect.
+    Order: the random crop of FIT crop (smaller images are padded with white), AutoAugment, random resized crop, pad and
+    random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. All random numbers come from torch's
+    CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE. Grey images have no
+    saturation and no hue, so those two of CJ have no effect.
     """
     given = cfg.INPUT
     outside = given.PADDING.VALUE
-    steps = []
+    steps: list[torch.nn.Module] = []
     if takes_window(cfg):
         steps.append(v2.RandomCrop(tuple(given.SIZE_TRAIN), pad_if_needed=True, fill=PAPER))
     if given.AUTOAUG.ENABLED:
@@ -158,7 +163,7 @@ def build_train_transform(cfg):
             v2.RandomCrop(
                 tuple(given.SIZE_TRAIN),
                 padding=given.PADDING.SIZE,
-                pad_if_needed=True,  # a CROP.SIZE below SIZE_TRAIN
+                pad_if_needed=True,  # for a CROP.SIZE below SIZE_TRAIN
                 fill=outside,
                 padding_mode=given.PADDING.MODE,
             )
@@ -172,7 +177,7 @@ def build_train_transform(cfg):
         jitter = v2.ColorJitter(brightness=given.CJ.BRIGHTNESS, contrast=given.CJ.CONTRAST)
         steps.append(v2.RandomApply([jitter], p=given.CJ.PROB))
     if given.AFFINE.ENABLED:
-        steps.append(v2.RandomAffine(10, scale=(0.9, 1.1), shear=0.1, interpolation=BILINEAR, fill=outside))
+        steps.append(v2.RandomAffine((-10, 10), scale=(0.9, 1.1), shear=0.1, interpolation=BILINEAR, fill=outside))
     if given.AUGMIX.ENABLED:
         mix = v2.AugMix(severity=1, mixture_width=3, chain_depth=1, alpha=0.1, fill=outside)
         steps.append(v2.RandomApply([mix], p=given.AUGMIX.PROB))

@@ -25,7 +25,7 @@ def samples(tmp_path, write_drawing):
 
 @pytest.fixture
 def source(cfg):
-    """Drawings of the size that `samples` have on disk."""
+    """Source of the drawings as stored on disk."""
     cfg.INPUT.SIZE_TRAIN = [20, 24]
     return DecodedDrawings(build_resize(cfg, "SIZE_TRAIN"))
 
@@ -41,7 +41,7 @@ def test_a_batch_is_the_drawings_their_labels_and_places(samples, source):
     assert batch["images"].dtype == torch.uint8 and batch["images"].shape == (3, 1, 20, 24)
     for image, index in zip(batch["images"], (2, 0, 1)):
         np.testing.assert_array_equal(image[0].numpy(), read_drawing(samples[index].path))
-    batch["images"].zero_()  # a batch is its own: writing to it leaves the source alone
+    batch["images"].zero_()  # a batch is a copy: writing to it does not change the source
     assert dataset[0, 1]["images"].any()
 
 
@@ -64,7 +64,7 @@ def test_drawings_of_various_sizes_are_a_list(tmp_path, write_drawing):
     for image, index in zip(batch["images"], (3, 0, 1)):
         assert image.dtype == torch.uint8 and image.shape == (1, *sizes[index])
         np.testing.assert_array_equal(image[0].numpy(), read_drawing(samples[index].path))
-        image.zero_()  # it is the batch's own
+        image.zero_()  # it is a copy
     assert all(dataset[0, index]["images"].any() for index in range(4))
     assert dataset.__getitems__([(0, 2), (1, 0)])["images"].shape == (2, 1, 20, 24)
 

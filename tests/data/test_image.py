@@ -1,4 +1,4 @@
-"""Drawings of every colour mode, written by PIL or byte by byte, and files that are none."""
+"""Images of every colour mode, written by PIL or byte by byte, and files that are not images."""
 
 import struct
 import warnings
@@ -13,7 +13,7 @@ from fastpatent.errors import DataError
 
 
 def ramp(height=13, width=17):
-    """uint8 [height, width] with every corner case of a grey level: 0, 255 and between."""
+    """uint8 [height, width] with all kinds of grey levels: 0, 255 and between."""
     grey = np.arange(height * width, dtype=np.uint32).reshape(height, width) * 255 // (height * width - 1)
     return grey.astype(np.uint8)
 
@@ -60,7 +60,7 @@ def test_shallow_grey_png_reaches_white(tmp_path, bits):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
 def test_transparent_grey_level_is_paper(tmp_path, bits):
-    """A tRNS chunk names a level in the file's own depth; here black is the transparent one."""
+    """A tRNS chunk gives a level in the bit depth of the file; here black is transparent."""
     levels = np.array([[0, 1, 2**bits - 1]], np.uint32)
     path = tmp_path / "key.png"
     path.write_bytes(png(3, 1, bits, 0, packed(levels, bits), transparency=struct.pack(">H", 0)))
@@ -83,7 +83,7 @@ def test_sixteen_bit_tiff_of_both_orders(tmp_path, order, photometric):
     path = tmp_path / "deep.tif"
     path.write_bytes(tiff(order, 4, 1, 16, photometric, deep.astype(f"{order}u2").tobytes()))
     if (order, photometric) == (">", 0):
-        with pytest.raises(DataError, match="deep.tif"):  # PIL knows no such mode; an error, never an inverted drawing
+        with pytest.raises(DataError, match="deep.tif"):  # PIL has no such mode: an error, never an inverted image
             read_drawing(path)
         return
     truth = np.array([[0, 1, 128, 255]])
@@ -156,7 +156,7 @@ def test_jpeg_is_turned_upright(tmp_path):
     grey = np.full((16, 32), 255, np.uint8)
     grey[:, :16] = 0
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held so that the page must be turned by 90 degrees
+    exif[0x0112] = 6  # the page must be rotated by 90 degrees
     path = tmp_path / "photo.jpg"
     Image.fromarray(grey).save(path, exif=exif, quality=95)
     read = read_drawing(path)
@@ -180,7 +180,7 @@ def test_extreme_sizes(tmp_path, size):
 
 @pytest.mark.parametrize("largest", [400, 150])
 def test_bombs_are_refused_at_either_level(tmp_path, monkeypatch, largest):
-    """PIL only warns up to twice its limit."""
+    """Up to twice its limit, PIL only warns."""
     path = tmp_path / "bomb.png"
     Image.new("1", (21, 20)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", largest)
@@ -222,8 +222,8 @@ def test_files_that_are_no_drawings(tmp_path):
     (tmp_path / "picture.gif").rename(tmp_path / "gif.png")
     for name, reason in (
         ("empty.png", "the file is empty"),
-        ("text.png", "no whole PNG"),
-        ("gif.png", "no whole PNG"),
+        ("text.png", "not a complete PNG"),
+        ("gif.png", "not a complete PNG"),
         ("absent.png", "no such drawing"),
         ("text.png/inside.png", "no such drawing"),
         (".", "directory"),

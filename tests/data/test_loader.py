@@ -228,7 +228,7 @@ def test_damaged_pixels_are_named_without_a_traceback(patent_cfg, two_workers, w
 def test_batches_that_are_augmented_later_are_the_drawings_as_they_are(augmented, monkeypatch):
     augmented.INPUT.CJ.ENABLED = augmented.INPUT.AFFINE.ENABLED = False
     here = build_train_loader(augmented)
-    assert here.augmentation is None and here.augmentation_reason == "the network is not on a card"
+    assert here.augmentation is None and here.augmentation_reason == "the network is not on a GPU"
     augmented.INPUT.AUGMENT_ON = "device"
     loader = build_train_loader(augmented, start_batch=2)
     assert loader.augmentation_reason == "INPUT.AUGMENT_ON is device"
@@ -241,7 +241,7 @@ def test_batches_that_are_augmented_later_are_the_drawings_as_they_are(augmented
     assert changed.shape == batch["images"].shape and not torch.equal(changed, batch["images"])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     augmented.INPUT.AUGMENT_ON, augmented.MODEL.DEVICE = "auto", "cuda:1"
-    assert build_train_loader(augmented).augmentation_reason == "the network is on a card"
+    assert build_train_loader(augmented).augmentation_reason == "the network is on a GPU"
 
 
 def test_packs_are_no_drawings(patent_cfg):

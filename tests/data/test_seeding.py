@@ -1,4 +1,4 @@
-"""Seeds of positions, and that seeding leaves no trace."""
+"""Seeds of positions, and that the generator's state is restored."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ from fastpatent.data.seeding import position_seed, seeded, splitmix64, uniforms
 
 def test_seeds_differ_by_position_and_run():
     seeds = {position_seed(seed, position) for seed in range(20) for position in range(1000)}
-    assert len(seeds) > 19990  # of 32 bits: a few meet by chance
+    assert len(seeds) > 19990  # of 32 bits: a few collide
     assert all(0 <= seed < 2**32 for seed in seeds)
     assert position_seed(3, 10**13) == position_seed(3, 10**13)
 
 
 def test_neighbouring_positions_draw_independently():
-    """The first uniform number after each seed: mean and lag-1 correlation as of independent draws."""
+    """The first uniform number after each seed: mean and lag-1 correlation are those of independent numbers."""
     drawn = []
     for position in range(4000):
         with seeded(position_seed(0, position)):
@@ -38,7 +38,7 @@ def test_the_outer_state_is_put_back():
 
 
 def test_splitmix64_against_the_published_generator():
-    """Outputs that its authors' C code gives for the start 1234567; and each without those before it."""
+    """Outputs of the authors' C code for the state 1234567, also without computing those before."""
     truth = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821]
     start = np.array([1234567], np.uint64)
     assert splitmix64(start, np.arange(5, dtype=np.uint64)).tolist() == truth
@@ -47,7 +47,7 @@ def test_splitmix64_against_the_published_generator():
 
 @pytest.mark.parametrize("seed", [0, 1, 2**63 + 11, 2**70])
 def test_uniforms_are_those_of_whole_number_arithmetic(seed):
-    """The same in Python's unbounded integers: nothing is lost where NumPy wraps around."""
+    """The same with Python's unbounded integers: overflow in NumPy loses nothing."""
     mask = 2**64 - 1
 
     def mix(value):
@@ -72,7 +72,7 @@ def test_uniforms_depend_on_seed_position_and_slot_alone():
 
 
 def test_uniforms_are_uniform_and_independent():
-    """Each slot by Kolmogorov-Smirnov; and no correlation between neighbours, slots or seeds."""
+    """Kolmogorov-Smirnov test of each slot; no correlation between neighbours, slots or seeds."""
     drawn = uniforms(0, np.arange(20000), range(39))
     assert drawn.min() >= 0 and drawn.max() < 1
     assert min(stats.kstest(slot, "uniform").pvalue for slot in drawn.T) > 1e-4

@@ -68,7 +68,7 @@ def test_keep_aspect_fits_on_white_paper(square, drawing, box, key, interpolatio
 
 
 def shorter_side_to(side, image):
-    """uint8 [height, width]: PIL's bicubic to that shorter side, the longer one rounded down."""
+    """uint8 [height, width]: PIL's bicubic resize to a shorter side, the longer one rounded down."""
     width, height = image.size
     wanted = (side, int(side * height / width)) if width <= height else (int(side * width / height), side)
     return np.asarray(image.resize(wanted, Image.Resampling.BICUBIC))
@@ -214,7 +214,7 @@ def test_auto_augment_at_its_probability(square):
     transform = build_train_transform(square)
     plain = pil_to_tensor(sheet())
     changed = [not torch.equal(run(transform, sheet(), seed), plain) for seed in range(400)]
-    assert 0.03 < np.mean(changed) < 0.16  # some policies leave a black and white drawing as it is
+    assert 0.03 < np.mean(changed) < 0.16  # some policies do not change a black and white image
 
 
 def test_what_a_turn_uncovers_has_the_padding_value(square):

@@ -1,1 +1,1 @@
-"""Augmentation of whole batches on the device they lie on, drawn per image from its place in the sample stream."""
+"""Augmentation of batches on their device; the random numbers of an image depend on its position in the sample stream."""

@@ -1,11 +1,13 @@
-"""The augmentation that a configuration asks for, as one function of a batch; and where it runs."""
+"""The batch augmentation of a configuration, and the choice of where augmentation runs."""
 
 import numpy as np
 import torch
+from yacs.config import CfgNode
 
 from fastpatent.data.augment.autoaugment import AutoAugment
 from fastpatent.data.augment.blur import Blur, blur_kernel_size
 from fastpatent.data.augment.crop import Flip, PadAndCrop
+from fastpatent.data.augment.draws import Step
 from fastpatent.data.augment.erasing import Erasing, erasing_grey
 from fastpatent.data.augment.upload import upload
 from fastpatent.data.seeding import uniforms
@@ -16,24 +18,24 @@ DRAWING_BY_DRAWING = ("CROP", "ROTATE", "CJ", "AFFINE", "AUGMIX")
 
 
 class BatchAugmentation:
-    """Augment batches where they lie. Nothing in it waits for a device.
+    """Augment batches on their device, without synchronising with it.
 
     Args:
-        steps: list of objects with `slots` and `plan`, see `Flip`, in the order to apply.
-        seed: the run's; what an image gets is a function of it and of the image's position alone.
+        steps: list of steps, in the order of application.
+        seed: seed of the run; the augmentation of an image depends on it and on the image's position only.
     """
 
-    def __init__(self, steps, seed=0):
+    def __init__(self, steps: list[Step], seed: int = 0) -> None:
         self.steps, self.seed = steps, seed
         self._slots = np.concatenate([step.slots for step in steps])
         self._bounds = np.cumsum([len(step.slots) for step in steps])[:-1]
 
-    def __call__(self, images, positions):
-        """Return the augmented images; those given stay as they are.
+    def __call__(self, images: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Return the augmented images; the input is not modified.
 
         Args:
             images: uint8 [batch, 1, height, width] on any device.
-            positions: int64 [batch] on the CPU: places in the sample stream.
+            positions: int64 [batch] on the CPU: positions in the sample stream.
 
         Returns:
             uint8 [batch, 1, height, width], contiguous, on the same device.
@@ -48,18 +50,18 @@ class BatchAugmentation:
         return images
 
 
-def build_batch_augmentation(cfg):
-    """Return the BatchAugmentation of INPUT, or None where INPUT enables nothing.
+def build_batch_augmentation(cfg: CfgNode) -> BatchAugmentation | None:
+    """Return the BatchAugmentation of INPUT, or None if INPUT enables no step.
 
-    Order as drawing by drawing: AutoAugment, pad and random crop, flip, blur, random erasing.
+    Order as in `build_train_transform`: AutoAugment, pad and random crop, flip, blur, random erasing.
 
     Raises:
-        ConfigError: an enabled step has no form for batches, or a value cannot be.
+        ConfigError: an enabled step is not available for batches, or a value is invalid.
     """
     given = cfg.INPUT
     for step in _drawing_by_drawing(cfg):
-        raise ConfigError(f"INPUT.{step}: it works drawing by drawing only; set INPUT.AUGMENT_ON to workers")
-    steps = []
+        raise ConfigError(f"INPUT.{step}: it works on single images only; set INPUT.AUGMENT_ON to workers")
+    steps: list[Step] = []
     if given.AUTOAUG.ENABLED:
         steps.append(AutoAugment(given.AUTOAUG.PROB, given.PADDING.VALUE))
     if given.PADDING.ENABLED:
@@ -73,17 +75,17 @@ def build_batch_augmentation(cfg):
     return BatchAugmentation(steps, cfg.SEED) if steps else None
 
 
-def augments_on_device(cfg, device_type):
-    """Decide INPUT.AUGMENT_ON: whether batches are augmented where the network is, instead of drawings in the workers.
+def augments_on_device(cfg: CfgNode, device_type: str) -> tuple[bool, str]:
+    """Resolve INPUT.AUGMENT_ON: whether batches are augmented on the network's device, or single images in the workers.
 
     Args:
-        device_type: of the network's device: cuda, cpu or mps.
+        device_type: type of the network's device: cuda, cpu or mps.
 
     Returns:
-        (on the device, reason in words).
+        (whether on the device, the reason in words).
 
     Raises:
-        ConfigError: the device is asked for, and an enabled step has no form for batches.
+        ConfigError: AUGMENT_ON is device, and an enabled step is not available for batches.
     """
     asked = cfg.INPUT.AUGMENT_ON
     if asked == "workers":
@@ -91,17 +93,17 @@ def augments_on_device(cfg, device_type):
     for step in _drawing_by_drawing(cfg):
         if asked == "device":
             raise ConfigError(
-                f"INPUT.AUGMENT_ON: device is asked for, but INPUT.{step} works drawing by drawing only; set it to workers"
+                f"INPUT.AUGMENT_ON: it is device, but INPUT.{step} works on single images only; set it to workers"
             )
-        return False, f"INPUT.{step} works drawing by drawing only"
+        return False, f"INPUT.{step} works on single images only"
     if asked == "device":
         return True, "INPUT.AUGMENT_ON is device"
     if device_type == "cuda":
-        return True, "the network is on a card"
-    return False, "the network is not on a card"
+        return True, "the network is on a GPU"
+    return False, "the network is not on a GPU"
 
 
-def _drawing_by_drawing(cfg):
-    """Return the keys of INPUT that ask for what batches cannot be given; drawings of various sizes make no batch."""
+def _drawing_by_drawing(cfg: CfgNode) -> list[str]:
+    """Return the enabled keys of INPUT that batches do not support; images of different sizes cannot form a batch."""
     steps = ["FIT crop"] if takes_window(cfg) else []
     return steps + [f"{name}.ENABLED" for name in DRAWING_BY_DRAWING if cfg.INPUT[name].ENABLED]

@@ -1,42 +1,44 @@
-"""Gaussian blur with a strength of its own for each image, as torchvision's `gaussian_blur` does it to one."""
+"""Gaussian blur of batches with one sigma per image; the arithmetic of torchvision's `gaussian_blur`."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from yacs.config import CfgNode
 
 from fastpatent.data.augment.draws import BLUR_SLOTS, Action
 from fastpatent.errors import ConfigError
 
 
 class Blur:
-    """Blur images with a probability, with a standard deviation uniform in a range, borders mirrored.
+    """Blur images with a probability, with a standard deviation uniform in a range and reflected borders.
 
     Args:
         kernel_size: odd side of the kernel in pixels.
         sigma: (lowest, highest) standard deviation in pixels.
-        probability: of an image to be blurred.
+        probability: probability that an image is blurred.
     """
 
     slots = BLUR_SLOTS
 
-    def __init__(self, kernel_size, sigma, probability=0.5):
+    def __init__(self, kernel_size: int, sigma: Sequence[float], probability: float = 0.5) -> None:
         self.kernel_size, self.sigma, self.probability = kernel_size, sigma, probability
 
-    def plan(self, uniforms, height, width):
+    def plan(self, uniforms: np.ndarray, height: int, width: int) -> Iterator[Action]:
         """Yield an Action for the images to blur, if any; `uniforms` float64 [batch, 2]."""
         rows = np.flatnonzero(uniforms[:, 0] < self.probability)
         if len(rows):
             low, high = self.sigma
             yield Action(self._blur, (rows, gaussian_taps(low + (high - low) * uniforms[rows, 1], self.kernel_size)))
 
-    def _blur(self, images, rows, taps):
+    def _blur(self, images: torch.Tensor, rows: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
         return images.index_copy_(0, rows, blur(images.index_select(0, rows), taps))
 
 
-def gaussian_taps(sigma, kernel_size):
-    """Sample Gaussians at whole pixels.
+def gaussian_taps(sigma: np.ndarray, kernel_size: int) -> np.ndarray:
+    """Return Gaussian kernels, sampled at whole pixels.
 
     Args:
         sigma: float64 array [batch] of standard deviations in pixels.
@@ -50,11 +52,11 @@ def gaussian_taps(sigma, kernel_size):
     return (taps / taps.sum(1, keepdims=True)).astype(np.float32)
 
 
-def blur(images, taps):
-    """Convolve each image with its own taps down and across.
+def blur(images: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
+    """Convolve each image with its own kernel, vertically and horizontally.
 
     Args:
-        images: uint8 [batch, 1, height, width]; both sides longer than half a kernel.
+        images: uint8 [batch, 1, height, width]; both sides longer than half the kernel.
         taps: float32 [batch, kernel_size], symmetric.
 
     Returns:
@@ -67,10 +69,10 @@ def blur(images, taps):
     return blurred.round_().to(images.dtype)
 
 
-def _convolve(images, taps, dim):
-    """Weigh and add shifted views.
+def _convolve(images: torch.Tensor, taps: torch.Tensor, dim: int) -> torch.Tensor:
+    """Add weighted, shifted views.
 
-    Neither a convolution kernel (which a card may run in TF32) nor fused multiply-adds: so each pixel is rounded alike
+    Uses no convolution kernel (a GPU may run it in TF32) and no fused multiply-add, so each pixel is rounded the same way
     on every device and in a batch of any size.
     """
     reach = taps.shape[1] // 2
@@ -84,11 +86,11 @@ def _convolve(images, taps, dim):
     return blurred
 
 
-def blur_kernel_size(cfg):
-    """Return the odd side, in pixels, of a kernel that holds 3 sigma of INPUT.BLUR's strongest blur to either side.
+def blur_kernel_size(cfg: CfgNode) -> int:
+    """Return the odd kernel side in pixels that covers 3 sigma of INPUT.BLUR's strongest blur on each side.
 
     Raises:
-        ConfigError: the mirrored border that the kernel needs is wider than the drawing.
+        ConfigError: the reflected border that the kernel needs is wider than the image.
     """
     given = cfg.INPUT
     reach = math.ceil(3 * given.BLUR.SIGMA[1])

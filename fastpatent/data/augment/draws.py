@@ -1,11 +1,12 @@
-"""What the steps of batch augmentation share: their places in the stream of random numbers, and the form of a decision."""
+"""What the steps of batch augmentation share: their slots in the random numbers of an image, and the form of their plans."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 
-# What each step draws per image; apart from each other, so that switching one step off leaves the others' chance as it was.
+# Slots (see `seeding.uniforms`) of each step. They are disjoint, so disabling one step does not change the others.
 AUTOAUGMENT_SLOTS = range(0, 6)
 CROP_SLOTS = range(8, 10)
 FLIP_SLOTS = range(10, 11)
@@ -14,17 +15,27 @@ ERASING_SLOTS = range(16, 39)
 
 
 class Action(NamedTuple):
-    """One thing to do to some images of a batch, decided on the CPU.
+    """One operation on some images of a batch, planned on the CPU.
 
     Attributes:
-        function: (images uint8 [batch, 1, height, width], *tensors) -> images; may write into the images it gets.
-        arrays: the NumPy arrays that reach `function` as tensors on the images' device.
+        function: (images uint8 [batch, 1, height, width], *tensors) -> images; may modify its input in place.
+        arrays: NumPy arrays that are passed to `function` as tensors on the images' device.
     """
 
-    function: Callable
-    arrays: tuple
+    function: Callable[..., torch.Tensor]
+    arrays: tuple[np.ndarray, ...]
 
 
-def whole(uniform, count):
-    """Turn uniforms in [0, 1) into int64 from 0 to count - 1, all equally likely; `count` may be an array."""
+class Step(Protocol):
+    """A step of batch augmentation: the slots of its random numbers, and its plan for them."""
+
+    slots: range
+
+    def plan(self, uniforms: np.ndarray, height: int, width: int) -> Iterator[Action]:
+        """Yield the Actions for float64 [batch, slots] and images of this size in pixels."""
+        ...
+
+
+def whole(uniform: np.ndarray, count: int | np.ndarray) -> np.ndarray:
+    """Convert uniforms in [0, 1) to int64 from 0 to count - 1, all equally likely; `count` may be an array."""
     return (uniform * count).astype(np.int64)

@@ -1,13 +1,13 @@
-"""Contrast and sharpness of grey batches: torchvision's arithmetic, in operations that need no host and no neighbour.
+"""Contrast and sharpness of grey batches: torchvision's arithmetic, without host synchronisation or batch dependence.
 
-torchvision's sharpness copies its kernel to the device and waits; its contrast adds up an image's pixels in an order that
-depends on the batch.
+torchvision's sharpness copies its kernel to the device and waits for it; its contrast sums the pixels of an image in an
+order that depends on the batch.
 """
 
 import torch
 
 
-def adjust_contrast(images, factor):
+def adjust_contrast(images: torch.Tensor, factor: float) -> torch.Tensor:
     """Move grey levels away from (factor above 1) or towards the mean of their image.
 
     Args:
@@ -18,14 +18,14 @@ def adjust_contrast(images, factor):
         uint8 of the same shape.
     """
     total = images.sum((1, 2, 3), keepdim=True).float()
-    mean = total / torch.full_like(total, images[0].numel())  # a card would multiply by the inverse of a plain number
+    mean = total / torch.full_like(total, images[0].numel())  # a GPU multiplies by the reciprocal of a scalar
     return _to_grey(images.mul(factor).add_(mean.mul(1 - factor)))
 
 
-def adjust_sharpness(images, factor):
-    """Move the pixels inside the border away from (factor above 1) or towards the smoothed image.
+def adjust_sharpness(images: torch.Tensor, factor: float) -> torch.Tensor:
+    """Move all but the border pixels away from (factor above 1) or towards the smoothed image.
 
-    Smooth is the 3 x 3 mean in which the middle counts five times; images of at most two pixels a side stay as they are.
+    The smoothing is a 3 x 3 mean with weight 5 for the centre. Images with a side of at most two pixels are not changed.
 
     Args:
         images: uint8 [batch, 1, height, width].
@@ -46,5 +46,5 @@ def adjust_sharpness(images, factor):
     return _to_grey(levels)
 
 
-def _to_grey(levels):
+def _to_grey(levels: torch.Tensor) -> torch.Tensor:
     return levels.clamp_(0, 255).to(torch.uint8)

@@ -1,34 +1,36 @@
-"""Random erasing (Zhong et al., AAAI 2020): one rectangle of a drawing is painted over."""
+"""Random erasing (Zhong et al., AAAI 2020) of batches: one rectangle of an image is filled."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from yacs.config import CfgNode
 
 from fastpatent.data.augment.draws import ERASING_SLOTS, Action, whole
 from fastpatent.errors import ConfigError
 
-AREA = (0.02, 0.33)  # of the drawing's
+AREA = (0.02, 0.33)  # share of the image
 RATIO = (0.3, 3.3)  # height / width
 ATTEMPTS = 10
 
 
 class Erasing:
-    """Paint over a rectangle of each image with a probability; sizes and shapes as torchvision's RandomErasing draws them.
+    """Fill a rectangle of each image with a probability; sizes and shapes are sampled as in torchvision's RandomErasing.
 
     Args:
-        probability: of an image to be erased from.
+        probability: probability that an image is erased.
         value: grey level.
-        area: (smallest, largest) share of the image's.
+        area: (smallest, largest) share of the image's area.
     """
 
     slots = ERASING_SLOTS
 
-    def __init__(self, probability=0.5, value=0, area=AREA):
+    def __init__(self, probability: float = 0.5, value: int = 0, area: Sequence[float] = AREA) -> None:
         self.probability, self.value, self.area = probability, value, area
 
-    def plan(self, uniforms, height, width):
-        """Yield an Action for the batch if a rectangle is to be painted; `uniforms` float64 [batch, 3 + 2 * ATTEMPTS]."""
+    def plan(self, uniforms: np.ndarray, height: int, width: int) -> Iterator[Action]:
+        """Yield an Action for the batch if any rectangle is to be filled; `uniforms` float64 [batch, 3 + 2 * ATTEMPTS]."""
         fires, top, left = uniforms[:, 0] < self.probability, uniforms[:, 1], uniforms[:, 2]
         areas, ratios = uniforms[:, 3 : 3 + ATTEMPTS], uniforms[:, 3 + ATTEMPTS :]
         rows, columns = rectangles(areas, ratios, height, width, self.area)
@@ -37,7 +39,9 @@ class Erasing:
         if (rows * columns).any():
             yield Action(self._erase, (top, top + rows, left, left + columns))
 
-    def _erase(self, images, top, bottom, left, right):
+    def _erase(
+        self, images: torch.Tensor, top: torch.Tensor, bottom: torch.Tensor, left: torch.Tensor, right: torch.Tensor
+    ) -> torch.Tensor:
         row = torch.arange(images.shape[2], device=images.device)[:, None]
         column = torch.arange(images.shape[3], device=images.device)
         top, bottom, left, right = (edge[:, None, None, None] for edge in (top, bottom, left, right))
@@ -45,13 +49,15 @@ class Erasing:
         return images.masked_fill_(within, self.value)
 
 
-def rectangles(areas, ratios, height, width, area=AREA):
+def rectangles(
+    areas: np.ndarray, ratios: np.ndarray, height: int, width: int, area: Sequence[float] = AREA
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the sides of the first rectangle of each image that is smaller than the image in both directions.
 
     Args:
-        areas, ratios: uniforms float64 [batch, attempts]: the area is uniform in `area`, the log of the ratio in RATIO.
+        areas, ratios: uniforms float64 [batch, attempts]: the area is uniform in `area`, the log of the ratio in log(RATIO).
         height, width: of the images, in pixels.
-        area: (smallest, largest) share of the image's.
+        area: (smallest, largest) share of the image's area.
 
     Returns:
         (rows, columns): int64 [batch]; 0 where no attempt fits.
@@ -62,17 +68,18 @@ def rectangles(areas, ratios, height, width, area=AREA):
     sides = np.rint(np.sqrt(np.stack([pixels * ratio, pixels / ratio]))).astype(np.int64)
     fits = (sides[0] < height) & (sides[1] < width)
     first = fits.argmax(1)
-    return tuple(side[np.arange(len(first)), first] * fits.any(1) for side in sides)
+    rows, columns = (side[np.arange(len(first)), first] * fits.any(1) for side in sides)
+    return rows, columns
 
 
-def erasing_grey(cfg):
+def erasing_grey(cfg: CfgNode) -> int:
     """Return the mean of INPUT.REA.VALUE as a whole grey level.
 
     Raises:
-        ConfigError: it is none of 0 to 255.
+        ConfigError: it is not in 0..255.
     """
     values = cfg.INPUT.REA.VALUE
     grey = round(sum(values) / len(values))
     if not 0 <= grey <= 255:
-        raise ConfigError(f"INPUT.REA.VALUE: the mean of {list(values)} is no grey level from 0 to 255")
+        raise ConfigError(f"INPUT.REA.VALUE: the mean of {list(values)} is not a grey level from 0 to 255")
     return grey

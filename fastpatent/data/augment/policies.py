@@ -1,23 +1,24 @@
-"""The ImageNet policies of AutoAugment (Cubuk et al., CVPR 2019) as torchvision holds them.
+"""The ImageNet policies of AutoAugment (Cubuk et al., CVPR 2019) as defined by torchvision.
 
-torchvision has no public way to read the table or to ask for one operation of it: all use of its private names is here.
+torchvision has no public API for its table or for single operations of it. All uses of its private names are here.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
+import torch
+from PIL import Image
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
-BINS = 10  # magnitudes of an operation
+BINS = 10  # number of magnitudes of an operation
 
 
 class Operation(NamedTuple):
-    """One of the operations of the table.
+    """An operation of the table.
 
     Attributes:
-        name: as torchvision calls it.
-        index: of the magnitude, 0 to BINS - 1; None where there is none.
-        negative: the magnitude is taken with a minus.
+        name: torchvision's name.
+        index: index of the magnitude, 0 to BINS - 1; None for operations without one.
+        negative: whether the magnitude is negated.
     """
 
     name: str
@@ -26,33 +27,40 @@ class Operation(NamedTuple):
 
 
 class Policies:
-    """torchvision's `v2.AutoAugment`, taken apart.
+    """The table and the operations of torchvision's `v2.AutoAugment`.
 
     Args:
-        fill: grey level of what is uncovered.
+        fill: grey level of uncovered areas.
 
     Attributes:
         table: list of policies ((name, probability, magnitude index or None), (name, probability, index)), equally likely.
     """
 
-    def __init__(self, fill=0):
+    def __init__(self, fill: int = 0) -> None:
         self._whole = v2.AutoAugment(fill=fill)
         self.table = self._whole._policies
 
-    def is_signed(self, name):
-        """Tell whether the magnitude of an operation gets a minus in half of all cases."""
+    def is_signed(self, name: str) -> bool:
+        """Return whether the magnitude of an operation is negated at random, in half of all cases."""
         return self._whole._AUGMENTATION_SPACE[name][1]
 
-    def magnitude(self, operation, height, width):
-        """Return an operation's magnitude for images of a size, in the operation's own unit; 0.0 where it has none."""
+    def magnitude(self, operation: Operation, height: int, width: int) -> float:
+        """Return an operation's magnitude for images of a size, in the operation's own unit; 0.0 if it has none."""
         magnitudes = self._whole._AUGMENTATION_SPACE[operation.name][0](BINS, height, width)
         if magnitudes is None:
             return 0.0
         return float(magnitudes[operation.index]) * (-1 if operation.negative else 1)
 
-    def apply(self, operation, images):
-        """Return images [..., 1, height, width], or a PIL image, after one operation, as v2.AutoAugment itself does it."""
-        magnitude = self.magnitude(operation, *functional.get_size(images))
+    @overload
+    def apply(self, operation: Operation, images: torch.Tensor) -> torch.Tensor: ...
+
+    @overload
+    def apply(self, operation: Operation, images: Image.Image) -> Image.Image: ...
+
+    def apply(self, operation: Operation, images: torch.Tensor | Image.Image) -> torch.Tensor | Image.Image:
+        """Return images [..., 1, height, width], or a PIL image, after one operation of v2.AutoAugment."""
+        width, height = images.size if isinstance(images, Image.Image) else (images.shape[-1], images.shape[-2])
+        magnitude = self.magnitude(operation, height, width)
         return self._whole._apply_image_or_video_transform(
             images, operation.name, magnitude, interpolation=self._whole.interpolation, fill=self._whole._fill
         )

@@ -1,21 +1,21 @@
-"""Small arrays to a device in one copy that the processor need not wait for."""
+"""Copying small arrays to a device together, asynchronously."""
 
 import numpy as np
 import torch
 
-ALIGNMENT = 8  # bytes; the widest number sent
+ALIGNMENT = 8  # bytes; the widest data type
 
 
-def upload(arrays, device):
-    """Copy NumPy arrays to a device together.
+def upload(arrays: list[np.ndarray], device: torch.device) -> list[torch.Tensor]:
+    """Copy NumPy arrays to a device in one transfer.
 
     Args:
-        arrays: list of arrays of numbers of at most 8 bytes.
+        arrays: list of arrays with data types of at most 8 bytes.
         device: torch.device.
 
     Returns:
-        list of tensors of the same shapes and types. For a CUDA device the copy is queued from pinned memory, which torch
-        keeps until it is done: nothing here waits for the device.
+        list of tensors of the same shapes and data types. For a CUDA device the copy is queued from pinned memory, which
+        torch keeps until it is done, so the CPU does not wait.
     """
     if device.type == "cpu" or not arrays:
         return [torch.from_numpy(array) for array in arrays]
@@ -24,8 +24,8 @@ def upload(arrays, device):
     for start, array in zip(starts, arrays):
         parcel[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     parcel = torch.from_numpy(parcel)
-    on_card = device.type == "cuda"
-    sent = (parcel.pin_memory() if on_card else parcel).to(device, non_blocking=on_card)
+    on_gpu = device.type == "cuda"
+    sent = (parcel.pin_memory() if on_gpu else parcel).to(device, non_blocking=on_gpu)
     return [
         sent[start : start + array.nbytes].view(getattr(torch, array.dtype.name)).reshape(array.shape)
         for start, array in zip(starts, arrays)

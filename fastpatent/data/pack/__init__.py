@@ -1,4 +1,4 @@
-"""Packed drawings: every drawing of a configuration decoded and resized once, and from then on read as it lies on the disk.
+"""Packs: the drawings of a configuration, decoded and resized once and stored as raw pixels.
 
-A pack is a folder for one size. `shard` tells its files, `write` makes and repairs them, `reader` reads drawings from them.
+A pack is a folder for one size. `shard` defines its files, `write` writes and repairs them, `reader` reads from them.
 """

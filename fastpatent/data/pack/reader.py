@@ -1,21 +1,24 @@
-"""Drawings read from a pack; from their files where the pack does not have them as they are now."""
+"""Reading drawings from a pack, or from their own files if the pack lacks them or they have changed."""
 
 import os
 import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastpatent.data.pack.shard import check_pixels, map_pixels, read_shards, stored_path
+from fastpatent.data.pack.shard import Entry, PackSize, Shard, check_pixels, map_pixels, read_shards, stored_path
 from fastpatent.errors import DataError
 
 REPAIR = "`fastpatent data pack` repairs it"
 
 
-def open_pack(folder, size):
-    """Read what can be used of a pack.
+def open_pack(folder: str | os.PathLike[str], size: PackSize) -> tuple[list[Shard], list[DataError]]:
+    """Read the indexes of a pack.
 
     Returns:
-        (list of `Shard` whose pixels are all there, list of DataError for every other); both empty where there is no pack.
+        (list of `Shard` whose pixels are complete, list of a DataError for every other); both empty if there is no pack.
     """
     try:
         shards, faults = read_shards(folder, size)
@@ -39,21 +42,30 @@ class PackedDrawings:
     Args:
         shards: list of `Shard`.
         root: DATASETS.ROOT.
-        paths: the drawings that will be asked for; each file's size and time are compared with those it was packed with.
+        paths: the drawings that will be read; the size and time of each file are compared with those stored in the pack.
         decode: function of a path -> uint8 [height, width], for those that are not in the pack or have changed.
 
     Attributes:
-        changed: list of those of `paths` whose file is another than the one packed.
+        changed: list of those of `paths` whose file has changed since it was packed.
         absent: list of those that are not in the pack.
     """
 
-    def __init__(self, shards, root, paths, decode):
-        self.decode, self.changed, self.absent = decode, [], []
+    def __init__(
+        self,
+        shards: list[Shard],
+        root: str | os.PathLike[str],
+        paths: Iterable[str],
+        decode: Callable[[str], np.ndarray],
+    ) -> None:
+        self.decode = decode
+        self.changed: list[str] = []
+        self.absent: list[str] = []
         prefix = os.path.join(os.path.abspath(root), "")
         packed = {
             entry.path: (number, slot) for number, shard in enumerate(shards) for slot, entry in enumerate(shard.entries)
         }
-        self._rows, places = {}, []
+        self._rows: dict[str, int] = {}
+        places: list[tuple[int, int, int]] = []
         for path in paths:
             place = packed.get(stored_path(path, prefix))
             if place is None:
@@ -63,16 +75,16 @@ class PackedDrawings:
             else:
                 self._rows[path] = len(places)
                 places.append((*place, shards[place[0]].entries[place[1]].crc))
-        # columns instead of objects: forked readers share these pages, where a look at an object would copy its page
+        # Arrays, not objects: forked workers share their pages; reading an object would copy its page (reference count).
         self._shards, self._slots, self._checksums = np.array(places, np.int64).reshape(-1, 3).T.copy()
         self._files = [(shard.pixels, len(shard.entries), shard.size) for shard in shards]
         self._pixels = _map(self._files)
 
-    def __call__(self, path):
+    def __call__(self, path: str) -> np.ndarray:
         """Return the drawing as read-only uint8 [height, width].
 
         Raises:
-            DataError: its pixels do not match their checksum; or as `decode`, where that is asked.
+            DataError: its pixels do not match their checksum; or raised by `decode`.
         """
         row = self._rows.get(path)
         if row is None:
@@ -83,20 +95,20 @@ class PackedDrawings:
             raise DataError(f"{self._files[shard][0]}: the packed pixels of {path} are damaged; {REPAIR}")
         return drawing
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pixels": None}
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _pixels=_map(state["_files"]))
 
 
-def _map(files):
-    """Map all shards at once: a run that has begun keeps what it sees, even where the pack is repaired meanwhile."""
+def _map(files: list[tuple[Path, int, PackSize]]) -> list[np.ndarray]:
+    """Map all shards at once, so that a repair of the pack does not change the data of a running process."""
     return [map_pixels(*file) for file in files]
 
 
-def _is_unchanged(path, entry):
+def _is_unchanged(path: str, entry: Entry) -> bool:
     try:
         return entry.is_of(os.stat(path))
-    except OSError:  # the file is gone: reading it will say so
+    except OSError:  # the file is gone: reading it raises
         return False

@@ -1,14 +1,15 @@
-"""The files of a pack: shards of grey pixels, and beside each an index that says which drawings they are.
+"""The files of a pack: shards of grey pixels, each with an index of its drawings.
 
 `00003.0.u8` holds uint8 [drawings, height, width] and nothing else. `00003.json` is its index in JSON Lines: a header,
-then one line a drawing, `[path, bytes of the source file, its mtime in ns, CRC-32 of the packed pixels]`. The index is
-written last and names its pixels, so that a shard exists, or is replaced, at the moment its index is renamed into place.
+then one line per drawing, `[path, bytes of the source file, its mtime in ns, CRC-32 of the packed pixels]`. The index is
+written last and names its pixel file, so a shard appears, or is replaced, at the moment its index is renamed into place.
 """
 
 import json
 import os
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,14 +20,14 @@ import PIL
 from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
-VERSION = 2  # 1: resized along rows or columns first, as Pillow chose
-DRAWINGS_A_SHARD = 4096  # what a kill loses at most; 256 MiB at 256 px
+VERSION = 2  # version 1: order of the resize passes chosen by Pillow
+DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
 INDEX = re.compile(r"(\d{5})\.json")
 PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8")
 
 
 class PackSize(NamedTuple):
-    """What all drawings of a pack have in common: height and width in pixels, whether they kept their aspect, the filter."""
+    """The size of a pack's drawings: height and width in pixels, whether their aspect ratio was kept, the filter."""
 
     height: int
     width: int
@@ -34,70 +35,71 @@ class PackSize(NamedTuple):
     interpolation: str = "bicubic"
 
     @property
-    def folder(self):
-        """The name of the folder of such a pack."""
+    def folder(self) -> str:
+        """The folder name of such a pack."""
         filtered = "" if self.interpolation == "bicubic" else f"-{self.interpolation}"
         return f"{self.height}x{self.width}{'-aspect' if self.keep_aspect else ''}{filtered}"
 
     @property
-    def bytes(self):
-        """The bytes of one drawing."""
+    def bytes(self) -> int:
+        """The number of bytes of one drawing."""
         return self.height * self.width
 
 
 class Entry(NamedTuple):
-    """One packed drawing: its path inside DATASETS.ROOT, its file's size and mtime when packed, CRC-32 of the pixels."""
+    """One packed drawing: path inside DATASETS.ROOT, size and mtime of its file when packed, CRC-32 of the pixels."""
 
     path: str
     size: int
     mtime_ns: int
     crc: int
 
-    def is_of(self, status):
-        """Tell whether a file with this `os.stat_result` is the one that was packed."""
+    def is_of(self, status: os.stat_result) -> bool:
+        """Return whether the file with this status is the one that was packed."""
         return self.size == status.st_size and self.mtime_ns == status.st_mtime_ns
 
 
 @dataclass
 class Shard:
-    """A shard as its index tells it; whether the pixels are there is for `check_pixels` and the checksums to say."""
+    """A shard as given by its index; `check_pixels` and the checksums verify the pixels."""
 
     index: Path
     pixels: Path
     size: PackSize
-    entries: list
+    entries: list[Entry]
 
     @property
-    def number(self):
+    def number(self) -> int:
         """The shard's number in its pack."""
         return int(self.index.stem)
 
     @property
-    def generation(self):
-        """How often the shard's pixels have been replaced."""
-        return int(PIXELS.fullmatch(self.pixels.name)[2])
+    def generation(self) -> int:
+        """The number of times the shard's pixels have been replaced."""
+        return int(self.pixels.name.split(".")[1])
 
 
-def map_pixels(path, count, size):
-    """Map the first `count` drawings of a shard's pixels as read-only uint8 [count, height, width]; fewer where it is short.
+def map_pixels(path: str | os.PathLike[str], count: int, size: PackSize) -> np.ndarray:
+    """Memory-map the first `count` drawings of a pixel file, read-only uint8 [count, height, width]; fewer if it is short.
 
     Raises:
-        OSError: there is no such file, or it may not be read.
+        OSError: the file does not exist or cannot be read.
     """
     count = min(count, os.stat(path).st_size // size.bytes)
-    if not count:  # nothing cannot be mapped
+    if not count:  # mmap rejects empty files
         return np.empty((0, size.height, size.width), np.uint8)
-    # a view as a plain array, for a memmap takes longer to slice
+    # a view as a plain array: slicing a memmap is slower
     return np.memmap(path, np.uint8, "r", shape=(count, size.height, size.width)).view(np.ndarray)
 
 
-def read_shards(folder, size):
+def read_shards(folder: str | os.PathLike[str], size: PackSize) -> tuple[list[Shard], list[DataError]]:
     """Read the indexes of a pack.
 
     Returns:
-        (list of `Shard`, list of DataError for those that cannot be used).
+        (list of `Shard`, list of a DataError for each that cannot be used).
     """
-    shards, faults = [], []
+    shards: list[Shard] = []
+    faults: list[DataError] = []
     for name in sorted(os.listdir(folder)):
         if INDEX.fullmatch(name):
             try:
@@ -107,20 +109,20 @@ def read_shards(folder, size):
     return shards, faults
 
 
-def read_index(path, size):
-    """Read one index as `Shard`; DataError where it is damaged, of another version or size."""
+def read_index(path: Path, size: PackSize) -> Shard:
+    """Read one index; DataError if it is damaged or of another version, size or Pillow version."""
     try:
         header, _, lines = path.read_bytes().partition(b"\n")
         header = json.loads(header)
         if header["version"] != VERSION:
             raise DataError(f"{path}: a pack of version {header['version']}, this program reads {VERSION}")
         if PackSize(*(header[name] for name in PackSize._fields)) != size:
-            raise DataError(f"{path}: the index of another size than {size.folder}")
+            raise DataError(f"{path}: the index is of another size than {size.folder}")
         if zlib.crc32(lines) != header["crc32"] or not PIXELS.fullmatch(header["pixels"]):
             raise ValueError
-        if header["pillow"] != PIL.__version__:  # another version may decode or round another way
+        if header["pillow"] != PIL.__version__:  # other versions may decode or round differently
             raise DataError(f"{path}: packed with Pillow {header['pillow']}, this is {PIL.__version__}")
-        # one call for all lines: line by line takes three times as long
+        # one call for all lines: a call per line takes three times as long
         entries = [Entry(*row) for row in json.loads(b"[" + lines.rstrip().replace(b"\n", b",") + b"]")]
     except OSError as error:
         raise DataError(f"{path}: the index cannot be read: {error.strerror}") from error
@@ -129,8 +131,8 @@ def read_index(path, size):
     return Shard(path, path.with_name(header["pixels"]), size, entries)
 
 
-def check_pixels(shard):
-    """Raise DataError where a shard's pixels are not there or not as long as the index says."""
+def check_pixels(shard: Shard) -> None:
+    """Raise DataError if a shard's pixel file is missing or its length does not match the index."""
     expected = len(shard.entries) * shard.size.bytes
     try:
         found = os.stat(shard.pixels).st_size
@@ -140,22 +142,28 @@ def check_pixels(shard):
         raise DataError(f"{shard.pixels}: the shard has {found:,} bytes instead of {expected:,}")
 
 
-def write_shard(folder, number, generation, size, drawings):
-    """Write one shard and then its index.
+def write_shard(
+    folder: str | os.PathLike[str],
+    number: int,
+    generation: int,
+    size: PackSize,
+    drawings: Iterable[tuple[Entry, np.ndarray]],
+) -> None:
+    """Write the pixels of one shard, then its index.
 
     Args:
-        folder: of the pack.
-        number: the shard's.
-        generation: of its pixels; another than that of the shard that is replaced.
+        folder: folder of the pack.
+        number: number of the shard.
+        generation: generation of its pixels; must differ from that of a shard it replaces.
         size: PackSize.
-        drawings: iterable of (Entry, uint8 [height, width]), consumed as it is written; at least one.
+        drawings: iterable of (Entry, uint8 [height, width]), consumed while writing; at least one.
     """
     pixels, entries = Path(folder) / f"{number:05d}.{generation}.u8", []
 
-    def write_pixels(temporary):
+    def write_pixels(temporary: Path) -> None:
         with open(temporary, "wb") as file:
             for entry, drawing in drawings:
-                file.write(np.ascontiguousarray(drawing))
+                file.write(np.ascontiguousarray(drawing).data)
                 entries.append(entry)
 
     write_atomically(pixels, write_pixels)
@@ -171,11 +179,11 @@ def write_shard(folder, number, generation, size, drawings):
     write_atomically(Path(folder) / f"{number:05d}.json", lambda temporary: temporary.write_bytes(index))
 
 
-def stored_path(path, prefix):
-    """Return a drawing's path as indexes have it: without `prefix` where it starts so, absolute otherwise.
+def stored_path(path: str, prefix: str) -> str:
+    """Return a drawing's path as stored in indexes: relative to `prefix` if it is inside it, else absolute.
 
     Args:
         path: file name.
-        prefix: DATASETS.ROOT, absolute and with a separator at its end.
+        prefix: DATASETS.ROOT, absolute, with a trailing separator.
     """
     return (path if path.startswith(prefix) else os.path.abspath(path)).removeprefix(prefix)

@@ -1,28 +1,30 @@
-"""What of a pack is as it should be: every checksum, and every file against the one that was packed."""
+"""Verifying a pack: the checksums of its pixels, and whether the source files have changed."""
 
 import os
 import zlib
 from enum import Enum
 
-from fastpatent.data.pack.shard import map_pixels
+import numpy as np
+
+from fastpatent.data.pack.shard import Entry, Shard, map_pixels
 
 
 class State(Enum):
-    """What is found of one packed drawing."""
+    """The state of one packed drawing."""
 
-    GOOD = "its pixels match their checksum, its file is the one packed"
+    GOOD = "its pixels match their checksum, its file is unchanged"
     ORPHANED = "its pixels match their checksum, its file is gone"
-    CHANGED = "its file is another than the one packed"
+    CHANGED = "its file has changed since it was packed"
     DAMAGED = "its pixels are missing or do not match their checksum"
 
     @property
-    def is_kept(self):
-        """Whether a repair leaves the drawing alone; without a file it could not be packed again."""
+    def is_kept(self) -> bool:
+        """Whether a repair keeps the drawing; without its file it could not be packed again."""
         return self in (State.GOOD, State.ORPHANED)
 
 
-def verify_shard(shard, root):
-    """Return the `State` of every drawing of a `Shard`, in its order.
+def verify_shard(shard: Shard, root: str | os.PathLike[str]) -> list[State]:
+    """Return the `State` of every drawing of a shard, in order.
 
     Args:
         root: DATASETS.ROOT.
@@ -30,14 +32,14 @@ def verify_shard(shard, root):
     try:
         pixels = map_pixels(shard.pixels, len(shard.entries), shard.size)
     except OSError:
-        pixels = ()
+        pixels = np.empty(0, np.uint8)
     return [
         _file_state(entry, root) if slot < len(pixels) and zlib.crc32(pixels[slot]) == entry.crc else State.DAMAGED
         for slot, entry in enumerate(shard.entries)
     ]
 
 
-def _file_state(entry, root):
+def _file_state(entry: Entry, root: str | os.PathLike[str]) -> State:
     try:
         status = os.stat(os.path.join(root, entry.path))
     except OSError:

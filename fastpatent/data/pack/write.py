@@ -1,14 +1,18 @@
-"""Make a pack, complete it, or verify and repair what is there."""
+"""Writing a pack: creating, completing, verifying and repairing it."""
 
 import os
 import re
 import shutil
 import zlib
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count, islice
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+import numpy as np
 
 from fastpatent.data.lock import only_writer
 from fastpatent.data.pack.shard import (
@@ -16,6 +20,8 @@ from fastpatent.data.pack.shard import (
     INDEX,
     PIXELS,
     Entry,
+    PackSize,
+    Shard,
     map_pixels,
     read_shards,
     stored_path,
@@ -25,59 +31,79 @@ from fastpatent.data.pack.verify import State, verify_shard
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
 
-TEMPORARY = re.compile(r"\.\d+\.\d{5}\.(json|\d+\.u8)")  # as `write_atomically` names them
-INDEX_LINE = 200  # bytes, generously: what an index takes for a drawing
+TEMPORARY = re.compile(r"\.\d+\.\d{5}\.(json|\d+\.u8)")  # file names of `write_atomically`
+INDEX_LINE = 200  # upper estimate of the bytes per drawing in an index
 GIGABYTE = 10**9
+
+Packed = tuple[Entry, np.ndarray]  # an entry and its pixels, uint8 [height, width]
+Result = TypeVar("Result")
+
+
+class Progress(Protocol):
+    """Function of (title, generator of results, number of results) -> generator of the same results."""
+
+    def __call__(
+        self, title: str, results: Generator[Result, None, None], number: int, /
+    ) -> Generator[Result, None, None]: ...
 
 
 @dataclass
 class PackReport:
-    """What was done to a pack.
+    """The result of `write_pack`.
 
     Attributes:
-        kept: packed drawings found as they should be.
-        repaired: packed drawings decoded again, because they were damaged or their file has changed.
-        added: drawings packed for the first time.
-        replaced: a sentence for every index that was of no use and was removed.
-        unreadable: a sentence for every drawing that could not be decoded.
+        kept: number of packed drawings that were intact.
+        repaired: number of packed drawings decoded again, because they were damaged or their file has changed.
+        added: number of drawings packed for the first time.
+        replaced: an error message for every index that could not be used and was removed.
+        unreadable: an error message for every drawing that could not be decoded.
     """
 
     kept: int = 0
     repaired: int = 0
     added: int = 0
-    replaced: list = field(default_factory=list)
-    unreadable: list = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @property
-    def drawings(self):
-        """How many the pack now has."""
+    def drawings(self) -> int:
+        """The number of drawings in the pack."""
         return self.kept + self.repaired + self.added
 
 
-def write_pack(folder, size, root, paths, decode, workers=0, progress=None, shard_drawings=DRAWINGS_A_SHARD):
+def write_pack(
+    folder: str | os.PathLike[str],
+    size: PackSize,
+    root: str | os.PathLike[str],
+    paths: Iterable[str],
+    decode: Callable[[str], np.ndarray],
+    workers: int = 0,
+    progress: Progress | None = None,
+    shard_drawings: int = DRAWINGS_A_SHARD,
+) -> PackReport:
     """Verify every drawing of a pack, decode again those that are damaged or have changed, and add those that are missing.
 
-    A kill loses the shard it was writing; the next call goes on from there. A drawing that cannot be decoded is left out
-    and reported. Drawings of the pack other than `paths` are verified too, and kept.
+    A killed run loses only the shard it was writing; the next call continues from there. Drawings that cannot be decoded are
+    skipped and reported. Drawings of the pack that are not in `paths` are also verified and kept.
 
     Args:
-        folder: of the pack; made where it is not there.
+        folder: folder of the pack; created if it does not exist.
         size: PackSize.
         root: DATASETS.ROOT.
         paths: the drawings that must be in the pack.
-        decode: function of a path -> uint8 [size.height, size.width]; can be sent to another process.
-        workers: processes that verify and decode; 0 does it in this one.
-        progress: function of (title, generator of results, number of results) -> generator of the same results; or None.
-        shard_drawings: drawings in a full shard.
+        decode: picklable function of a path -> uint8 [size.height, size.width].
+        workers: number of processes that verify and decode; 0: this process.
+        progress: see `Progress`; None shows nothing.
+        shard_drawings: number of drawings in a full shard.
 
     Returns:
         PackReport.
 
     Raises:
         DataError: another process writes to this pack, or the disk is too small.
-        OSError: the folder may not be written to, or the disk is full; the shards finished before are kept.
+        OSError: the folder cannot be written to, or the disk is full; the shards finished before are kept.
     """
-    progress = progress or (lambda title, results, number: results)
+    progress = progress or _without_progress
     _make(folder)
     with only_writer(folder, "fastpatent data pack"):
         shards, faults = read_shards(folder, size)
@@ -103,15 +129,19 @@ def write_pack(folder, size, root, paths, decode, workers=0, progress=None, shar
     return report
 
 
-def _make(folder):
+def _without_progress(title: str, results: Generator[Result, None, None], number: int) -> Generator[Result, None, None]:
+    return results
+
+
+def _make(folder: str | os.PathLike[str]) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise DataError(f"{folder}: no folder for a pack can be made, a part of this path is a file") from error
+        raise DataError(f"{folder}: the folder of the pack cannot be created, a part of this path is a file") from error
 
 
-def _remove_leftovers(folder, shards):
-    """Remove what a killed run left half done, and indexes that are of no use."""
+def _remove_leftovers(folder: str | os.PathLike[str], shards: list[Shard]) -> None:
+    """Remove partial files of a killed run and indexes that cannot be used."""
     used = {path.name for shard in shards for path in (shard.index, shard.pixels)}
     for name in os.listdir(folder):
         ours = INDEX.fullmatch(name) or PIXELS.fullmatch(name) or TEMPORARY.fullmatch(name)
@@ -119,7 +149,7 @@ def _remove_leftovers(folder, shards):
             os.unlink(os.path.join(folder, name))
 
 
-def _count_kept(report, verified, wanted, prefix):
+def _count_kept(report: PackReport, verified: list[tuple[Shard, list[State]]], wanted: set[str], prefix: str) -> None:
     for shard, states in verified:
         for entry, state in zip(shard.entries, states):
             report.kept += state.is_kept
@@ -127,39 +157,41 @@ def _count_kept(report, verified, wanted, prefix):
                 report.unreadable.append(f"{os.path.join(prefix, entry.path)}: No such file or directory")
 
 
-def _check_space(folder, size, drawings):
+def _check_space(folder: str | os.PathLike[str], size: PackSize, drawings: int) -> None:
     needed, free = drawings * (size.bytes + INDEX_LINE), shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(f"{folder}: packing takes {needed / GIGABYTE:.2f} GB, the disk has {free / GIGABYTE:.2f} GB free")
 
 
-def _pack(path, root, decode):
-    """Return (Entry, uint8 [height, width]) of one drawing, or a sentence where it cannot be decoded."""
+def _pack(path: str, root: str, decode: Callable[[str], np.ndarray]) -> Packed | str:
+    """Return the entry and pixels of one drawing, or an error message if it cannot be decoded."""
     full_path = os.path.join(root, path)
     try:
-        status = os.stat(full_path)  # before it is read, so that a file written meanwhile is seen as changed
+        status = os.stat(full_path)  # before reading, so that a file written meanwhile counts as changed
         drawing = decode(full_path)
     except DataError as error:
         return str(error)
     except OSError as error:
         return f"{full_path}: {error.strerror}"
-    return Entry(path, status.st_size, status.st_mtime_ns, zlib.crc32(drawing)), drawing
+    return Entry(path, status.st_size, status.st_mtime_ns, zlib.crc32(drawing.data)), drawing
 
 
-def _readable(results, report):
-    """Yield the results of `_pack`, None instead of each sentence, which is reported."""
+def _readable(results: Iterable[Packed | str], report: PackReport) -> Iterator[Packed | None]:
+    """Yield the results of `_pack`; an error message is added to the report and replaced by None."""
     for result in results:
         if isinstance(result, str):
             report.unreadable.append(result)
-            result = None
-        yield result
+            yield None
+        else:
+            yield result
 
 
-def _repair(shard, states, decoded, report):
-    """Write a shard anew, its good drawings copied and the next of `decoded` in the places of the others."""
+def _repair(shard: Shard, states: list[State], decoded: Iterator[Packed | None], report: PackReport) -> None:
+    """Rewrite a shard: copy its intact drawings and replace the others by the next of `decoded`."""
 
-    def drawings():
-        pixels = map_pixels(shard.pixels, len(shard.entries), shard.size) if any(s.is_kept for s in states) else ()
+    def drawings() -> Iterator[Packed]:
+        kept = any(state.is_kept for state in states)
+        pixels = map_pixels(shard.pixels, len(shard.entries), shard.size) if kept else np.empty(0, np.uint8)
         for slot, (entry, state) in enumerate(zip(shard.entries, states)):
             if state.is_kept:
                 yield entry, pixels[slot]
@@ -173,10 +205,17 @@ def _repair(shard, states, decoded, report):
     shard.pixels.unlink(missing_ok=True)
 
 
-def _add(folder, size, taken, decoded, shard_drawings, report):
-    """Write new shards, under numbers that are not taken, of what is left of `decoded`."""
+def _add(
+    folder: str | os.PathLike[str],
+    size: PackSize,
+    taken: Collection[int],
+    decoded: Iterator[Packed | None],
+    shard_drawings: int,
+    report: PackReport,
+) -> None:
+    """Write the rest of `decoded` to new shards, with numbers that are not in `taken`."""
 
-    def drawings():
+    def drawings() -> Iterator[Packed]:
         for result in decoded:
             if result is not None:
                 report.added += 1
@@ -188,8 +227,8 @@ def _add(folder, size, taken, decoded, shard_drawings, report):
         pass
 
 
-def _write(folder, number, generation, size, drawings):
-    """Write a shard and return True; False where there is no drawing for it."""
+def _write(folder: str | os.PathLike[str], number: int, generation: int, size: PackSize, drawings: Iterator[Packed]) -> bool:
+    """Write a shard and return True; without drawings, write nothing and return False."""
     first = next(drawings, None)
     if first is not None:
         write_shard(Path(folder), number, generation, size, chain([first], drawings))

@@ -1,8 +1,8 @@
-"""The embedded sample: invented objects, drawn as design patents are, in the layout of DeepPatent.
+"""The built-in sample data set: invented objects, drawn in the style of design patents, in the layout of DeepPatent.
 
-`generate_sample` draws it; `ensure_sample` draws it on first use. One design goes through the files in this order: `designs`
-composes solids from `curves` and `solids`, `scene` lays them out, `camera` and `raster` view them, `lines` and `hatching`
-find the strokes, `drawing` inks a sheet, `layout` names and lists it.
+`generate_sample` draws it; `ensure_sample` draws it on first use. The steps for one design: `designs` composes solids from
+`curves` and `solids`, `scene` packs them into arrays, `camera` and `raster` render a view, `lines` and `hatching` find the
+strokes, `drawing` draws a sheet, `layout` gives file names and lists.
 """
 
 from .generate import ensure_sample, generate_sample

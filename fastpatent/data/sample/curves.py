@@ -1,20 +1,22 @@
 """Plane and space curves with exact one-sided tangents: outlines, profiles and paths of the sample's solids."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 ARC_STEP = np.pi / 18
 SHARP_COSINE = np.cos(np.radians(6))
 
 
 class Curve(NamedTuple):
-    """A polyline that knows where it is smooth.
+    """A polyline with tangents, which distinguish corners from smooth points.
 
     Attributes:
         points: float64 [points, 2 or 3].
-        before: float64, same shape; unit tangent on arriving at each point.
-        after: float64, same shape; unit tangent on leaving it. The point is a corner where the two differ.
+        before: float64, same shape; unit tangent on arrival at each point.
+        after: float64, same shape; unit tangent on departure. A point is a corner if the two differ.
         closed: whether the last point joins the first (which is not repeated).
     """
 
@@ -23,14 +25,14 @@ class Curve(NamedTuple):
     after: np.ndarray
     closed: bool
 
-    def corners(self):
-        """bool [points]: where the direction jumps."""
+    def corners(self) -> np.ndarray:
+        """bool [points]: where the direction is discontinuous."""
         return (self.before * self.after).sum(1) < SHARP_COSINE
 
-    def runs(self):
+    def runs(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """List of (indices, tangents): the smooth pieces between corners, both ends included.
 
-        The tangents are one-sided at the ends, so that a piece never feels the corner it stops at.
+        The tangents at the ends are one-sided, so a piece does not depend on the corners it ends at.
         """
         count = len(self.points)
         corners = np.flatnonzero(self.corners())
@@ -45,33 +47,33 @@ class Curve(NamedTuple):
             pieces = [np.arange(start, end + 1) for start, end in zip(stops[:-1], stops[1:])]
         return [(piece, np.vstack([self.after[piece[:-1]], self.before[piece[-1:]]])) for piece in pieces]
 
-    def scaled(self, *factors):
-        """The curve stretched along its axes by positive factors."""
-        factors = np.asarray(factors, float)
-        return Curve(self.points * factors, _unit(self.before * factors), _unit(self.after * factors), self.closed)
+    def scaled(self, *factors: float) -> "Curve":
+        """The curve scaled along its axes by positive factors."""
+        scale = np.asarray(factors, float)
+        return Curve(self.points * scale, _unit(self.before * scale), _unit(self.after * scale), self.closed)
 
-    def moved(self, *offset):
-        """The curve shifted by `offset`."""
+    def moved(self, *offset: float) -> "Curve":
+        """The curve translated by `offset`."""
         return self._replace(points=self.points + np.asarray(offset, float))
 
-    def turned(self, degrees):
-        """The plane curve turned counter-clockwise about the origin."""
+    def turned(self, degrees: float) -> "Curve":
+        """The plane curve rotated counter-clockwise about the origin."""
         cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
         matrix = np.array([[cosine, sine], [-sine, cosine]])
         return Curve(self.points @ matrix, self.before @ matrix, self.after @ matrix, self.closed)
 
 
-def _unit(vectors):
+def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def rounded(points, radii=0.0, closed=True):
+def rounded(points: ArrayLike, radii: ArrayLike = 0.0, closed: bool = True) -> Curve:
     """A polyline whose corners are replaced by tangent arcs.
 
     Args:
-        points: [corners, 2 or 3], counter-clockwise where it is a closed outline of material.
-        radii: one radius or one for each corner; 0 keeps the corner sharp, `inf` takes all the room its edges leave.
-        closed: whether the last point joins the first; the ends of an open curve keep their place.
+        points: [corners, 2 or 3]; the closed outline of a solid goes counter-clockwise.
+        radii: one radius, or one per corner; 0 keeps the corner sharp, `inf` gives the largest arc that its edges allow.
+        closed: whether the last point joins the first; the ends of an open curve do not move.
 
     Returns:
         Curve.
@@ -107,21 +109,21 @@ def rounded(points, radii=0.0, closed=True):
         out_before.append(tangents)
         out_after.append(tangents)
     points, before, after = map(np.concatenate, (out_points, out_before, out_after))
-    # Neighbouring arcs that use up their common edge meet in one point, which must not count twice.
+    # Neighbouring arcs that use up their common edge share an end point, which must occur only once.
     apart = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1) > 1e-7
     if not closed:
         apart[0] = True
     return Curve(points[apart], before[apart], after[apart], closed)
 
 
-def circle(radius=1.0, count=40):
+def circle(radius: float = 1.0, count: int = 40) -> Curve:
     """A counter-clockwise circle about the origin."""
     angle = np.arange(count) * (2 * np.pi / count)
     tangents = np.stack([-np.sin(angle), np.cos(angle)], 1)
     return Curve(radius * np.stack([np.cos(angle), np.sin(angle)], 1), tangents, tangents, True)
 
 
-def polar(radius, count=72):
+def polar(radius: Callable[[np.ndarray], np.ndarray], count: int = 72) -> Curve:
     """The smooth closed outline r(angle) for a positive periodic function `radius` of float64 [count]."""
     angle = np.arange(count) * (2 * np.pi / count)
     points = radius(angle)[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
@@ -129,7 +131,7 @@ def polar(radius, count=72):
     return Curve(points, tangents, tangents, True)
 
 
-def helix(radius, pitch, turns, per_turn=24):
+def helix(radius: float, pitch: float, turns: float, per_turn: int = 24) -> Curve:
     """A helix about the third axis, from height 0 upwards."""
     angle = np.linspace(0, 2 * np.pi * turns, int(per_turn * turns) + 1)
     rise = pitch / (2 * np.pi)

@@ -1,50 +1,52 @@
-"""One sheet: a view of a design as a black hidden-line drawing on white paper."""
+"""One sheet: a view of a design as a black line drawing on white, with hidden lines removed."""
 
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from .camera import Camera
 from .hatching import parallel_strokes, tone
 from .lettering import caption
 from .lines import chained, contours, joints_of_solids, polyline_segments, sample, visible
 from .raster import farthest_around, rasterise
+from .scene import Scene
 
 DASH, GAP = 9.0, 5.0
 FINE_PEN = 0.55
 SHORTEST_STROKE = 10.0
-# A surface seen exactly edge-on counts as turned away, so that its nearer border is the contour.
+# A surface seen exactly edge-on counts as facing away, so that its nearer border is the contour.
 EDGE_ON = 1e-6
 
 
 class Style(NamedTuple):
-    """A drawing office's hand; many designs share one.
+    """A drawing style; many designs share one.
 
     Attributes:
-        pen: radius of the outline's stroke in pixels.
-        rulings: shading lines to a full turn of a curved surface; 0 for none.
+        pen: radius of the outline strokes in pixels.
+        rulings: number of shading lines per full turn of a curved surface; 0 for none.
         hatch: (angle in degrees, pitch in pixels) of parallel strokes on flat faces, or None.
-        captioned: whether the sheet says FIG. n.
+        captioned: whether the sheet has the caption FIG. n.
     """
 
     pen: float
     rulings: int
-    hatch: tuple | None
+    hatch: tuple[float, float] | None
     captioned: bool
 
 
 class View:
-    """A scene seen by a camera on a sheet.
+    """A scene projected by a camera onto a sheet.
 
     Attributes:
         shape: (height, width) in pixels.
         buffer: ItemBuffer.
         farthest: float32 [height, width]: greatest depth around each pixel.
-        facing: float64 [vertices]: positive where a curved surface is seen from its front.
+        facing: float64 [vertices]: positive where a curved surface faces the viewer.
     """
 
-    def __init__(self, scene, camera, size, margin):
-        """Args: scene: Scene; camera: Camera; size: pixels of the drawing's long side; margin: pixels around it."""
+    def __init__(self, scene: Scene, camera: Camera, size: float, margin: int) -> None:
+        """Args: scene: Scene; camera: Camera; size: long side of the drawing in pixels; margin: pixels around it."""
         self.scene, self.camera = scene, camera
         seen = camera.project(scene.vertices)
         low, high = seen.min(0), seen.max(0)
@@ -59,18 +61,18 @@ class View:
         self.farthest = farthest_around(self.buffer.depth)
         self.facing = camera.facing(scene.vertices, scene.vertex_normal) - EDGE_ON
 
-    def sheet(self, points):
-        """World points [..., 3] to column, row and depth in pixels [..., 3]."""
+    def sheet(self, points: np.ndarray) -> np.ndarray:
+        """Project world points [..., 3] to column, row and depth in pixels [..., 3]."""
         return self._placed(self.camera.project(points))
 
-    def _placed(self, seen):
+    def _placed(self, seen: np.ndarray) -> np.ndarray:
         column = (seen[..., 0] - self._corner[0]) * self._scale + self._margin
         row = (self._corner[1] - seen[..., 1]) * self._scale + self._margin
         return np.stack([column, row, -seen[..., 2] * self._scale], -1)
 
 
-def outline_points(view):
-    """float64 [points, 2]: all points of the drawing's lines, hidden parts and the gaps of broken lines left out."""
+def outline_points(view: View) -> np.ndarray:
+    """float64 [points, 2]: all points of the drawing's lines, without hidden parts and the gaps of broken lines."""
     scene, broken = view.scene, view.scene.broken
     segments, first, begins = polyline_segments(view.sheet(scene.creases.points), scene.creases.line)
     solids = scene.creases.solid[scene.creases.line[first]]
@@ -91,14 +93,15 @@ def outline_points(view):
     return np.concatenate([samples[inked, :2], meeting[inked_meeting]])
 
 
-def shading_points(view, style, phase):
-    """float64 [points, 2]: the strokes of `style` on the shaded surfaces that are seen and not in broken lines."""
+def shading_points(view: View, style: Style, phase: float) -> np.ndarray:
+    """float64 [points, 2]: the shading strokes of `style` on visible surfaces that are not in broken lines."""
     scene, camera = view.scene, view.camera
     found = [np.zeros((0, 2))]
     if style.hatch:
+        angle, pitch = style.hatch
         clear = scene.face_flat & ~scene.broken[scene.face_solid]
         normals = scene.face_normal / np.maximum(np.linalg.norm(scene.face_normal, axis=1, keepdims=True), 1e-12)
-        found.append(parallel_strokes(view.buffer, clear, tone(normals, camera), *style.hatch, phase))
+        found.append(parallel_strokes(view.buffer, clear, tone(normals, camera), angle, pitch, phase))
     if len(scene.rulings.points):
         points, normals = scene.rulings.points, scene.ruling_normals
         lit = tone(normals, camera)
@@ -112,7 +115,7 @@ def shading_points(view, style, phase):
         segments, first, begins, lengths = segments[dark], first[dark], begins[dark], lengths[dark]
         samples, owner, place = sample(segments)
         value = lit[first[owner]] + place * (lit[first + 1] - lit[first])[owner]
-        # Strokes end at uneven places: every second one stops earlier.
+        # Strokes end at different places: every second one is shorter.
         line = scene.rulings.line[first[owner]]
         limit = np.where(line % 2 == 0, 0.42, 0.22) + 0.06 * np.sin(2.4 * line + phase)
         ink = (value < limit) & visible(samples, view.farthest)
@@ -121,11 +124,12 @@ def shading_points(view, style, phase):
     return np.concatenate(found)
 
 
-def stroke(paper, points, radius):
+def stroke(paper: np.ndarray, points: np.ndarray, radius: float) -> None:
     """Ink every pixel of `paper` (bool [height, width], True is ink) whose centre lies within `radius` of a point."""
     reach = int(np.ceil(radius))
-    canvas = np.zeros(np.array(paper.shape) + 2 * reach, bool)
-    ink, width = canvas.reshape(-1), canvas.shape[1]
+    height, width = (side + 2 * reach for side in paper.shape)
+    canvas = np.zeros((height, width), bool)
+    ink = canvas.reshape(-1)
     row, column = np.floor(points[:, 1]), np.floor(points[:, 0])
     below, beside = points[:, 1] - row - 0.5, points[:, 0] - column - 0.5
     pixel = ((row + reach) * width + column + reach).astype(np.int64)
@@ -136,15 +140,15 @@ def stroke(paper, points, radius):
     paper |= canvas[reach:-reach, reach:-reach]
 
 
-def draw(scene, camera, style, rng, figure):
+def draw(scene: Scene, camera: Camera, style: Style, rng: np.random.Generator, figure: int) -> Image.Image:
     """Draw one sheet.
 
     Args:
-        scene: Scene, laid out with `style.rulings`.
+        scene: Scene, built with `style.rulings`.
         camera: Camera.
         style: Style.
-        rng: numpy Generator: size, margins, where shading is left open.
-        figure: number of the caption.
+        rng: numpy Generator for the size, the margins and the gaps in the shading.
+        figure: figure number of the caption.
 
     Returns:
         PIL image of mode "1": black lines on white paper, 300-660 pixels on the long side.
@@ -154,13 +158,13 @@ def draw(scene, camera, style, rng, figure):
     stroke(paper, shading_points(view, style, rng.uniform(0, 2 * np.pi)), FINE_PEN)
     stroke(paper, outline_points(view), style.pen)
     top, bottom, left, right = rng.integers(0, 40, 4)
-    if style.captioned:
-        points = caption(f"FIG. {figure}", rng.uniform(14, 19))
+    points = caption(f"FIG. {figure}", rng.uniform(14, 19)) if style.captioned else None
+    if points is not None:
         need = int(points[:, 0].max()) + 8
         left, right = (max(side, (need - view.shape[1]) // 2 + 1) for side in (left, right))
         bottom += 30
     paper = np.pad(paper, ((top, bottom), (left, right)))
-    if style.captioned:
+    if points is not None:
         place = [(paper.shape[1] - points[:, 0].max()) / 2, paper.shape[0] - 8 - points[:, 1].max()]
         stroke(paper, points + place, max(style.pen, 0.8))
     return Image.fromarray(~paper).convert("1")

@@ -1,10 +1,11 @@
-"""Write the sample data set: every design drawn, stored and listed, all or nothing."""
+"""Write the sample data set: draw, store and list all designs; the folder appears only when complete."""
 
 import multiprocessing
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -31,14 +32,16 @@ No patent is shown here: every number, date and object is made up. The same vers
 """
 
 
-def generate_sample(folder, designs=DESIGNS, seed=0, workers=None):
+def generate_sample(
+    folder: str | os.PathLike[str], designs: int = DESIGNS, seed: int = 0, workers: int | None = None
+) -> Path:
     """Draw the sample into `folder`, which appears only when it is complete.
 
     Args:
-        folder: path that does not exist yet; its parents are made.
-        designs: how many objects to invent, at least 3; 7 or 8 drawings each.
-        seed: int >= 0; the same seed and count give the same files, byte for byte, whatever `workers` is.
-        workers: processes to draw with; None for one a core, 1 for this process alone.
+        folder: path that does not exist yet; its parents are created.
+        designs: number of designs, at least 3, with 7 or 8 drawings each.
+        seed: int >= 0; the same seed and count give the same files, byte for byte, for any `workers`.
+        workers: number of processes; None: one per core, 1: this process.
 
     Returns:
         Path of the folder.
@@ -62,17 +65,17 @@ def generate_sample(folder, designs=DESIGNS, seed=0, workers=None):
     return folder
 
 
-def ensure_sample(root):
-    """The sample below a data root, drawn on first use.
+def ensure_sample(root: str | os.PathLike[str]) -> Path:
+    """Return the sample data set below a data root; draw it on first use.
 
     Args:
-        root: path of the folder that holds the data sets.
+        root: folder of the data sets.
 
     Returns:
         Path `<root>/sample`.
 
     Raises:
-        DataError: the folder is there but its training list is not.
+        DataError: the folder exists but its training list is missing.
     """
     folder = Path(root) / "sample"
     if not folder.exists():
@@ -82,7 +85,7 @@ def ensure_sample(root):
     return folder
 
 
-def _fill(folder, final, designs, seed, workers):
+def _fill(folder: Path, final: Path, designs: int, seed: int, workers: int | None) -> None:
     images = folder / "train_data" / "patent_data"
     images.mkdir(parents=True)
     counts = []
@@ -110,23 +113,23 @@ def _fill(folder, final, designs, seed, workers):
     )
 
 
-def _drawn(images, designs, seed, workers):
-    """Yield each design's number of drawings, in order, as they are written."""
+def _drawn(images: Path, designs: int, seed: int, workers: int | None) -> Iterator[int]:
+    """Write the designs and yield the number of drawings of each, in order."""
     write = partial(_write_design, str(images), seed)
     workers = min(workers or _cores(), designs, MAX_WORKERS)
     if workers == 1:
         yield from map(write, range(designs))
         return
-    # Ctrl-C is this process' to handle: it stops the workers, which do not outlive it.
+    # Only this process handles Ctrl-C; it stops the workers.
     with multiprocessing.Pool(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap(write, range(designs), chunksize=4)
 
 
-def _cores():
+def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _write_design(images, seed, number):
+def _write_design(images: str, seed: int, number: int) -> int:
     sheets = draw_design(seed, number)
     for drawing, sheet in enumerate(sheets):
         path = Path(images, drawing_path(number, drawing))
@@ -135,10 +138,10 @@ def _write_design(images, seed, number):
     return len(sheets)
 
 
-def _publish(partial_folder, folder):
+def _publish(partial_folder: Path, folder: Path) -> None:
     try:
         partial_folder.rename(folder)
     except OSError:
-        # Another process has drawn the same sample meanwhile; its files are as good as ours.
+        # Another process has finished the same sample meanwhile; its files are identical.
         if not folder.is_dir():
             raise

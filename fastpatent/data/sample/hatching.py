@@ -1,28 +1,32 @@
-"""Shading of a drawing by strokes: rulings on curved surfaces and parallel strokes on flat faces turned from the light."""
+"""Shading by strokes: rulings on curved surfaces and parallel strokes on flat faces that face away from the light."""
 
 import numpy as np
 
+from .camera import Camera
 from .lines import SPACING
+from .raster import ItemBuffer
 
-# From the upper left before the sheet (right, up, towards the viewer), as drawing offices light their objects.
+# From the upper left in front of the sheet (right, up, towards the viewer), as is usual in patent drawings.
 LIGHT = np.array([-0.45, 0.65, 0.61])
 
 
-def tone(normals, camera):
-    """float64 [...]: cosine to the light of world normals."""
+def tone(normals: np.ndarray, camera: Camera) -> np.ndarray:
+    """float64 [...]: cosine between world normals and the light."""
     return normals @ (LIGHT @ camera.axes())
 
 
-def parallel_strokes(buffer, flat, tones, angle, pitch, phase):
-    """Points of straight parallel strokes over dark flat faces, left open in places as if they caught the light.
+def parallel_strokes(
+    buffer: ItemBuffer, flat: np.ndarray, tones: np.ndarray, angle: float, pitch: float, phase: float
+) -> np.ndarray:
+    """Points of straight parallel strokes over dark flat faces, with gaps that suggest reflected light.
 
     Args:
         buffer: ItemBuffer.
-        flat: bool [faces]: faces that take strokes.
-        tones: float64 [faces].
+        flat: bool [faces]: faces to shade.
+        tones: float64 [faces]: see `tone`.
         angle: degrees of the strokes' direction on the sheet.
         pitch: pixels between strokes.
-        phase: float in [0, 2 pi): where the open places lie.
+        phase: float in [0, 2 pi): sets the places of the gaps.
 
     Returns:
         float64 [points, 2]: column and row.

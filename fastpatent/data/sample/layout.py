@@ -1,5 +1,6 @@
-"""Folders, file names and lists of the sample, as DeepPatent has them (Kucer et al., WACV 2022)."""
+"""Folders, file names and lists of the sample, in the layout of DeepPatent (Kucer et al., WACV 2022)."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,27 +11,27 @@ DESIGNS_PER_ISSUE = 24
 TEST_SHARE = VALIDATION_SHARE = 0.15
 
 
-def patent_folder(number):
-    """`I20190101/USD0900001-20190101` for design 0; issues follow weekly, 24 designs each."""
+def patent_folder(number: int) -> str:
+    """`I20190101/USD0900001-20190101` for design 0; weekly issues, 24 designs each."""
     issue = f"{FIRST_ISSUE + timedelta(weeks=number // DESIGNS_PER_ISSUE):%Y%m%d}"
     return f"I{issue}/USD{FIRST_NUMBER + number:07d}-{issue}"
 
 
-def drawing_path(number, drawing):
+def drawing_path(number: int, drawing: int) -> str:
     """Path of a drawing below `patent_data`, with forward slashes."""
     folder = patent_folder(number)
     return f"{folder}/{folder.rpartition('/')[2]}-D{drawing:05d}.png"
 
 
-def split(designs, rng):
+def split(designs: int, rng: np.random.Generator) -> dict[str, list[int]]:
     """Disjoint design numbers for training, validation and test, in random order.
 
     Args:
-        designs: how many, at least 3.
+        designs: number of designs, at least 3.
         rng: numpy Generator.
 
     Returns:
-        dict name -> list of int: about 15 % test, 15 % of the rest validation, the rest train; none is empty.
+        {split: list of int}: about 15 % test, 15 % of the rest validation, the rest train; none is empty.
     """
     order = rng.permutation(designs).tolist()
     test = max(1, round(TEST_SHARE * designs))
@@ -38,15 +39,15 @@ def split(designs, rng):
     return {"test": order[:test], "validation": order[test : test + validation], "train": order[test + validation :]}
 
 
-def lists(drawings, seed):
+def lists(drawings: Sequence[int], seed: int) -> dict[str, str]:
     """The six list files.
 
     Args:
-        drawings: list with the number of drawings of each design, at least 3 each.
-        seed: of the split and of the choice of queries.
+        drawings: number of drawings of each design, at least 3 each.
+        seed: seed of the split and of the choice of queries.
 
     Returns:
-        dict file name -> str: a line `path label` a drawing; labels count the designs of a list from 1.
+        {file name: text}: a line `path label` for each drawing; labels number the designs of a list from 1.
     """
     rng = np.random.default_rng([seed, len(drawings), 1])
     parts = split(len(drawings), rng)

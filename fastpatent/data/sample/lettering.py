@@ -1,9 +1,9 @@
-"""Stroke letters for figure captions, so that a sheet does not depend on the fonts of a machine."""
+"""Stroke letters for figure captions, so that sheets do not depend on installed fonts."""
 
 import numpy as np
 
 # Polylines on a 4 x 6 grid, rows downwards.
-GLYPHS = {
+GLYPHS: dict[str, list[list[tuple[float, float]]]] = {
     "F": [[(4, 0), (0, 0), (0, 6)], [(0, 3), (3, 3)]],
     "I": [[(1, 0), (1, 6)]],
     "G": [[(4, 1), (3, 0), (1, 0), (0, 1), (0, 5), (1, 6), (3, 6), (4, 5), (4, 3), (2, 3)]],
@@ -26,12 +26,12 @@ GLYPHS = {
 WIDTHS = {"I": 2, ".": 0.3, " ": 1.5}
 
 
-def caption(text, height):
+def caption(text: str, height: float) -> np.ndarray:
     """Points along the strokes of `text`.
 
     Args:
-        text: of the characters in `GLYPHS`.
-        height: of the letters, in pixels.
+        text: characters of `GLYPHS`.
+        height: height of the letters in pixels.
 
     Returns:
         float64 [points, 2]: column and row from the text's upper left corner, half a pixel apart.

@@ -1,6 +1,6 @@
-"""Item buffer: which polygon is seen at every pixel, and how near it is.
+"""Item buffer: the visible polygon at every pixel, and its depth.
 
-Polygons of any shape, holes included, are filled by scan conversion with the even-odd rule, all of them at once.
+Polygons of any shape, with or without holes, are filled by scan conversion with the even-odd rule, all at once.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ PAPER = DEPTH_LEVELS << FACE_BITS
 
 
 class ItemBuffer(NamedTuple):
-    """What is seen at every pixel.
+    """The visible polygon and its depth at every pixel.
 
     Attributes:
-        face: int64 [height, width]; -1 where there is only paper.
-        depth: float32 [height, width], pixels away from the viewer; inf on paper.
-        planes: float64 [faces, 3]: depth = planes @ (column, row, 1) over the picture of each face.
+        face: int64 [height, width]; -1 on the background.
+        depth: float32 [height, width], in pixels away from the viewer; inf on the background.
+        planes: float64 [faces, 3]: depth = planes @ (column, row, 1) over the image of each face.
     """
 
     face: np.ndarray
@@ -26,15 +26,17 @@ class ItemBuffer(NamedTuple):
     planes: np.ndarray
 
 
-def rasterise(points, edges, edge_face, faces, shape):
+def rasterise(
+    points: np.ndarray, edges: np.ndarray, edge_face: np.ndarray, faces: int, shape: tuple[int, int]
+) -> ItemBuffer:
     """Fill polygons into an item buffer.
 
     Args:
         points: float64 [vertices, 3]: column, row (pixel (i, j) has its centre at (j + .5, i + .5)) and depth.
-        edges: int64 [edges, 2]: sides of the polygons, whose loops are closed.
+        edges: int64 [edges, 2]: sides of the polygons, as closed loops.
         edge_face: int64 [edges], in [0, faces).
-        faces: number of polygons; those without sides here are not drawn.
-        shape: (height, width), which holds all the points.
+        faces: number of polygons; those without edges are not drawn.
+        shape: (height, width) that contains all the points.
 
     Returns:
         ItemBuffer.
@@ -49,7 +51,7 @@ def rasterise(points, edges, edge_face, faces, shape):
     slope = (end[:, 0] - start[:, 0]) / (end[:, 1] - start[:, 1])
     row = np.repeat(first - (np.cumsum(rows) - rows), rows) + np.arange(rows.sum())
     column = np.repeat(start[:, 0] - start[:, 1] * slope, rows) + (row + 0.5) * np.repeat(slope, rows)
-    # Crossings of one face with one row must come together and in order; one sort of one number does it.
+    # The crossings of one face with one row must be adjacent and in order: one sort by a combined key.
     stride = 4.0 * width
     key = np.sort((np.repeat(edge_face[crossed], rows) * height + row) * stride + column + width)
     line = (key // stride).astype(np.int64)
@@ -67,7 +69,7 @@ def rasterise(points, edges, edge_face, faces, shape):
     ]
     begin, end = (np.clip((depth - low) * unit, 0, DEPTH_LEVELS - 2).astype(np.int64) for depth in ends)
     step = (end - begin) // np.maximum(length - 1, 1) << FACE_BITS
-    # One number a pixel, depth above face, so that the nearest face is the least number; whole spans at a time.
+    # One number per pixel, the depth in its high bits and the face in its low bits: the nearest face is the minimum.
     offset = np.cumsum(length) - length
     count = np.arange(length.sum())
     pixel = count + np.repeat(row * width + left - offset, length)
@@ -82,23 +84,23 @@ def rasterise(points, edges, edge_face, faces, shape):
     return ItemBuffer(seen.reshape(shape), depth.reshape(shape), planes)
 
 
-def _planes(start, end, edge_face, faces):
-    """float64 [faces, 3]: depth over the picture of each polygon, through its centroid along its Newell normal."""
+def _planes(start: np.ndarray, end: np.ndarray, edge_face: np.ndarray, faces: int) -> np.ndarray:
+    """float64 [faces, 3]: depth plane of each polygon, through its centroid with its Newell normal."""
 
-    def total(values):
+    def total(values: np.ndarray) -> np.ndarray:
         return np.bincount(edge_face, values, minlength=faces)
 
     count = np.maximum(total(np.ones(len(edge_face))), 1)
     centre = np.stack([total(start[:, axis]) / count for axis in range(3)], 1)
     normal = np.cross(start - centre[edge_face], end - centre[edge_face])
     normal = np.stack([total(normal[:, axis]) for axis in range(3)], 1)
-    # A face seen edge-on covers no pixel centre worth speaking of; its slope only has to stay finite.
+    # A face seen edge-on covers almost no pixel centres; its slope only has to be finite.
     lean = np.where(np.abs(normal[:, 2]) < 1e-9, 1e-9, normal[:, 2])
     slope = -normal[:, :2] / lean[:, None]
     return np.column_stack([slope, centre[:, 2] - (slope * centre[:, :2]).sum(1)])
 
 
-def farthest_around(depth):
+def farthest_around(depth: np.ndarray) -> np.ndarray:
     """float32 [height, width]: the greatest depth within each pixel's 3 x 3 neighbourhood."""
     padded = np.full(np.array(depth.shape) + 2, np.inf, depth.dtype)
     padded[1:-1, 1:-1] = depth

@@ -1,10 +1,13 @@
-"""All solids of a design laid out in flat arrays, once, so that every view of it is a few array operations."""
+"""All solids of a design in flat arrays, built once, so that each view takes a few array operations."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-# Shading lines stand at least this far apart on the object, and only on surfaces that turn by more radians than this.
+from .solids import Solid
+
+# Smallest distance of shading lines on the object; smallest turn, in radians, of a surface that gets them.
 RULING_GAP = 0.05
 LEAST_BEND = 1.2
 
@@ -14,7 +17,7 @@ class Polylines(NamedTuple):
 
     Attributes:
         points: float64 [points, 3].
-        line: int64 [points]: the polyline of each point, rising.
+        line: int64 [points]: number of the polyline of each point, ascending.
         solid: int64 [lines]: the solid each polyline lies on.
     """
 
@@ -23,8 +26,8 @@ class Polylines(NamedTuple):
     solid: np.ndarray
 
     @classmethod
-    def joined(cls, lines, solids):
-        """From lists of float64 [points, 3] and of solid numbers."""
+    def joined(cls, lines: Sequence[np.ndarray], solids: Sequence[int]) -> "Polylines":
+        """Concatenate polylines float64 [points, 3], given the solid of each."""
         lengths = [len(line) for line in lines]
         return cls(
             np.concatenate([np.zeros((0, 3)), *lines]), np.repeat(np.arange(len(lines)), lengths), np.array(solids, np.int64)
@@ -32,7 +35,7 @@ class Polylines(NamedTuple):
 
 
 class Scene:
-    """A design ready to be drawn.
+    """The geometry of a design, ready for drawing.
 
     Attributes:
         vertices: float64 [vertices, 3].
@@ -40,19 +43,19 @@ class Scene:
         edge_face: int64 [edges]: the polygon of each side.
         face_normal, face_point: float64 [faces, 3].
         face_solid: int64 [faces]: the solid of each polygon.
-        face_flat: bool [faces]: a planar face, not a cell of a curved surface.
-        cells: int64 [cells, 4]: the corners of the curved surfaces' cells, in order around.
-        vertex_normal: float64 [vertices, 3]: of the curved surfaces; 0 elsewhere.
-        cell_solid: int64 [cells].
+        face_flat: bool [faces]: whether it is a planar face, not a cell of a curved surface.
+        cells: int64 [cells, 4]: corners of the cells of curved surfaces, in cyclic order.
+        vertex_normal: float64 [vertices, 3]: normals of the curved surfaces; 0 elsewhere.
+        cell_solid: int64 [cells]: the solid of each cell.
         creases: Polylines.
         rulings: Polylines along the curved surfaces, for shading.
-        ruling_normals: float64, as the points of `rulings`; 0 where rulings run too close together to be drawn.
-        broken: bool [solids].
-        radius: of the ball about the origin that holds everything.
+        ruling_normals: float64, for the points of `rulings`; 0 where rulings are too close together to be drawn.
+        broken: bool [solids]: whether the solid is drawn in broken lines.
+        radius: radius of the ball about the origin that contains everything.
     """
 
-    def __init__(self, solids, rulings=0):
-        """Args: solids: list of Solid; rulings: how many shading lines to lay round a curved surface (0 for none)."""
+    def __init__(self, solids: list[Solid], rulings: int = 0) -> None:
+        """Args: solids: list of Solid; rulings: number of shading lines per full turn of a curved surface (0 for none)."""
         bounds = np.stack([solid.bounds() for solid in solids])
         centre = (bounds[:, 0].min(0) + bounds[:, 1].max(0)) / 2
         solids = [solid.moved(*-centre) for solid in solids]
@@ -65,8 +68,8 @@ class Scene:
             [
                 (*ruling, number)
                 for number, solid in enumerate(solids)
-                for grid in solid.grids
-                for ruling in _rulings(*grid, rulings)
+                for points, normals in solid.grids
+                for ruling in _rulings(points, normals, rulings)
             ]
             if rulings
             else []
@@ -76,7 +79,7 @@ class Scene:
         self._lay(solids)
         self.radius = float(np.linalg.norm(self.vertices, axis=1).max())
 
-    def _lay(self, solids):
+    def _lay(self, solids: list[Solid]) -> None:
         vertices, normals, edges, edge_face = [], [], [], []
         face_normal, face_point, face_solid, face_flat, cells, cell_solid = [], [], [], [], [], []
         count = faces = 0
@@ -123,8 +126,8 @@ class Scene:
         self.cell_solid = np.concatenate(cell_solid) if cells else np.zeros(0, np.int64)
 
 
-def _rulings(points, normals, around):
-    """Lines along a curved surface at even turns of its normal, about `around` to a full turn, none on flat stretches."""
+def _rulings(points: np.ndarray, normals: np.ndarray, around: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Lines along a curved surface at equal turns of its normal, about `around` per full turn, none on flat parts."""
     bends = [
         np.arccos(
             np.clip(
@@ -138,7 +141,7 @@ def _rulings(points, normals, around):
         ).mean(1 - axis)
         for axis in (0, 1)
     ]
-    # Shading runs along the direction that bends less, as rulings of a cylinder do.
+    # Shading runs along the direction of less curvature, as the rulings of a cylinder.
     if bends[1].sum() > bends[0].sum():
         points, normals, bends = points.swapaxes(0, 1), normals.swapaxes(0, 1), bends[::-1]
     total = bends[0].sum()

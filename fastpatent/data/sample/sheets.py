@@ -1,19 +1,21 @@
-"""All sheets of one design: its object, the hand it is drawn in, and its views. Fixed by (seed, number) alone."""
+"""All sheets of one design: its object, drawing style and views, determined by (seed, number) only."""
 
 import numpy as np
+from PIL import Image
 
 from .camera import patent_views
 from .designs import FAMILIES
 from .designs.parts import broken
 from .drawing import Style, draw
 from .scene import Scene
+from .solids import Solid
 
 PENS = (0.6, 0.8, 1.0)
 HATCHES = ((45, 5.0), (-45, 6.0), (90, 5.0), (0, 6.0))
 
 
-def random_style(rng):
-    """One of a few dozen common drawing styles, so that a style tells nothing of a design."""
+def random_style(rng: np.random.Generator) -> Style:
+    """One of a few dozen drawing styles, so few that the style does not identify a design."""
     shading = rng.choice(["none", "rulings", "hatch", "both"], p=[0.5, 0.25, 0.1, 0.15])
     return Style(
         pen=float(rng.choice(PENS, p=[0.3, 0.45, 0.25])),
@@ -23,22 +25,22 @@ def random_style(rng):
     )
 
 
-def random_object(rng):
-    """List of Solid: an object of a random family; in every sixth or so some parts are in broken lines."""
+def random_object(rng: np.random.Generator) -> list[Solid]:
+    """An object of a random family; in about one of six, some parts are in broken lines."""
     solids = FAMILIES[rng.integers(len(FAMILIES))](rng)
     if rng.random() < 0.17 and len(solids) > 2:
-        # Families name their main body first; what follows may be environment.
+        # Families give their main body first; the rest may be environment.
         kept = int(rng.integers(max(1, len(solids) // 2), len(solids)))
         solids = solids[:kept] + broken(solids[kept:])
     return solids
 
 
-def draw_design(seed, number):
+def draw_design(seed: int, number: int) -> list[Image.Image]:
     """Draw a design.
 
     Args:
-        seed: int >= 0 of the data set.
-        number: int >= 0 of the design.
+        seed: int >= 0, of the data set.
+        number: int >= 0, of the design.
 
     Returns:
         list of 7 or 8 PIL images of mode "1".

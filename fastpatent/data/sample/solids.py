@@ -1,33 +1,36 @@
 """Closed solids as planar faces, smooth grids and creases: lofts (prisms, surfaces of revolution) and sweeps.
 
-Every solid carries the lines a draughtsman would draw (its creases) beside its surface, so that nothing has to be guessed
-from a triangle mesh afterwards.
+A solid stores its creases, the lines to draw, with its surface, so they need not be estimated from a triangle mesh.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from .curves import Curve
 
 FLAT = 1e-9
 
 
 @dataclass(frozen=True)
 class Solid:
-    """One closed body.
+    """A closed solid.
 
     Attributes:
         faces: list of (loops, normal): planar polygons, filled by the even-odd rule over their loops [points, 3].
         grids: list of (points [rows, columns, 3], normals [rows, columns, 3]): curved surfaces with outward unit normals.
         creases: list of polylines [points, 3].
-        broken: drawn in broken lines, as the environment that a design does not claim.
+        broken: whether it is drawn in broken lines, for environment that is not part of the claimed design.
     """
 
-    faces: list = field(default_factory=list)
-    grids: list = field(default_factory=list)
-    creases: list = field(default_factory=list)
+    faces: list[tuple[list[np.ndarray], np.ndarray]] = field(default_factory=list)
+    grids: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    creases: list[np.ndarray] = field(default_factory=list)
     broken: bool = False
 
-    def mapped(self, matrix, offset=(0.0, 0.0, 0.0)):
+    def mapped(self, matrix: ArrayLike, offset: ArrayLike = (0.0, 0.0, 0.0)) -> "Solid":
         """The solid under x -> matrix x + offset; any invertible `matrix` [3, 3], reflections included."""
         matrix, offset = np.asarray(matrix, float), np.asarray(offset, float)
         turn = np.linalg.inv(matrix)
@@ -38,27 +41,27 @@ class Solid:
             creases=[line @ matrix.T + offset for line in self.creases],
         )
 
-    def moved(self, *offset):
-        """The solid shifted by three numbers."""
+    def moved(self, *offset: float) -> "Solid":
+        """The solid translated by three numbers."""
         return self.mapped(np.eye(3), offset)
 
-    def scaled(self, *factors):
-        """The solid stretched by three factors (negative ones mirror)."""
+    def scaled(self, *factors: float) -> "Solid":
+        """The solid scaled by three factors (negative ones mirror)."""
         return self.mapped(np.diag(factors))
 
-    def turned(self, axis, degrees):
-        """The solid turned about the axis "x", "y" or "z" through the origin."""
+    def turned(self, axis: str, degrees: float) -> "Solid":
+        """The solid rotated about the axis "x", "y" or "z" through the origin."""
         return self.mapped(rotation(axis, degrees))
 
-    def bounds(self):
-        """float64 [2, 3]: lower and upper corner."""
+    def bounds(self) -> np.ndarray:
+        """float64 [2, 3]: lower and upper corner of the bounding box."""
         points = np.concatenate(
             [loop for loops, _ in self.faces for loop in loops] + [points.reshape(-1, 3) for points, _ in self.grids]
         )
         return np.stack([points.min(0), points.max(0)])
 
 
-def rotation(axis, degrees):
+def rotation(axis: str, degrees: float) -> np.ndarray:
     """float64 [3, 3]: right-handed rotation about "x", "y" or "z"."""
     angle = np.radians(degrees)
     i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
@@ -68,33 +71,33 @@ def rotation(axis, degrees):
     return matrix
 
 
-def _unit(vectors):
+def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def _right(tangents):
-    """Normal to the right of a plane tangent: outward for a counter-clockwise outline and for a rising profile."""
+def _right(tangents: np.ndarray) -> np.ndarray:
+    """Normals to the right of plane tangents: outward for a counter-clockwise outline and for a rising profile."""
     return np.stack([tangents[:, 1], -tangents[:, 0]], 1)
 
 
-def _lifted(points, height):
+def _lifted(points: np.ndarray, height: float) -> np.ndarray:
     return np.column_stack([points, np.full(len(points), height)])
 
 
-def _ring(line):
+def _ring(line: np.ndarray) -> np.ndarray:
     return np.vstack([line, line[:1]])
 
 
-def loft(outline, profile, holes=()):
-    """The solid whose section at height z is `outline` scaled as `profile` says.
+def loft(outline: Curve, profile: Curve, holes: Sequence[Curve] = ()) -> Solid:
+    """The solid whose section at height z is `outline`, scaled by `profile`.
 
-    A prism has the profile (0, 0), (1, 0), (1, h), (0, h); a surface of revolution has a circle of radius 1 for outline.
+    A prism has the profile (0, 0), (1, 0), (1, h), (0, h); a surface of revolution has a circle of radius 1 as outline.
     With outline c, its normal n, and the profile's normal (p, q), the surface normal is (p n, q (c . n)).
 
     Args:
         outline: closed plane Curve, counter-clockwise.
-        profile: plane Curve of (scale, height), the material to its left: from the axis at the bottom, up the outer wall,
-            back to the axis; or closed, for rings.
+        profile: plane Curve of (scale, height) with the material on its left: from the axis at the bottom, up the outer
+            wall, back to the axis; or closed, for rings.
         holes: closed plane Curves inside the outline, cut from the lowest to the highest face that reaches the axis.
 
     Returns:
@@ -135,13 +138,13 @@ def loft(outline, profile, holes=()):
     return solid
 
 
-def sweep(path, section, scale=None):
-    """The solid that `section` sweeps out along `path`, carried without twist (parallel transport).
+def sweep(path: Curve, section: Curve, scale: ArrayLike | None = None) -> Solid:
+    """The solid swept by `section` along `path` without twist (parallel transport).
 
     Args:
         path: smooth Curve in space; closed for rings (then it must be plane).
         section: closed plane Curve, counter-clockwise, about the origin.
-        scale: None or [points of the path]: size of the section along the way.
+        scale: None or [points of the path]: size of the section along the path.
 
     Returns:
         Solid.
@@ -164,8 +167,8 @@ def sweep(path, section, scale=None):
     return solid
 
 
-def _frames(tangents):
-    """float64 [points, 2, 3]: the section's two axes along a path, each the last one turned as little as possible."""
+def _frames(tangents: np.ndarray) -> np.ndarray:
+    """float64 [points, 2, 3]: the section's two axes along a path, each rotated as little as possible from the last."""
     across = np.cross(np.eye(3)[np.argmin(np.abs(tangents[0]))], tangents[0])
     first = []
     for tangent in tangents:

@@ -1,4 +1,4 @@
-"""Batches to augment, and steps run alone."""
+"""Batches to augment, and single steps."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def _noise():
 
 @pytest.fixture
 def alone():
-    """Function (step, images, positions, seed) that applies one step; positions are 0, 1, ... where none are given."""
+    """Function (step, images, positions, seed) that applies one step; the default positions are 0, 1, ..."""
 
     def apply(step, images, positions=None, seed=0):
         positions = torch.arange(len(images)) if positions is None else torch.as_tensor(positions)

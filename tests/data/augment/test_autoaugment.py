@@ -1,4 +1,4 @@
-"""AutoAugment of batches against v2.AutoAugment led through the same choices, one image at a time."""
+"""AutoAugment of batches against v2.AutoAugment with the same choices, one image at a time."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ POLICIES = Policies(fill=255)
 
 @pytest.fixture
 def lead(monkeypatch):
-    """Function (torchvision's transform, image, six uniforms) that makes the transform choose what the uniforms say."""
+    """Function (torchvision's transform, image, six uniforms) that makes the choices given by the uniforms."""
 
     def transform(theirs, image, uniform):
         policy = int(uniform[1] * len(POLICIES.table))
@@ -38,9 +38,9 @@ def lead(monkeypatch):
 
 @pytest.mark.parametrize("size, fill", [((32, 32), 0), ((24, 37), 255), ((41, 16), 77)])
 def test_each_image_is_torchvisions(alone, noise, lead, size, fill):
-    """To the bit, but for contrast and sharpness: see test_enhance. 900 images meet every policy, choice and sign."""
+    """Bit for bit, except contrast and sharpness (see test_enhance). 900 images cover every policy, choice and sign."""
     images = noise(900, *size)
-    images[::2] = images[::2] // 4 + 60  # of few levels: AutoContrast and Equalize have something to do
+    images[::2] = images[::2] // 4 + 60  # few levels, so that AutoContrast and Equalize have an effect
     images[::3, :, 5:9, 2:12] = 255
     found = alone(AutoAugment(1.0, fill), images, seed=5)
     theirs = v2.AutoAugment(fill=fill)
@@ -76,15 +76,15 @@ OPERATIONS = sorted(
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.name}{one.index}{'-' * one.negative}")
 def test_pil_and_tensors_differ_by_little(noise, operation):
-    """Drawing by drawing, the same operations work on PIL images: what may differ, and how much."""
+    """In `build_train_transform` the same operations run on PIL images: how much the results may differ."""
     for image in (noise(1, 64, 48)[0], noise(1, 64, 48)[0] // 4 + 60):
         pil = pil_to_tensor(POLICIES.apply(operation, to_pil_image(image))).int()
         difference = (pil - POLICIES.apply(operation, image).int()).abs()
         if operation.name in ("Rotate", "ShearX"):
-            assert (difference > 0).float().mean() < 0.003  # a pixel's neighbour is taken where two are equally far
+            assert (difference > 0).float().mean() < 0.003  # of two equally near pixels either may be taken
         elif operation.name == "Solarize":
             assert not difference[image != 170].any()  # 255 * 2 / 3, the threshold, is above 170 in float32
         elif operation.name in ("AutoContrast", "Contrast", "Sharpness"):
-            assert difference.max() <= 1  # PIL rounds the mean and other results, tensors are cut off
+            assert difference.max() <= 1  # PIL rounds the mean and other results, tensors are truncated
         else:
             assert not difference.any()

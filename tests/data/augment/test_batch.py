@@ -1,4 +1,4 @@
-"""All steps together: what an image gets follows from seed and position alone; and what a configuration builds."""
+"""All steps together: the result depends on seed and position only; and what a configuration builds."""
 
 import pickle
 
@@ -19,7 +19,7 @@ STEPS = ("AUTOAUG", "PADDING", "FLIP", "BLUR", "REA")
 
 @pytest.fixture(params=["constant", "reflect"])
 def augmentation(cfg, request):
-    """Everything enabled, for drawings of 24 x 37."""
+    """All steps enabled, for images of 24 x 37."""
     for name in STEPS:
         cfg.INPUT[name].ENABLED = True
     cfg.INPUT.SIZE_TRAIN, cfg.INPUT.AUTOAUG.PROB, cfg.SEED = [24, 37], 0.8, 3
@@ -97,7 +97,7 @@ def test_it_travels_to_a_spawned_process(augmentation, noise):
 
 
 def test_switching_a_step_off_leaves_the_chance_of_others(cfg, noise):
-    """The rectangle of an image is at the same place with and without the steps before it."""
+    """The erased rectangle of an image is the same with and without the steps before it."""
     cfg.INPUT.REA.ENABLED, cfg.INPUT.REA.VALUE, cfg.INPUT.SIZE_TRAIN = True, [7.0], [32, 32]
     white = torch.full((50, 1, 32, 32), 255, dtype=torch.uint8)
     few = build_batch_augmentation(cfg)(white, torch.arange(50)) == 7
@@ -158,9 +158,9 @@ def test_steps_that_work_drawing_by_drawing_only(cfg, name):
 @pytest.mark.parametrize(
     "asked, device, expected, reason",
     [
-        ("auto", "cuda", True, "on a card"),
-        ("auto", "cpu", False, "not on a card"),
-        ("auto", "mps", False, "not on a card"),
+        ("auto", "cuda", True, "on a GPU"),
+        ("auto", "cpu", False, "not on a GPU"),
+        ("auto", "mps", False, "not on a GPU"),
         ("device", "cpu", True, "INPUT.AUGMENT_ON"),
         ("workers", "cuda", False, "INPUT.AUGMENT_ON"),
     ],

@@ -1,4 +1,4 @@
-"""Blur against torchvision's, one image at a time, and against the sum in float64."""
+"""Blur against torchvision's, one image at a time, and against float64."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_a_flat_image_stays_flat(alone):
 
 @pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
 def test_blur_fires_at_its_probability_with_a_uniform_strength(alone, probability):
-    """An image with one black pixel keeps of its blackness in the middle what the kernel's middle weighs."""
+    """After a blur, a single black pixel keeps a share of its blackness equal to the central weight of the kernel."""
     low, high = 0.5, 1.0
     images = torch.full((8000, 1, 9, 9), 255, dtype=torch.uint8)
     images[:, :, 4, 4] = 0
@@ -46,5 +46,5 @@ def test_blur_fires_at_its_probability_with_a_uniform_strength(alone, probabilit
         strengths = np.linspace(low, high, 4000)
         weights = gaussian_taps(strengths, 7)[:, 3].astype(float) ** 2
         drawn = np.interp(middle[blurred], weights[::-1], strengths[::-1])
-        drawn += np.random.default_rng(0).uniform(-0.002, 0.002, len(drawn))  # grey levels are steps
+        drawn += np.random.default_rng(0).uniform(-0.002, 0.002, len(drawn))  # grey levels are quantised
         assert stats.kstest(drawn, stats.uniform(low, high - low).cdf).pvalue > 1e-3

@@ -1,4 +1,4 @@
-"""Windows and mirroring against NumPy."""
+"""Crops and flips against NumPy."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_every_window_of_numpys_padding_is_as_likely(alone, noise, mode, padding
     padded = np.pad(images[0, 0].numpy(), padding, mode=mode, **constant)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 10)).reshape(-1, 70)
     assert len(windows) == (2 * padding + 1) ** 2
-    different, ways = np.unique(windows, axis=0, return_counts=True)  # mirrored far enough, windows come again
+    different, ways = np.unique(windows, axis=0, return_counts=True)  # with enough reflection, crops repeat
     places = {window.tobytes(): place for place, window in enumerate(different)}
     counts = np.bincount([places[image.tobytes()] for image in found], minlength=len(different))
     assert stats.chisquare(counts, ways / ways.sum() * len(found)).pvalue > 1e-3

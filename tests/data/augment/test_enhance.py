@@ -1,7 +1,7 @@
 """Contrast and sharpness against torchvision's and against float64.
 
-Where the exact grey level is whole, what is cut off depends on the last bit: torchvision's own result then hangs on
-whether its loop multiplies and adds at once. So one level of difference is allowed there and nowhere else.
+Where the exact grey level is an integer, truncation depends on the last bit; torchvision's result then depends on whether
+its loop uses fused multiply-add. A difference of one level is allowed there only.
 """
 
 import numpy as np

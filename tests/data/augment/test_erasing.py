@@ -1,4 +1,4 @@
-"""Random erasing against torchvision's own choice of rectangles, and painted by loops."""
+"""Random erasing against torchvision's rectangles, and filled by loops."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fastpatent.data.seeding import uniforms
 
 
 class Scripted:
-    """Stands for torch.empty(1).uniform_(low, high), and hands out the numbers of a list."""
+    """Replaces torch.empty(1).uniform_(low, high) and returns the numbers of a list."""
 
     def __init__(self, numbers):
         self.numbers = iter(numbers)

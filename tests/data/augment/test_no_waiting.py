@@ -1,4 +1,4 @@
-"""Nothing waits for the device: told without a card by torch's stand-in tensors, and on one by CUDA itself."""
+"""No step synchronises with the device: checked without a GPU by fake tensors, on a GPU by CUDA itself."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from fastpatent.data.augment.batch import build_batch_augmentation
 
 @pytest.fixture(params=["constant", "reflect"])
 def augmentation(cfg, request):
-    """Everything enabled and every policy met."""
+    """All steps enabled; every policy occurs."""
     for name in ("AUTOAUG", "PADDING", "FLIP", "BLUR", "REA"):
         cfg.INPUT[name].ENABLED = True
     cfg.INPUT.AUTOAUG.PROB, cfg.INPUT.PADDING.MODE = 1.0, request.param
@@ -22,7 +22,7 @@ def augmentation(cfg, request):
 
 
 class Copies(TorchDispatchMode):
-    """Counts copies between host and card, and refuses those that wait."""
+    """Counts copies between host and GPU and fails on blocking ones."""
 
     def __init__(self):
         super().__init__()
@@ -42,17 +42,17 @@ class Copies(TorchDispatchMode):
 
 @pytest.fixture
 def card(monkeypatch):
-    """Context in which `cuda` tensors have shapes and no contents; asking for a content raises."""
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)  # there is none without a driver
+    """Context in which `cuda` tensors have shapes but no data; reading data raises."""
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)  # not available without a driver
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
 def test_one_copy_a_batch_and_no_waiting(augmentation, card, noise):
-    positions = SimpleNamespace(numpy=lambda: np.arange(200))  # stand-in tensors have no numbers, on the CPU neither
+    positions = SimpleNamespace(numpy=lambda: np.arange(200))  # fake tensors have no data, not even on the CPU
     augmentation(noise(200, 24, 20), positions)  # fills the tables
     with card:
         images = torch.empty(200, 1, 24, 20, dtype=torch.uint8, device="cuda")
-        for expected in (3, 1):  # the first time, the two tables of AutoAugment go too
+        for expected in (3, 1):  # the first call also copies the two tables of AutoAugment
             with Copies() as copies:
                 found = augmentation(images, positions)
             assert copies.count == expected
@@ -71,12 +71,12 @@ def test_one_copy_a_batch_and_no_waiting(augmentation, card, noise):
     ],
 )
 def test_waiting_is_noticed(card, waits):
-    """torchvision's turn and sharpness among others: why they are not called on a card."""
+    """Among them torchvision's rotation and sharpness, which are therefore not used on a GPU."""
     with card, pytest.raises(Exception, match="waits|DataDependent|nonzero|_local_scalar_dense"), Copies():
         waits(torch.empty(3, 1, 24, 20, dtype=torch.uint8, device="cuda"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 def test_on_a_card_it_neither_waits_nor_differs(augmentation, noise):
     images, positions = noise(200, 24, 20), torch.arange(200)
     expected = augmentation(images, positions)

@@ -1,4 +1,4 @@
-"""What is used of torchvision's private names is still what it was: these fail where torchvision changes."""
+"""The private names of torchvision that are used: these tests fail when torchvision changes."""
 
 import inspect
 
@@ -20,7 +20,7 @@ Color .6 4 Contrast 1 8|Equalize .8 - Equalize .6 -"""
 
 
 def test_the_table_is_the_papers():
-    """Table 9 of Cubuk et al., whose magnitudes of operations that have none are left out."""
+    """Table 9 of Cubuk et al., without the magnitudes of operations that have none."""
     found = [
         " ".join(f"{name} {chance:g} {'-' if index is None else index}".replace("0.", ".") for name, chance, index in policy)
         for policy in Policies().table

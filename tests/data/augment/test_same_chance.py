@@ -1,7 +1,7 @@
-"""Drawing by drawing and in batches, images come out with the same distribution: step by step, and all steps together.
+"""Augmentation of single images and of batches has the same distribution: each step, and all steps together.
 
-Seeds are fixed, so the p-values are too: the limit of 1e-3 would be passed by chance once in a thousand choices of seeds,
-and the last test shows that it is not passed where a probability is wrong by a few per cent.
+Seeds are fixed, so the p-values are too. By chance, a p-value falls below 1e-3 for one in a thousand seeds; the last test
+shows that it does when a probability is wrong by a few per cent.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ SIDE, COUNT, LIMIT = 32, 4000, 1e-3
 
 
 def line_drawing():
-    """Strokes and a shaded part, all on the left, on grey paper; uint8 [SIDE, SIDE]."""
+    """Strokes and a shaded area in the left half, on grey; uint8 [SIDE, SIDE]."""
     drawing = np.full((SIDE, SIDE), 220, np.uint8)
     drawing[1:3, 1:15] = 20
     drawing[4:, 1:3] = 45
@@ -31,7 +31,7 @@ def line_drawing():
 
 
 def settings(**inputs):
-    """A configuration with some steps of INPUT enabled, each a dict of its keys."""
+    """Configuration with some steps of INPUT enabled, each given as a dict of its keys."""
     cfg = get_cfg()
     cfg.INPUT.SIZE_TRAIN = [SIDE, SIDE]
     for name, values in inputs.items():
@@ -40,7 +40,7 @@ def settings(**inputs):
 
 
 def drawing_by_drawing(cfg, drawing, count):
-    """Augment one drawing at positions 0 to count - 1; uint8 array [count, SIDE, SIDE]."""
+    """Augment one image at positions 0 to count - 1 singly; uint8 array [count, SIDE, SIDE]."""
     transform, image, found = build_train_transform(cfg), Image.fromarray(drawing), []
     for position in range(count):
         with seeded(position_seed(cfg.SEED, position)):
@@ -61,7 +61,7 @@ PATHS = (drawing_by_drawing, in_batches)
 
 
 def compare(one, other):
-    """Return the p-value of two samples having one distribution: of a table for bools, else Kolmogorov and Smirnov's."""
+    """Return the p-value of two samples having the same distribution: of a table for bools, else Kolmogorov-Smirnov."""
     if one.dtype == bool:
         table = np.array([[side.sum(), (~side).sum()] for side in (one, other)])
         return stats.fisher_exact(table).pvalue
@@ -90,14 +90,14 @@ def test_half_are_mirrored(path):
 
 
 def rectangle(images):
-    """Return what random erasing painted black into white images: whether, area, log of its shape, place of its corner."""
+    """Return the black rectangles erased in white images: whether present, area, log of its shape, place of its corner."""
     black = images == 0
     rows, columns = black.any(2), black.any(1)
     painted = rows.any(1)
     height, width = rows[painted].sum(1), columns[painted].sum(1)
     assert (black[painted].sum((1, 2)) == height * width).all()
     top, left = rows[painted].argmax(1), columns[painted].argmax(1)
-    noise = np.random.default_rng(0).uniform(size=len(top))  # whole numbers of few values to numbers of many
+    noise = np.random.default_rng(0).uniform(size=len(top))  # turns few integer values into continuous ones
     return {
         "painted": painted,
         "area": height * width,
@@ -117,7 +117,7 @@ def test_rectangles_have_the_same_areas_shapes_and_places():
 
 
 def test_blurs_have_the_same_strengths():
-    """The middle of one black pixel says how strongly it was blurred."""
+    """The level of a single black pixel after the blur gives its strength."""
     cfg = settings(BLUR={"PROB": 0.5, "SIGMA": [0.5, 1.0]})
     drawing = np.full((SIDE, SIDE), 255, np.uint8)
     drawing[SIDE // 2, SIDE // 2] = 0
@@ -128,7 +128,7 @@ def test_blurs_have_the_same_strengths():
 
 
 def outcomes(drawing, probability):
-    """Return {an image that AutoAugment can make: its probability}, worked out along every branch of every policy."""
+    """Return {possible output of AutoAugment: its probability}, from every branch of every policy."""
     policies = Policies(fill=255)
     found = Counter()
 
@@ -176,7 +176,7 @@ EVERYTHING = {
 
 
 def features(images):
-    """Return what tells apart how images were augmented: float or bool arrays [count]."""
+    """Return features that depend on the augmentation of images: float or bool arrays [count]."""
     levels = images.astype(np.float32)
     painted = (images == 10).sum((1, 2))
     steps = np.abs(np.diff(levels, axis=2))
@@ -197,7 +197,7 @@ def features(images):
 
 @pytest.fixture(scope="module")
 def reference():
-    """Features of single drawings, every step enabled."""
+    """Features of images augmented singly, all steps enabled."""
     return features(drawing_by_drawing(settings(**EVERYTHING), line_drawing(), COUNT))
 
 

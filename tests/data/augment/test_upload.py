@@ -1,4 +1,4 @@
-"""Arrays of several types in one parcel."""
+"""Arrays of several data types in one transfer."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize(
-    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card"))]
+    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU"))]
 )
 def test_arrays_arrive_as_they_are(device):
     sent = upload(ARRAYS, torch.device(device))
@@ -33,7 +33,7 @@ def test_nothing_to_send():
 
 
 def test_a_parcel_is_opened_without_a_card(monkeypatch):
-    """What a card would get, with the copy to it replaced by a copy to memory."""
+    """The data a GPU would receive, with the copy to it replaced by a copy in memory."""
 
     class Away:
         type = "cuda"

@@ -1,4 +1,4 @@
-"""A small pack, its truth, and ways to read it."""
+"""A small pack, its expected contents, and ways to read it."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fastpatent.data.transforms import build_resize
 
 
 class SmallPack:
-    """The 48 drawings of `patent_root`, packed five to a shard."""
+    """The 48 drawings of `patent_root`, five per shard."""
 
     size = PackSize(24, 20, False)
 
@@ -29,24 +29,24 @@ class SmallPack:
         return write_pack(self.folder, self.size, self.root, self.paths if paths is None else paths, self.decode, **given)
 
     def open(self, decode=None):
-        """Return (PackedDrawings, faults); what is not packed is refused where no `decode` is given."""
+        """Return (PackedDrawings, faults); without `decode`, reading a drawing that is not packed fails."""
         shards, faults = open_pack(self.folder, self.size)
         return PackedDrawings(shards, self.root, self.paths, decode or refuse), faults
 
     def truth(self, path):
-        """Decode and resize with PIL alone."""
+        """Decode and resize with PIL only."""
         with Image.open(path) as image:
             return np.asarray(image.convert("L").resize((self.size.width, self.size.height), Image.Resampling.BICUBIC))
 
     def assert_whole(self):
-        """Every drawing is in the pack, and right."""
+        """Assert that every drawing is in the pack and correct."""
         packed, faults = self.open()
         assert not faults and not packed.changed and not packed.absent
         for path in self.paths:
             np.testing.assert_array_equal(packed(path), self.truth(path))
 
     def files(self):
-        """{name: bytes} of everything in the folder but the lock."""
+        """{name: bytes} of all files in the folder except the lock."""
         return {path.name: path.read_bytes() for path in Path(self.folder).iterdir() if path.name != ".lock"}
 
 
@@ -56,12 +56,12 @@ def refuse(path):
 
 @pytest.fixture
 def unwritten(patent_cfg, patent_root):
-    """A SmallPack of which nothing is there yet."""
+    """A SmallPack without any files yet."""
     return SmallPack(patent_root, DecodedDrawings(build_resize(patent_cfg, "SIZE_TRAIN")))
 
 
 @pytest.fixture
 def pack(unwritten):
-    """A SmallPack, complete."""
+    """A complete SmallPack."""
     unwritten.write()
     return unwritten

@@ -1,4 +1,4 @@
-"""Drawings from a pack: the right pixels or a sentence, never anything else."""
+"""Reading drawings from a pack: the correct pixels or an error, never wrong pixels."""
 
 import os
 import pickle
@@ -63,13 +63,13 @@ def test_no_flipped_byte_of_an_index_gives_a_wrong_drawing(pack):
             try:
                 np.testing.assert_array_equal(packed(path), expected)
             except DataError:
-                wrong += 1  # pixels of another shard, found by their checksum
+                wrong += 1  # pixels of another shard, detected by their checksum
         index.write_bytes(whole)
     assert wrong < 5 * 12
 
 
 def rewrite(path):
-    """Another drawing in a file of the same size, a nanosecond later."""
+    """Replace a file by another drawing of the same size, with a time one nanosecond later."""
     status = os.stat(path)
     Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
     with open(path, "r+b") as file:
@@ -79,7 +79,7 @@ def rewrite(path):
 
 
 def lengthen(path):
-    """More bytes at the same time."""
+    """Append a byte without changing the time."""
     status = os.stat(path)
     with open(path, "ab") as file:
         file.write(b"\0")

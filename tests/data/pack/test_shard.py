@@ -1,4 +1,4 @@
-"""The files of a pack, and everything that can be wrong with one."""
+"""The files of a pack, and the ways they can be damaged."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def test_written_and_read_back(tmp_path, drawings):
 
 
 def replaced(old, new):
-    """Function that changes an index's header and leaves its lines."""
+    """Return a function that changes an index's header but not its lines."""
 
     def change(data):
         assert old in data.partition(b"\n")[0]

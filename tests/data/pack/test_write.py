@@ -1,4 +1,4 @@
-"""Making, completing and repairing a pack; whatever happened before, the next run ends with a right one."""
+"""Creating, completing and repairing a pack; after any fault, the next run ends with a correct one."""
 
 import errno
 import os
@@ -33,7 +33,7 @@ def test_everything_is_packed_once(unwritten, workers):
 
 
 def test_355000_drawings_of_256_pixels_stay_under_24_gigabytes(unwritten):
-    """Paths as long as the challenge's; the index is measured, and the pixels take what pixels take."""
+    """With paths as long as the challenge's: the measured size of the index plus that of the pixels."""
     unwritten.size = PackSize(64, 64, True)
     unwritten.decode = lambda path: np.zeros((64, 64), np.uint8)
     unwritten.write(shard_drawings=48)
@@ -157,7 +157,7 @@ def test_leftovers_of_a_killed_run_are_removed_and_files_of_others_are_not(pack)
 
 @pytest.mark.parametrize("files_before", range(8))
 def test_a_full_disk_leaves_nothing_half_written_that_counts(unwritten, monkeypatch, files_before):
-    """Files are flushed to the disk one after another: pixels, index, pixels, index."""
+    """Files are flushed to the disk in this order: pixels, index, pixels, index."""
     flushed, fsync = [], os.fsync
 
     def flush(file):

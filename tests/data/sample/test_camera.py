@@ -9,7 +9,7 @@ CAMERAS = [Camera(0, 0), Camera(30, 20), Camera(-90, 0, 5.0), Camera(135, -40, 7
 
 
 def look_at(camera):
-    """World-to-view 4 x 4 matrix from the eye's place, built the way graphics libraries do."""
+    """World-to-view 4 x 4 matrix from the position of the eye, built as in graphics libraries."""
     azimuth, elevation = np.radians([camera.azimuth, camera.elevation])
     distance = camera.distance if np.isfinite(camera.distance) else 1.0
     eye = distance * np.array([np.cos(elevation) * np.sin(azimuth), -np.cos(elevation) * np.cos(azimuth), np.sin(elevation)])
@@ -29,7 +29,7 @@ def test_projection(camera, seed=3):
     picture = view[:, :2] * (distance / -view[:, 2:3] if np.isfinite(camera.distance) else 1.0)
     found = camera.project(points)
     np.testing.assert_allclose(found[:, :2], picture, atol=1e-12)
-    # Nearer points are nearer, whatever the projection does to the scale of depth.
+    # The order of depths is kept, though the projection changes their scale.
     assert (np.argsort(found[:, 2]) == np.argsort(view[:, 2])).all()
 
 

@@ -28,7 +28,7 @@ def test_corners_and_runs(radius, corners, pieces):
     assert curve.corners().sum() == corners
     runs = curve.runs()
     assert len(runs) == pieces
-    # Together the runs walk every side of the outline once.
+    # Together the runs cover every side of the outline once.
     sides = [tuple(pair) for index, _ in runs for pair in zip(index[:-1], index[1:])]
     assert sorted(sides) == [(i, (i + 1) % len(curve.points)) for i in range(len(curve.points))]
     for index, tangents in runs:

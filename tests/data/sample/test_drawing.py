@@ -1,4 +1,4 @@
-"""Sheets: one bit, black on white, ink where strokes are and nowhere else."""
+"""Sheets: one bit, black on white, with ink at the strokes only."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_cube_from_the_front_is_a_square():
 
 
 def test_an_outline_has_no_gaps():
-    """A filled outline must hold its paint: the paper inside a ball's drawing is cut off from the margin."""
+    """The outline of a ball is closed: the white inside is not connected to the margin."""
     from skimage.measure import label
 
     paper = np.asarray(draw(Scene([ball(1.0), box(1, 1, 1)]), Camera(30, 20, 6.0), PLAIN, np.random.default_rng(0), 1))
@@ -47,7 +47,7 @@ def test_broken_lines_leave_about_a_third_of_the_ink_away():
 
 
 def test_shading_lies_on_dark_faces_only():
-    """Of a cube lit from the upper left, only the right-hand face of this view turns from the light."""
+    """A cube lit from the upper left: only the right-hand face of this view faces away from the light."""
     scene, camera = Scene([box(2, 2, 2)]), Camera(-40, 25)
     view = View(scene, camera, 300, 10)
     points = shading_points(view, PLAIN._replace(hatch=(45, 5.0)), phase=0.3)
@@ -64,7 +64,7 @@ def test_rulings_lie_on_the_dark_side_of_a_cylinder():
     view = View(Scene(solids, style.rulings), Camera(0, 0), 300, 10)
     points = shading_points(view, style, phase=0.3)
     assert len(points) > 100
-    # Lit from the left: the normal (sin, cos) across the picture turns dark to the right of the middle.
+    # Lit from the left: with normals (sin, cos) across the image, it is dark right of the middle.
     across = (points[:, 0] - view.shape[1] / 2) / (view.shape[1] / 2 - 10)
     assert across.min() > -0.2
 

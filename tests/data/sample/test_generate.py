@@ -1,4 +1,4 @@
-"""The sample on disk: the same from any number of processes, whole or not at all, and its drawings told apart."""
+"""The sample on disk: the same for any number of processes, complete or absent, and its drawings distinct."""
 
 import hashlib
 
@@ -105,7 +105,7 @@ def test_ensure_draws_once(tmp_path, monkeypatch):
 
 
 def test_one_of_two_racing_processes_wins(tmp_path, monkeypatch):
-    """The other's finished folder appears while this one is still drawing: it is kept and used."""
+    """If another process finishes the folder first, that folder is kept and used."""
     target = tmp_path / "sample"
     real = generate.lists
 

@@ -1,4 +1,4 @@
-"""Names and lists of the sample against DeepPatent's own."""
+"""Names and lists of the sample against those of DeepPatent."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Contours, hidden-line removal and joints on solids whose drawing is known."""
+"""Contours, hidden-line removal and joints of solids with known drawings."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fastpatent.data.sample.scene import Polylines, Scene
 
 
 def seen_share(view, lines):
-    """Share of each world polyline that is visible."""
+    """The visible share of each world polyline."""
     lines = Polylines.joined(lines, [0] * len(lines))
     segments, first, _ = polyline_segments(view.sheet(lines.points), lines.line)
     samples, owner, _ = sample(segments)
@@ -37,7 +37,7 @@ def test_a_cube_in_perspective_shows_nine_of_twelve_edges(azimuth, elevation, di
 
 
 def test_a_wall_hides_what_stands_behind_it_and_no_more():
-    """Seen from the front, a wall over x < 0 hides just the left half of a bar behind it."""
+    """Seen from the front, a wall at x < 0 hides exactly the left half of a bar behind it."""
     wall, behind = box(2, 0.2, 2).moved(-1, -2, -1), box(3, 0.2, 0.4).moved(0, 2, -0.2)
     scene = Scene([wall, behind])
     view = View(scene, Camera(0, 0), 400, 20)
@@ -67,8 +67,8 @@ def test_chains_of_a_contour_run_on_without_a_jump():
     order = np.argsort(begins, kind="stable")
     ends = {tuple(np.round(ordered[number, 1], 9)): begins[number] + lengths[number] for number in order}
     starts = [(tuple(np.round(start, 9)), begin) for start, begin in zip(ordered[:, 0], begins) if begin > 0]
-    # Two closed curves, each cut where the torus' grid begins and ends: few chains, and within each a segment begins exactly
-    # where another stops.
+    # Two closed curves, each cut at the seam of the torus' grid: few chains, and within each a segment starts exactly where
+    # another ends.
     assert len(segments) > 60 and len(starts) >= len(segments) - 6
     for start, begin in starts:
         assert ends[start] == pytest.approx(begin)
@@ -86,7 +86,7 @@ def test_segments_remember_the_way_along_their_polyline():
 
 
 def test_two_spheres_meet_in_the_circle_of_the_formula():
-    """Spheres of radius 1 at a distance of 1.2 meet in a circle of radius 0.8, half way, seen here edge-on as a line."""
+    """Spheres of radius 1 at a distance of 1.2 meet in a circle of radius 0.8, half way between, seen edge-on as a line."""
     scene = Scene([ball(1.0).moved(-0.6, 0, 0), ball(1.0).moved(0.6, 0, 0)])
     view = View(scene, Camera(0, 0), 400, 20)
     points, pairs = joints_of_solids(view.buffer, scene.face_solid)

@@ -26,7 +26,7 @@ def newell(loop):
 
 
 def flux(solid):
-    """(sum of area vectors, volume) with areas signed by the solid's own normals; both from the surface alone."""
+    """(sum of area vectors, volume) with areas signed by the solid's normals; both from the surface only."""
     vectors, volume = np.zeros(3), 0.0
     for loops, normal in solid.faces:
         sizes = sorted((np.linalg.norm(newell(loop - loop[0])) for loop in loops), reverse=True)
@@ -76,7 +76,7 @@ def test_motions_keep_normals_outward(name):
 
 
 def test_normals_are_those_of_the_surface():
-    """On an oval vase the stored normals agree with the cross product of the surface's own directions."""
+    """On an oval vase the stored normals agree with the cross product of the surface's tangents."""
     profile = rounded([(0, 0), (1, 0), (0.5, 1), (1, 2), (0, 2)], [0, 0, SMOOTH, 0, 0], closed=False)
     ((points, normals),) = loft(circle(1.0).scaled(1, 0.6), profile).grids
     across = np.cross(np.roll(points[:-1], -1, axis=0) - np.roll(points[:-1], 1, axis=0), np.gradient(points[:-1], axis=1))
@@ -105,6 +105,6 @@ def test_families_make_closed_solids(family):
         assert len(solids) >= 2
         for solid in solids:
             vectors, volume = flux(solid)
-            # Faces of a solid that was cut to an overlapping hole would not close.
+            # The surface of a solid with an overlapping hole is not closed.
             np.testing.assert_allclose(vectors, 0, atol=2e-2)
             assert volume > 0

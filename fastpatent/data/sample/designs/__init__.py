@@ -1,5 +1,12 @@
-"""Families of objects: each a function of a numpy Generator that returns a design's list of solids."""
+"""Families of objects: each is a function of a numpy Generator that returns the solids of a random design."""
 
+from collections.abc import Callable
+
+from numpy.random import Generator
+
+from ..solids import Solid
 from . import devices, furniture, hardware, lights, tools, toys, vessels
 
-FAMILIES = tuple(family for room in (vessels, lights, furniture, hardware, tools, devices, toys) for family in room.FAMILIES)
+FAMILIES: tuple[Callable[[Generator], list[Solid]], ...] = tuple(
+    family for module in (vessels, lights, furniture, hardware, tools, devices, toys) for family in module.FAMILIES
+)

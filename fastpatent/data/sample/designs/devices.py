@@ -1,6 +1,9 @@
 """Devices: housings with windows, keys and dials; appliances; connectors; cameras and speakers."""
 
+from numpy.random import Generator
+
 from ..curves import circle
+from ..solids import Solid
 from .parts import (
     SMOOTH,
     around,
@@ -24,12 +27,12 @@ from .parts import (
 )
 
 
-def _on_front(solid, x, z, y):
-    """Move a part drawn on z = 0 to the front face at depth `y`, so that it stands out towards the viewer."""
+def _on_front(solid: Solid, x: float, z: float, y: float) -> Solid:
+    """Move a part that stands on z = 0 to the front face at depth `y`, pointing towards the viewer."""
     return solid.turned("x", 90).moved(x, y, z)
 
 
-def _button(rng, size):
+def _button(rng: Generator, size: float) -> Solid:
     return prism(
         [
             circle(size),
@@ -43,7 +46,7 @@ def _button(rng, size):
     )
 
 
-def housing(rng):
+def housing(rng: Generator) -> list[Solid]:
     """A radio, meter or remote: a rounded case with screen, keys, dials, vents and an antenna or handle."""
     wide, tall, deep = rng.uniform(0.8, 2.0), rng.uniform(0.9, 2.0), rng.uniform(0.3, 0.8)
     radius = rng.choice([0.0, 0.15, 0.35])
@@ -99,7 +102,7 @@ def housing(rng):
     return solids
 
 
-def camera(rng):
+def camera(rng: Generator) -> list[Solid]:
     """A camera, projector or binocular: a body with lens barrels, finder, grips and feet."""
     wide, tall, deep = rng.uniform(1.3, 2.0), rng.uniform(0.8, 1.2), rng.uniform(0.4, 0.8)
     solids = [box(wide, deep, tall, rng.choice([0.0, 0.15, 0.2]), 0.05)]
@@ -154,7 +157,7 @@ def camera(rng):
     return solids
 
 
-def speaker(rng):
+def speaker(rng: Generator) -> list[Solid]:
     """A loudspeaker, fan or heater: a cabinet or round drum with grilles and a stand."""
     solids = []
     if rng.random() < 0.55:
@@ -205,7 +208,7 @@ def speaker(rng):
     return solids
 
 
-def plug(rng):
+def plug(rng: Generator) -> list[Solid]:
     """A connector or adapter: a body with pins, collar and cable."""
     shape = [
         rectangle(1.0, 0.7, 0.15),
@@ -237,7 +240,7 @@ def plug(rng):
     return solids
 
 
-def appliance(rng):
+def appliance(rng: Generator) -> list[Solid]:
     """A mixer, iron or dispenser: stacked volumes with a handle, nozzle and switch."""
     base, tall = rng.uniform(0.8, 1.1), rng.uniform(0.9, 1.6)
     solids = [prism(outline(rng, base), rng.uniform(0.2, 0.4), chamfer=0.06)]

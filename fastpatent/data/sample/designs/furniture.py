@@ -1,8 +1,10 @@
 """Furniture: chairs, tables, stools, shelves, cabinets, racks."""
 
 import numpy as np
+from numpy.random import Generator
 
 from ..curves import circle, rounded
+from ..solids import Solid
 from .parts import (
     SMOOTH,
     around,
@@ -24,8 +26,8 @@ from .parts import (
 )
 
 
-def _leg(rng, height, splay=0.0):
-    """A leg from z = 0 up to `height` over the origin; its foot stands out along x and y by `splay`."""
+def _leg(rng: Generator, height: float, splay: float = 0.0) -> Solid:
+    """A leg from z = 0 up to `height` above the origin; its foot is displaced along x and y by `splay`."""
     kind = rng.integers(4)
     foot = (splay, splay, 0)
     if kind == 0:
@@ -39,7 +41,7 @@ def _leg(rng, height, splay=0.0):
     return turned([(0, 0), *wall, (0, height)], [0, 0, *[SMOOTH] * 6, 0, 0])
 
 
-def _seat(rng):
+def _seat(rng: Generator) -> tuple[Solid, float, float]:
     """(plate from z = 0, half width, half depth)."""
     wide, deep = rng.uniform(0.75, 1.0), rng.uniform(0.7, 0.95)
     kind = rng.integers(4)
@@ -53,8 +55,8 @@ def _seat(rng):
     return prism(shape, rng.uniform(0.12, 0.3), chamfer=rng.choice([0.0, 0.05])), wide * inset * 0.85, deep * inset
 
 
-def _back(rng, wide, height):
-    """A chair's back as seen from the front, standing on z = 0, centred on y = 0."""
+def _back(rng: Generator, wide: float, height: float) -> list[Solid]:
+    """The back of a chair, facing the front, standing on z = 0, centred on y = 0."""
     kind = rng.integers(4)
     if kind == 0:
         plate = rounded(
@@ -82,7 +84,7 @@ def _back(rng, wide, height):
     return [hoop, *row(bar((0, 0, -0.05), (0, 0, height * 0.8), 0.04), int(rng.integers(2, 6)), (wide * 0.3, 0, 0))]
 
 
-def chair(rng):
+def chair(rng: Generator) -> list[Solid]:
     """A chair with back, legs or pedestal, arms on some."""
     seat, wide, deep = _seat(rng)
     high = rng.uniform(0.9, 1.5)
@@ -115,7 +117,7 @@ def chair(rng):
     return solids
 
 
-def table(rng):
+def table(rng: Generator) -> list[Solid]:
     """A table, desk or stool with its underframe."""
     wide, deep = rng.uniform(0.9, 1.7), rng.uniform(0.7, 1.0)
     high = rng.uniform(0.8, 1.5)
@@ -145,7 +147,7 @@ def table(rng):
     return solids
 
 
-def cabinet(rng):
+def cabinet(rng: Generator) -> list[Solid]:
     """A chest of drawers, cupboard or locker with fronts, knobs and feet."""
     wide, deep, tall = rng.uniform(0.8, 1.6), rng.uniform(0.6, 1.0), rng.uniform(1.2, 2.4)
     solids = [
@@ -185,7 +187,7 @@ def cabinet(rng):
     return [solids[0], *solids[1:]]
 
 
-def shelf(rng):
+def shelf(rng: Generator) -> list[Solid]:
     """Open shelving, a ladder rack or a wall rack with pegs."""
     wide, deep, tall = rng.uniform(1.0, 2.0), rng.uniform(0.35, 0.7), rng.uniform(1.4, 2.6)
     boards = int(rng.integers(2, 6))
@@ -232,7 +234,7 @@ def shelf(rng):
     return solids
 
 
-def coat_stand(rng):
+def coat_stand(rng: Generator) -> list[Solid]:
     """A pole on a foot with hooks around it, or a stand with rings."""
     tall = rng.uniform(2.2, 3.4)
     solids = [

@@ -1,9 +1,10 @@
 """Hardware: gears and wheels, brackets, pipe fittings, springs."""
 
 import numpy as np
+from numpy.random import Generator
 
 from ..curves import circle, helix, rounded
-from ..solids import sweep
+from ..solids import Solid, sweep
 from .parts import (
     around,
     ball,
@@ -24,14 +25,14 @@ from .parts import (
 )
 
 
-def _bolt(rng, radius):
+def _bolt(rng: Generator, radius: float) -> Solid:
     """A bolt head on z = 0."""
     if rng.random() < 0.5:
         return prism(regular(6, radius), radius * 0.7, chamfer=radius * 0.15)
     return prism(circle(radius), radius * 0.6, [regular(6, radius * 0.5)])
 
 
-def wheel(rng):
+def wheel(rng: Generator) -> list[Solid]:
     """A gear, pulley, hand wheel or castor wheel standing on its rim or lying on a shaft."""
     radius, thick = rng.uniform(0.9, 1.3), rng.uniform(0.2, 0.6)
     teeth = int(rng.integers(8, 26))
@@ -75,7 +76,7 @@ def wheel(rng):
     return [solid.turned("x", 90) for solid in solids] if rng.random() < 0.7 else solids
 
 
-def bracket(rng):
+def bracket(rng: Generator) -> list[Solid]:
     """A profile (L, T, U, Z, channel) cut to length, with holes, ribs and bolts."""
     w, t = rng.uniform(0.9, 1.4), rng.uniform(0.14, 0.3)
     h = rng.uniform(0.8, 1.5)
@@ -145,7 +146,7 @@ def bracket(rng):
     return solids
 
 
-def fitting(rng):
+def fitting(rng: Generator) -> list[Solid]:
     """A pipe fitting: elbow, tee, cross or reducer with flanges and bolts."""
     bore = rng.uniform(0.22, 0.42)
     long = rng.uniform(0.8, 1.3)
@@ -182,7 +183,7 @@ def fitting(rng):
     return solids
 
 
-def spring(rng):
+def spring(rng: Generator) -> list[Solid]:
     """A coil between end plates with a core, or a spiral stand."""
     radius, wire = rng.uniform(0.45, 0.75), rng.uniform(0.06, 0.12)
     turns = int(rng.integers(3, 8))

@@ -1,9 +1,12 @@
 """Lights: table and desk lamps."""
 
+from numpy.random import Generator
+
+from ..solids import Solid
 from .parts import SMOOTH, ball, bar, knob, outline, prism, rod, smooth_wall, turned, vessel_section
 
 
-def lamp(rng):
+def lamp(rng: Generator) -> list[Solid]:
     """A table lamp: foot, stem, shade."""
     height = rng.uniform(1.6, 2.6)
     solids = [prism(outline(rng, rng.uniform(0.55, 0.85)), rng.uniform(0.1, 0.3), chamfer=0.06)]

@@ -1,25 +1,29 @@
-"""Parts that many designs share: plates, posts, tubes, feet, bolts, and the outlines they are cut to.
-Sizes are in the design's own unit, about a third of an object; z points up and y away from the front.
+"""Parts that designs have in common: plates, posts, tubes, feet, bolts, and their outlines.
+
+Sizes are in the unit of the design, about a third of an object; z points up and y away from the front.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from ..curves import circle, polar, rounded
-from ..solids import loft, sweep
+from ..curves import Curve, circle, polar, rounded
+from ..solids import Solid, loft, sweep
 
 SMOOTH = np.inf
 
 
-def rectangle(width, depth, radius=0.0):
-    """Outline of a rectangle about the origin, its corners rounded."""
+def rectangle(width: float, depth: float, radius: float = 0.0) -> Curve:
+    """Outline of a rectangle about the origin with rounded corners."""
     x, y = width / 2, depth / 2
     return rounded([(-x, -y), (x, -y), (x, y), (-x, y)], radius)
 
 
-def edge_along(shape, angle):
-    """Distance from the origin to an outline about it, in the direction `angle` in degrees."""
+def edge_along(shape: Curve, angle: float) -> float:
+    """Distance from the origin to an outline around it, in the direction `angle` in degrees."""
     direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
     start, end = shape.points, np.roll(shape.points, -1, axis=0)
     side = start @ [-direction[1], direction[0]], end @ [-direction[1], direction[0]]
@@ -28,20 +32,20 @@ def edge_along(shape, angle):
     return float(((1 - part) * start[crossed] + part * end[crossed]).dot(direction).max())
 
 
-def regular(sides, radius=1.0, rounding=0.0, turn=0.0):
-    """Outline of a regular polygon; `turn` in parts of a side."""
+def regular(sides: int, radius: float = 1.0, rounding: float = 0.0, turn: float = 0.0) -> Curve:
+    """Outline of a regular polygon, rotated by `turn` sides."""
     angle = (np.arange(sides) + turn + 0.5) * 2 * np.pi / sides - np.pi / 2
     return rounded(radius * np.stack([np.cos(angle), np.sin(angle)], 1), rounding)
 
 
-def star(points, radius, inner, rounding=0.0):
-    """Outline of a star with alternate radii."""
+def star(points: int, radius: float, inner: float, rounding: float = 0.0) -> Curve:
+    """Outline of a star with alternating radii."""
     angle = np.arange(2 * points) * np.pi / points
     reach = np.where(np.arange(2 * points) % 2, inner, radius)[:, None]
     return rounded(reach * np.stack([np.cos(angle), np.sin(angle)], 1), rounding)
 
 
-def gear(teeth, radius, depth, rounding=0.0, land=0.28):
+def gear(teeth: int, radius: float, depth: float, rounding: float = 0.0, land: float = 0.28) -> Curve:
     """Outline of a gear with trapezoid teeth; `land` is the tip's share of half a tooth's pitch."""
     pitch = 2 * np.pi / teeth
     corners = []
@@ -57,12 +61,12 @@ def gear(teeth, radius, depth, rounding=0.0, land=0.28):
     return rounded(corners, rounding)
 
 
-def petals(count, radius, wave):
+def petals(count: int, radius: float, wave: float) -> Curve:
     """Outline of a wavy disc: r = radius (1 + wave cos(count angle))."""
     return polar(lambda angle: radius * (1 + wave * np.cos(count * angle)), count=max(72, 12 * count))
 
 
-def outline(rng, radius=1.0):
+def outline(rng: Generator, radius: float = 1.0) -> Curve:
     """A random closed outline of about this radius, star-shaped about the origin."""
     kind = rng.integers(7)
     if kind == 0:
@@ -80,14 +84,14 @@ def outline(rng, radius=1.0):
     return gear(int(rng.integers(8, 18)), radius * 1.05, radius * rng.uniform(0.1, 0.22))
 
 
-def smooth_wall(rng, height, low=0.5, high=1.0, steps=None):
+def smooth_wall(rng: Generator, height: float, low: float = 0.5, high: float = 1.0, steps: int | None = None) -> np.ndarray:
     """Random control points (radius, height) of a smooth wall."""
     steps = steps or int(rng.integers(3, 6))
     return np.stack([rng.uniform(low, high, steps), np.linspace(0, height, steps)], 1)
 
 
-def vessel_section(rng):
-    """Random horizontal section of a vessel, of radius 1; None for a circle."""
+def vessel_section(rng: Generator) -> Curve | None:
+    """A random horizontal section of a vessel, of radius 1; None for a circle."""
     return [
         None,
         regular(int(rng.integers(4, 9)), 1.0, rng.choice([0.0, 0.25])),
@@ -95,8 +99,8 @@ def vessel_section(rng):
     ][rng.choice(3, p=[0.62, 0.24, 0.14])]
 
 
-def prism(shape, height, holes=(), chamfer=0.0, top=1.0):
-    """An upright prism from z = 0; its upper edge broken by `chamfer`, its upper end `top` times as wide as its foot."""
+def prism(shape: Curve, height: float, holes: Sequence[Curve] = (), chamfer: float = 0.0, top: float = 1.0) -> Solid:
+    """An upright prism from z = 0; its upper edge is chamfered, its upper end `top` times as wide as its lower end."""
     reach = np.linalg.norm(shape.points, axis=1).max()
     points, inset = [(0, 0), (1, 0), (top, height), (0, height)], min(chamfer / reach, 0.6 * top)
     if chamfer:
@@ -104,22 +108,29 @@ def prism(shape, height, holes=(), chamfer=0.0, top=1.0):
     return loft(shape, rounded(points, 0, closed=False), holes)
 
 
-def box(width, depth, height, radius=0.0, chamfer=0.0, holes=()):
-    """A box standing on z = 0, its upright edges rounded."""
+def box(
+    width: float,
+    depth: float,
+    height: float,
+    radius: float = 0.0,
+    chamfer: float = 0.0,
+    holes: Sequence[Curve] = (),
+) -> Solid:
+    """A box standing on z = 0 with rounded upright edges."""
     return prism(rectangle(width, depth, radius), height, holes, chamfer)
 
 
-def upright(solid):
-    """Stand a plate drawn in the x-y plane up: its y becomes z, its thickness runs back from the front y = 0."""
+def upright(solid: Solid) -> Solid:
+    """Stand up a plate in the x-y plane: y becomes z, and the thickness extends back from the front y = 0."""
     return solid.turned("x", 90).scaled(1, -1, 1)
 
 
-def turned(points, radii=0.0, shape=None):
-    """Surface of revolution, or of the section `shape`, of a profile of (radius, height) from radius 0 to radius 0."""
+def turned(points: ArrayLike, radii: ArrayLike = 0.0, shape: Curve | None = None) -> Solid:
+    """Surface of revolution, or loft of the section `shape`, of a profile of (radius, height) from and to radius 0."""
     return loft(circle() if shape is None else shape, rounded(points, radii, closed=False))
 
 
-def ring(radius, height, width, shape=None, rounding=0.0):
+def ring(radius: float, height: float, width: float, shape: Curve | None = None, rounding: float = 0.0) -> Solid:
     """A ring with a rectangular section: outer `radius`, radial `width`, from z = 0."""
     inner = radius - width
     return loft(
@@ -127,24 +138,30 @@ def ring(radius, height, width, shape=None, rounding=0.0):
     )
 
 
-def torus(radius, thickness):
+def torus(radius: float, thickness: float) -> Solid:
     """A torus of tube radius `thickness` about z."""
     return loft(circle(), circle(thickness, 20).moved(radius, 0.0))
 
 
-def rod(points, radius, rounding=SMOOTH, section=None, scale=None):
-    """A bent rod through `points`, its bends as wide as `rounding` allows."""
+def rod(
+    points: ArrayLike,
+    radius: float,
+    rounding: ArrayLike = SMOOTH,
+    section: Curve | None = None,
+    scale: Sequence[float] | None = None,
+) -> Solid:
+    """A bent rod along `points`, with bends of radius `rounding`; see `curves.rounded`."""
     path = rounded(points, rounding, closed=False)
     sizes = None if scale is None else np.interp(np.linspace(0, 1, len(path.points)), np.linspace(0, 1, len(scale)), scale)
     return sweep(path, circle(radius, 18) if section is None else section, sizes)
 
 
-def bar(start, end, radius, section=None):
+def bar(start: Sequence[float], end: Sequence[float], radius: float, section: Curve | None = None) -> Solid:
     """A straight rod."""
     return rod([start, end], radius, 0.0, section)
 
 
-def ball(radius, flatten=1.0):
+def ball(radius: float, flatten: float = 1.0) -> Solid:
     """An ellipsoid about the origin."""
     angle = np.linspace(-np.pi / 2, np.pi / 2, 17)
     points = np.stack([radius * np.cos(angle), radius * flatten * np.sin(angle)], 1)
@@ -152,8 +169,8 @@ def ball(radius, flatten=1.0):
     return turned(points, [0] + [radius * 4] * 15 + [0])
 
 
-def knob(rng, radius):
-    """A small knob on z = 0."""
+def knob(rng: Generator, radius: float) -> Solid:
+    """A random small knob on z = 0."""
     kind = rng.integers(4)
     if kind == 0:
         return turned(
@@ -174,22 +191,22 @@ def knob(rng, radius):
     return prism(circle(radius), 0.8 * radius, chamfer=0.25 * radius)
 
 
-def around(solid, count, start=0.0):
-    """`count` copies of a solid, evenly turned about z from `start` degrees."""
+def around(solid: Solid, count: int, start: float = 0.0) -> list[Solid]:
+    """`count` copies of a solid, evenly spaced about z from `start` degrees."""
     return [solid.turned("z", start + 360.0 * number / count) for number in range(count)]
 
 
-def row(solid, count, step):
-    """`count` copies of a solid in a row about the origin, `step` = (x, y, z) apart."""
+def row(solid: Solid, count: int, step: ArrayLike) -> list[Solid]:
+    """`count` copies of a solid in a row about the origin, at distances `step` = (x, y, z)."""
     step = np.asarray(step, float)
     return [solid.moved(*(step * (number - (count - 1) / 2))) for number in range(count)]
 
 
-def corners(solid, x, y):
+def corners(solid: Solid, x: float, y: float) -> list[Solid]:
     """Four copies mirrored to (+-x, +-y)."""
     return [solid.scaled(i, j, 1).moved(i * x, j * y, 0) for i in (1, -1) for j in (1, -1)]
 
 
-def broken(solids):
+def broken(solids: list[Solid]) -> list[Solid]:
     """The same solids in broken lines."""
     return [replace(solid, broken=True) for solid in solids]

@@ -1,12 +1,14 @@
 """Hand tools and hooks."""
 
 import numpy as np
+from numpy.random import Generator
 
 from ..curves import circle, rounded
+from ..solids import Solid
 from .parts import SMOOTH, ball, bar, box, outline, prism, rectangle, regular, rod, row, star, torus, turned, upright
 
 
-def hook(rng):
+def hook(rng: Generator) -> list[Solid]:
     """A wall plate with one or more hooks, pegs or a towel ring."""
     wide, tall = rng.uniform(0.5, 1.8), rng.uniform(0.6, 1.5)
     plate = [rectangle(wide, tall, rng.choice([0.0, 0.15, 0.3])), outline(rng, 0.7), star(5, 0.9, 0.6, 0.1)][rng.integers(3)]
@@ -34,7 +36,7 @@ def hook(rng):
     return solids
 
 
-def tool(rng):
+def tool(rng: Generator) -> list[Solid]:
     """A hand tool: grip along x, head at its end."""
     long = rng.uniform(1.6, 2.6)
     wall = np.stack([rng.uniform(0.14, 0.28, 5), np.linspace(0, long, 5)], 1)

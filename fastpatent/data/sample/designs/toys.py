@@ -1,8 +1,10 @@
 """Toys, small buildings, weights and ornaments."""
 
 import numpy as np
+from numpy.random import Generator
 
 from ..curves import circle, rounded
+from ..solids import Solid
 from .parts import (
     SMOOTH,
     around,
@@ -26,7 +28,7 @@ from .parts import (
 )
 
 
-def vehicle(rng):
+def vehicle(rng: Generator) -> list[Solid]:
     """A toy car, truck or tram: a side profile with windows, wheels, lamps and a load."""
     long, deep = rng.uniform(1.0, 1.5), rng.uniform(0.7, 1.0)
     low, high = rng.uniform(0.4, 0.6), rng.uniform(0.9, 1.4)
@@ -93,7 +95,7 @@ def vehicle(rng):
     return solids
 
 
-def house(rng):
+def house(rng: Generator) -> list[Solid]:
     """A bird house, dolls' house, lantern or mailbox: walls, roof, openings and fittings."""
     wide, deep, tall = rng.uniform(0.9, 1.5), rng.uniform(0.8, 1.3), rng.uniform(0.8, 1.6)
     ridge = rng.uniform(0.4, 0.9)
@@ -131,7 +133,7 @@ def house(rng):
     return solids
 
 
-def totem(rng):
+def totem(rng: Generator) -> list[Solid]:
     """A stack of unlike sections on one axis, with parts set around some of them."""
     solids, z = [], 0.0
     levels = int(rng.integers(3, 6))
@@ -159,7 +161,7 @@ def totem(rng):
     return solids
 
 
-def weight(rng):
+def weight(rng: Generator) -> list[Solid]:
     """A dumb-bell, kettlebell or barbell."""
     if rng.random() < 0.45:
         flat = rng.uniform(0.8, 1.0)
@@ -188,7 +190,7 @@ def weight(rng):
     return solids
 
 
-def figure(rng):
+def figure(rng: Generator) -> list[Solid]:
     """A toy robot or animal: trunk, head, limbs, ears or aerials."""
     tall, wide = rng.uniform(0.8, 1.4), rng.uniform(0.5, 0.9)
     trunk = (

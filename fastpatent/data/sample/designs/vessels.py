@@ -1,8 +1,10 @@
 """Vessels: cups, bottles, teapots, jars, goblets."""
 
 import numpy as np
+from numpy.random import Generator
 
-from ..curves import circle
+from ..curves import Curve, circle
+from ..solids import Solid
 from .parts import (
     SMOOTH,
     around,
@@ -22,7 +24,7 @@ from .parts import (
 )
 
 
-def _hollow(wall, thickness, shape, floor=0.15):
+def _hollow(wall: np.ndarray, thickness: float, shape: Curve | None, floor: float = 0.15) -> Solid:
     """An open vessel with this outer wall."""
     inner = wall[::-1] - [thickness, 0]
     inner = inner[inner[:, 1] > wall[0, 1] + floor]
@@ -31,7 +33,7 @@ def _hollow(wall, thickness, shape, floor=0.15):
     return turned(points, radii, shape)
 
 
-def cup(rng):
+def cup(rng: Generator) -> list[Solid]:
     """A mug, jug or beaker with one or two handles, a foot and bands."""
     height = rng.uniform(1.2, 2.6)
     wall = smooth_wall(rng, height, 0.65, 1.05)
@@ -62,7 +64,7 @@ def cup(rng):
     return solids
 
 
-def bottle(rng):
+def bottle(rng: Generator) -> list[Solid]:
     """A flask with shoulders, neck and stopper; sprayers and grips on some."""
     height, neck = rng.uniform(1.6, 3.0), rng.uniform(0.2, 0.36)
     radius = rng.uniform(0.55, 0.95)
@@ -107,7 +109,7 @@ def bottle(rng):
     return solids
 
 
-def teapot(rng):
+def teapot(rng: Generator) -> list[Solid]:
     """A pot with spout, handle (at the side or over the top) and lid."""
     height = rng.uniform(0.9, 1.5)
     shape = vessel_section(rng)
@@ -167,7 +169,7 @@ def teapot(rng):
     return solids
 
 
-def jar(rng):
+def jar(rng: Generator) -> list[Solid]:
     """A lidded jar or canister on feet or a stand, with ears or ribs."""
     height = rng.uniform(1.0, 2.4)
     shape = outline(rng, rng.uniform(0.7, 0.95))
@@ -196,7 +198,7 @@ def jar(rng):
     return solids
 
 
-def goblet(rng):
+def goblet(rng: Generator) -> list[Solid]:
     """A stemmed bowl or candle holder, single or with arms."""
     height = rng.uniform(0.9, 1.6)
     bowl = smooth_wall(rng, rng.uniform(0.6, 1.3), 0.4, 0.9, 3)
