@@ -1,47 +1,48 @@
-"""What is wrong with data sets, collected: missing, unreadable, duplicate, leaked and unmatched drawings."""
+"""Check data sets for missing, unreadable, duplicate, leaked and unmatched drawings."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fastpatent.data.content import read_contents
-from fastpatent.data.samples import unmatched_queries
+from fastpatent.data.content import Content, read_contents
+from fastpatent.data.samples import Sample, Splits, unmatched_queries
 
 STAGES = ("train", "val", "test")
+
+UsedSets = Sequence[tuple[Splits, Collection[str]]]  # data sets, each with the parts that are used
+UsedParts = Sequence[tuple[Splits, str, list[Sample]]]  # data set, part, its samples
 
 
 @dataclass
 class Finding:
-    """One kind of fault: what it is called, whether a run would break on it, and a sentence for every case."""
+    """One kind of fault: its name, whether it breaks a run, and a message per case."""
 
     name: str
     breaks: bool
-    cases: list
+    cases: list[str]
 
 
 @dataclass
 class Report:
-    """What `check_dataset` found: `findings` in a fixed order, with empty ones; `drawings` is how many files were read."""
+    """The result of `check_dataset`: `findings` in a fixed order, empty ones included; `drawings`: number of files read."""
 
-    findings: list
+    findings: list[Finding]
     drawings: int
 
     @property
-    def breaks(self):
-        """Whether something was found that would break a run."""
+    def breaks(self) -> bool:
+        """Whether a finding breaks a run."""
         return any(finding.breaks and finding.cases for finding in self.findings)
 
 
-def check_dataset(sets, workers=0, progress=None):
-    """Read every drawing of some data sets and collect what is wrong.
+def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int], object] | None = None) -> Report:
+    """Read every drawing of some data sets and collect all faults.
 
     Args:
-        sets: list of (Splits read with verify=False, parts of it that are used). Queries and galleries are compared with
-            each other over sets of one `stage`, and with other stages and all training drawings for leaks.
+        sets: (Splits read with verify=False, its used parts). Queries and galleries are compared with each other across
+            sets of one `stage`, and with other stages and all training drawings for leaks.
         workers: processes that read; 0 reads in this one.
-        progress: function of (drawings read, drawings), or None.
-
-    Returns:
-        Report.
+        progress: function of (drawings read, total), or None.
     """
     parts = [(splits, part, getattr(splits, part)) for splits, used in sets for part in used]
     places = _places(parts)
@@ -64,35 +65,35 @@ def check_dataset(sets, workers=0, progress=None):
     return Report(findings, len(contents))
 
 
-def _stage(splits, part):
+def _stage(splits: Splits, part: str) -> str:
     return "train" if part == "train" else splits.stage
 
 
-def _places(parts):
+def _places(parts: UsedParts) -> dict[str, set[str]]:
     """Return {path: set of stages that use it}."""
-    places = defaultdict(set)
+    places: defaultdict[str, set[str]] = defaultdict(set)
     for splits, part, samples in parts:
         for sample in samples:
             places[sample.path].add(_stage(splits, part))
     return places
 
 
-def _same(contents):
-    """Return groups of paths with the same bytes, and groups of the same pixels among files of different bytes."""
-    by_bytes = defaultdict(list)
+def _same(contents: Iterable[Content]) -> tuple[list[list[str]], list[list[str]]]:
+    """Return groups of paths with the same bytes, and groups with the same pixels among files with different bytes."""
+    by_bytes: defaultdict[bytes, list[Content]] = defaultdict(list)
     for content in contents:
         by_bytes[content.data].append(content)
-    by_pixels = defaultdict(list)
+    by_pixels: defaultdict[bytes, list[str]] = defaultdict(list)
     for group in by_bytes.values():
         by_pixels[group[0].pixels].append(group[0].path)
     same_bytes = [[content.path for content in group] for group in by_bytes.values() if len(group) > 1]
     return same_bytes, [group for group in by_pixels.values() if len(group) > 1]
 
 
-def _within_stage(groups, places):
+def _within_stage(groups: Iterable[Sequence[str]], places: Mapping[str, set[str]]) -> list[str]:
     cases = []
     for group in groups:
-        firsts = {}
+        firsts: dict[str, str] = {}
         for path in group:
             first = next((firsts[stage] for stage in places[path] if stage in firsts), None)
             if first is not None:
@@ -102,7 +103,7 @@ def _within_stage(groups, places):
     return cases
 
 
-def _across_stages(groups, places):
+def _across_stages(groups: Iterable[Sequence[str]], places: Mapping[str, set[str]]) -> list[str]:
     cases = [f"{path} in {_joined(stages)}" for path, stages in places.items() if len(stages) > 1]
     for group in groups:
         anchor = min(group, key=lambda path: min(map(STAGES.index, places[path])))
@@ -112,12 +113,12 @@ def _across_stages(groups, places):
     return cases
 
 
-def _joined(stages):
+def _joined(stages: Iterable[str]) -> str:
     return " and ".join(sorted(stages, key=STAGES.index))
 
 
-def _leaked_identities(parts):
-    stages = defaultdict(set)
+def _leaked_identities(parts: UsedParts) -> list[str]:
+    stages: defaultdict[str, set[str]] = defaultdict(set)
     for splits, part, samples in parts:
         for sample in samples:
             if sample.identity is not None:
@@ -125,7 +126,7 @@ def _leaked_identities(parts):
     return [f"{identity} in {_joined(found)}" for identity, found in sorted(stages.items()) if len(found) > 1]
 
 
-def _unmatched(sets):
+def _unmatched(sets: UsedSets) -> list[str]:
     return [
         f"{splits.name}: {sample.path}"
         for splits, used in sets
@@ -134,23 +135,29 @@ def _unmatched(sets):
     ]
 
 
-def _listed_twice(sets):
-    cases = []
+def _listed_twice(sets: UsedSets) -> list[str]:
+    cases: list[str] = []
     for splits, used in sets:
         counts = Counter(sample.path for part in used for sample in getattr(splits, part))
         cases += [f"{splits.name}: {path}, {count} times" for path, count in counts.items() if count > 1]
     return cases
 
 
-def _left_out(sets):
-    """Return {kind of fault: its cases} of what data sets left out as they were read; each case once."""
-    found = defaultdict(dict)
+def _left_out(sets: UsedSets) -> dict[str, list[str]]:
+    """Return {kind of fault: its cases} of everything that readers of data sets skipped; each case once."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for splits, _ in sets:
         for kind, cases in splits.left_out.items():
             found[kind].update(dict.fromkeys(cases))
     return {kind: list(cases) for kind, cases in found.items()}
 
 
-def _single(parts):
-    counts = Counter(sample.identity for _, part, samples in parts if part == "train" for sample in set(samples))
+def _single(parts: UsedParts) -> list[str]:
+    counts = Counter(
+        sample.identity
+        for _, part, samples in parts
+        if part == "train"
+        for sample in set(samples)
+        if sample.identity is not None
+    )
     return [identity for identity, count in sorted(counts.items()) if count == 1]

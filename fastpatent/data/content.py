@@ -1,6 +1,7 @@
-"""Files by what is in them: digests of bytes and of pixels, by which equal drawings are found."""
+"""Digests of the bytes and pixels of files, to find identical images."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from fastpatent.errors import DataError
 
 @dataclass
 class Content:
-    """One file as read: digests of its bytes and of its grey pixels, or what is wrong with it."""
+    """One file: digests of its bytes and of its grey pixels, or its fault."""
 
     path: str
     data: bytes = b""
@@ -22,7 +23,7 @@ class Content:
     fault: str = ""
 
 
-def read_content(path):
+def read_content(path: str) -> Content:
     """Read one file as `Content`."""
     try:
         with open(path, "rb") as file:
@@ -38,18 +39,17 @@ def read_content(path):
     return Content(path, _digest(data), _digest(shape, pixels.tobytes()))
 
 
-def read_contents(paths, workers=0, progress=None):
+def read_contents(
+    paths: Sequence[str], workers: int = 0, progress: Callable[[int, int], object] | None = None
+) -> list[Content]:
     """Read files, in order.
 
     Args:
-        paths: list of file names.
+        paths: file names.
         workers: processes that read; 0 reads in this one.
-        progress: function of (files read, files), or None.
-
-    Returns:
-        list of `Content`.
+        progress: function of (files read, total), or None.
     """
-    contents = []
+    contents: list[Content] = []
     with closing(map_in_order(read_content, paths, workers)) as reading:
         for content in reading:
             contents.append(content)
@@ -58,5 +58,5 @@ def read_contents(paths, workers=0, progress=None):
     return contents
 
 
-def _digest(*parts):
+def _digest(*parts: bytes) -> bytes:
     return hashlib.blake2b(b"".join(parts), digest_size=16).digest()

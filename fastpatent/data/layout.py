@@ -1,34 +1,45 @@
-"""Where the lists and drawings of a data set lie: published archives unpack to several layouts."""
+"""Find the lists and images of a data set: published archives unpack to several layouts."""
 
 import os
+from collections.abc import Collection, Mapping, Sequence
 
 from fastpatent.data.lists import Listing, listed_samples, read_lines
-from fastpatent.data.samples import PARTS, Splits
+from fastpatent.data.samples import PARTS, Sample, Splits
 from fastpatent.errors import ConfigError, DataError
 
-PROBES = 64  # list lines tried to tell the drawings' folder, so that one missing drawing does not hide it
+PROBES = 64  # list lines tried to find the images' folder, so that one missing image does not hide it
 
 
-def read_splits(name, root, lists, list_places, drawing_places, *, parts=None, verify=True, stage="val"):
+def read_splits(
+    name: str,
+    root: str | os.PathLike[str],
+    lists: Mapping[str, str],
+    list_places: Sequence[str],
+    drawing_places: Sequence[str],
+    *,
+    parts: Collection[str] | None = None,
+    verify: bool = True,
+    stage: str = "val",
+) -> Splits:
     """Read a data set from its list files.
 
     Args:
         name: the data set, for messages.
         root: DATASETS.ROOT.
-        lists: {part: list file name}; a part that the data set does not have is left out.
-        list_places: folders under `root` where the lists may lie, in order of preference.
-        drawing_places: folders under `root` where the lists' paths may start.
-        parts: those of train, query, gallery that must be there; None takes whatever is found, at least one.
-        verify: raise at the first missing drawing or empty list; False leaves that to the caller.
+        lists: {part: list file name}, without parts that the data set does not have.
+        list_places: folders below `root` that may hold the lists, in order of preference.
+        drawing_places: folders below `root` to which the lists' paths may be relative.
+        parts: those of train, query, gallery that must exist; None takes all that are found, at least one.
+        verify: raise at the first missing image or empty list; False leaves that to the caller.
         stage: see `Splits`.
 
     Raises:
-        ConfigError: a part is asked for that this data set never has.
-        DataError: a list or drawing is missing, with the places that were tried.
+        ConfigError: a requested part does not exist in this data set.
+        DataError: a list or image is missing; the message gives the places tried.
     """
     folders = [os.path.normpath(os.path.join(root, place)) for place in list_places]
     drawing_folders = [os.path.normpath(os.path.join(root, place)) for place in drawing_places]
-    found = {}
+    found: dict[str, list[Sample]] = {}
     for part in parts or lists:
         if part not in lists:
             raise ConfigError(f"DATASETS: {name} has no {part} drawings")
@@ -42,8 +53,8 @@ def read_splits(name, root, lists, list_places, drawing_places, *, parts=None, v
     return Splits(name, *(found.get(part, []) for part in PARTS), stage=stage)
 
 
-def _read_part(paths, folders, verify):
-    """Read the list, and take the folder, that fit together; the first of both where no drawing is found."""
+def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> list[Sample]:
+    """Read the first list whose images are in one of the folders; the first list and folder where no image is found."""
     lines = {path: read_lines(path) for path in paths}
     for path in paths:
         folder = _holding_folder(lines[path], folders)
@@ -56,7 +67,7 @@ def _read_part(paths, folders, verify):
     return listed_samples(lines[path], path, folders[0], verify)
 
 
-def _holding_folder(lines, folders):
+def _holding_folder(lines: Sequence[tuple[int, str]], folders: Sequence[str]) -> str | None:
     listing = Listing()
     for _, relative in lines[:: max(1, len(lines) // PROBES)]:
         for folder in folders:

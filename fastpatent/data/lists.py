@@ -1,44 +1,45 @@
-"""List files of DeepPatent: one `<relative path> <label>` a line, or the path alone."""
+"""List files of DeepPatent: one `<relative path> <label>` per line, or the path alone."""
 
 import os
+from collections.abc import Collection, Sequence
 
 from fastpatent.data.samples import Sample
 from fastpatent.errors import DataError
 
 
 class Listing:
-    """Which files exist, asked once a folder instead of once a file: lists name tens of thousands."""
+    """Existence of files, with one directory listing per folder: lists name tens of thousands of files."""
 
-    def __init__(self):
-        self._names = {}
+    def __init__(self) -> None:
+        self._names: dict[str, Collection[str]] = {}
 
-    def has(self, path):
-        """Return whether `path`, a folder and a name with "/" between, is there."""
-        folder, _, name = path.rpartition("/")  # an eighth of the time of os.path.split
+    def has(self, path: str) -> bool:
+        """Return whether `path`, of the form "<folder>/<name>", exists."""
+        folder, _, name = path.rpartition("/")  # takes an eighth of the time of os.path.split
         if folder not in self._names:
             try:
                 self._names[folder] = set(os.listdir(folder))
             except (FileNotFoundError, NotADirectoryError):
                 self._names[folder] = frozenset()
         names = self._names[folder]
-        # file systems that fold case or Unicode forms hold more names than they list
+        # file systems that fold case or Unicode forms accept more names than they list
         return name in names or (bool(names) and os.path.exists(path))
 
 
-def read_lines(path):
+def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     """Read the relative paths of a list file.
 
-    A last word that is an integer is a label and dropped: labels restart at 1 in every list, so they identify nothing.
-    Blank lines, CR LF, a byte order mark and spaces inside names are taken as they come.
+    A trailing integer is a label and dropped: labels restart at 1 in every list, so they are not identities. Blank lines,
+    CR LF, a byte order mark and spaces inside names are allowed.
 
     Args:
         path: the list file, UTF-8.
 
     Returns:
-        list of (line number from 1, path relative to the drawings' folder).
+        (line number from 1, path relative to the images' folder) of each line.
 
     Raises:
-        DataError: the list is missing or no text, or a line's path leaves the drawings' folder.
+        DataError: the list is missing or not text, or a path leads outside the images' folder.
     """
     try:
         with open(path, "rb") as file:
@@ -46,32 +47,34 @@ def read_lines(path):
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}: the list is no UTF-8 text") from error
+        raise DataError(f"{path}:{line}: the list is not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read: {error.strerror}") from error
     if "\0" in text:
-        raise DataError(f"{path}: the list is no text, it holds zero bytes")
-    lines = []
+        raise DataError(f"{path}: the list is not text, it contains zero bytes")
+    lines: list[tuple[int, str]] = []
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         if line and not line.isspace():
             lines.append((number, _inside(_without_label(line.strip()), path, number)))
     return lines
 
 
-def listed_samples(lines, path, folder, verify=True):
-    """Turn the lines of a list into samples; the identity is the name of the folder that holds the drawing.
+def listed_samples(
+    lines: Sequence[tuple[int, str]], path: str | os.PathLike[str], folder: str | os.PathLike[str], verify: bool = True
+) -> list[Sample]:
+    """Convert the lines of a list to samples; the identity is the name of the image's folder.
 
     Args:
         lines: from `read_lines`.
         path: the list file, for messages.
-        folder: where the lines' paths start.
-        verify: raise where the list is empty or a drawing is missing; False returns the samples as listed.
+        folder: to which the lines' paths are relative.
+        verify: raise where the list is empty or a file is missing; False returns the samples as listed.
 
     Returns:
-        list of `Sample`, in the list's order.
+        The samples, in the list's order.
 
     Raises:
-        DataError: naming the list and line.
+        DataError: as above; it names list and line.
     """
     if verify and not lines:
         raise DataError(f"{path}: the list is empty")
@@ -85,13 +88,13 @@ def listed_samples(lines, path, folder, verify=True):
     return samples
 
 
-def _without_label(line):
+def _without_label(line: str) -> str:
     name, _, last = line.rpartition(" ") if "\t" not in line else line.rpartition("\t")
     label = last[1:] if last.startswith("-") else last
     return name.rstrip() if name and label.isascii() and label.isdigit() else line
 
 
-def _inside(relative, path, number):
+def _inside(relative: str, path: str | os.PathLike[str], number: int) -> str:
     if relative[0] in "./" or "/." in relative or "//" in relative or relative[-1] == "/":
         normal = os.path.normpath(relative)
         if os.path.isabs(normal) or normal.split("/")[0] == "..":

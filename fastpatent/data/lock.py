@@ -1,6 +1,8 @@
-"""One writer a folder."""
+"""A lock that allows one writer per folder."""
 
 import fcntl
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,16 +10,18 @@ from fastpatent.errors import DataError
 
 
 @contextmanager
-def only_writer(folder, job):
-    """Keep other processes from doing a job in a folder while the block runs; DataError where one is at it already.
+def only_writer(folder: str | os.PathLike[str], job: str) -> Iterator[None]:
+    """Lock a folder against other processes that do the same job, while the block runs.
 
-    A record lock: the system gives it back when the process ends, however it ends, and its worker processes do not
-    inherit it.
+    A record lock: the system releases it when the process ends in any way, and worker processes do not inherit it.
+
+    Raises:
+        DataError: another process has the lock, or the folder cannot be locked.
     """
     with open(Path(folder) / ".lock", "a") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:  # POSIX leaves the choice between the two
+        except (BlockingIOError, PermissionError) as error:  # POSIX allows either
             raise DataError(f"{folder}: another `{job}` is writing to this folder") from error
         except OSError as error:
             raise DataError(f"{folder}: the folder cannot be locked against a second writer: {error.strerror}") from error

@@ -1,6 +1,7 @@
-"""What the rest of the package knows of a data set: drawings with their identities, in three parts."""
+"""Samples and splits, the representation of every data set: images with identities, in three parts."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,15 +10,14 @@ from fastpatent.errors import DataError
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 PARTS = ("train", "query", "gallery")
 
-
 DRAWING, PHOTO = 0, 1
 
 
 class Sample(NamedTuple):
-    """One drawing: absolute path, the identity (patent) it belongs to, None where that is not told, and its domain.
+    """One image: absolute path, identity (patent) or None where unlabelled, and domain.
 
-    `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs. `caption` is a text that goes with the
-    drawing, `category` the class of its patent; None where there is none.
+    `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs. `caption` is the text of the image,
+    `category` the class of its patent; None where there is none.
     """
 
     path: str
@@ -29,54 +29,55 @@ class Sample(NamedTuple):
 
 @dataclass
 class Splits:
-    """One data set: lists of `Sample` to train on, to ask with, and to be found.
+    """One data set: training samples, queries and gallery.
 
-    `stage` says what query and gallery are for: "val" chooses the best weights, "test" is reported. `left_out` tells what
-    was left out as it was read, or has no text, and breaks no run: {kind of fault: list of sentences}.
+    `stage` is the purpose of query and gallery: "val" selects the best weights, "test" is reported. `left_out` records
+    items that were skipped while reading or have no text, which break no run: {kind of fault: list of messages}.
     """
 
     name: str
-    train: list
-    query: list
-    gallery: list
+    train: list[Sample]
+    query: list[Sample]
+    gallery: list[Sample]
     stage: str = "val"
-    left_out: dict = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
 
 
-def label_map(samples):
-    """Return {identity: 0..n-1} in sorted order, the same in every process; unlabelled samples are left out."""
+def label_map(samples: Iterable[Sample]) -> dict[str, int]:
+    """Return {identity: label 0..n-1} in sorted order, the same in every process; unlabelled samples are ignored."""
     identities = sorted({sample.identity for sample in samples if sample.identity is not None})
     return {identity: label for label, identity in enumerate(identities)}
 
 
-def unmatched_queries(query, gallery):
-    """Return the labelled queries whose identity has no drawing in the gallery: their AP is not defined."""
+def unmatched_queries(query: Iterable[Sample], gallery: Iterable[Sample]) -> list[Sample]:
+    """Return the labelled queries whose identity is not in the gallery: their AP is undefined."""
     findable = {sample.identity for sample in gallery}
     return [sample for sample in query if sample.identity is not None and sample.identity not in findable]
 
 
-def captioned(samples):
-    """Return the places of the samples that have a caption, list of int."""
+def captioned(samples: Iterable[Sample]) -> list[int]:
+    """Return the indices of the samples that have a caption."""
     return [place for place, sample in enumerate(samples) if sample.caption]
 
 
-def names_below(root, samples):
-    """Return the paths of samples relative to `root`, by which a drawing is known wherever the data lie; list of str."""
+def names_below(root: str | os.PathLike[str], samples: Iterable[Sample]) -> list[str]:
+    """Return the paths of samples relative to `root`, which do not depend on the location of the data."""
     prefix = os.path.join(os.path.abspath(root), "")
     return [sample.path.removeprefix(prefix) for sample in samples]
 
 
-def find_drawings(folder):
-    """Return the drawings below a folder, at any depth: paths relative to it with "/" between, sorted.
+def find_drawings(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the images below a folder, at any depth: sorted paths relative to it, separated by "/".
 
-    Hidden files and folders and files of other kinds are left out; a folder reached twice through links counts once.
+    Hidden files and folders and files of other types are skipped; a folder reached twice through links counts once.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: the folder does not exist.
     """
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder of drawings")
-    found, visited = [], set()
+    found: list[str] = []
+    visited: set[str] = set()
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
         if real in visited:

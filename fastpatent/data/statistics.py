@@ -1,6 +1,7 @@
-"""What the drawings of a data set are like: detail, ink, sizes, drawings a patent (DeepPatent paper, section 3.3)."""
+"""Statistics of the drawings of a data set: detail, ink, sizes, drawings per patent (DeepPatent paper, section 3.3)."""
 
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import NamedTuple
 
@@ -8,11 +9,12 @@ import cv2
 import numpy as np
 
 from fastpatent.data.image import read_drawing
+from fastpatent.data.samples import Sample, Splits
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
 
-ALL = "all"  # the group of everything
-INK = 128  # darker than this is ink, as for the stroke style
+ALL = "all"  # the group of all samples
+INK = 128  # darker values are ink, as for the stroke style
 COMPONENTS, INK_SHARE, WIDTH, HEIGHT, ASPECT, PER_PATENT = QUANTITIES = (
     "connected components",
     "ink share",
@@ -21,7 +23,7 @@ COMPONENTS, INK_SHARE, WIDTH, HEIGHT, ASPECT, PER_PATENT = QUANTITIES = (
     "width / height",
     "drawings a patent",
 )
-PUBLISHED_COMPONENTS = {"DeepPatent": 705, "ImageNet-Sketch": 244, "Sketchy": 2}  # medians that the paper gives
+PUBLISHED_COMPONENTS = {"DeepPatent": 705, "ImageNet-Sketch": 244, "Sketchy": 2}  # medians in the paper
 
 
 class Measures(NamedTuple):
@@ -34,7 +36,7 @@ class Measures(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Where the values of one quantity lie: median, 5th and 95th percentile, smallest, largest, mean."""
+    """The distribution of one quantity: median, 5th and 95th percentile, smallest, largest, mean."""
 
     median: float
     low: float
@@ -44,35 +46,35 @@ class Summary(NamedTuple):
     mean: float
 
 
-def measure(drawing):
+def measure(drawing: np.ndarray) -> Measures:
     """Measure one drawing.
 
-    Pixels that touch at a corner belong together (8-connectivity): a thin oblique line would else fall apart into them.
+    Components are 8-connected: with 4-connectivity, a thin oblique line would break up into single pixels.
 
     Args:
         drawing: uint8 [height, width], 0 ink .. 255 paper.
-
-    Returns:
-        Measures.
     """
     ink = (drawing < INK).view(np.uint8)
     labels, _ = cv2.connectedComponents(ink, connectivity=8)
     height, width = ink.shape
-    return Measures(labels - 1, float(ink.mean()), width, height)  # the paper is a label too
+    return Measures(labels - 1, float(ink.mean()), width, height)  # the background is a label too
 
 
-def measure_drawings(paths, workers=0, progress=None):
+def measure_drawings(
+    paths: Sequence[str], workers: int = 0, progress: Callable[[int, int], object] | None = None
+) -> tuple[dict[str, Measures], list[str]]:
     """Read and measure drawings.
 
     Args:
-        paths: list of file names.
+        paths: file names.
         workers: processes that read; 0 reads in this one.
-        progress: function of (drawings read, drawings), or None.
+        progress: function of (drawings read, total), or None.
 
     Returns:
-        ({path: Measures}, list of a sentence for each drawing that cannot be read).
+        ({path: Measures}, one message per unreadable drawing).
     """
-    measures, faults = {}, []
+    measures: dict[str, Measures] = {}
+    faults: list[str] = []
     with closing(map_in_order(_measure_file, paths, workers)) as results:
         for done, (path, result) in enumerate(zip(paths, results), 1):
             if isinstance(result, Measures):
@@ -84,17 +86,17 @@ def measure_drawings(paths, workers=0, progress=None):
     return measures, faults
 
 
-def grouped_samples(sets):
-    """Sort the samples of some data sets into groups to be looked at side by side.
+def grouped_samples(sets: Iterable[tuple[Splits, Collection[str]]]) -> dict[str, list[Sample]]:
+    """Sort the samples of some data sets into groups for comparison.
 
     Args:
-        sets: list of (Splits, parts of it that are used).
+        sets: (Splits, its used parts).
 
     Returns:
-        {name: list of Sample}: "<data set> train", "<data set> <stage>" for queries and gallery together, those that hold
-        drawings, and ALL where there are several; a drawing stands once in each.
+        {name: samples}: "<data set> train" and "<data set> <stage>" for queries and gallery together, where not empty, and
+        ALL where there are several; each sample appears once per group.
     """
-    groups = {}
+    groups: dict[str, list[Sample]] = {}
     for splits, parts in sets:
         for part in parts:
             stage = "train" if part == "train" else splits.stage
@@ -104,14 +106,14 @@ def grouped_samples(sets):
     return {name: list(dict.fromkeys(samples)) for name, samples in groups.items() if samples}
 
 
-def quantities(samples, measures):
-    """Return {name: float64 array} for every name of QUANTITIES.
+def quantities(samples: Sequence[Sample], measures: Mapping[str, Measures]) -> dict[str, np.ndarray]:
+    """Return {name: float64 array [values]} for every name of QUANTITIES.
 
-    Drawings a patent are counted as listed, of patents that are told; everything else is of the drawings that could be read.
+    Drawings per patent are counted in the lists, of labelled samples; all else is of the readable drawings.
 
     Args:
-        samples: list of Sample, each once.
-        measures: {path: Measures}.
+        samples: each once.
+        measures: {path: Measures} of the readable ones.
     """
     read = [measures[sample.path] for sample in samples if sample.path in measures]
     components, ink, width, height = np.array(read, np.float64).reshape(-1, len(Measures._fields)).T
@@ -120,14 +122,14 @@ def quantities(samples, measures):
     return dict(zip(QUANTITIES, values))
 
 
-def summarise(values):
+def summarise(values: np.ndarray) -> Summary:
     """Return the Summary of an array of at least one value; percentiles are interpolated."""
     low, median, high = np.percentile(values, [5, 50, 95])
     return Summary(*map(float, (median, low, high, values.min(), values.max(), values.mean())))
 
 
-def _measure_file(path):
-    """Return the Measures of a file, or what is wrong with it."""
+def _measure_file(path: str) -> Measures | str:
+    """Return the Measures of a file, or an error message."""
     try:
         return measure(read_drawing(path))
     except DataError as error:

@@ -1,28 +1,35 @@
-"""Tables of text, a row at a time: CSV files, separated by commas or tabs, and Parquet files."""
+"""Read tables of text row by row: CSV files, separated by commas or tabs, and Parquet files."""
 
 import csv
 import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fastpatent.errors import DataError, nearest
 
-MALFORMED = "malformed row"  # what these are called among all that is left out of a data set
+if TYPE_CHECKING:
+    import pyarrow.parquet
+
+Result = TypeVar("Result")
+
+MALFORMED = "malformed row"  # kind of fault in `Splits.left_out`
 
 
-def read_rows(path, columns, malformed):
-    """Yield (where, values) of every row of a table; few rows are in memory at a time.
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield (position, values) of every row of a table; few rows are in memory at a time.
 
     Args:
-        path: a Parquet file (`.parquet`), or a CSV file, UTF-8, whose first row names the columns; where a tab is in that
-            row, tabs separate them, else commas.
-        columns: names of those that are wanted; others are not looked at.
-        malformed: list, to which a sentence is added for every row that is no row of this table.
+        path: a Parquet file (`.parquet`), or a CSV file, UTF-8, whose first row names the columns. The separator is the tab
+            where that row contains one, else the comma.
+        columns: names of the columns to read.
+        malformed: a message is added for every malformed row.
 
     Yields:
-        (`<path>:<line>`, list of the values of `columns`): str from a CSV file, what it holds from a Parquet file.
+        (`<path>:<line>`, values of `columns`): str from a CSV file, values as stored from a Parquet file.
 
     Raises:
-        DataError: the file cannot be read, is no UTF-8 text, or lacks a column.
+        DataError: the file cannot be read, is not UTF-8 text, or lacks a column.
     """
     names = column_names(path)
     for column in columns:
@@ -34,8 +41,8 @@ def read_rows(path, columns, malformed):
         yield from _csv_rows(path, [names.index(column) for column in columns], malformed)
 
 
-def column_names(path):
-    """Return the names of a table's columns; DataError as `read_rows`."""
+def column_names(path: str | os.PathLike[str]) -> list[str]:
+    """Return the names of a table's columns; raises as `read_rows`."""
     if _is_parquet(path):
         with _open_parquet(path) as file:
             return file.schema_arrow.names
@@ -43,7 +50,7 @@ def column_names(path):
         return rows.header
 
 
-def _csv_rows(path, places, malformed):
+def _csv_rows(path: str | os.PathLike[str], places: Sequence[int], malformed: list[str]) -> Iterator[tuple[str, list[str]]]:
     with _Rows(path) as rows:
         for line, row in rows:
             if isinstance(row, csv.Error):
@@ -54,7 +61,7 @@ def _csv_rows(path, places, malformed):
                 yield f"{path}:{line}", [row[place] for place in places]
 
 
-def _parquet_rows(path, columns):
+def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
     number = 0
     with _open_parquet(path) as file:
         for batch in file.iter_batches(batch_size=1000, columns=list(dict.fromkeys(columns))):
@@ -63,8 +70,8 @@ def _parquet_rows(path, columns):
 
 
 @contextmanager
-def _open_parquet(path):
-    import pyarrow.parquet  # takes a while that no other table costs
+def _open_parquet(path: str | os.PathLike[str]) -> Iterator["pyarrow.parquet.ParquetFile"]:
+    import pyarrow.parquet  # slow to import, and not needed for CSV files
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -74,12 +81,12 @@ def _open_parquet(path):
 
 
 class _Rows:
-    """Iterates over (first line, list of fields, or the csv.Error of a row) behind the header; blank lines are left out."""
+    """Iterate over (first line, fields or csv.Error) of the rows after the header; blank lines are skipped."""
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             self._file = open(self.path, encoding="utf-8-sig", newline="")
         except OSError as error:
@@ -95,36 +102,39 @@ class _Rows:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
         reader = csv.reader(self._file, delimiter=self._delimiter)
         while True:
-            line = reader.line_num + 2  # of the row that comes next; the header is line 1
+            line = reader.line_num + 2  # of the next row; the header is line 1
             try:
-                row = self._checked(reader.__next__)
+                row: list[str] | csv.Error = self._checked(reader.__next__)
             except StopIteration:
                 return
             except csv.Error as error:
-                row = error  # the reader goes on at the next line
+                row = error  # the reader continues at the next line
             if row:
                 yield line, row
 
-    def _checked(self, read):
+    def _checked(self, read: Callable[[], Result]) -> Result:
         try:
             return read()
         except UnicodeDecodeError as error:
-            raise DataError(f"{self.path}:{_undecodable_line(self.path)}: no UTF-8 text; save the table as UTF-8") from error
+            raise DataError(
+                f"{self.path}:{_undecodable_line(self.path)}: not UTF-8 text; save the table as UTF-8"
+            ) from error
         except OSError as error:
             raise self._unreadable(error) from error
 
-    def _unreadable(self, error):
+    def _unreadable(self, error: OSError) -> DataError:
         return DataError(f"{self.path}: the table cannot be read: {error.strerror or error}")
 
 
-def _undecodable_line(path):
-    """Return the number of the first line that is no UTF-8; the decoder itself only knows its own buffer."""
+def _undecodable_line(path: str | os.PathLike[str]) -> int:
+    """Return the number of the first line that is not UTF-8; the decoder's error only gives the place in its buffer."""
+    number = 0
     with open(path, "rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -134,5 +144,5 @@ def _undecodable_line(path):
     return number
 
 
-def _is_parquet(path):
+def _is_parquet(path: str | os.PathLike[str]) -> bool:
     return os.path.splitext(path)[1].lower() == ".parquet"

@@ -50,7 +50,7 @@ def test_what_is_said(tmp_path, words, capsys):
 def test_a_damaged_archive_ends_with_one(words, capsys):
     os.truncate(words[0], os.path.getsize(words[0]) - 20_000)
     assert build(words) == 1
-    assert re.search(r"archive damaged +│ +1 │ I20210105\.tar: it ends without an end mark", capsys.readouterr().out)
+    assert re.search(r"archive damaged +│ +1 │ I20210105\.tar: it has no end mark", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ HEADER = "patent,title,kind\n"
 
 @pytest.fixture
 def table(patent_cfg, patent_root):
-    """Function (text) that writes table.csv with columns patent, title and kind; the cfg that uses it."""
+    """Function (text) that writes table.csv with columns patent, title and kind, and returns a cfg that uses it."""
 
     def write(text):
         (patent_root / "table.csv").write_text(text, encoding="utf-8")
@@ -110,7 +110,7 @@ def test_the_metadata_of_a_built_data_set(patent_cfg, patent_root):
 
 
 def test_a_table_goes_before_the_texts_of_the_data_set(patent_cfg, patent_root):
-    """Captioned has captions of its own, which stay where the table has none."""
+    """The captions of Captioned stay where the table has none."""
     drawings = [f"train_data/patent_data/I2018{n:04d}/{name(n)}/{name(n)}-D00000.png" for n in range(3)]
     (patent_root / "pairs.csv").write_text("filepath,caption\n" + "".join(f"{drawing},own\n" for drawing in drawings))
     (patent_root / "table.csv").write_text(f"id,title\n{name(1)},told\n{name(2)},\n")

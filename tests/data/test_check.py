@@ -1,4 +1,4 @@
-"""Every fault that a check looks for, planted in a clean data set."""
+"""Every fault that the check detects, inserted into a clean data set."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""The extended database list against sets of lines, and the one that multiview comes with."""
+"""The extended database list against sets of lines, and the one distributed with multiview."""
 
 import shutil
 
@@ -12,7 +12,7 @@ VALIDATION = ("train_patent_val.txt", "val_query_patent.txt", "val_db_patent.txt
 
 
 def listed(path):
-    """{path: label} of a list file, read the plain way."""
+    """{path: label} of a list file, read independently."""
     return dict(line.rsplit(" ", 1) for line in path.read_text().splitlines())
 
 

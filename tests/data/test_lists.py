@@ -1,4 +1,4 @@
-"""List files as people and programs write them."""
+"""List files in all the forms that occur."""
 
 import os
 
@@ -48,7 +48,7 @@ def test_paths_that_lead_out(tmp_path, line):
 def test_lists_that_are_no_text(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"a/x.png 1\nb/\xff.png 2\n")
-    with pytest.raises(DataError, match=r"list\.txt:2: the list is no UTF-8 text"):
+    with pytest.raises(DataError, match=r"list\.txt:2: the list is not UTF-8 text"):
         read_lines(path)
     path.write_bytes(b"a\0b")
     with pytest.raises(DataError, match="zero bytes"):

@@ -1,4 +1,4 @@
-"""One writer a folder, and no lock left by one that was killed."""
+"""One writer per folder, and no lock left behind by a killed one."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ with only_writer(sys.argv[1], "fastpatent data pack"):
 
 
 def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path, repository):
-    """Also where the first has left a worker process behind, which has the lock's file open."""
+    """Also where a worker process of the first survives and has the lock file open."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True, cwd=repository, start_new_session=True
     ) as holder:

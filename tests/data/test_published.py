@@ -1,4 +1,4 @@
-"""DeepPatent's own lists, and what is not."""
+"""DeepPatent's own lists, and others."""
 
 from collections import Counter
 
@@ -29,7 +29,7 @@ def test_what_differs_is_told(read):
     assert not is_deeppatent(splits)
     assert published_differences(splits) == [
         f"gallery {len(lost):,} drawings of 6,926 patents, published 38,834 of 6,927",
-        "0 to 107 relevant drawings a query, mean 5.83; published 1 to 107, mean 5.83",
+        "0 to 107 relevant drawings per query, mean 5.83; published 1 to 107, mean 5.83",
     ]
 
 
@@ -47,7 +47,7 @@ def test_relevant_drawings_are_counted(read):
     assert count == 107
     moved = next(place for place, sample in enumerate(splits.gallery) if sample.identity == others[0][0])
     splits.gallery[moved] = splits.gallery[moved]._replace(identity=most)  # as many drawings and patents as before
-    told = ["1 to 108 relevant drawings a query, mean 5.83; published 1 to 107, mean 5.83"]
+    told = ["1 to 108 relevant drawings per query, mean 5.83; published 1 to 107, mean 5.83"]
     assert published_differences(splits) == told
 
 

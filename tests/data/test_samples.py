@@ -1,4 +1,4 @@
-"""Label maps, queries that cannot be answered, and what counts as a drawing in a folder."""
+"""Label maps, queries without a match, and which files of a folder are images."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Components, ink, sizes and patents against scipy, plain counting and known drawings."""
+"""Components, ink, sizes and patents against scipy, direct counting and known drawings."""
 
 import numpy as np
 import pytest

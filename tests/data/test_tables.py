@@ -1,4 +1,4 @@
-"""Tables, a row at a time, against the csv module and pyarrow on whole files."""
+"""Tables read row by row, against the csv module and pyarrow on whole files."""
 
 import csv
 import re
@@ -43,10 +43,10 @@ def test_text_that_is_none(tmp_path):
     lines = [f"{number},text" for number in range(20_000)]  # beyond what is decoded at once
     lines[15_000] = "15000,caf\xe9"
     path.write_bytes("\n".join(["id,text", *lines]).encode("latin-1"))
-    with pytest.raises(DataError, match=re.escape(f"{path}:15002: no UTF-8 text; save the table as UTF-8")):
+    with pytest.raises(DataError, match=re.escape(f"{path}:15002: not UTF-8 text; save the table as UTF-8")):
         list(read_rows(path, ["id"], []))
     path.write_bytes("id,text\n1,one\n".encode("utf-16"))
-    with pytest.raises(DataError, match=re.escape(f"{path}:1: no UTF-8 text")):
+    with pytest.raises(DataError, match=re.escape(f"{path}:1: not UTF-8 text")):
         column_names(path)
 
 

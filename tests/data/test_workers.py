@@ -1,4 +1,4 @@
-"""How many processes read, in what order, and how they end."""
+"""The number of worker processes, the order of results, and their end."""
 
 import os
 import signal
@@ -17,9 +17,9 @@ from fastpatent.errors import DataError
     "cores, sharing, requested, expected, reason",
     [
         (16, 1, 8, 8, "DATALOADER.NUM_WORKERS"),
-        (2, 1, 8, 2, "2 cores, DATALOADER.NUM_WORKERS asks for 8"),
-        (16, 4, 8, 4, "16 cores for 4 processes, DATALOADER.NUM_WORKERS asks for 8"),
-        (2, 4, 8, 1, "2 cores for 4 processes, DATALOADER.NUM_WORKERS asks for 8"),
+        (2, 1, 8, 2, "2 cores, DATALOADER.NUM_WORKERS is 8"),
+        (16, 4, 8, 4, "16 cores for 4 processes, DATALOADER.NUM_WORKERS is 8"),
+        (2, 4, 8, 1, "2 cores for 4 processes, DATALOADER.NUM_WORKERS is 8"),
         (2, 1, 0, 0, "DATALOADER.NUM_WORKERS"),
     ],
 )
@@ -43,7 +43,7 @@ def test_a_worker_prints_its_faults_but_not_a_broken_connection(monkeypatch, cap
 
 
 def with_process(number):
-    """A result, and the process that made it; the first ones take longest."""
+    """A result and the process that computed it; the first ones take longest."""
     time.sleep(0.02 if number < 3 else 0)
     return number * number, os.getpid()
 
@@ -71,7 +71,7 @@ def test_nothing_to_do():
 
 
 class Asked:
-    """A list that remembers how far it was looked at."""
+    """A list that records how far it was read."""
 
     def __init__(self, count):
         self.count, self.furthest = count, 0

@@ -1,6 +1,9 @@
-"""Drawings with captions, listed in CSV files `filepath,caption` as open_clip trains on them."""
+"""Drawings with captions, listed in CSV files `filepath,caption` as used by open_clip."""
 
 import os
+from collections.abc import Collection, Sequence
+
+from yacs.config import CfgNode
 
 from fastpatent.data.captions import NO_TEXT, text_kind
 from fastpatent.data.datasets import DATASETS
@@ -12,20 +15,20 @@ from fastpatent.data.tables import MALFORMED, read_rows
 from fastpatent.errors import ConfigError, DataError
 
 MISSING = "drawing of a caption missing"
-KEYS = {"TRAIN": ("train",), "TEST": ("query", "gallery")}  # of DATASETS.CAPTIONS, and the parts that each gives
+KEYS = {"TRAIN": ("train",), "TEST": ("query", "gallery")}  # keys of DATASETS.CAPTIONS, and their parts
 
 
 @DATASETS.register(name="Captioned")
-def read_captioned(cfg, parts=None, verify=True):
+def read_captioned(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
     """Read DATASETS.CAPTIONS.TRAIN and TEST, relative to DATASETS.ROOT.
 
-    Missing drawings are left out and told, so `verify` changes nothing. The text is in the column that
-    DATASETS.CAPTIONS.TEXT names. The identity is the folder of a drawing. Queries are chosen from TEST as in `Drawings`, by
-    DATASETS.DRAWINGS.SEED; they and the gallery together are the pairs of TEST.
+    Missing drawings are skipped and reported, so `verify` has no effect. The text is in the column named by
+    DATASETS.CAPTIONS.TEXT. The identity is the folder of a drawing. Queries are chosen from TEST as in `Drawings`, by
+    DATASETS.DRAWINGS.SEED; queries and gallery together are the pairs of TEST.
 
     Raises:
-        ConfigError: the key of a part that is asked for is empty, or all are.
-        DataError: a CSV file cannot be read, lacks a column, or not one of its drawings is there.
+        ConfigError: the key of a requested part is empty, or all are.
+        DataError: a CSV file cannot be read, lacks a column, or none of its drawings exists.
     """
     settings, root = cfg.DATASETS.CAPTIONS, cfg.DATASETS.ROOT
     wanted = {key: settings[key] for key, given in KEYS.items() if (set(given) & set(parts) if parts else settings[key])}
@@ -41,23 +44,24 @@ def read_captioned(cfg, parts=None, verify=True):
     return splits
 
 
-def read_pairs(path, root, column, left_out):
+def read_pairs(path: str, root: str, column: str, left_out: dict[str, list[str]]) -> list[Sample]:
     """Return the samples of a CSV file, in its order.
 
-    A drawing is looked for as it is written, then below `root`, then beside the CSV file; a sheet of a patent, as in
-    /elsewhere/USD0907292-20210105-D00001.TIF, at last wherever `Impact` would find it.
+    A path is tried as written, then below `root`, then beside the CSV file. A sheet of a patent, as in
+    /elsewhere/USD0907292-20210105-D00001.TIF, is finally searched for as by `Impact`.
 
     Args:
         path: the CSV file; its columns `filepath` and `column` are read.
         root: DATASETS.ROOT.
-        column: that of the text.
-        left_out: {kind of fault: list of sentences}, which is added to.
+        column: name of the text column.
+        left_out: {kind of fault: list of messages}, which is added to.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, or not one drawing is there.
+        DataError: the file cannot be read, lacks a column, or no drawing exists.
     """
     beside = os.path.dirname(path)
-    finder, samples = SheetFinder(root, [beside]), []
+    finder = SheetFinder(root, [beside])
+    samples: list[Sample] = []
     for where, (filepath, text) in read_rows(path, ("filepath", column), left_out[MALFORMED]):
         drawing = _found(filepath.strip(), (root, beside), finder)
         if drawing is None:
@@ -68,12 +72,12 @@ def read_pairs(path, root, column, left_out):
         samples.append(Sample(drawing, os.path.basename(os.path.dirname(drawing)), caption=text.strip() or None))
     if not samples:
         first = next((f"; {cases[0]}" for cases in left_out.values() if cases), "; it has no row")
-        raise DataError(f"{path}: not one of its drawings is there, below {root} or beside it{first}")
+        raise DataError(f"{path}: none of its drawings exists below {root} or beside the file{first}")
     return samples
 
 
-def _found(filepath, folders, finder):
-    for folder in folders:  # an absolute path is joined to nothing
+def _found(filepath: str, folders: Sequence[str], finder: SheetFinder) -> str | None:
+    for folder in folders:  # joining keeps an absolute path as it is
         path = os.path.abspath(os.path.join(folder, filepath))
         if os.path.isfile(path):
             return path
@@ -82,9 +86,9 @@ def _found(filepath, folders, finder):
     return finder.find(sheet[1], [name]).get(name) if sheet else None
 
 
-def _ask(splits, pairs, seed):
-    """Share the pairs out to the queries and the gallery of their identities."""
-    identities = {}
+def _ask(splits: Splits, pairs: Sequence[Sample], seed: int) -> None:
+    """Split the pairs of each identity into queries and gallery."""
+    identities: dict[str | None, list[Sample]] = {}
     for sample in pairs:
         identities.setdefault(sample.identity, []).append(sample)
     for samples in identities.values():

@@ -1,11 +1,14 @@
 """IMPACT: design patents with their texts, split by patent (Shomee et al.)."""
 
 import os
+from collections.abc import Collection, Mapping, Sequence
+
+from yacs.config import CfgNode
 
 from fastpatent.data.captions import NO_TEXT, text_kind
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.datasets.drawings import add_validation, check_fraction, validation_identities
-from fastpatent.data.impact.patents import impact_tables, read_patents
+from fastpatent.data.impact.patents import Patent, impact_tables, read_patents
 from fastpatent.data.impact.sheets import FORMS, PLACES, SheetFinder
 from fastpatent.data.impact.texts import sheet_texts
 from fastpatent.data.samples import Sample, Splits
@@ -16,24 +19,24 @@ MISSING, TWICE = "missing sheet", "patent listed twice"
 
 
 @DATASETS.register(name="Impact")
-def read_impact(cfg, parts=None, verify=True):
-    """Read the CSV files below DATASETS.ROOT; what is found is there, so `parts` and `verify` change nothing."""
+def read_impact(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
+    """Read the CSV files below DATASETS.ROOT; missing sheets are skipped, so `parts` and `verify` have no effect."""
     settings = cfg.DATASETS.DRAWINGS
     return split_patents(cfg.DATASETS.ROOT, text_kind(cfg), settings.VAL_FRACTION, settings.SEED)
 
 
-def split_patents(root, text, val_fraction, seed):
-    """Split the patents of IMPACT's CSV files into those to train on and those to validate on, as `Drawings` does.
+def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, seed: int) -> Splits:
+    """Split the patents of IMPACT's CSV files into training and validation, as `Drawings` does.
 
-    Who goes where depends on the names of patents and sheets and the seed, never on the text. Rows are read one by one:
-    what grows is the samples alone. Malformed rows, missing sheets, patents listed again and patents without a text are
-    told in `left_out`; the last stay, with a caption of None.
+    The split depends on the names of patents and sheets and the seed, never on the text. Rows are read one by one; only
+    samples are kept in memory. Malformed rows, missing sheets, repeated patents and patents without a text are reported in
+    `left_out`; the last are kept, with a caption of None.
 
     Args:
         root: the folder that holds CSV files and sheets.
-        text: what becomes the caption of a sheet: caption, title or description.
+        text: the source of captions: caption, title or description.
         val_fraction: share of the patents for validation, in (0, 1).
-        seed: chooses patents and queries.
+        seed: of the choice of patents and queries.
 
     Returns:
         Splits; identities as in USD0937859-20211207, categories as in D14.
@@ -46,7 +49,7 @@ def split_patents(root, text, val_fraction, seed):
     splits = Splits("Impact", [], [], [], left_out={kind: [] for kind in (MALFORMED, MISSING, TWICE, NO_TEXT)})
     tables = impact_tables(root)
     finder = SheetFinder(root, map(os.path.dirname, tables))
-    samples = {}
+    samples: dict[str, list[Sample]] = {}
     for path in tables:
         for patent in read_patents(path, text, splits.left_out):
             if patent.identity in samples:
@@ -64,16 +67,18 @@ def split_patents(root, text, val_fraction, seed):
     return splits
 
 
-def _samples(patent, text, finder, left_out):
-    """Return the samples of those sheets of a patent that are there."""
+def _samples(patent: Patent, text: str, finder: SheetFinder, left_out: dict[str, list[str]]) -> list[Sample]:
+    """Return the samples of those sheets of a patent that exist."""
     paths = finder.find(patent.identity, patent.sheets)
     if len(paths) < len(patent.sheets):
         missing = [sheet for sheet in patent.sheets if sheet not in paths]
-        left_out[MISSING].append(f"{patent.where}: {len(missing)} of {len(patent.sheets)} are not there, {missing[0]} first")
+        left_out[MISSING].append(
+            f"{patent.where}: {len(missing)} of {len(patent.sheets)} sheets missing, first {missing[0]}"
+        )
     try:
         texts = sheet_texts(patent, text)
     except ValueError as error:
-        left_out[MALFORMED].append(f"{patent.where}: {error}; the title stands in")
+        left_out[MALFORMED].append(f"{patent.where}: {error}; the title is used")
         texts = [patent.title or None] * len(patent.sheets)
     if None in texts:
         left_out[NO_TEXT].append(f"{patent.where}: {patent.identity} has no {text}")
@@ -84,12 +89,12 @@ def _samples(patent, text, finder, left_out):
     ]
 
 
-def _stem(sample):
-    """Return the name of a sheet by which it is chosen: converted to another format it is the same one."""
+def _stem(sample: Sample) -> str:
+    """Return the name of a sheet for the choice of queries: the same in every file format."""
     return os.path.splitext(os.path.basename(sample.path))[0].upper()
 
 
-def _too_few(samples, left_out, finder):
+def _too_few(samples: Mapping[str, Sequence[Sample]], left_out: Mapping[str, Sequence[str]], finder: SheetFinder) -> str:
     first = next((f"; {cases[0]}" for kind in (MISSING, MALFORMED) if (cases := left_out[kind])), "")
     forms = ", ".join(form.format(patent="<patent>", date="<date>") for form in FORMS)
     return (

@@ -1,9 +1,14 @@
 """DeepPatent's labelled lists (Kucer et al., WACV 2022), and data sets that follow its layout."""
 
+import os
+from collections.abc import Collection, Mapping
 from functools import partial
+
+from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.layout import read_splits
+from fastpatent.data.samples import Splits
 
 LIST_PLACES = ("train_data", "data", ".")
 DRAWING_PLACES = ("train_data/patent_data", "patent_data", "train_data", ".", "images")
@@ -13,8 +18,17 @@ TEST_PLAIN = {"query": "test_query_plain.txt", "gallery": "test_db_plain.txt"}
 TEST_EXTENDED = {"query": "test_query_patent.txt", "gallery": "test_db_patent_extended.txt"}
 
 
-def read_patent(cfg, parts=None, verify=True, *, name, lists, stage, root=None):
-    """Read list files below DATASETS.ROOT (or `root`) in whichever of the published layouts they lie."""
+def read_patent(
+    cfg: CfgNode,
+    parts: Collection[str] | None = None,
+    verify: bool = True,
+    *,
+    name: str,
+    lists: Mapping[str, str],
+    stage: str,
+    root: str | os.PathLike[str] | None = None,
+) -> Splits:
+    """Read list files below DATASETS.ROOT (or `root`) in any of the published layouts."""
     root = cfg.DATASETS.ROOT if root is None else root
     return read_splits(name, root, lists, LIST_PLACES, DRAWING_PLACES, parts=parts, verify=verify, stage=stage)
 

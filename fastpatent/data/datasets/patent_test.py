@@ -1,15 +1,19 @@
 """The challenge's test set: lists without labels, in the folder `codalab_test_set`."""
 
+from collections.abc import Collection
+
+from yacs.config import CfgNode
+
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.layout import read_splits
-from fastpatent.data.samples import Sample
+from fastpatent.data.samples import Sample, Splits
 
 LISTS = {"query": "test_queries.txt", "gallery": "test_database.txt"}
 PLACES = ("codalab_test_set", "test_data/codalab_test_set")  # of the released code, and of its report
 
 
 @DATASETS.register(name="PatentTest")
-def read_patent_test(cfg, parts=None, verify=True):
+def read_patent_test(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
     """Read the challenge lists below DATASETS.ROOT; every identity is None."""
     places = [f"{place}/lists" for place in PLACES]
     root = cfg.DATASETS.ROOT

@@ -1,15 +1,27 @@
-"""The generated sample: small, in DeepPatent's layout, made on first use."""
+"""The generated sample data set: small, in DeepPatent's layout, generated on first use."""
 
+from collections.abc import Collection, Mapping
 from functools import partial
+
+from yacs.config import CfgNode
 
 from fastpatent import distributed
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.datasets.patent import TEST, VALIDATION, read_patent
+from fastpatent.data.samples import Splits
 
 
-def read_sample(cfg, parts=None, verify=True, *, name, lists, stage):
-    """Read the sample below DATASETS.ROOT; the first process makes it where it is not there yet."""
-    from fastpatent.data.sample import ensure_sample  # the generator is needed by no other data set
+def read_sample(
+    cfg: CfgNode,
+    parts: Collection[str] | None = None,
+    verify: bool = True,
+    *,
+    name: str,
+    lists: Mapping[str, str],
+    stage: str,
+) -> Splits:
+    """Read the sample below DATASETS.ROOT; the first process generates it where it is missing."""
+    from fastpatent.data.sample import ensure_sample  # only this data set needs the generator
 
     if distributed.rank() == 0:
         ensure_sample(cfg.DATASETS.ROOT)

@@ -1,11 +1,14 @@
-"""Sketchy: sketches and the photographs they were drawn of (Sangkloy et al., SIGGRAPH 2016).
+"""Sketchy: sketches and the photographs they were drawn from (Sangkloy et al., SIGGRAPH 2016).
 
-The sketch `sketch/tx_000000000000/<category>/n02691156_10151-3.png` is of the photograph
-`photo/tx_000000000000/<category>/n02691156_10151.jpg`, which is read as one grey channel, as everything else.
+The sketch `sketch/tx_000000000000/<category>/n02691156_10151-3.png` belongs to the photograph
+`photo/tx_000000000000/<category>/n02691156_10151.jpg`, which is read as one grey channel, like all images.
 """
 
 import os
+from collections.abc import Collection, Iterator, Set
 from functools import partial
+
+from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.datasets.drawings import hashed_order
@@ -17,20 +20,29 @@ PLACES = (
     ".",
     "256x256",
     "rendered_256x256/256x256",
-)  # below DATASETS.ROOT, where the folders of sketches and photos may lie
+)  # folders below DATASETS.ROOT that may hold those of sketches and photos
 FOLDERS = {DRAWING: "sketch/tx_000000000000", PHOTO: "photo/tx_000000000000"}  # neither centred nor cropped
-INFO_PLACES = ("info", "info-06-04/info")  # where the archive's lists may lie
-TEST_LIST = "testset.txt"  # <category>/<photograph>.jpg a line
-INVALID_LISTS = tuple(f"invalid-{fault}.txt" for fault in ("ambiguous", "context", "error", "pose"))  # <sketch> a line
-HELD_OUT, SEED = 0.1, 0  # share of the photographs of a category, and what chooses them
+INFO_PLACES = ("info", "info-06-04/info")  # folders that may hold the archive's lists
+TEST_LIST = "testset.txt"  # one <category>/<photograph>.jpg per line
+INVALID_LISTS = tuple(f"invalid-{fault}.txt" for fault in ("ambiguous", "context", "error", "pose"))  # one <sketch> per line
+HELD_OUT, SEED = 0.1, 0  # share of the photographs of a category, and seed of their choice
 
 
-def read_sketchy(cfg, parts=None, verify=True, *, name, by_photograph=False, trained=(DRAWING, PHOTO), has=PARTS):
-    """Read Sketchy below DATASETS.ROOT; what is found is there, so `verify` changes nothing.
+def read_sketchy(
+    cfg: CfgNode,
+    parts: Collection[str] | None = None,
+    verify: bool = True,
+    *,
+    name: str,
+    by_photograph: bool = False,
+    trained: Collection[int] = (DRAWING, PHOTO),
+    has: Collection[str] = PARTS,
+) -> Splits:
+    """Read Sketchy below DATASETS.ROOT; only existing files are listed, so `verify` has no effect.
 
-    The photographs of the archive's test list are held out; where there is no such list, a tenth of each category's,
-    chosen by their names alone, as many as the paper holds out. Their sketches are the queries and they are the gallery;
-    all others are trained on. Sketches that a list of the archive calls invalid are left out.
+    The photographs of the archive's test list are held out; without that list, a tenth of each category, chosen by their
+    names alone, as many as in the paper. They are the gallery and their sketches are the queries; all others are for
+    training. Sketches in one of the archive's lists of invalid ones are skipped.
 
     Args:
         name: of the data set.
@@ -39,7 +51,7 @@ def read_sketchy(cfg, parts=None, verify=True, *, name, by_photograph=False, tra
         has: the parts of this data set.
 
     Raises:
-        ConfigError: a part is asked for that this data set never has.
+        ConfigError: a requested part does not exist in this data set.
         DataError: there are no sketches or no photographs.
     """
     for part in parts or ():
@@ -58,13 +70,13 @@ def read_sketchy(cfg, parts=None, verify=True, *, name, by_photograph=False, tra
     return splits
 
 
-def _lines(root, name):
-    """Return the lines of one of the archive's lists; none where it is not there."""
+def _lines(root: str, name: str) -> list[str]:
+    """Return the lines of one of the archive's lists; empty where it is missing."""
     paths = [path for place in INFO_PLACES if os.path.isfile(path := os.path.join(root, place, name))]
     return [line for path in paths[:1] for _, line in read_lines(path)]
 
 
-def _files(name, root, domain, invalid):
+def _files(name: str, root: str, domain: int, invalid: Set[str]) -> Iterator[tuple[str, str, str, int]]:
     """Yield (category, photograph, path, domain) of every sketch, or of every photograph."""
     folders = [os.path.normpath(os.path.join(root, place, FOLDERS[domain])) for place in PLACES]
     folder = next(filter(os.path.isdir, folders), None)
@@ -78,12 +90,12 @@ def _files(name, root, domain, invalid):
             yield category, photograph, os.path.abspath(os.path.join(folder, relative)), domain
 
 
-def _held_out(photographs, root):
-    """Return those of a set of (category, photograph) that are not to be trained on."""
+def _held_out(photographs: set[tuple[str, str]], root: str) -> set[tuple[str, str]]:
+    """Return those of a set of (category, photograph) that are held out of training."""
     listed = {tuple(os.path.splitext(line)[0].split("/")) for line in _lines(root, TEST_LIST)}
     if listed:
-        return listed & photographs
-    categories = {}
+        return photographs & listed
+    categories: dict[str, list[str]] = {}
     for category, photograph in photographs:
         categories.setdefault(category, []).append(photograph)
     return {

@@ -1,18 +1,20 @@
-"""Weekly archives of the patent office, tar or zip: which patents they hold, and the bytes of each patent's ZIP file.
+"""Weekly archives of the patent office, tar or zip: their design patents, and the bytes of each patent's ZIP file.
 
-Tars of today hold `I20210105/DESIGN/USD0907292-20210105.ZIP`, zips of about 2008 to 2010 the same below
-`project/pdds/ICEwithdraw/`; utility, plant and reissue patents lie beside `DESIGN` under names without the D. So the name
-of the file tells what it is, and the folders do not matter.
+Current tars hold `I20210105/DESIGN/USD0907292-20210105.ZIP`. Zips of about 2008 to 2010 hold the same below
+`project/pdds/ICEwithdraw/`. Utility, plant and reissue patents lie beside `DESIGN` under names without the D. So a member
+is identified by its file name alone, and the folders are ignored.
 """
 
 import os
 import re
 import tarfile
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+from zipfile import ZipFile, ZipInfo
 
 from fastpatent.data.grants.entries import Entry
-from fastpatent.data.grants.skips import Reason, Refused
+from fastpatent.data.grants.skips import Reason, Refused, Skip
 from fastpatent.data.grants.tars import is_tar, tar_entries
 from fastpatent.data.grants.zips import open_zip, refuse_member, refuse_name, unzip_member
 from fastpatent.errors import DataError
@@ -32,8 +34,8 @@ class Member(NamedTuple):
     size: int
 
 
-def is_zip(path):
-    """Tell a zip from a tar by its first bytes, or by its name where those are damaged.
+def is_zip(path: str | os.PathLike[str]) -> bool:
+    """Return whether an archive is a zip (else a tar), by its first bytes, or by its suffix where those are damaged.
 
     Raises:
         DataError: it is neither, or cannot be read.
@@ -44,7 +46,7 @@ def is_zip(path):
     except OSError as error:
         raise DataError(f"{path}: the archive cannot be read: {error.strerror}") from error
     if start[:2] in COMPRESSED:
-        raise DataError(f"{path}: a {COMPRESSED[start[:2]]} file, which can be read from its start only; unpack it first")
+        raise DataError(f"{path}: a {COMPRESSED[start[:2]]} file, which allows no random access; unpack it first")
     if start[:4] in ZIP_STARTS or is_tar(start):
         return start[:4] in ZIP_STARTS
     suffix = os.path.splitext(path)[1].lower()
@@ -53,15 +55,15 @@ def is_zip(path):
     return suffix == ".zip"
 
 
-def scan_archive(path, limit):
-    """Go through the table of contents of a weekly archive.
+def scan_archive(path: str | os.PathLike[str], limit: int) -> Iterator[Member | Skip]:
+    """Iterate over the table of contents of a weekly archive.
 
     Args:
         path: the archive.
-        limit: most bytes that the ZIP file of a patent may have.
+        limit: maximum size of a patent's ZIP file, in bytes.
 
     Yields:
-        `Member` for every design patent that can be tried, `Skip` for everything else but folders; in its order.
+        `Member` for every usable design patent, `Skip` for everything else except folders; in the archive's order.
 
     Raises:
         DataError: see `is_zip`.
@@ -75,8 +77,12 @@ def scan_archive(path, limit):
                 yield refused.skip(entry.name)
 
 
-def read_member(member, limit):
-    """Return the bytes of the ZIP file of one patent; Refused where it is cut short or damaged."""
+def read_member(member: Member, limit: int) -> bytes:
+    """Return the bytes of one patent's ZIP file.
+
+    Raises:
+        Refused: it is truncated or damaged.
+    """
     if is_zip(member.archive):
         archive = _opened(member.archive, os.getpid(), os.stat(member.archive).st_mtime_ns)
         return unzip_member(archive, archive.infolist()[member.place], limit)
@@ -84,34 +90,37 @@ def read_member(member, limit):
         file.seek(member.place)
         data = file.read(member.size)
     if len(data) < member.size:
-        raise Refused(Reason.DAMAGED, "the archive is cut short within it")
+        raise Refused(Reason.DAMAGED, "the archive is truncated inside this member")
     return data
 
 
-def _zip_entries(file):
+def _zip_entries(file: BinaryIO) -> Iterator[Entry]:
     try:
         archive = open_zip(file)
     except Refused as refused:
         yield Entry("", fault=Refused(Reason.ARCHIVE, refused.detail))
         return
     for number, info in enumerate(archive.infolist()):
-        if not info.is_dir():
+        if not info.filename.endswith("/"):  # is_dir fails on an empty name in Python 3.11
             yield Entry(info.orig_filename, number, info.file_size, _fault(info))
 
 
-def _fault(info):
-    """Return what refuses a member of a zip, whatever its size."""
+def _fault(info: ZipInfo) -> Refused | None:
+    """Return why a member of a zip is refused regardless of its size, or None."""
     try:
         refuse_member(info, info.file_size)
     except Refused as refused:
         return refused
+    return None
 
 
-def _member(path, entry, limit):
-    """Return the `Member` of an entry; Refused where it is no design patent, or none to be read."""
+def _member(path: str | os.PathLike[str], entry: Entry, limit: int) -> Member:
+    """Return the `Member` of an entry; raise Refused where it is not a design patent or cannot be used."""
+    if entry.fault and not entry.name:
+        raise entry.fault
     refuse_name(entry.name)
     match = PATENT.fullmatch(entry.name)
-    if not match and entry.name:
+    if not match:
         raise Refused(Reason.NO_DESIGN, "")
     if entry.fault:
         raise entry.fault
@@ -121,9 +130,10 @@ def _member(path, entry, limit):
 
 
 @lru_cache(maxsize=1)
-def _opened(path, process, modified):
-    """Return a weekly zip, kept open from one patent to the next: its table of contents takes longer to read than a patent.
+def _opened(path: str, process: int, modified: int) -> ZipFile:
+    """Return a weekly zip, cached between patents: reading its table of contents takes longer than reading a patent.
 
-    Not across a fork, after which two processes would seek in one file, nor across a change of the archive.
+    The process id is part of the key, since two processes must not seek in one file after a fork; so is the time of
+    modification.
     """
     return open_zip(open(path, "rb"))

@@ -1,7 +1,8 @@
-"""The whole way from weekly archives to a data set: patents converted archive by archive, then lists and metadata of all."""
+"""Build a data set from weekly archives: convert patents archive by archive, then write lists and metadata of all."""
 
 import os
 from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -9,23 +10,33 @@ from pathlib import Path
 from fastpatent.data.grants.archives import Member, is_zip, scan_archive
 from fastpatent.data.grants.journal import Journal
 from fastpatent.data.grants.patent import Outcome, convert_patent
-from fastpatent.data.grants.publish import LISTS, SUFFIX, finished_journals, finished_patents, publish
-from fastpatent.data.grants.skips import Reason, Refused
+from fastpatent.data.grants.publish import LISTS, SUFFIX, BuildReport, finished_journals, finished_patents, publish
+from fastpatent.data.grants.skips import Reason, Refused, Skip
 from fastpatent.data.lock import only_writer
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
 
 DRAWINGS = f"{LISTS}/patent_data"
 JOURNALS = "build"
-NAMED = 1000  # of each reason, by an archive's table of contents; the rest is counted
-CHUNK = 4  # patents handed to a worker at a time: what a kill loses is these
+NAMED = 1000  # skips listed by name per reason from an archive's table of contents; the rest is only counted
+CHUNK = 4  # patents submitted to a worker at a time: the work lost when the run is killed
 
 
-def build_dataset(archives, out, *, seed, test_fraction, val_fraction, limit, workers=0, progress=None):
-    """Build a data set, or go on building it, or add archives to it.
+def build_dataset(
+    archives: Sequence[str],
+    out: str | os.PathLike[str],
+    *,
+    seed: int,
+    test_fraction: float,
+    val_fraction: float,
+    limit: int,
+    workers: int = 0,
+    progress: Callable[[str, Generator[Outcome, None, None], int], Generator[Outcome, None, None]] | None = None,
+) -> BuildReport:
+    """Build a data set, resume a build, or add archives to it.
 
-    Patents that an earlier call has converted are not looked at again, those of an archive that has been changed since are
-    converted anew. Two calls with the same archives leave the same files.
+    Patents converted by an earlier call are not read again; those of an archive that has changed since are converted again.
+    Two calls with the same archives write the same files.
 
     Args:
         archives: paths of weekly archives, tar or zip.
@@ -33,22 +44,22 @@ def build_dataset(archives, out, *, seed, test_fraction, val_fraction, limit, wo
             and a journal of each archive in build.
         seed, test_fraction, val_fraction: see `split_patents`.
         limit: see `convert_patent`.
-        workers: processes that convert; 0 does it in this one.
+        workers: processes that convert; 0 converts in this one.
         progress: function of (title, generator of results, number of results) -> generator of the same results; or None.
 
     Returns:
         BuildReport of all archives of the data set.
 
     Raises:
-        DataError: an archive is missing, no tar or zip, or has the name of another; another process builds here; there are
-            too few patents for lists.
-        OSError: the folder may not be written to, or the disk is full; what was converted before is kept.
+        DataError: an archive is missing, neither a tar nor a zip, or has the name of another; another process builds in
+            this folder; there are too few patents for lists.
+        OSError: the folder is not writable, or the disk is full; patents converted before stay.
     """
     names = Counter(map(os.path.basename, archives))
     for archive in archives:
         is_zip(archive)
         if names[os.path.basename(archive)] > 1:
-            raise DataError(f"{archive}: two archives of this name; give one of them another")
+            raise DataError(f"{archive}: two archives of this name; rename one of them")
     folder = Path(out, JOURNALS)
     folder.mkdir(parents=True, exist_ok=True)
     progress = progress or (lambda title, results, number: results)
@@ -69,16 +80,18 @@ def build_dataset(archives, out, *, seed, test_fraction, val_fraction, limit, wo
         return publish(folder, out, seed, test_fraction, val_fraction)
 
 
-def _journal(archive, folder, limit):
+def _journal(archive: str, folder: Path, limit: int) -> Journal:
     status = os.stat(archive)
     name = os.path.basename(archive)
     origin = {"archive": name, "bytes": status.st_size, "modified_ns": status.st_mtime_ns, "limit": limit}
     return Journal(folder / f"{name}{SUFFIX}", origin)
 
 
-def _scan(archive, journal, limit):
-    """Return the `Member`s of an archive; tell what else it has, where that is not told."""
-    members, counts, skips = [], Counter(), []
+def _scan(archive: str, journal: Journal, limit: int) -> list[Member]:
+    """Return the `Member`s of an archive; write everything else in it to the journal, unless that was done before."""
+    members: list[Member] = []
+    counts: Counter[Reason] = Counter()
+    skips: list[Skip] = []
     for found in scan_archive(archive, limit):
         if isinstance(found, Member):
             members.append(found)
@@ -91,12 +104,12 @@ def _scan(archive, journal, limit):
     return members
 
 
-def _each_once(members, taken, journal):
-    """Return the members that are still to be converted; tell those whose patent is there from another one.
+def _each_once(members: list[Member], taken: dict[str, str], journal: Journal) -> list[Member]:
+    """Return the members still to be converted; write those whose patent comes from another member to the journal.
 
     Args:
-        members: list of `Member`.
-        taken: {patent: where it is from}; those of `members` are added.
+        members: all of one archive.
+        taken: {patent: its source}; those of `members` are added.
         journal: of their archive.
     """
     wanted = []

@@ -1,4 +1,4 @@
-"""One line of an archive's table of contents."""
+"""One entry of an archive's table of contents."""
 
 from typing import NamedTuple
 
@@ -9,9 +9,9 @@ class Entry(NamedTuple):
     """A file in an archive.
 
     Attributes:
-        name: as the archive tells it; "" for a fault of the archive itself.
-        place: where its bytes start in a tar, its number in the table of contents of a zip.
-        size: of what it unpacks to, in bytes.
+        name: as stored in the archive; "" for a fault of the archive itself.
+        place: in a tar the offset of its bytes, in a zip its index in the table of contents.
+        size: unpacked, in bytes.
         fault: why it cannot be read, or None.
     """
 

@@ -1,14 +1,18 @@
-"""The metadata of all patents as one Parquet file, a row a patent."""
+"""The metadata of all patents as one Parquet file, one row per patent."""
 
 import datetime
+import os
+from collections.abc import Iterable
 from itertools import islice
+from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 
+from fastpatent.data.grants.patent import Record
 from fastpatent.files import write_atomically
 
-ROWS = 1000  # a row group, and what is in memory at once
+ROWS = 1000  # per row group, and in memory at once
 TEXT, TEXTS = pyarrow.string(), pyarrow.list_(pyarrow.string())
 CITED = pyarrow.struct({"country": TEXT, "number": TEXT, "kind": TEXT})
 DRAWING = pyarrow.struct({"name": TEXT, "width": pyarrow.int32(), "height": pyarrow.int32()})
@@ -31,16 +35,16 @@ SCHEMA = pyarrow.schema(
 )
 
 
-def write_metadata(path, records):
-    """Write the metadata of patents, whole or not at all.
+def write_metadata(path: str | os.PathLike[str], records: Iterable[tuple[str, str, Record]]) -> None:
+    """Write the metadata of patents atomically.
 
     Args:
         path: of the Parquet file.
-        records: iterable of (archive, member of it, record as of `convert_patent`).
+        records: (archive, its member, record as of `convert_patent`) per patent.
     """
     rows = (_row(*record) for record in records)
 
-    def write(temporary):
+    def write(temporary: Path) -> None:
         with pyarrow.parquet.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
             while group := list(islice(rows, ROWS)):
                 writer.write_table(pyarrow.Table.from_pylist(group, SCHEMA))
@@ -48,5 +52,5 @@ def write_metadata(path, records):
     write_atomically(path, write)
 
 
-def _row(archive, member, record):
+def _row(archive: str, member: str, record: Record) -> dict[str, object]:
     return {**record, "date": datetime.date.fromisoformat(record["date"]), "archive": archive, "member": member}

@@ -1,21 +1,23 @@
-"""The list files of a data set that is built: `<path> <label>` a line, under the names of DeepPatent."""
+"""The list files of a built data set: one `<path> <label>` per line, with DeepPatent's file names."""
 
+import os
 from pathlib import Path
 
 from fastpatent.data.datasets.patent import TEST, VALIDATION
 from fastpatent.data.extended import write_extended_list
+from fastpatent.data.grants.splitting import Parts
 from fastpatent.files import write_atomically
 
 ALL_VALIDATION = "train_patent_val.txt"
 
 
-def write_lists(folder, parts):
+def write_lists(folder: str | os.PathLike[str], parts: Parts) -> dict[str, int]:
     """Write the lists of all `Parts` into a folder.
 
-    Labels are numbers from 1 in every list; those of a patent's queries are those of its gallery.
+    Labels count from 1 in every list; queries and gallery drawings of a patent have the same label.
 
     Returns:
-        {name of the list: number of drawings}.
+        {file name of the list: number of drawings}.
     """
     folder = Path(folder)
     validation = {patent: [*parts.val_query[patent], *parts.val_db[patent]] for patent in parts.val_query}

@@ -1,81 +1,94 @@
-"""One patent out of a weekly archive: its drawings as PNG files in a folder, its metadata as a record."""
+"""One patent of a weekly archive: its drawings as PNG files in a folder, its metadata as a record."""
 
 import hashlib
 import io
 import os
 import re
 import shutil
+import zipfile
 from dataclasses import dataclass, field
+from typing import TypedDict
 
-from fastpatent.data.grants.archives import read_member
-from fastpatent.data.grants.patent_xml import read_patent_xml
+from fastpatent.data.grants.archives import Member, read_member
+from fastpatent.data.grants.patent_xml import Metadata, read_patent_xml
 from fastpatent.data.grants.sheets import sheet_to_png
-from fastpatent.data.grants.skips import Reason, Refused
+from fastpatent.data.grants.skips import Reason, Refused, Skip
 from fastpatent.data.grants.zips import open_zip, unzip_member
+
+
+class Drawing(TypedDict):
+    """One PNG file: name, size in pixels, and digest of its bytes (hexadecimal)."""
+
+    name: str
+    width: int
+    height: int
+    digest: str
+
+
+class Record(Metadata):
+    """The metadata of a patent, and its drawings."""
+
+    drawings: list[Drawing]
 
 
 @dataclass
 class Outcome:
-    """What became of one `Member`.
+    """The result of converting one `Member`.
 
     Attributes:
-        member, place: its name in the weekly archive, and where it lies there.
-        record: metadata as of `read_patent_xml` with `drawings`, a list of dicts of name, width, height and digest (of the
-            PNG file's bytes, hexadecimal); None where the patent was refused.
-        skips: list of `Skip`.
+        member, place: its name and place in the weekly archive.
+        record: None where the patent was refused.
+        skips: what was skipped.
     """
 
     member: str
     place: int
-    record: dict | None = None
-    skips: list = field(default_factory=list)
+    record: Record | None = None
+    skips: list[Skip] = field(default_factory=list)
 
 
-def patent_folder(patent):
-    """Return where a patent's drawings lie below the folder of all drawings: I20210105/USD0907292-20210105."""
+def patent_folder(patent: str) -> str:
+    """Return a patent's folder, relative to the folder of all drawings: I20210105/USD0907292-20210105."""
     return f"I{patent[-8:]}/{patent}"
 
 
-def convert_patent(member, folder, limit):
-    """Read a patent and write its drawings; the folder of its drawings appears whole or not at all.
+def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -> Outcome:
+    """Read a patent and write its drawings; the folder of its drawings is written atomically.
 
-    A patent without usable metadata is refused; without one of its drawings it is kept, and the drawing is told.
+    A patent without usable metadata is refused. A drawing that cannot be used is skipped and reported, the rest is kept.
 
     Args:
-        member: `Member` of a weekly archive.
+        member: of a weekly archive.
         folder: of all drawings.
-        limit: most bytes that the ZIP file may have, and most that its XML and drawings together may unpack to.
-
-    Returns:
-        Outcome.
+        limit: maximum size of the ZIP file, and of its unpacked XML and drawings together, in bytes.
 
     Raises:
-        OSError: the archive cannot be read, or the drawings not be written.
+        OSError: the archive cannot be read, or the drawings cannot be written.
     """
     outcome = Outcome(member.name, member.place)
     try:
         contents = _Contents(member, limit, outcome.skips)
-        record, named = read_patent_xml(contents.read(f"{member.patent}.XML"), member.patent)
+        metadata, named = read_patent_xml(contents.read(f"{member.patent}.XML"), member.patent)
         for name in sorted({name.upper() for name in named}.difference(contents.drawings())):
             contents.skip(name, Refused(Reason.MISSING, "the XML names it, the ZIP file has none"))
-        record["drawings"] = _write_drawings(contents, os.path.join(folder, patent_folder(member.patent)))
-        outcome.record = record
+        drawings = _write_drawings(contents, os.path.join(folder, patent_folder(member.patent)))
+        outcome.record = {**metadata, "drawings": drawings}
     except Refused as refused:
         outcome.skips.append(refused.skip(member.name))
     return outcome
 
 
 class _Contents:
-    """The files of a patent's ZIP file, by name; what belongs to no patent, or to no drawing, is told in `skips`."""
+    """The files of a patent's ZIP file, by name; files that are neither its XML nor its drawings are added to `skips`."""
 
-    def __init__(self, member, limit, skips):
+    def __init__(self, member: Member, limit: int, skips: list[Skip]) -> None:
         self.member, self.left, self.skips = member, limit, skips
         self._zip = open_zip(io.BytesIO(read_member(member, limit)))
-        self._files = {}
+        self._files: dict[str, zipfile.ZipInfo] = {}
         wanted = re.compile(rf"{member.patent}(\.XML|-[DP]\d{{5}}\.TIF)", re.ASCII)
         for info in self._zip.infolist():
             name = re.split(r"[/\\]", info.filename)[-1].upper()
-            if info.is_dir():
+            if info.filename.endswith("/"):  # is_dir fails on an empty name in Python 3.11
                 continue
             if not wanted.fullmatch(name):
                 self.skip(info.filename, Refused(Reason.NO_DRAWING, "neither a drawing nor the XML of this patent"))
@@ -84,30 +97,30 @@ class _Contents:
             else:
                 self._files[name] = info
 
-    def drawings(self):
+    def drawings(self) -> list[str]:
         """Return the names of the drawings, sorted."""
         return sorted(name for name in self._files if name.endswith(".TIF"))
 
-    def read(self, name):
-        """Return the bytes of a file; they count against the patent's limit. Refused where it is not there, or no use."""
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file, which count against the patent's limit; raise Refused where it cannot be used."""
         if name not in self._files:
             raise Refused(Reason.XML, f"there is no {name}")
         data = unzip_member(self._zip, self._files[name], self.left)
         self.left -= len(data)
         return data
 
-    def skip(self, name, refused):
-        """Tell that a file is left out."""
+    def skip(self, name: str, refused: Refused) -> None:
+        """Record that a file is skipped."""
         self.skips.append(refused.skip(f"{self.member.name}/{name}"))
 
 
-def _write_drawings(contents, folder):
-    """Convert all drawings; return their entries in the record. Refused where none is left."""
-    hidden = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}")  # what a kill leaves is written anew
+def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
+    """Convert all drawings; return their entries in the record. Raise Refused where none is left."""
+    hidden = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}")  # one left by a killed run is replaced
     shutil.rmtree(hidden, ignore_errors=True)
     os.makedirs(hidden)
     try:
-        drawings = []
+        drawings: list[Drawing] = []
         for name in contents.drawings():
             try:
                 png, width, height = sheet_to_png(contents.read(name))
@@ -120,11 +133,11 @@ def _write_drawings(contents, folder):
             digest = hashlib.blake2b(png, digest_size=16).hexdigest()
             drawings.append({"name": drawing, "width": width, "height": height, "digest": digest})
         if not drawings:
-            raise Refused(Reason.EMPTY, "not one of its drawings can be read")
+            raise Refused(Reason.EMPTY, "none of its drawings can be read")
         shutil.rmtree(folder, ignore_errors=True)
         os.rename(hidden, folder)
     except OSError as error:
-        # a full disk does not say which file
+        # a full disk is reported without a name
         raise OSError(error.errno, error.strerror or str(error), error.filename or folder) from error
     finally:
         shutil.rmtree(hidden, ignore_errors=True)

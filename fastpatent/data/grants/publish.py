@@ -1,13 +1,16 @@
-"""Lists, metadata and the account of what is left out, from the journals of all archives that are finished."""
+"""Write lists, metadata and the report of skipped items from the journals of all finished archives."""
 
 import csv
+import os
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastpatent.data.grants.journal import is_complete, read_outcomes, read_scan
 from fastpatent.data.grants.metadata import write_metadata
 from fastpatent.data.grants.part_lists import write_lists
+from fastpatent.data.grants.patent import Record
 from fastpatent.data.grants.skips import Reason, Skip
 from fastpatent.data.grants.splitting import distinct_drawings, split_patents
 from fastpatent.errors import DataError
@@ -19,33 +22,33 @@ SUFFIX = ".jsonl"
 
 @dataclass
 class BuildReport:
-    """What a data set holds, and what was left out.
+    """The contents of a data set, and what was skipped.
 
     Attributes:
-        archives: names of those that went into it.
-        unfinished: names of those that a stopped run has begun: nothing of them is in the lists.
-        patents, drawings: how many are on the disk.
-        lists: {name of a list: number of drawings}.
-        counts: {Reason: how many were left out}.
+        archives: names of those included.
+        unfinished: names of those that an interrupted run has begun: nothing of them is in the lists.
+        patents, drawings: numbers on disk.
+        lists: {file name of a list: number of drawings}.
+        counts: {Reason: number of skipped items}.
         examples: {Reason: the first of them, as a sentence}.
     """
 
-    archives: list
-    unfinished: list
+    archives: list[str]
+    unfinished: list[str]
     patents: int = 0
     drawings: int = 0
-    lists: dict = field(default_factory=dict)
-    counts: Counter = field(default_factory=Counter)
-    examples: dict = field(default_factory=dict)
+    lists: dict[str, int] = field(default_factory=dict)
+    counts: Counter[Reason] = field(default_factory=Counter)
+    examples: dict[Reason, str] = field(default_factory=dict)
 
 
-def finished_journals(folder):
-    """Return the paths of the journals that are complete, sorted by name."""
+def finished_journals(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the paths of the complete journals, sorted by name."""
     return [path for path in sorted(Path(folder).glob(f"*{SUFFIX}")) if is_complete(path)]
 
 
-def finished_patents(journals):
-    """Return {patent: where it is from} of all patents that journals tell."""
+def finished_patents(journals: Sequence[Path]) -> dict[str, str]:
+    """Return {patent: its source} of all patents recorded in journals."""
     return {
         outcome.record["patent"]: f"{_archive(path)}/{outcome.member}"
         for path in journals
@@ -54,19 +57,18 @@ def finished_patents(journals):
     }
 
 
-def publish(folder, out, seed, test_fraction, val_fraction):
-    """Write the lists, the metadata and the account of what is left out; each file appears whole or not at all.
+def publish(
+    folder: str | os.PathLike[str], out: str | os.PathLike[str], seed: int, test_fraction: float, val_fraction: float
+) -> BuildReport:
+    """Write the lists, the metadata and the report of skipped items; each file is written atomically.
 
     Args:
         folder: of the journals.
         out: folder of the data set.
         seed, test_fraction, val_fraction: see `split_patents`.
 
-    Returns:
-        BuildReport.
-
     Raises:
-        DataError: fewer than three patents have two drawings, so that a list would be empty; the other files are written.
+        DataError: fewer than three patents have two drawings, so a list would be empty; the other files are written.
     """
     journals = finished_journals(folder)
     unfinished = [_archive(path) for path in sorted(Path(folder).glob(f"*{SUFFIX}")) if path not in journals]
@@ -88,17 +90,17 @@ def publish(folder, out, seed, test_fraction, val_fraction):
     return report
 
 
-def _records(journals):
+def _records(journals: Sequence[Path]) -> Iterator[tuple[str, str, Record]]:
     for path in journals:
         for outcome in read_outcomes(path):
             if outcome.record:
                 yield _archive(path), outcome.member, outcome.record
 
 
-def _write_skipped(path, journals, equal, report):
-    """Write a line for everything that is left out by name, and count it, and what is not named, in the report."""
+def _write_skipped(path: Path, journals: Sequence[Path], equal: Sequence[tuple[str, str]], report: BuildReport) -> None:
+    """Write a line for every item skipped by name; count all skipped items, named or not, in the report."""
 
-    def write(temporary):
+    def write(temporary: Path) -> None:
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(("archive", "member", "reason", "detail"))
@@ -109,8 +111,10 @@ def _write_skipped(path, journals, equal, report):
     write_atomically(path, write)
 
 
-def _skips(journals, equal, counts):
-    """Yield (archive, `Skip`) of everything that is named; add how many there are of each reason to `counts`."""
+def _skips(
+    journals: Sequence[Path], equal: Sequence[tuple[str, str]], counts: Counter[Reason]
+) -> Iterator[tuple[str, Skip]]:
+    """Yield (archive, `Skip`) of every item skipped by name; add the number per reason to `counts`."""
     for path in journals:
         scanned, named = read_scan(path)
         counts.update(scanned)
@@ -122,12 +126,12 @@ def _skips(journals, equal, counts):
                 yield _archive(path), skip
     for drawing, first in equal:
         counts[Reason.SAME] += 1
-        yield "", Skip(Reason.SAME, drawing, f"has the bytes of {first}")
+        yield "", Skip(Reason.SAME, drawing, f"is identical to {first}")
 
 
-def _sentence(archive, skip):
+def _sentence(archive: str, skip: Skip) -> str:
     return f"{'/'.join(filter(None, (archive, skip.member)))}: {skip.detail}"
 
 
-def _archive(journal):
+def _archive(journal: Path) -> str:
     return journal.name.removesuffix(SUFFIX)

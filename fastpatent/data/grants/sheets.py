@@ -1,4 +1,4 @@
-"""A scanned sheet: the office's 1-bit TIFF as 1-bit PNG of the same pixels."""
+"""Scanned sheets: the office's 1-bit TIFF to a 1-bit PNG of the same pixels."""
 
 import io
 import warnings
@@ -9,28 +9,28 @@ from PIL import Image
 from fastpatent.data.grants.skips import Reason, Refused
 
 
-def sheet_to_png(data):
+def sheet_to_png(data: bytes) -> tuple[bytes, int, int]:
     """Convert a TIFF file.
 
-    Equal pixels give equal bytes: nothing but the pixels goes into the PNG file. Of 1-bit drawings, run lengths make
-    smaller files than zlib's default in half of its time.
+    Equal pixels give equal bytes: only the pixels are written to the PNG file. For 1-bit drawings, run-length encoding
+    gives smaller files than zlib's default strategy in half the time.
 
     Args:
         data: the TIFF file's bytes.
 
     Returns:
-        (bytes of the PNG file, width, height).
+        (bytes of the PNG file, width, height in pixels).
 
     Raises:
-        Refused: no TIFF, not 1 bit a pixel, several pages, more pixels than PIL's MAX_IMAGE_PIXELS, or damaged.
+        Refused: not a TIFF, not 1 bit per pixel, several pages, more pixels than PIL's MAX_IMAGE_PIXELS, or damaged.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what PIL warns of is either harmless here or refused below
+            warnings.simplefilter("ignore")  # PIL's warnings are harmless here or refused below
             with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
                 _refuse_others(image)
                 image.load()
-                image.info.clear()  # profiles and the like, of which some would go into the PNG file
+                image.info.clear()  # else some metadata, such as profiles, is written to the PNG file
                 png = io.BytesIO()
                 image.save(png, "PNG", compress_type=zlib.Z_RLE)
                 return png.getvalue(), *image.size
@@ -39,16 +39,16 @@ def sheet_to_png(data):
     except Image.DecompressionBombError as error:
         raise Refused(Reason.TIF, f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from error
     except Image.UnidentifiedImageError as error:
-        raise Refused(Reason.TIF, "no TIFF file") from error
-    except Exception as error:  # a decoder that is fed damaged bytes may raise anything
+        raise Refused(Reason.TIF, "not a TIFF file") from error
+    except Exception as error:  # decoders may raise anything on damaged bytes
         raise Refused(Reason.TIF, f"cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _refuse_others(image):
-    """Raise Refused where an opened TIFF is no single sheet of black on white."""
+def _refuse_others(image: Image.Image) -> None:
+    """Raise Refused where an opened TIFF is not one 1-bit page."""
     if image.mode != "1":
-        raise Refused(Reason.TIF, f"its mode is {image.mode}, a sheet is 1 bit a pixel")
+        raise Refused(Reason.TIF, f"its mode is {image.mode}, a sheet has 1 bit per pixel")
     if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError  # PIL itself only warns up to twice as many
-    if image.is_animated:
+        raise Image.DecompressionBombError  # PIL itself only warns up to twice this limit
+    if getattr(image, "is_animated", False):
         raise Refused(Reason.TIF, "it has several pages, a sheet has one")

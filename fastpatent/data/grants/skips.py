@@ -1,13 +1,13 @@
-"""What is left out of a data set that is built, and why."""
+"""What is skipped when a data set is built, and why."""
 
 from enum import StrEnum
 from typing import NamedTuple
 
-LONGEST = 300  # characters of a name or sentence that are shown
+LONGEST = 300  # characters of a name or message that are printed
 
 
 class Reason(StrEnum):
-    """Why something of an archive is not in the data set."""
+    """Why a part of an archive is not in the data set."""
 
     NO_DESIGN = "no design patent"
     ARCHIVE = "archive damaged"
@@ -26,7 +26,7 @@ class Reason(StrEnum):
 
 
 class Skip(NamedTuple):
-    """One thing left out: why, its name in the archive ("" for the archive itself), and what is wrong with it."""
+    """One skipped item: the reason, its name in the archive ("" for the archive itself), and the fault in words."""
 
     reason: Reason
     member: str
@@ -34,18 +34,18 @@ class Skip(NamedTuple):
 
 
 class Refused(Exception):
-    """A member of an archive is of no use: a `Reason`, and a few words about this case."""
+    """A member of an archive cannot be used: a `Reason`, and a short description of this case."""
 
-    def __init__(self, reason, detail):
+    def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(reason, detail)
         self.reason, self.detail = reason, detail
 
-    def skip(self, member):
-        """Return the `Skip` of the member of that name."""
+    def skip(self, member: str) -> Skip:
+        """Return the `Skip` of the member with this name."""
         return Skip(self.reason, _printable(member), _printable(self.detail))
 
 
-def _printable(text):
-    """Return text from an archive as a person can be shown it: in one line, not endless, without control characters."""
+def _printable(text: str) -> str:
+    """Return text from an archive as one line of bounded length without control characters."""
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,10 +1,11 @@
-"""Which patents are trained on, validated with and tested on, and which drawings ask: the protocol of DeepPatent.
+"""Split patents into training, validation and test, and choose the queries: the protocol of DeepPatent.
 
-Kucer et al., WACV 2022, section 3: 15% of the patents are for the test, 15% of the others for validation, and of each of
-these 1 or 2 drawings are withheld as queries. Their lists show the rule: one query of 2 or 3 drawings, two of 4 and more,
-and no patent with a single drawing in either part.
+Kucer et al., WACV 2022, section 3: 15% of the patents are for test, 15% of the others for validation, and 1 or 2 drawings
+of each of these are the queries. Their lists show the rule: one query for 2 or 3 drawings, two for 4 or more, and no patent
+with a single drawing in either part.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fastpatent.data.datasets.drawings import hashed_order, query_names
@@ -13,26 +14,30 @@ from fastpatent.data.grants.patent import patent_folder
 
 @dataclass
 class Parts:
-    """Drawings by part: dicts {patent: list of paths below the folder of all drawings}, in the order of dates."""
+    """Drawings by part: {patent: paths relative to the folder of all drawings}, sorted by date."""
 
-    train: dict
-    val_query: dict
-    val_db: dict
-    test_query: dict
-    test_db: dict
+    train: dict[str, list[str]]
+    val_query: dict[str, list[str]]
+    val_db: dict[str, list[str]]
+    test_query: dict[str, list[str]]
+    test_db: dict[str, list[str]]
 
 
-def distinct_drawings(drawings):
-    """Leave out drawings that are byte for byte the same, of whichever patents: the first by date and name stays.
+def distinct_drawings(
+    drawings: Mapping[str, Sequence[tuple[str, str]]],
+) -> tuple[dict[str, list[str]], list[tuple[str, str]]]:
+    """Remove byte-identical drawings, also across patents: the first by date and name stays.
 
     Args:
         drawings: {patent: list of (name, digest)}.
 
     Returns:
-        ({patent: list of paths}, in the order of dates, without patents of which nothing is left;
-        list of (path left out, path of the one that stays)).
+        ({patent: list of paths}, sorted by date, without patents that have no drawing left;
+        list of (path removed, path of the one that stays)).
     """
-    first, kept, equal = {}, {}, []
+    first: dict[str, str] = {}
+    kept: dict[str, list[str]] = {}
+    equal: list[tuple[str, str]] = []
     for patent in sorted(drawings, key=patent_folder):
         for name, digest in sorted(drawings[patent]):
             path = f"{patent_folder(patent)}/{name}"
@@ -43,20 +48,21 @@ def distinct_drawings(drawings):
     return kept, equal
 
 
-def split_patents(drawings, seed, test_fraction, val_fraction):
+def split_patents(drawings: Mapping[str, list[str]], seed: int, test_fraction: float, val_fraction: float) -> Parts:
     """Split patents into parts.
 
-    Place and queries of a patent depend on its name and the seed, and on the others' number only at the edge between two
-    parts: a week that is added moves few. Patents with a single drawing are trained on, for they have nothing to be asked.
+    The part and the queries of a patent depend on its name and the seed, and on the number of other patents only at the
+    boundary between two parts: an added week moves few. Patents with a single drawing go to training, since they cannot have
+    a query and a match.
 
     Args:
         drawings: {patent: list of paths}.
-        seed: chooses patents and queries.
-        test_fraction: share of the patents that can be asked, in (0, 1).
-        val_fraction: share of the others of them, in (0, 1).
+        seed: of the choice of patents and queries.
+        test_fraction: share of the patents with two or more drawings, in (0, 1).
+        val_fraction: share of the rest of them, in (0, 1).
 
     Returns:
-        Parts. From three patents with two drawings on, no part is empty.
+        Parts. With three or more patents of two or more drawings, no part is empty.
     """
     order = hashed_order([patent for patent, paths in drawings.items() if len(paths) > 1], seed)
     test = set(order[: _share(len(order), test_fraction, spare=2)])
@@ -74,6 +80,6 @@ def split_patents(drawings, seed, test_fraction, val_fraction):
     return parts
 
 
-def _share(count, fraction, spare):
-    """Return a part of `count`: at least 1, and at least `spare` are left."""
+def _share(count: int, fraction: float, spare: int) -> int:
+    """Return `fraction` of `count`, rounded: at least 1, and leaving at least `spare`."""
     return max(min(max(round(count * fraction), 1), count - spare), 0)

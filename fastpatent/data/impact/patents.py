@@ -1,8 +1,9 @@
-"""The patents of IMPACT's CSV files: one row a patent, its lists written as Python literals."""
+"""The patents of IMPACT's CSV files: one row per patent, with lists written as Python literals."""
 
 import ast
 import os
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from fastpatent.data.impact.classes import design_class
@@ -10,31 +11,31 @@ from fastpatent.data.tables import MALFORMED, column_names, read_rows
 from fastpatent.errors import DataError
 
 TEXT_COLUMNS = {"caption": "caption", "title": "title", "description": "fig_desc"}  # by DATASETS.CAPTIONS.TEXT
-COLUMNS = ("file_names", "class", "title")  # read whatever the text
-OF_IMPACT = {"file_names", "fig_desc", "class_search"}  # columns by which a CSV file is known
+COLUMNS = ("file_names", "class", "title")  # always read
+OF_IMPACT = {"file_names", "fig_desc", "class_search"}  # a CSV file of IMPACT has one of these columns
 SHEET = re.compile(r"(US[A-Z]*\d+-\d{8})-[A-Z](\d{5})\.[A-Za-z]+", re.ASCII)
-DRAWINGS = re.compile(r"(US[A-Z]*\d|I\d{8})", re.ASCII)  # begins the names of folders of one patent, or of one week
-LONGEST = 60  # characters of a field that a message shows
+DRAWINGS = re.compile(r"(US[A-Z]*\d|I\d{8})", re.ASCII)  # start of the folder names of one patent, or of one week
+LONGEST = 60  # characters of a field in a message
 
 
 class Patent(NamedTuple):
-    """One row: where it is, its identity as in USD0937859-20211207, file names of its sheets, class, title, and the text.
+    """One row: file and line, identity as in USD0937859-20211207, file names of its sheets, class, title, and the text.
 
-    `text` is the field of the column that is asked for, unparsed; of `fig_desc` a Python list.
+    `text` is the unparsed field of the requested column; for `fig_desc` a Python list.
     """
 
     where: str
     identity: str
-    sheets: list
+    sheets: list[str]
     category: str | None
     title: str
     text: str
 
 
-def impact_tables(root):
-    """Return the CSV files of IMPACT in a folder and in the folders directly in it, sorted; those of other columns are not.
+def impact_tables(root: str | os.PathLike[str]) -> list[str]:
+    """Return the CSV files of IMPACT in a folder and its direct subfolders, sorted; files with other columns are ignored.
 
-    Folders of one patent or of one week are not looked into.
+    Folders of one patent or of one week are not searched.
 
     Raises:
         DataError: there is none, or a CSV file cannot be read.
@@ -54,13 +55,13 @@ def impact_tables(root):
     return tables
 
 
-def read_patents(path, text, left_out):
-    """Yield the `Patent`s of a CSV file; the sheets need not be there.
+def read_patents(path: str | os.PathLike[str], text: str, left_out: dict[str, list[str]]) -> Iterator[Patent]:
+    """Yield the `Patent`s of a CSV file; the sheets need not exist.
 
     Args:
         path: the file.
         text: caption, title or description.
-        left_out: {kind of fault: list of sentences}, to which malformed rows are added.
+        left_out: {kind of fault: list of messages}; malformed rows are added.
 
     Raises:
         DataError: as `read_rows`.
@@ -69,25 +70,25 @@ def read_patents(path, text, left_out):
     for where, (names, classes, title, text_field) in read_rows(path, (*COLUMNS, TEXT_COLUMNS[text]), malformed):
         sheets = literal_texts(names)
         if not sheets:
-            malformed.append(f"{where}: file_names is no list of file names: {names[:LONGEST]!r}")
+            malformed.append(f"{where}: file_names is not a list of file names: {names[:LONGEST]!r}")
             continue
         found = [SHEET.fullmatch(name) for name in sheets]
-        identities = {sheet and sheet[1] for sheet in found}
-        if len(identities) > 1 or None in identities:
+        identities = {sheet[1] for sheet in found if sheet}
+        if len(identities) > 1 or None in found:
             malformed.append(f"{where}: file_names are not the sheets of one patent: {names[:LONGEST]!r}")
             continue
         sheets = list(dict.fromkeys(sheets))
-        yield Patent(where, found[0][1], sheets, design_class(classes), title.strip(), text_field.strip())
+        yield Patent(where, identities.pop(), sheets, design_class(classes), title.strip(), text_field.strip())
 
 
-def literal_texts(field):
-    """Return the texts of a list written as a Python literal, which is never run; None where it is none."""
+def literal_texts(field: str) -> list[str] | None:
+    """Return the strings of a list written as a Python literal, which is never executed; None where it is not one."""
     try:
         texts = ast.literal_eval(field)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # all that a literal may fail with
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # all errors of literal_eval
         return None
     return texts if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else None
 
 
-def _is_csv(name):
+def _is_csv(name: str) -> bool:
     return name.lower().endswith(".csv") and not name.startswith(".")

@@ -1,6 +1,7 @@
-"""Where the sheets of a patent lie: archives unpack to several layouts, and sheets may have been converted."""
+"""Find the sheets of a patent: archives unpack to several layouts, and sheets may have been converted."""
 
 import os
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 from fastpatent.data.samples import SUFFIXES
@@ -10,23 +11,23 @@ FORMS = ("{patent}", "I{date}/{patent}", "I{date}/DESIGN/{patent}")  # below one
 
 
 class SheetFinder:
-    """Finds sheets by their file names below some folders; one listing of a folder a patent, and nothing is kept.
+    """Find sheets by their file names; each search lists folders on disk again and caches nothing.
 
     Args:
         root: DATASETS.ROOT.
-        folders: others, in which a week's or a patent's folder may lie too.
+        folders: further folders that may hold folders of weeks or patents.
     """
 
-    def __init__(self, root, folders=()):
+    def __init__(self, root: str | os.PathLike[str], folders: Iterable[str] = ()) -> None:
         self.root = root
         bases = [*map(os.path.abspath, folders), *(os.path.abspath(os.path.join(root, place)) for place in PLACES)]
         self._places = list(product(filter(os.path.isdir, dict.fromkeys(bases)), FORMS))
 
-    def find(self, patent, sheets):
-        """Return {file name: absolute path} of those sheets of a patent that are there, in whatever format of drawings.
+    def find(self, patent: str, sheets: Sequence[str]) -> dict[str, str]:
+        """Return {file name: absolute path} of those sheets of a patent that exist, in any supported format.
 
-        A file of that very name is preferred. All are taken from one folder that has any of them; where the patent before
-        lay is looked at first.
+        A file of exactly that name is preferred. All are taken from one folder that has any of them; the place of the
+        previous patent is tried first.
         """
         for number, (base, form) in enumerate(self._places):
             folder = f"{base}/{form.format(patent=patent, date=patent[-8:])}"
@@ -36,16 +37,16 @@ class SheetFinder:
                 continue
             found = _found(folder, names, sheets)
             if found:
-                self._places.insert(0, self._places.pop(number))  # the next patent is likely to lie beside this one
+                self._places.insert(0, self._places.pop(number))  # the next patent is probably beside this one
                 return found
         return {}
 
 
-def _found(folder, names, sheets):
+def _found(folder: str, names: Sequence[str], sheets: Sequence[str]) -> dict[str, str]:
     exact = set(names)
     found = {sheet: f"{folder}/{sheet}" for sheet in sheets if sheet in exact}
-    if len(found) < len(sheets):  # converted, or not there
-        converted = {}
+    if len(found) < len(sheets):  # converted, or missing
+        converted: dict[str, str] = {}
         for name in sorted(names, key=_preference):
             converted.setdefault(os.path.splitext(name)[0].upper(), name)
         for sheet in sheets:
@@ -55,7 +56,7 @@ def _found(folder, names, sheets):
     return found
 
 
-def _preference(name):
-    """Return what files of one stem are ordered by: SUFFIXES, then those that are no drawings."""
+def _preference(name: str) -> tuple[int, str]:
+    """Return the sort key of files of one stem: SUFFIXES in order, then files that are not images."""
     suffix = os.path.splitext(name)[1].lower()
     return SUFFIXES.index(suffix) if suffix in SUFFIXES else len(SUFFIXES), name

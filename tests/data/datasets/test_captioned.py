@@ -1,4 +1,4 @@
-"""CSV files of drawings and captions, as open_clip takes them."""
+"""CSV files of drawings and captions, in the format of open_clip."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from fastpatent.errors import ConfigError, DataError
 
 @pytest.fixture
 def captioned(tmp_path, cfg):
-    """Function (lines, key="TRAIN", delimiter=",") that writes a CSV file beside three designs of three views; the cfg."""
+    """Function (lines, key="TRAIN", delimiter=",") that writes a CSV file beside 3 designs of 3 views; returns the cfg."""
     cfg.DATASETS.ROOT, cfg.DATASETS.NAMES, cfg.DATASETS.TESTS = str(tmp_path), ("Captioned",), ("Captioned",)
     for design in "abc":
         (tmp_path / "views" / design).mkdir(parents=True)
@@ -54,7 +54,7 @@ def test_a_drawing_with_two_captions_is_on_one_side(captioned):
 
 
 def test_where_drawings_may_lie(captioned, tmp_path):
-    """As written, below the root, beside the CSV file; sheets of patents wherever they are, converted or not."""
+    """Paths as written, below the root, beside the CSV file; sheets of patents in any layout, converted or not."""
     patent = "USD0907292-20210105"
     sheet = tmp_path / f"patents/{patent}/{patent}-D00001.png"
     sheet.parent.mkdir(parents=True)
@@ -96,9 +96,9 @@ def test_the_column_of_the_text(captioned):
 
 def test_what_cannot_be_read(captioned):
     cfg = captioned([("views/d/0.png", "d")])
-    with pytest.raises(DataError, match="not one of its drawings is there.*TRAIN.csv:2: there is no views/d/0.png"):
+    with pytest.raises(DataError, match="none of its drawings exists.*TRAIN.csv:2: there is no views/d/0.png"):
         load_training_set(cfg)
-    with pytest.raises(DataError, match="TRAIN.csv: not one of its drawings is there.*; it has no row"):
+    with pytest.raises(DataError, match="TRAIN.csv: none of its drawings exists.*; it has no row"):
         load_training_set(captioned([]))
     with pytest.raises(ConfigError, match="DATASETS.CAPTIONS.TEST is empty: name the CSV file"):
         load_test_set(cfg, "Captioned")

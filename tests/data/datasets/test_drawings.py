@@ -1,4 +1,4 @@
-"""Anyone's folder of drawings, split by identity."""
+"""A user's folder of images, split by identity."""
 
 import os
 
@@ -17,7 +17,7 @@ def touch(root, names):
 
 @pytest.fixture
 def folder(tmp_path):
-    """20 identities of 1 to 6 drawings, two of them of one name in different branches."""
+    """20 identities of 1 to 6 drawings; two have the same name in different parent folders."""
     names = []
     for number in range(20):
         identity = ("a/same", "b/same")[number] if number < 2 else f"design {number}"
@@ -74,7 +74,7 @@ def test_seed_decides_and_file_order_does_not(folder, tmp_path_factory, monkeypa
 
 
 def test_a_new_design_moves_no_other_across_the_split(folder):
-    """At an unchanged number of validation identities at most one leaves for the new one."""
+    """With an unchanged number of validation identities, the new one replaces at most one."""
     before = split_folder(folder, 0.2, 0)
     touch(folder, ["one more/view0.png", "one more/view1.png"])
     after = split_folder(folder, 0.2, 0)

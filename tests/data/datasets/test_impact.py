@@ -1,4 +1,4 @@
-"""IMPACT read from its CSV files: the real sample against the csv module, and made-up tables with every fault."""
+"""IMPACT read from its CSV files: a real sample against the csv module, and synthetic tables with every fault."""
 
 import ast
 import csv
@@ -21,7 +21,7 @@ def names(number, sheets=3):
 
 
 def row(number, sheets=3, **fields):
-    """A row of the table: patent `number` with a front page and sheets - 1 figures, one a sheet."""
+    """A row of the table: patent `number` with a front page and sheets - 1 figures, one per sheet."""
     figures = [f"FIG. {figure} is view {figure} of {number};" for figure in range(1, sheets)]
     told = {"title": f"Title {number}", "class": f"D{number % 30 + 1:2d}100", "caption": f" Caption {number}. "}
     lists = {"file_names": str(names(number, sheets)), "fig_desc": str(figures)}
@@ -82,7 +82,7 @@ def test_split_is_by_patent_and_has_its_queries(write, tmp_path):
 
 
 def test_split_depends_on_names_alone(write, tmp_path):
-    """Not on the text, on the order of the rows, on the year's file, nor on the format of the sheets."""
+    """Not on the text, the order of rows, the year's file or the format of the sheets."""
     rows = [row(number) for number in range(20)]
     write(rows)
     before = split_patents(tmp_path, "caption", 0.3, 1)
@@ -124,14 +124,14 @@ def test_faults_are_told_and_the_rest_is_read(write, tmp_path):
     assert found["USD0000001-20210105"].caption == "Caption 1."
     assert left_out(splits) == {
         "malformed row": [
-            f"{path}:4: file_names is no list of file names: \"[__import__('os').getcwd()]\"",
+            f"{path}:4: file_names is not a list of file names: \"[__import__('os').getcwd()]\"",
             f"{path}:5: file_names are not the sheets of one patent: {rows[3]['file_names'][:60]!r}",
             f"{path}:7: file_names are not the sheets of one patent: {rows[5]['file_names'][:60]!r}",
-            f"{path}:8: file_names is no list of file names: '[]'",
+            f"{path}:8: file_names is not a list of file names: '[]'",
         ],
         "missing sheet": [
-            f"{path}:11: 3 of 3 are not there, {names(9)[0]} first",
-            f"{path}:13: 1 of 3 are not there, {names(11)[1]} first",
+            f"{path}:11: 3 of 3 sheets missing, first {names(9)[0]}",
+            f"{path}:13: 1 of 3 sheets missing, first {names(11)[1]}",
         ],
         "patent listed twice": [f"{path}:12: USD0000001-20210105 was in an earlier row"],
         "without a text": [f"{path}:9: USD0000007-20210105 has no caption"],
@@ -142,7 +142,7 @@ def test_malformed_descriptions_cost_no_patent(write, tmp_path):
     path = write([row(number, fig_desc="[1, 2" if number == 1 else "[]") for number in range(4)])
     splits = split_patents(tmp_path, "description", 0.5, 0)
     assert sorted({sample.caption for sample in every(splits)}) == [f"Title {number}" for number in range(4)]
-    assert left_out(splits) == {"malformed row": [f"{path}:3: fig_desc is no list of texts: '[1, 2'; the title stands in"]}
+    assert left_out(splits) == {"malformed row": [f"{path}:3: fig_desc is not a list of texts: '[1, 2'; the title is used"]}
 
 
 def test_years_in_folders_beside_tables_of_others(write, tmp_path):
@@ -162,7 +162,7 @@ def test_tables_that_cannot_be_used(write, tmp_path):
         split_patents(tmp_path / "nowhere", "caption", 0.2, 0)
     rows = [row(number) for number in range(3)]
     path = write(rows, sheets=False)
-    message = r"0 patents with sheets; Impact needs at least two.* patents,.*2021.csv:2: 3 of 3 are not there"
+    message = r"0 patents with sheets; Impact needs at least two.* patents,.*2021.csv:2: 3 of 3 sheets missing"
     with pytest.raises(DataError, match=message):
         split_patents(tmp_path, "caption", 0.2, 0)
     write(rows, columns=[*COLUMNS[:-1], "captions"])
@@ -170,7 +170,7 @@ def test_tables_that_cannot_be_used(write, tmp_path):
         split_patents(tmp_path, "caption", 0.2, 0)
     assert len(every(split_patents(tmp_path, "title", 0.4, 0))) == 9  # a column that is not wanted may lack
     path.write_bytes(path.read_bytes().replace(b"Title 1", b"Caf\xe9 1"))
-    with pytest.raises(DataError, match="2021.csv:3: no UTF-8 text"):
+    with pytest.raises(DataError, match="2021.csv:3: not UTF-8 text"):
         split_patents(tmp_path, "title", 0.2, 0)
 
 
@@ -178,7 +178,7 @@ def test_settings_that_cannot_be(write, tmp_path, cfg):
     write([row(number) for number in range(3)])
     cfg.DATASETS.ROOT = str(tmp_path)
     cfg.DATASETS.CAPTIONS.TEXT = "titel"
-    with pytest.raises(ConfigError, match="DATASETS.CAPTIONS.TEXT: 'titel' is no kind of text; did you mean title?"):
+    with pytest.raises(ConfigError, match="DATASETS.CAPTIONS.TEXT: 'titel' is not a kind of text; did you mean title?"):
         DATASETS.get("Impact")(cfg)
     with pytest.raises(ConfigError, match="DATASETS.DRAWINGS.VAL_FRACTION: 1 is not between 0 and 1"):
         split_patents(tmp_path, "caption", 1, 0)

@@ -1,4 +1,4 @@
-"""Labelled lists in every layout, and the real ones."""
+"""Labelled lists in every layout, and the released ones."""
 
 import re
 import shutil
@@ -29,7 +29,7 @@ def test_every_layout(tmp_path, write_drawing, write_list, cfg, lists, drawings)
 
 
 def test_the_pair_that_fits_is_taken(tmp_path, write_drawing, write_list, cfg):
-    """Lists lie in two places; only those of data/ belong to the drawings that are here."""
+    """Two folders hold lists; only those in data/ match the images."""
     write_drawing(tmp_path / "images/L1/x.png", 0)
     write_list(tmp_path / "train_data/train_patent_trn.txt", ["I9/USD9/gone.png 1"])
     write_list(tmp_path / "data/train_patent_trn.txt", ["L1/x.png 1"])

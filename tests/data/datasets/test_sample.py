@@ -1,4 +1,4 @@
-"""The generated sample by name; how it is drawn is tested beside its generator."""
+"""The generated sample by name; its drawings are tested with the generator."""
 
 import sys
 from types import SimpleNamespace

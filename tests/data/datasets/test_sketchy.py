@@ -22,7 +22,7 @@ def names(category):
 
 @pytest.fixture(params=[".", "256x256", "rendered_256x256/256x256"])
 def root(request, tmp_path, write_drawing, cfg):
-    """Four categories of 1 to 20 photographs; other renderings and files of other kinds beside them."""
+    """Four categories of 1 to 20 photographs, beside other renderings and files of other types."""
     base, number = tmp_path / request.param, 0
     for category in CATEGORIES:
         for name in names(category):

@@ -11,7 +11,7 @@ from tests.data.grants.weeks import LIMIT, member_name, name_of, write_tar
 
 @pytest.fixture
 def as_member(tmp_path):
-    """Function that makes the `Member` of patent 1 of the bytes of its ZIP file."""
+    """Function that makes the `Member` of patent 1 from the bytes of its ZIP file."""
 
     def make(data):
         path = tmp_path / "one.tar"
@@ -23,7 +23,7 @@ def as_member(tmp_path):
 
 @pytest.fixture
 def build_in(tmp_path):
-    """Function that builds a data set of archives in tmp_path / "out" and returns the report."""
+    """Function that builds a data set from archives in tmp_path / "out" and returns the report."""
 
     def build(*archives, out="out", **options):
         settings = {"seed": 0, "test_fraction": 0.3, "val_fraction": 0.3, "limit": LIMIT, **options}

@@ -1,8 +1,9 @@
-"""Which members of a weekly archive are tried, and that their bytes are those that were packed."""
+"""Members found in weekly archives, and their bytes against those packed."""
 
 import gzip
 import os
 import tarfile
+from zipfile import ZipInfo
 
 import pytest
 
@@ -59,6 +60,12 @@ def test_names_are_shown_in_one_line_without_control_characters(tmp_path):
     assert skip.member.startswith("../\\x1b[2J\\nnnn") and skip.member.isprintable() and len(skip.member) < 400
 
 
+@pytest.mark.parametrize("write, name", [(write_tar, ""), (write_zip, ZipInfo(""))])
+def test_a_member_without_a_name_is_no_design(tmp_path, write, name):
+    members, (skip,) = scanned(write(tmp_path / "week", {name: b"1", **week([2])}))
+    assert skip.reason == Reason.NO_DESIGN and [member.name for member in members] == [member_name(2)]
+
+
 def test_links_that_pose_as_patents(tmp_path):
     link = tarfile.TarInfo(member_name(1))
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
@@ -73,7 +80,7 @@ def test_a_tar_that_is_cut_short_gives_what_it_has(tmp_path):
     members, skips = scanned(path)
     assert members == [first, second] and [skip.reason for skip in skips] == [Reason.DAMAGED, Reason.ARCHIVE]
     os.truncate(path, second.place + 10)  # after it was scanned
-    with pytest.raises(Refused, match="cut short"):
+    with pytest.raises(Refused, match="truncated"):
         read_member(second, LIMIT)
 
 
@@ -81,7 +88,7 @@ def test_a_zip_without_its_end_is_told(tmp_path):
     path = write_zip(tmp_path / "week", week([1, 2]))
     os.truncate(path, path.stat().st_size - 30)
     members, (skip,) = scanned(path)
-    assert not members and skip.reason == Reason.ARCHIVE and "no whole ZIP file" in skip.detail
+    assert not members and skip.reason == Reason.ARCHIVE and "not a complete ZIP file" in skip.detail
 
 
 def test_a_zip_at_the_end_of_a_tar_does_not_make_it_one(tmp_path):

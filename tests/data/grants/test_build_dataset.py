@@ -1,4 +1,4 @@
-"""Whole data sets from weekly archives: what is in them, in however many runs they are built."""
+"""Complete data sets from weekly archives: their contents, and builds in one or several runs."""
 
 import csv
 import os
@@ -146,19 +146,19 @@ def test_equal_drawings_are_left_out_and_named(build_in, tmp_path):
     report = build_in(write_tar(tmp_path / "week.tar", packed))
     left = f"I20210105/{name_of(2)}/{name_of(2)}-D00001.png"
     first = f"I20210105/{name_of(1)}/{name_of(1)}-D00000.png"
-    assert report.counts == {Reason.SAME: 1} and report.examples == {Reason.SAME: f"{left}: has the bytes of {first}"}
+    assert report.counts == {Reason.SAME: 1} and report.examples == {Reason.SAME: f"{left}: is identical to {first}"}
     out = tmp_path / "out"
     paths = {path for name in LISTS for path, _ in listed(out, name)}
     assert len(paths) == 19 and left not in paths and first in paths
     with open(out / "skipped.csv", newline="") as file:
         assert list(csv.reader(file)) == [
             ["archive", "member", "reason", "detail"],
-            ["", left, "drawing equal to another", f"has the bytes of {first}"],
+            ["", left, "drawing equal to another", f"is identical to {first}"],
         ]
 
 
 def hostile_week():
-    """{name: bytes or TarInfo} of four good patents and of one of every kind of bad member."""
+    """{name: bytes or TarInfo} of four valid patents and one bad member of each kind."""
     link = tarfile.TarInfo(member_name(50))
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     return {
@@ -201,7 +201,7 @@ def test_hostile_members_are_refused_one_by_one_and_the_rest_is_built(build_in, 
 
 @pytest.fixture
 def archives(tmp_path):
-    """Two weeks; the second has a patent of the first, and one twice."""
+    """Two weeks; the second repeats patents of the first, and one of its own."""
     first = write_tar(tmp_path / "a.tar", week(range(1, 11)))
     second = {**week(range(9, 16)), f"again/{name_of(15)}.ZIP": patent_zip(15)}
     return first, write_zip(tmp_path / "b.zip", second)
@@ -225,7 +225,7 @@ def test_weeks_may_come_one_by_one(archives, build_in, tmp_path):
 
 
 class Killed(BaseException):
-    """What no code of ours catches."""
+    """An exception that the package does not catch."""
 
 
 @pytest.mark.parametrize("after", range(0, 17, 2))
@@ -273,7 +273,7 @@ def test_damaged_archives_are_told_and_the_others_built(archives, build_in, tmp_
     os.truncate(archives[1], 5000)
     report = build_in(*archives)
     assert report.patents == 10 and report.counts == {Reason.ARCHIVE: 1}
-    assert report.examples[Reason.ARCHIVE].startswith("b.zip: no whole ZIP file")
+    assert report.examples[Reason.ARCHIVE].startswith("b.zip: not a complete ZIP file")
 
 
 def test_what_cannot_be_built(archives, build_in, tmp_path):
@@ -289,7 +289,7 @@ def test_what_cannot_be_built(archives, build_in, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_archive(build_in, tmp_path):
-    """128 MB of patents that hold something else too, against 12 MB."""
+    """128 MB of patents with additional data, against 12 MB."""
     ballast = {"ballast": np.random.default_rng(0).bytes(4 * 10**6)}
 
     def pack(name, count):

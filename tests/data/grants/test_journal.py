@@ -1,4 +1,4 @@
-"""A journal that is cut anywhere, or is that of something else, is gone on with as if it had not been."""
+"""Journals that were truncated anywhere or belong to another archive are resumed or restarted correctly."""
 
 import os
 
@@ -18,7 +18,7 @@ OUTCOMES = [
 
 
 def write(path, origin=ORIGIN):
-    """Go on with a journal to its end."""
+    """Resume a journal and complete it."""
     journal = Journal(path, origin)
     with journal:
         if not journal.scanned:

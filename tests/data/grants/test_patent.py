@@ -1,4 +1,4 @@
-"""One patent: its drawings against PIL, and every way in which a part of it can be bad."""
+"""One patent: its drawings against PIL, and every kind of bad part."""
 
 import io
 import os
@@ -108,13 +108,13 @@ def test_what_belongs_to_no_patent_is_told(convert, tmp_path):
 @pytest.mark.parametrize(
     "data, reason, said",
     [
-        (b"no zip", Reason.DAMAGED, "no whole ZIP file"),
-        (patent_zip(1)[:-9], Reason.DAMAGED, "no whole ZIP file"),
+        (b"no zip", Reason.DAMAGED, "not a complete ZIP file"),
+        (patent_zip(1)[:-9], Reason.DAMAGED, "not a complete ZIP file"),
         (zipped({SHEET: tif(1)}), Reason.XML, f"there is no {NAME}.XML"),
         (patent_zip(2), Reason.XML, f"there is no {NAME}.XML"),
         (zipped({**contents(1), f"{NAME}.XML": xml(2)}), Reason.XML, f"that of {name_of(2)}"),
-        (zipped(contents(1, 0)), Reason.EMPTY, "not one of its drawings"),
-        (zipped({**contents(1, 1), f"{NAME}-D00000.TIF": b""}), Reason.EMPTY, "not one of its drawings"),
+        (zipped(contents(1, 0)), Reason.EMPTY, "none of its drawings"),
+        (zipped({**contents(1, 1), f"{NAME}-D00000.TIF": b""}), Reason.EMPTY, "none of its drawings"),
     ],
 )
 def test_a_patent_that_is_refused_leaves_nothing(convert, tmp_path, data, reason, said):

@@ -1,4 +1,4 @@
-"""Metadata: by hand, and against another reading of 50 real patents."""
+"""Metadata: by hand, and against an independent reading of 50 real patents."""
 
 import ast
 import csv
@@ -87,21 +87,21 @@ LAUGHS = '<!ENTITY a "ha"><!ENTITY b "&a;&a;"><!ENTITY c "&b;&b;">'
 @pytest.mark.parametrize(
     "data, said",
     [
-        (b"", "no well-formed XML"),
-        (xml(1)[:-5], "no well-formed XML"),
-        (b"\xff\xfe\0", "no well-formed XML"),
-        (b"<html><body/></html>", "the XML is a html, no grant"),
+        (b"", "the XML is not well-formed"),
+        (xml(1)[:-5], "the XML is not well-formed"),
+        (b"\xff\xfe\0", "the XML is not well-formed"),
+        (b"<html><body/></html>", "the XML is a html, not a grant"),
         (b"<us-patent-grant/>", "the XML has no us-bibliographic-data-grant"),
         (b"<PATDOC/>", "the XML has no SDOBI"),
-        (xml(1, declared=LAUGHS, title="&c;"), "declares what is not allowed"),
-        (xml(1, declared='<!ENTITY f SYSTEM "file:///etc/passwd">', title="&f;"), "declares what is not allowed"),
-        (xml(1, declared='<!ENTITY % f SYSTEM "http://localhost/x"> %f;'), "declares what is not allowed"),
-        (xml(1, title="&undeclared;"), "no well-formed XML"),
+        (xml(1, declared=LAUGHS, title="&c;"), "has a forbidden declaration"),
+        (xml(1, declared='<!ENTITY f SYSTEM "file:///etc/passwd">', title="&f;"), "has a forbidden declaration"),
+        (xml(1, declared='<!ENTITY % f SYSTEM "http://localhost/x"> %f;'), "has a forbidden declaration"),
+        (xml(1, title="&undeclared;"), "the XML is not well-formed"),
         (xml(2), "the XML is that of USD0000002-20210105"),
         (xml("1234567"), "the XML is that of US1234567-20210105"),
         (xml(1, date="20210112"), "the XML is that of USD0000001-20210112"),
-        (xml(1, kind="B1"), "the XML says kind 'B1', a design has S"),
-        (xml(1).replace(b"UTF-8", b"no-such"), "no well-formed XML|declares what is not allowed"),
+        (xml(1, kind="B1"), "the XML states kind 'B1', a design has S"),
+        (xml(1).replace(b"UTF-8", b"no-such"), "the XML is not well-formed|has a forbidden declaration"),
         (xml(1, title="x" * 8 * 2**20), "more than 8,388,608"),
     ],
 )
@@ -112,8 +112,12 @@ def test_what_is_refused(data, said):
 
 
 def test_a_day_that_is_none():
-    with pytest.raises(Refused, match="the XML's date is none: 20210231"):
+    with pytest.raises(Refused, match="the XML's date is invalid: 20210231"):
         read_patent_xml(xml(1, date="20210231"), "USD0000001-20210231")
+
+
+def test_images_without_a_file_name_are_ignored():
+    assert read_patent_xml(xml(1, sheets=["", "a.TIF"]), name_of(1))[1] == ["a.TIF"]
 
 
 def test_numbers_without_leading_zeros_and_missing_elements():

@@ -1,4 +1,4 @@
-"""TIFF to PNG, against what PIL reads of both."""
+"""TIFF to PNG: the pixels of both, read by PIL."""
 
 import io
 
@@ -58,12 +58,12 @@ def png_file():
 @pytest.mark.parametrize(
     "data, said",
     [
-        (b"", "no TIFF file"),
-        (b"II*\0", "no TIFF file"),
-        (b"text " * 100, "no TIFF file"),
-        (png_file(), "no TIFF file"),
+        (b"", "not a TIFF file"),
+        (b"II*\0", "not a TIFF file"),
+        (b"text " * 100, "not a TIFF file"),
+        (png_file(), "not a TIFF file"),
         (frames(), "it has several pages"),
-        (encoded(Image.new("L", (9, 9))), "its mode is L, a sheet is 1 bit"),
+        (encoded(Image.new("L", (9, 9))), "its mode is L, a sheet has 1 bit"),
         (encoded(Image.new("RGB", (9, 9))), "its mode is RGB"),
         (encoded(Image.new("P", (9, 9))), "its mode is P"),
         (encoded(Image.new("1", (9500, 9500)), compression="group4"), "more than 89,478,485 pixels"),

@@ -1,4 +1,4 @@
-"""The protocol: shares, withheld queries, equal drawings; and the rule against DeepPatent's own lists."""
+"""The protocol: fractions, queries, equal drawings; and the rule against DeepPatent's own lists."""
 
 from collections import Counter
 
@@ -96,7 +96,7 @@ def test_the_first_of_equal_drawings_stays():
 
 @pytest.mark.parametrize("stage", ["val", "test"])
 def test_deeppatent_withholds_by_the_same_rule(shared, stage):
-    """Of every one of their patents, as many queries as ours would have; and none has a single drawing."""
+    """Each of their patents has as many queries as ours would have; none has a single drawing."""
 
     def counts(part):
         lines = read_lines(shared / f"deeppatent/{stage}_{part}_patent.txt")

@@ -1,4 +1,4 @@
-"""Headers of tars, against tarfile where the tar is whole and by hand where it is not."""
+"""Headers of tars: intact ones against tarfile, damaged ones by hand."""
 
 import io
 import random
@@ -102,7 +102,7 @@ def test_lying_sizes_end(size):
 
 
 def test_an_endless_name_is_not_read(monkeypatch):
-    """A header that declares a name of 8 GB, of which a GB would be there: no more than NAME_BYTES of it are read."""
+    """A header declares a name of 8 GB, and 1 GB of it exists: at most NAME_BYTES are read."""
 
     class Endless(io.BytesIO):
         largest = 0

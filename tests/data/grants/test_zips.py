@@ -1,4 +1,4 @@
-"""ZIP files with lies in them: what is refused, and that no lie unpacks more than it declares."""
+"""ZIP files with false entries: what is refused, and that none unpacks to more than it declares."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ BOMB = bytes(50 * 2**20)
 
 
 def refusal(data, limit=1000):
-    """The Refused that reading the first member raises."""
+    """The Refused raised by reading the first member."""
     with pytest.raises(Refused) as caught:
         archive = open_zip(io.BytesIO(data))
         unzip_member(archive, archive.infolist()[0], limit)
@@ -24,7 +24,7 @@ def refusal(data, limit=1000):
 
 
 def declared(data, size):
-    """A ZIP file of one member with another unpacked size in its header and its table of contents."""
+    """A ZIP file of one member with a different unpacked size in its header and its table of contents."""
     data = bytearray(data)
     struct.pack_into("<I", data, 22, size)
     struct.pack_into("<I", data, data.index(b"PK\1\2") + 24, size)
@@ -51,7 +51,7 @@ def test_bombs_declared_and_not():
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_methods_that_unpack_without_bounds_are_refused(method):
-    assert "packed by method" in refusal(zipped({"bomb": BOMB}, method), limit=10**9).detail
+    assert "compression method" in refusal(zipped({"bomb": BOMB}, method), limit=10**9).detail
 
 
 def test_a_table_of_contents_of_more_than_a_piece_is_not_read(monkeypatch):

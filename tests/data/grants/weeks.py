@@ -1,4 +1,4 @@
-"""Weekly archives of small patents, packed as the patent office packs them."""
+"""Weekly archives of small patents, in the layout of the patent office."""
 
 import io
 import tarfile
@@ -18,12 +18,12 @@ XML = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def name_of(number):
-    """The patent of a number."""
+    """The identity of the patent with a number."""
     return f"USD{number:07d}-20210105"
 
 
 def tif(number, size=(40, 30), **options):
-    """The TIFF file of a drawing that no other number gives; its pixels are uint8 [30, 40], 0 or 255."""
+    """A TIFF file with pixels unique to the number; uint8 [30, 40], 0 or 255."""
     pixels = np.random.default_rng(number).random(size[::-1]) < 0.8
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "TIFF", **{"compression": "group4", **options})
@@ -54,12 +54,12 @@ def zipped(files, method=zipfile.ZIP_DEFLATED):
 
 
 def patent_zip(number, drawings=4):
-    """The ZIP file of a patent, its files in a folder as the office has them."""
+    """The ZIP file of a patent, with its files in a folder as in the office's archives."""
     return zipped({f"{name_of(number)}/{name}": data for name, data in contents(number, drawings).items()})
 
 
 def member_name(number):
-    """Where the patent lies in a weekly archive."""
+    """The name of a patent's ZIP file in a weekly archive."""
     return f"I20210105/DESIGN/{name_of(number)}.ZIP"
 
 
@@ -77,7 +77,7 @@ def write_tar(path, members):
 
 
 def write_zip(path, members):
-    """Write a zip of {name: bytes}, stored, as those of the office."""
+    """Write a zip of {name: bytes}, uncompressed, like those of the office."""
     path.write_bytes(zipped(members, zipfile.ZIP_STORED))
     return path
 
@@ -88,6 +88,6 @@ def week(numbers):
 
 
 def files_below(folder):
-    """{path relative to the folder: bytes} of all files but the lock."""
+    """{path relative to the folder: bytes} of all files except the lock."""
     found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}

@@ -1,4 +1,4 @@
-"""Classes of the office's classification, as it writes them and as a person does."""
+"""Classes of the office's classification, in fixed columns and in the usual form."""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -30,7 +30,7 @@ def test_design_class(text, expected):
 
 
 def test_every_class_of_real_patents_is_read_as_the_build_reads_it(shared):
-    """What `data build` makes of the fixed columns, up to the slash, on the main classes of 50 patents."""
+    """The main classes of 50 patents: up to the slash, the same result as `data build` from the fixed columns."""
     files = sorted((shared / "impact/patents").glob("*/*.XML"))
     for path in files:
         record, _ = read_patent_xml(path.read_bytes(), path.stem)

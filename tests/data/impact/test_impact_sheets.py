@@ -1,4 +1,4 @@
-"""Sheets in every layout that archives unpack to."""
+"""Finding sheets in every layout that archives unpack to."""
 
 import pytest
 

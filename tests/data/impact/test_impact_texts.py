@@ -1,4 +1,4 @@
-"""Which text a sheet of a patent takes."""
+"""The text of each sheet of a patent."""
 
 import ast
 import csv
@@ -33,7 +33,7 @@ def test_each_sheet_takes_the_description_of_its_figure():
 
 
 def test_a_remark_moves_no_figure():
-    """IMPACT cuts its lists to the number of figures: a remark at the start costs the last description."""
+    """IMPACT truncates its lists to the number of figures: with a remark at the start, the last description is lost."""
     described = str(["The file of this patent contains a drawing in color.", "FIG. 1 is a view;"])
     assert sheet_texts(patent([0, 1, 2], described), "description") == ["FIG. 1 is a view;", "FIG. 1 is a view;", "Shaver"]
 
@@ -54,7 +54,7 @@ def test_figures_by_their_numbers():
 
 @pytest.mark.parametrize("field", ["", "no list", "{'FIG. 1'}", "[1, 2]", "__import__('os')", "[" * 5000])
 def test_descriptions_that_are_no_list(field):
-    with pytest.raises(ValueError, match="fig_desc is no list of texts"):
+    with pytest.raises(ValueError, match="fig_desc is not a list of texts"):
         sheet_texts(patent([0, 1], field), "description")
 
 
