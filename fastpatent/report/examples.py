@@ -1,12 +1,13 @@
-"""Long lists of faults, told by their first cases."""
+"""Long lists of errors, shortened to their first cases."""
 
 import os
+from collections.abc import Sequence
 
 EXAMPLES = 3
 
 
-def example_lines(name, cases, root):
-    """Return the first of some sentences as lines of text behind `name`; paths below `root` are cut to it."""
+def example_lines(name: str, cases: Sequence[str], root: str | os.PathLike[str]) -> list[str]:
+    """Return the first cases as lines `name: case`, with paths below `root` made relative, and the number of others."""
     prefix = os.path.abspath(root) + os.sep
     lines = [f"{name}: {case.replace(prefix, '')}" for case in cases[:EXAMPLES]]
     if len(cases) > EXAMPLES:

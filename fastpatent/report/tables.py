@@ -1,19 +1,18 @@
-"""Figures of several systems side by side."""
+"""Metrics of several systems in one table."""
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from fastpatent.evaluation.retrieval import Evaluation
+
 COLUMNS = ("mAP", "Acc@1", "Acc@5", "Acc@10", "Acc@20", "mAP@10", "mINP")
 
 
-def metrics_table(rows):
-    """Lay out evaluations as a table.
+def metrics_table(rows: list[tuple[str, Evaluation]]) -> Table:
+    """Return the metrics of evaluations as a table.
 
     Args:
-        rows: list of (system, Evaluation). Where identities are unknown there is nothing to measure and the row says so.
-
-    Returns:
-        rich Table.
+        rows: list of (system, Evaluation); the row of one without metrics reports "no labels".
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("system")
@@ -28,6 +27,6 @@ def metrics_table(rows):
     return table
 
 
-def short_metrics(summary):
-    """Write the first figures of a summary in one line."""
-    return "  ".join(f"{name} {summary[name]:.4f}" for name in COLUMNS[:3]) if summary else "no labels, nothing to measure"
+def short_metrics(summary: dict[str, float]) -> str:
+    """Return the first metrics of a summary in one line."""
+    return "  ".join(f"{name} {summary[name]:.4f}" for name in COLUMNS[:3]) if summary else "no labels, no metrics"
