@@ -1,6 +1,6 @@
-"""Classic features of one grey drawing: no network, and no training but that of a vocabulary."""
+"""Classic descriptors of a grey drawing: no network; only some need training, of a vocabulary."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastpatent.data.image import read_drawing
+from fastpatent.data.samples import Sample
 from fastpatent.data.workers import map_in_order
 from fastpatent.registry import DESCRIPTORS
 
@@ -15,29 +16,35 @@ __all__ = ["DESCRIPTORS", "Descriptor", "describe_drawings"]
 
 
 class Descriptor(NamedTuple):
-    """A classic feature, registered under its name.
+    """A classic descriptor, registered under its name.
 
     Attributes:
-        describe: function of a drawing, uint8 [height, width], and where there is `learn` of the vocabulary, that returns
-            float32 [dim]; importable by name.
-        metric: how two rows are compared, as TEST.METRIC.
-        learn: function (paths of drawings, settings of DESCRIPTOR.VOCABULARY as words, dim, with seed, workers, on_drawing)
-            that returns the vocabulary, a dict of float32 arrays; None where none is needed.
+        describe: function (drawing uint8 [height, width]) -> float32 [dim], with the vocabulary as second argument if there
+            is `learn`; importable by name.
+        metric: distance between two rows, as TEST.METRIC.
+        learn: function (paths, words, dim, seed, workers, on_drawing) -> vocabulary, a dict of float32 arrays; words and dim
+            are those of DESCRIPTOR.VOCABULARY. None if no vocabulary is needed.
     """
 
-    describe: Callable
+    describe: Callable[..., np.ndarray]
     metric: str = "cosine"
-    learn: Callable | None = None
+    learn: Callable[..., dict[str, np.ndarray]] | None = None
 
 
-def describe_drawings(descriptor, samples, vocabulary=None, workers=0, on_drawing=None):
+def describe_drawings(
+    descriptor: Descriptor,
+    samples: Sequence[Sample],
+    vocabulary: dict[str, np.ndarray] | None = None,
+    workers: int = 0,
+    on_drawing: Callable[[int], None] | None = None,
+) -> np.ndarray:
     """Describe drawings, in order.
 
     Args:
         descriptor: Descriptor.
         samples: list of Sample.
-        vocabulary: what `descriptor.learn` returned; None where there is none.
-        workers: processes that read and describe; 0 does it in this one.
+        vocabulary: result of `descriptor.learn`; None for a descriptor without one.
+        workers: worker processes; 0 runs in this process.
         on_drawing: called with the number of drawings done.
 
     Returns:
@@ -53,6 +60,6 @@ def describe_drawings(descriptor, samples, vocabulary=None, workers=0, on_drawin
     return np.stack(rows)
 
 
-def _describe(describe, vocabulary, path):
+def _describe(describe: Callable[..., np.ndarray], vocabulary: dict[str, np.ndarray] | None, path: str) -> np.ndarray:
     drawing = read_drawing(path)
     return describe(drawing) if vocabulary is None else describe(drawing, vocabulary)

@@ -1,7 +1,7 @@
 """Adaptive hierarchical density histogram (Sidiropoulos, Vrochidis and Kompatsiaris, Pattern Recognition 44, 2011).
 
-A region of the sheet is split in four at the centroid of its ink, and each part again. The first levels tell which share of
-its region's ink each part holds; further down only whether a part is denser than its region, four bits that make a word.
+A region of the sheet is split in four at the centroid of its ink, recursively. The first levels give each part's share of
+the region's ink. Deeper levels give one bit per part, set if it is at least as dense as the region: a 4-bit word.
 """
 
 import numpy as np
@@ -9,21 +9,21 @@ import numpy as np
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
 
 LEVELS, DENSITY_LEVELS = 10, 2
-WORDS = 15  # four bits, never all 0: one of the parts is at least as dense as the whole
+WORDS = 15  # 4 bits, never all 0: at least one part is as dense as the region
 
 
-def ahdh(drawing):
+def ahdh(drawing: np.ndarray) -> np.ndarray:
     """Densities of the first two levels (4 + 16), then a histogram of the 15 words for each of eight; float32 [140], 0..1.
 
-    Every level is computed at once over the points of ink: work grows with these, not with the 4^level regions. A region
+    Each level is vectorised over the ink pixels: the cost grows with their number, not with the 4^level regions. A region
     without ink counts as evenly filled: densities 1, word 1111.
 
     Args:
-        drawing: uint8 [height, width]; ink is what Otsu's threshold tells from the paper.
+        drawing: uint8 [height, width]; ink is separated from paper by Otsu's threshold.
     """
     rows, columns = ink_points(drawing)
-    inside = np.zeros(len(rows), np.int32)  # the region of each point, among those that hold ink
-    tree = np.arange(min(len(rows), 1))  # the place of each such region among the level's 4^level
+    inside = np.zeros(len(rows), np.int32)  # region of each ink pixel, numbered among the regions with ink
+    tree = np.arange(min(len(rows), 1))  # index of each such region among the level's 4^level
     edges = np.array([[0, drawing.shape[0], 0, drawing.shape[1]]], np.int64)[: len(tree)]  # top, bottom, left, right
     ink = np.bincount(inside, minlength=len(tree))
     features = []
@@ -49,23 +49,23 @@ def ahdh(drawing):
     return np.concatenate(features).astype(np.float32)
 
 
-def ink_points(drawing):
-    """Return (rows, columns), int32 each, of the ink of a uint8 [height, width]; none where it is all one grey above 0."""
+def ink_points(drawing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (rows, columns), int32 each, of the ink in a uint8 [height, width]; empty if it is all one grey above 0."""
     import cv2
 
     threshold, _ = cv2.threshold(drawing, 0, 255, cv2.THRESH_OTSU)
     return np.divmod(np.flatnonzero(drawing <= threshold).astype(np.int32), np.int32(drawing.shape[1]))
 
 
-def split(edges, row, column):
-    """Return the edges, int64 [regions, 4 parts, 4], of regions [regions, 4] split at a row and column each."""
+def split(edges: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Split each region of edges [regions, 4] at its own row and column; return int64 [regions, 4 parts, 4]."""
     top, bottom, left, right = edges.T
     parts = [(top, row, left, column), (top, row, column, right), (row, bottom, left, column), (row, bottom, column, right)]
     return np.stack([np.stack(part, axis=-1) for part in parts], axis=1)
 
 
-def area(edges):
-    """Return the pixels within edges [..., 4]: top, bottom, left, right."""
+def area(edges: np.ndarray) -> np.ndarray:
+    """Return the number of pixels inside edges [..., 4]: top, bottom, left, right."""
     return (edges[..., 1] - edges[..., 0]) * (edges[..., 3] - edges[..., 2])
 
 

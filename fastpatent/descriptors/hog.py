@@ -9,11 +9,11 @@ from fastpatent.descriptors import DESCRIPTORS, Descriptor
 SIZE, CELL, BLOCK, ORIENTATIONS = 128, 16, 2, 9
 
 
-def hog(drawing):
+def hog(drawing: np.ndarray) -> np.ndarray:
     """HOG of the drawing at 128 x 128: 9 orientations, cells of 16 px, blocks of 2 x 2 cells; float32 [1764].
 
     Args:
-        drawing: uint8 [height, width]; aspect ignored.
+        drawing: uint8 [height, width]; aspect ratio is ignored.
     """
     small = np.asarray(Image.fromarray(drawing).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     return oriented_gradients(small, ORIENTATIONS, (CELL, CELL), (BLOCK, BLOCK), block_norm="L2-Hys").astype(np.float32)

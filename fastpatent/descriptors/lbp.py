@@ -6,18 +6,18 @@ from PIL import Image
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
 
 SIZE, NEIGHBOURS, RADIUS = 256, 8, 1
-UNIFORM = NEIGHBOURS * (NEIGHBOURS - 1) + 2  # codes 0..57; the one after them stands for all others
+UNIFORM = NEIGHBOURS * (NEIGHBOURS - 1) + 2  # codes 0..57; the next code is all non-uniform patterns
 
 
-def lbp(drawing):
-    """Square root of the histogram of the uniform patterns of the drawing at 256 x 256, not turned; float32 [58], length 1.
+def lbp(drawing: np.ndarray) -> np.ndarray:
+    """Square root of the histogram of uniform patterns at 256 x 256, not rotation invariant; float32 [58], norm 1.
 
-    A pattern is uniform where the eight neighbours around a pixel change at most twice between "at least as bright" and
-    "darker". Other patterns are left out, as are border pixels, which lack neighbours. With the square root a cosine is the
-    Bhattacharyya coefficient of two histograms; without it blank paper, nine tenths of all pixels, would decide alone.
+    A pattern is uniform if the circle of eight neighbours changes at most twice between "at least as bright" and "darker".
+    Other patterns are skipped, and so are border pixels, which lack neighbours. With the square root the cosine is the
+    Bhattacharyya coefficient of two histograms; without it blank paper, 90% of all pixels, would dominate.
 
     Args:
-        drawing: uint8 [height, width]; aspect ignored.
+        drawing: uint8 [height, width]; aspect ratio is ignored.
     """
     from skimage.feature import local_binary_pattern
 

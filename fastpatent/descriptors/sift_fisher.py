@@ -1,7 +1,9 @@
 """Fisher vectors of SIFT features (Perronnin, Sánchez and Mensink, ECCV 2010), by OpenCV, scikit-learn and scikit-image."""
 
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -11,25 +13,28 @@ from fastpatent.data.workers import map_in_order
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
 from fastpatent.errors import ConfigError, DataError
 
-LONGEST = 512  # px of the longer side, to which larger drawings are reduced
-KEYPOINTS = 1000  # the strongest, a drawing
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
+
+LONGEST = 512  # pixels of the longer side; larger drawings are shrunk to it
+KEYPOINTS = 1000  # strongest keypoints per drawing
 SIFT_DIM = 128
-LEARNED = 100_000  # features that a vocabulary is learned on, at most; each drawing gives equally many
+LEARNED = 100_000  # most features to fit a vocabulary on; the same limit for each drawing
 KEY = "DESCRIPTOR.VOCABULARY"
 
 
-def sift_fisher(drawing, vocabulary):
-    """Describe how a drawing's SIFT features differ from the usual ones: float32 [words * (1 + 2 * dim)], length 1.
+def sift_fisher(drawing: np.ndarray, vocabulary: dict[str, np.ndarray]) -> np.ndarray:
+    """Improved Fisher vector of a drawing's SIFT features.
 
-    The gradient of the mixture's log likelihood by its weights, means and variances, a mean over features; then the square
-    root of each number with its sign, then length 1.
+    Gradient of the mixture's log likelihood with respect to weights, means and variances, averaged over features; then
+    signed square root and L2 normalisation.
 
     Args:
         drawing: uint8 [height, width].
         vocabulary: as `learn_vocabulary` returns it.
 
     Returns:
-        all 0 for a drawing without a keypoint.
+        float32 [words * (1 + 2 * dim)], norm 1; all 0 for a drawing without a keypoint.
     """
     from skimage.feature import fisher_vector
 
@@ -41,25 +46,32 @@ def sift_fisher(drawing, vocabulary):
     return fisher_vector(reduced.astype(np.float64), as_mixture(vocabulary), improved=True).astype(np.float32)
 
 
-def learn_vocabulary(paths, words, dim, seed, workers=0, on_drawing=None):
-    """Fit the axes of the largest variance, and along these a mixture of Gaussians, to features of the drawings.
+def learn_vocabulary(
+    paths: Sequence[str],
+    words: int,
+    dim: int,
+    seed: int,
+    workers: int = 0,
+    on_drawing: Callable[[int], None] | None = None,
+) -> dict[str, np.ndarray]:
+    """Fit a PCA, and in its space a mixture of Gaussians, to SIFT features of the drawings.
 
-    The same for the same drawings and seed, whatever the workers.
+    The result depends on drawings and seed only, not on the number of workers.
 
     Args:
-        paths: drawings to learn from.
-        words: Gaussians.
-        dim: dimensions kept of the 128 of a feature.
-        seed: chooses the features of a drawing, and where the Gaussians start.
-        workers: processes that read; 0 reads in this one.
+        paths: training drawings.
+        words: number of Gaussians.
+        dim: PCA dimensions, of the 128 of a SIFT feature.
+        seed: of the sample of each drawing's features, and of the mixture's initialisation.
+        workers: worker processes that read; 0 reads in this process.
         on_drawing: called with the number of drawings read.
 
     Returns:
         dict of float32: "centre" [128], "axes" [dim, 128], "weights" [words], "means" and "variances" [words, dim].
 
     Raises:
-        ConfigError: more dimensions than a feature has.
-        DataError: the drawings have fewer features than there are words or dimensions.
+        ConfigError: `dim` is above 128.
+        DataError: fewer features than words or dimensions.
     """
     from skimage.feature import learn_gmm
     from sklearn.decomposition import PCA
@@ -74,7 +86,7 @@ def learn_vocabulary(paths, words, dim, seed, workers=0, on_drawing=None):
                 f"{KEY}.{name} is {needed}, but {len(paths)} training drawings have only {len(features)} SIFT features; "
                 f"make it smaller or raise {KEY}.DRAWINGS"
             )
-    with threadpool_limits(1):  # several threads add up in an order of chance
+    with threadpool_limits(1):  # with several threads the order of summation varies
         axes = PCA(dim, svd_solver="covariance_eigh").fit(features)
         settings = {"covariance_type": "diag", "random_state": seed}
         mixture = learn_gmm(axes.transform(features).astype(np.float64), n_modes=words, gm_args=settings)
@@ -88,14 +100,14 @@ def learn_vocabulary(paths, words, dim, seed, workers=0, on_drawing=None):
     return {name: np.ascontiguousarray(values, np.float32) for name, values in found.items()}
 
 
-def root_sift(drawing):
+def root_sift(drawing: np.ndarray) -> np.ndarray:
     """Return the SIFT features of the strongest keypoints as RootSIFT (Arandjelovic and Zisserman, CVPR 2012).
 
     Args:
-        drawing: uint8 [height, width]; reduced to 512 px where its longer side has more.
+        drawing: uint8 [height, width]; shrunk to 512 pixels on the longer side if larger.
 
     Returns:
-        float32 [keypoints, 128], rows of length 1.
+        float32 [keypoints, 128], rows of norm 1.
     """
     import cv2
 
@@ -103,14 +115,14 @@ def root_sift(drawing):
     if scale < 1:
         small = [max(round(side * scale), 1) for side in reversed(drawing.shape)]
         drawing = np.asarray(Image.fromarray(drawing).resize(small, Image.Resampling.BOX))
-    _, features = cv2.SIFT_create(KEYPOINTS).detectAndCompute(drawing, None)
+    _, features = cv2.SIFT.create(KEYPOINTS).detectAndCompute(drawing, None)
     if features is None:
         return np.zeros((0, SIFT_DIM), np.float32)
     return np.sqrt(features / np.maximum(features.sum(axis=1, keepdims=True), 1))
 
 
-def as_mixture(vocabulary):
-    """Return the vocabulary as scikit-learn's GaussianMixture, which scikit-image asks for."""
+def as_mixture(vocabulary: dict[str, np.ndarray]) -> "GaussianMixture":
+    """Return the vocabulary as scikit-learn's GaussianMixture, which scikit-image needs."""
     from sklearn.mixture import GaussianMixture
 
     mixture = GaussianMixture(len(vocabulary["weights"]), covariance_type="diag")
@@ -121,8 +133,8 @@ def as_mixture(vocabulary):
     return mixture
 
 
-def _features_of(paths, seed, workers, on_drawing):
-    """Return features of the drawings, float32 [features, 128], chosen by the seed and each drawing's place."""
+def _features_of(paths: Sequence[str], seed: int, workers: int, on_drawing: Callable[[int], None] | None) -> np.ndarray:
+    """Return a sample of the drawings' features, float32 [features, 128], set by the seed and each drawing's index."""
     work = partial(_some_features, seed, max(LEARNED // max(len(paths), 1), 1))
     chosen = [np.zeros((0, SIFT_DIM), np.float32)]
     with closing(map_in_order(work, list(enumerate(paths)), workers)) as described:
@@ -133,7 +145,7 @@ def _features_of(paths, seed, workers, on_drawing):
     return np.concatenate(chosen)
 
 
-def _some_features(seed, most, numbered):
+def _some_features(seed: int, most: int, numbered: tuple[int, str]) -> np.ndarray:
     number, path = numbered
     features = root_sift(read_drawing(path))
     return np.random.default_rng([seed, number]).permutation(features)[:most]

@@ -1,22 +1,23 @@
-"""Intervals of means over queries, when patents instead of queries are drawn anew: the queries of a patent hang together."""
+"""Bootstrap intervals of means over queries, resampled by patent: the queries of one patent are correlated."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-BLOCK = 100  # resamples drawn at a time, so that memory stays small
+BLOCK = 100  # resamples at a time, to bound the memory
 
 
-def bootstrap_intervals(values, groups, resamples, seed, level=0.95):
-    """Return percentile intervals of means (Efron, 1979) over groups that are drawn with replacement, as many as there are.
+def bootstrap_intervals(values: ArrayLike, groups: ArrayLike, resamples: int, seed: int, level: float = 0.95) -> np.ndarray:
+    """Return percentile intervals of means (Efron, 1979), with the groups resampled with replacement.
 
     Args:
         values: float [queries, figures], finite.
         groups: int or str [queries], the patent of each.
-        resamples: how often they are drawn.
-        seed: int.
-        level: share of the resampled means that an interval holds.
+        resamples: number of resamples.
+        seed: of the resampling.
+        level: share of the resampled means inside an interval.
 
     Returns:
-        float64 [figures, 2], lower and upper ends; NaN where there is no query.
+        float64 [figures, 2], lower and upper ends; NaN without a query.
     """
     values = np.asarray(values, np.float64)
     if not len(values):
@@ -26,7 +27,7 @@ def bootstrap_intervals(values, groups, resamples, seed, level=0.95):
     sums = np.stack([np.bincount(owner, weights=column) for column in values.T], axis=1)
     rng, means = np.random.default_rng(seed), []
     for done in range(0, resamples, BLOCK):
-        drawn = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), min(BLOCK, resamples - done))
-        means.append((drawn @ sums) / (drawn @ counts)[:, None])
+        picked = rng.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), min(BLOCK, resamples - done))
+        means.append((picked @ sums) / (picked @ counts)[:, None])
     tail = (1 - level) / 2
     return np.quantile(np.concatenate(means), [tail, 1 - tail], axis=0).T

@@ -1,4 +1,4 @@
-"""Queries of a drawing and a text together: one feature between the two, in the space that both towers share."""
+"""Queries of a drawing and a text: one feature mixed from both, in the joint space of both towers."""
 
 import numpy as np
 
@@ -6,26 +6,26 @@ from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_pair, normalise
 
 
-def combine(image_features, text_features, weight):
-    """Mix drawings and texts row by row: (1 - weight) * drawing + weight * text, all of length 1.
+def combine(image_features: np.ndarray, text_features: np.ndarray, weight: float) -> np.ndarray:
+    """Mix drawings and texts row by row: (1 - weight) * drawing + weight * text, both normalised, then normalise.
 
-    Where one of the two is a zero row, the query has none of that kind and is asked by the other alone, whatever the weight.
+    A zero row means that the query has no drawing, or no text: only the other is used, whatever the weight.
 
     Args:
         image_features, text_features: float [queries, dim], any norm.
-        weight: share of the text, 0 to 1: 0 asks by the drawing alone, 1 by the text alone.
+        weight: share of the text, 0 (drawing only) to 1 (text only).
 
     Returns:
-        float32 [queries, dim], rows of length 1.
+        float32 [queries, dim], rows of norm 1.
 
     Raises:
-        DataError: a weight outside 0 to 1, or features that do not go together.
+        DataError: a weight outside 0 to 1, or incompatible features.
     """
     if not 0 <= weight <= 1:
         raise DataError(f"the weight of the text is {weight}, not between 0 and 1")
     images, texts = map(normalise, as_pair(image_features, text_features, "cosine"))
     if len(images) != len(texts):
-        raise DataError(f"{len(images)} drawings came with {len(texts)} texts: every row of both is one query")
+        raise DataError(f"{len(images)} drawings, but {len(texts)} texts: each row of both is one query")
     alone = ~(images.any(axis=1) & texts.any(axis=1))
     shares = np.where(alone, 0.5, weight).astype(np.float32)[:, None]
     return normalise((1 - shares) * images + shares * texts)

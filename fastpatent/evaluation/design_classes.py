@@ -1,6 +1,6 @@
 """Names of the design classes of the United States Patent and Trademark Office (USPC), for prompts and tables."""
 
-TITLES = {
+TITLES: dict[str, str] = {
     "D1": "edible products",
     "D2": "apparel and haberdashery",
     "D3": "travel goods, personal belongings, and storage or carrying articles",
@@ -37,8 +37,6 @@ TITLES = {
 }
 
 
-def class_title(category):
-    """Return what a class is called: the office's title of one such as "D14", without "not elsewhere specified"; any other
-    class is its own name.
-    """
+def class_title(category: str) -> str:
+    """Return the office's title of a class such as "D14", without "not elsewhere specified"; any other class unchanged."""
     return TITLES.get(category, category)

@@ -1,22 +1,24 @@
-"""Means over queries or drawings as figures with their interval over patents."""
+"""Means over queries or drawings, with their interval over patents."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastpatent.evaluation.bootstrap import bootstrap_intervals
 
 
 class Figure(NamedTuple):
-    """A mean over queries, and its 95% interval when the patents are drawn anew."""
+    """A mean over queries, and its 95% interval with the patents resampled."""
 
     mean: float
     low: float
     high: float
 
 
-def mean_figures(values, groups, resamples, seed):
-    """Return the Figure of every column: its mean, and the 95% interval when the groups are drawn anew; NaN without rows.
+def mean_figures(values: ArrayLike, groups: ArrayLike, resamples: int, seed: int) -> list[Figure]:
+    """Return the Figure of every column: its mean, and the 95% interval with the groups resampled; NaN without rows.
 
     Args:
         values: float or bool [rows, figures].
@@ -29,8 +31,8 @@ def mean_figures(values, groups, resamples, seed):
     return [Figure(*map(float, (mean, *ends))) for mean, ends in zip(means, intervals)]
 
 
-def patent_codes(identities):
-    """Return int64 [rows], one number a patent, of the patent of each row; where it is None a row is a patent of its own."""
-    codes = {}
+def patent_codes(identities: Iterable[str | None]) -> np.ndarray:
+    """Return int64 [rows], a number for the patent of each row, from 0; a row with None is a patent of its own."""
+    codes: dict[tuple[str | None, int | None], int] = {}
     keys = ((identity, row if identity is None else None) for row, identity in enumerate(identities))
     return np.array([codes.setdefault(key, len(codes)) for key in keys], np.int64)

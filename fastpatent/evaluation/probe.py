@@ -1,31 +1,40 @@
-"""Linear probe: one linear layer on features of a frozen network, which says how much of the classes lies in them."""
+"""Linear probe: one linear layer on the features of a frozen network, to measure how well they separate classes."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastpatent.evaluation.classification import TOP, check_apart, measure
+from fastpatent.evaluation.classification import TOP, Classification, Labelled, check_apart, measure
 from fastpatent.retrieval.distance import as_pair
 
 
-def linear_probe(train, test, epochs=5, lr=1e-4, batch=32, resamples=1000, seed=0, device="cpu"):
-    """Train a linear layer with cross entropy and Adam, and classify other drawings by it; defaults as for IMPACT.
+def linear_probe(
+    train: Labelled,
+    test: Labelled,
+    epochs: int = 5,
+    lr: float = 1e-4,
+    batch: int = 32,
+    resamples: int = 1000,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> Classification:
+    """Train a linear layer with cross entropy and Adam, and classify the test drawings; defaults as for IMPACT.
 
-    The layer starts at zero: the loss is convex, so no start is better at the end, and a start by chance would be most of
-    what is left after five short epochs.
+    The layer is initialised to zero: the loss is convex, so the initialisation does not change the optimum, but a random one
+    would still dominate after five short epochs.
 
     Args:
-        train, test: Labelled, of different patents; the features are taken as they are, any norm.
-        epochs, lr, batch: passes over the training drawings, Adam's rate, drawings a step.
-        resamples: of intervals, see `bootstrap_intervals`.
+        train, test: drawings of different patents; the features are not normalised.
+        epochs, lr, batch: passes over the training drawings, Adam's learning rate, batch size.
+        resamples: of the intervals, see `bootstrap_intervals`.
         seed: of the order of drawings and of the intervals.
-        device: where to train, and where the features are copied to.
+        device: where to train; the features are copied to it.
 
     Returns:
         Classification.
 
     Raises:
-        DataError: nothing to train or test on, a patent on both sides, or features that do not go together.
+        DataError: empty training or test set, a patent in both sets, or incompatible features.
     """
     check_apart(train, test)
     test_features, train_features = as_pair(test.features, train.features, "cosine")
@@ -35,9 +44,9 @@ def linear_probe(train, test, epochs=5, lr=1e-4, batch=32, resamples=1000, seed=
     for parameter in layer.parameters():
         torch.nn.init.zeros_(parameter)
     optimizer = torch.optim.Adam(layer.parameters(), lr)
-    chance = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(epochs):
-        for rows in torch.randperm(len(features), generator=chance).to(device).split(batch):
+        for rows in torch.randperm(len(features), generator=generator).to(device).split(batch):
             optimizer.zero_grad()
             F.cross_entropy(layer(features[rows]), labels[rows]).backward()
             optimizer.step()

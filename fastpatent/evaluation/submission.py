@@ -1,5 +1,6 @@
 """The challenge submission: the ten best database lines of every query, as `result.npy` inside `result.zip`."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -11,27 +12,30 @@ from fastpatent.files import write_atomically
 COLUMNS = 10
 
 
-def write_submission(ranking, folder="."):
-    """Write result.npy and result.zip; each is replaced only once it is whole.
+def write_submission(ranking: np.ndarray, folder: str | os.PathLike[str] = ".") -> tuple[Path, Path]:
+    """Write result.npy and result.zip, each atomically.
 
     Args:
         ranking: int64 [queries, 10]; row i belongs to the i-th query line, values are 0-based lines of the database
             list, best first.
-        folder: where both files go.
+        folder: existing output folder.
 
     Returns:
         the two paths.
+
+    Raises:
+        DataError: not ten columns, or a file cannot be written.
     """
     ranking = np.ascontiguousarray(ranking, dtype=np.int64)
     if ranking.ndim != 2 or ranking.shape[1] != COLUMNS:
-        raise DataError(f"a submission has {COLUMNS} columns, but the database holds only {ranking.shape[-1]} drawings")
+        raise DataError(f"a submission has {COLUMNS} columns, but the database has only {ranking.shape[-1]} drawings")
     array, archive = Path(folder) / "result.npy", Path(folder) / "result.zip"
 
-    def save(temporary):
+    def save(temporary: Path) -> None:
         with open(temporary, "wb") as opened:  # np.save would add a suffix to a bare name
             np.save(opened, ranking)
 
-    def pack(temporary):
+    def pack(temporary: Path) -> None:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as packed:
             packed.write(array, array.name)
 

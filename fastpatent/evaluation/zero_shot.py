@@ -1,11 +1,19 @@
-"""Zero-shot classification: the class whose texts lie nearest to the drawing (Radford et al., ICML 2021, section 3.1)."""
+"""Zero-shot classification: the class whose texts are nearest to the drawing (Radford et al., ICML 2021, section 3.1)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fastpatent.errors import ConfigError, DataError
-from fastpatent.evaluation.classification import TOP, measure
+from fastpatent.evaluation.classification import TOP, Classification, Labelled, measure
 from fastpatent.retrieval.distance import as_features, normalise
 from fastpatent.retrieval.ranking import rank
 
-PLACE = "{}"  # where the name of the class stands in a template
+if TYPE_CHECKING:
+    import torch
+
+PLACE = "{}"  # stands for the class name in a template
 TEMPLATES = (
     "a patent drawing of {}.",
     "a line drawing of {}.",
@@ -15,11 +23,11 @@ TEMPLATES = (
 )
 
 
-def prompts(names, templates=TEMPLATES):
-    """Return the texts to embed, list of str [names * templates]: all of the first name, then all of the second.
+def prompts(names: Sequence[str], templates: Sequence[str] = TEMPLATES) -> list[str]:
+    """Return the texts to embed, [names * templates]: all templates of the first name, then of the second, and so on.
 
     Raises:
-        ConfigError: a template without a place for the name, or no template.
+        ConfigError: a template without {}, or no template.
     """
     wrong = [template for template in templates if PLACE not in template]
     if wrong or not templates:
@@ -28,36 +36,46 @@ def prompts(names, templates=TEMPLATES):
     return [template.replace(PLACE, name) for name in names for template in templates]
 
 
-def class_features(text_features, templates=len(TEMPLATES)):
-    """Average the prompts of each class on the sphere.
+def class_features(text_features: np.ndarray, templates: int = len(TEMPLATES)) -> np.ndarray:
+    """Average the normalised prompts of each class, and normalise the mean.
 
     Args:
         text_features: float [classes * templates, dim], of `prompts`, any norm.
-        templates: how many there are.
+        templates: number of templates.
 
     Returns:
-        float32 [classes, dim], rows of length 1.
+        float32 [classes, dim], rows of norm 1.
     """
     rows = normalise(as_features(text_features, "features of prompts"))
     if len(rows) % templates:
-        raise DataError(f"{len(rows)} features of prompts are no multiple of {templates} templates")
+        raise DataError(f"{len(rows)} prompt features are not a multiple of {templates} templates")
     return normalise(rows.reshape(-1, templates, rows.shape[1]).mean(axis=1))
 
 
-def classify(test, features, names, resamples=1000, seed=0, device="cpu"):
-    """Give every drawing the class that is nearest by cosine; of two equally near the first.
+def classify(
+    test: Labelled,
+    features: np.ndarray,
+    names: list[str],
+    resamples: int = 1000,
+    seed: int = 0,
+    device: "str | torch.device" = "cpu",
+) -> Classification:
+    """Assign every drawing the class with the highest cosine; ties go to the first.
 
     Args:
-        test: Labelled, the drawings.
+        test: the drawings.
         features: float [classes, dim], of `class_features`.
-        names: list of str, the class of each, as `test.labels` has them.
-        resamples, seed: of intervals, see `bootstrap_intervals`.
-        device: "cpu", or the card to compute on.
+        names: class names of `features`, as in `test.labels`.
+        resamples, seed: of the intervals, see `bootstrap_intervals`.
+        device: "cpu", or the GPU to compute on.
 
     Returns:
         Classification.
+
+    Raises:
+        DataError: numbers of features and names differ.
     """
     if len(features) != len(names):
-        raise DataError(f"{len(features)} features of classes came with {len(names)} names")
+        raise DataError(f"{len(features)} class features, but {len(names)} class names")
     nearest = rank(test.features, features, TOP, device=device).indices
     return measure(names, nearest, test, resamples, seed)

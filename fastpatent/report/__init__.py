@@ -1,1 +1,1 @@
-"""What a person sees of a result: tables, ranked galleries."""
+"""User-facing results: tables, plots, ranked galleries."""

@@ -1,4 +1,4 @@
-"""On what figures were measured."""
+"""Hardware and software of a measurement."""
 
 import importlib
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 MODULES = ("fastpatent", "torch", "timm", "numpy", "PIL", "skimage", "cv2", "sklearn")
 
 
-def processor():
-    """Return the processor's name and the number of cores this process may use."""
+def processor() -> str:
+    """Return the CPU's name and the number of cores available to this process."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
@@ -17,8 +17,8 @@ def processor():
     return f"{names[0] if names else platform.processor() or platform.machine()}, {cores} cores"
 
 
-def versions():
-    """Return the versions of Python, of this package and of those that decide features, in one line."""
+def versions() -> str:
+    """Return the versions of Python, of this package and of those that affect features, in one line."""
     found = {"Python": platform.python_version()}
     found |= {name: importlib.import_module(name).__version__ for name in MODULES}
     return ", ".join(f"{name} {version}" for name, version in found.items())

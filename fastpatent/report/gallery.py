@@ -1,18 +1,21 @@
-"""Ranked galleries: queries at the left, what was found beside them, and what was missed where nothing right was found."""
+"""Ranked galleries: each query with its top results, and a relevant drawing that was missed if all results are wrong."""
 
 import base64
 import html
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fastpatent.data.datasets.drawings import hashed_order
+from fastpatent.data.samples import Sample
+from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.files import write_atomically
 from fastpatent.report.picture import thumbnail, write_png
 
-FRAMES = {  # of Okabe & Ito, 2008: green and orange stay apart for the colour-blind
+FRAMES = {  # colours of Okabe & Ito, 2008, safe for colour-blind readers
     "query": (60, 60, 60),
     "right": (0, 150, 110),
     "wrong": (213, 84, 0),
@@ -20,13 +23,13 @@ FRAMES = {  # of Okabe & Ito, 2008: green and orange stay apart for the colour-b
     "missed": (0, 114, 178),
 }
 KEY = (
-    "The query stands at the left; right answers are framed in green, wrong ones in orange. Where none is right, one of the "
-    "drawings that should have been found follows in blue."
+    "The query is at the left. Correct results have a green frame, wrong ones an orange frame. If no result is correct, one "
+    "of the relevant drawings follows in blue."
 )
 
 
-def choose_queries(evaluation, count):
-    """Choose `count` queries, evenly from the best AP to the worst; where nothing is known, evenly through the list."""
+def choose_queries(evaluation: Evaluation, count: int) -> np.ndarray:
+    """Choose `count` queries, evenly spaced from best to worst AP, or in the list if there are no metrics; int64 rows."""
     if evaluation.metrics is None:
         order = np.arange(len(evaluation.splits.query))
     else:
@@ -35,25 +38,27 @@ def choose_queries(evaluation, count):
     return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))]
 
 
-def best_and_worst(evaluation, count=8):
-    """Choose the queries of the highest and of the lowest AP, each of another patent.
+def best_and_worst(evaluation: Evaluation, count: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the queries with the highest and with the lowest AP, each of a different patent.
 
-    Of equal ones those with more relevant drawings come first, then chance decides, alike at every call.
+    Ties are broken by more relevant drawings, then by a fixed random order.
 
     Args:
         evaluation: Evaluation with metrics.
-        count: how many of each, but no more than half of the patents.
+        count: number of each, at most half of the patents.
 
     Returns:
-        two int64 arrays of rows of splits.query without a common one, the extreme first.
+        two disjoint int64 arrays of rows of splits.query, the extreme first.
     """
     metrics, samples = evaluation.metrics, evaluation.splits.query
-    rows = np.array(hashed_order(np.flatnonzero(metrics.matched).tolist(), 0), np.int64)
+    assert metrics is not None
+    order = hashed_order(map(str, np.flatnonzero(metrics.matched)), 0)
+    rows = np.array([int(row) for row in order], np.int64)
     precision, relevant = metrics.average_precision[rows], metrics.relevant[rows]
     count = min(count, (len({samples[row].identity for row in rows}) + 1) // 2)
 
-    def choose(order, taken):
-        chosen = {}
+    def choose(order: np.ndarray, taken: set[int]) -> np.ndarray:
+        chosen: dict[str | None, int] = {}
         for row in rows[order].tolist():
             if len(chosen) < count and row not in taken:
                 chosen.setdefault(samples[row].identity, row)
@@ -63,17 +68,19 @@ def best_and_worst(evaluation, count=8):
     return best, choose(np.lexsort((-relevant, precision)), set(best.tolist()))
 
 
-def gallery_picture(evaluation, queries=None, found=8, size=128):
-    """Draw some queries with the first drawings found for each.
+def gallery_picture(
+    evaluation: Evaluation, queries: Sequence[int] | np.ndarray | None = None, found: int = 8, size: int = 128
+) -> np.ndarray:
+    """Draw queries with their top results.
 
     Args:
         evaluation: Evaluation.
-        queries: rows of splits.query, one a line of the picture; None: six from the best to the worst.
-        found: columns beside the query.
-        size: pixels a drawing is fitted into.
+        queries: rows of splits.query, one per line of the picture; None: six from best to worst.
+        found: results per query.
+        size: side of the square of each drawing, in pixels.
 
     Returns:
-        uint8 array [height, width, 3].
+        uint8 [height, width, 3].
     """
     queries = choose_queries(evaluation, 6) if queries is None else queries
     lines = [_row(evaluation, query, found) for query in queries]
@@ -84,9 +91,9 @@ def gallery_picture(evaluation, queries=None, found=8, size=128):
     missing = any(verdict == "missed" for line in lines for _, verdict in line)
     picture = Image.new("RGB", (width + missing * (cell + gap), (cell + heading) * len(lines) + gap), "white")
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
-    for number, (told, line) in enumerate(zip(headings, lines)):
+    for number, (title, line) in enumerate(zip(headings, lines)):
         top = gap + number * (cell + heading)
-        draw.text((gap, top), told, (60, 60, 60), font)
+        draw.text((gap, top), title, (60, 60, 60), font)
         for column, (sample, verdict) in enumerate(line):
             left = gap + column * cell + {"query": 0, "missed": 2 * gap}.get(verdict, gap)
             right, bottom = left + size + 2 * frame - 1, top + heading + size + 2 * frame - 1
@@ -95,8 +102,8 @@ def gallery_picture(evaluation, queries=None, found=8, size=128):
     return np.asarray(picture)
 
 
-def write_gallery(evaluation, path, queries=24, found=10):
-    """Write `path`.png and `path`.html, a page that needs nothing but itself.
+def write_gallery(evaluation: Evaluation, path: str | Path, queries: int = 24, found: int = 10) -> list[Path]:
+    """Write `path`.png and `path`.html, a self-contained page.
 
     Returns:
         the two paths.
@@ -108,11 +115,11 @@ def write_gallery(evaluation, path, queries=24, found=10):
     return [picture, page]
 
 
-def _row(evaluation, query, found):
-    """List (sample, verdict) of one query, its first results, and a drawing that was missed where none of them is right."""
+def _row(evaluation: Evaluation, query: int, found: int) -> list[tuple[Sample, str]]:
+    """List (sample, verdict) of one query, its top results, and a missed relevant drawing if none of them is correct."""
     splits = evaluation.splits
     asked = splits.query[query]
-    row = [(asked, "query")] if asked.path else []  # who asks by a text alone shows nothing
+    row = [(asked, "query")] if asked.path else []  # a text-only query has no drawing
     for index in evaluation.ranking[query, :found]:
         sample = splits.gallery[index]
         known = asked.identity is not None and sample.identity is not None
@@ -122,19 +129,19 @@ def _row(evaluation, query, found):
     return row
 
 
-def _heading(evaluation, query):
-    """Tell a query's identity and figures; where these are not known its caption, empty where it has none."""
+def _heading(evaluation: Evaluation, query: int) -> str:
+    """Return a query's identity and metrics; without these its caption, or an empty string."""
     metrics, sample = evaluation.metrics, evaluation.splits.query[query]
     identity = sample.identity
     if metrics is None or identity is None:
         return sample.caption or ""
     if not metrics.matched[query]:
-        return f"{identity}: nothing relevant in the database"
+        return f"{identity}: no relevant drawing in the database"
     relevant, first = metrics.relevant[query], metrics.first_hit[query]
     return f"{identity}: AP {metrics.average_precision[query]:.3f}, first of {relevant:,} relevant at rank {first:,}"
 
 
-def _page(evaluation, queries, found):
+def _page(evaluation: Evaluation, queries: int, found: int) -> str:
     rows = []
     for query in choose_queries(evaluation, queries):
         figures = []
@@ -142,7 +149,7 @@ def _page(evaluation, queries, found):
             encoded = io.BytesIO()
             thumbnail(sample.path, 160).quantize(16).save(encoded, "PNG", optimize=True)
             name = html.escape(Path(sample.path).name)
-            colour = "#%02x%02x%02x" % FRAMES[verdict]
+            colour = f"#{bytes(FRAMES[verdict]).hex()}"
             source = base64.b64encode(encoded.getvalue()).decode()
             figures.append(
                 f'<figure><img style="border-color:{colour}" alt="{verdict}: {name}" src="data:image/png;base64,{source}">'
@@ -158,5 +165,5 @@ def _page(evaluation, queries, found):
         "div{display:flex;gap:10px;overflow-x:auto}figure{margin:0;width:118px;flex:none}figure:first-child{margin-right:16px}"
         "img{width:112px;border:3px solid}figcaption{font-size:10px;color:#666;overflow-wrap:anywhere}</style>"
         f"<h1>{heading}</h1><p>{html.escape(summary)}</p>"
-        f"<p>{KEY} Queries go from the best to the worst.</p>" + "".join(rows) + "</html>\n"
+        f"<p>{KEY} Queries are sorted from best to worst.</p>" + "".join(rows) + "</html>\n"
     )

@@ -1,7 +1,10 @@
-"""Histograms of what drawings are like, one panel a quantity and one outline a group (DeepPatent paper, section 3.3)."""
+"""Histograms of drawing statistics, one panel per quantity, one outline per group (DeepPatent paper, section 3.3)."""
+
+from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -14,19 +17,19 @@ LOG_TICKS = {
     COMPONENTS: (10, (1,)),
     INK_SHARE: (10, (1, 2, 5)),
     ASPECT: (2, (1,)),
-}  # base and multiples; other axes are linear
+}  # base and multiples of a logarithmic axis; other axes are linear
 
 
-def write_histograms(groups, path, dpi=150):
-    """Write one PNG of a panel for each quantity; an outline is the share of a group's drawings (or patents) in each bin.
+def write_histograms(groups: dict[str, dict[str, np.ndarray]], path: str | Path, dpi: float = 150) -> None:
+    """Write a PNG with a panel per quantity; an outline is the share of a group's drawings (or patents) in each bin.
 
-    A dashed line is a group's median, the dotted one what the paper gives for DeepPatent. Drawings without ink have no place
-    on a logarithmic axis and are missing from the outline.
+    A dashed line is a group's median, the dotted line DeepPatent's as published. Drawings without ink are missing on a
+    logarithmic axis.
 
     Args:
         groups: {name: {quantity: float array}} as from `quantities`.
         path: the file to write.
-        dpi: pixels an inch; the picture is 11 inches wide.
+        dpi: pixels per inch; the picture is 11 inches wide.
     """
     rows = -(-len(QUANTITIES) // COLUMNS)
     with rc_context(STYLE):
@@ -39,22 +42,22 @@ def write_histograms(groups, path, dpi=150):
         write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=dpi))
 
 
-def bin_edges(quantity, values):
-    """Return ascending edges, of the bins of a quantity, around all positive values; None where none is positive."""
+def bin_edges(quantity: str, values: np.ndarray) -> np.ndarray | None:
+    """Return ascending bin edges that enclose all positive values; None if there are none."""
     positive = values[values > 0]
     if not len(positive):
         return None
     smallest, largest = positive.min(), positive.max()
-    if quantity == COMPONENTS:  # few components: a bin for each number
+    if quantity == COMPONENTS:  # small counts get one bin each
         return np.unique(np.round(np.geomspace(smallest, largest + 1, BINS + 1))) - 0.5
     if quantity == PER_PATENT:
         step = max(1, round((largest - smallest) / BINS))
         return np.arange(smallest, largest + step + 1, step) - 0.5
     spaced = np.geomspace if quantity in LOG_TICKS else np.linspace
-    return spaced(smallest / 1.01, largest * 1.01, BINS + 1)  # wider, so that there are bins where all values are equal
+    return spaced(smallest / 1.01, largest * 1.01, BINS + 1)  # wider, so that bins are not empty if all values are equal
 
 
-def _draw(panel, quantity, groups):
+def _draw(panel: Axes, quantity: str, groups: dict[str, np.ndarray]) -> None:
     panel.set_title(quantity, parse_math=False)
     panel.set_axisbelow(True)
     edges = bin_edges(quantity, np.concatenate(list(groups.values())))
@@ -71,7 +74,7 @@ def _draw(panel, quantity, groups):
     _scale(panel, quantity)
 
 
-def _scale(panel, quantity):
+def _scale(panel: Axes, quantity: str) -> None:
     if quantity in LOG_TICKS:
         base, multiples = LOG_TICKS[quantity]
         panel.set_xscale("log", base=base)

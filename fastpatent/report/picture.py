@@ -1,5 +1,8 @@
-"""Drawings in small, and pictures as PNG files."""
+"""Thumbnails of drawings, and PNG files."""
 
+from pathlib import Path
+
+import numpy as np
 from PIL import Image
 
 from fastpatent.data.image import open_drawing
@@ -7,12 +10,8 @@ from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
 
-def thumbnail(path, size):
-    """Fit a drawing into a white square of `size` pixels; a drawing that cannot be read leaves the square empty.
-
-    Returns:
-        PIL image of mode L.
-    """
+def thumbnail(path: str | Path, size: int) -> Image.Image:
+    """Fit a drawing into a white square of `size` pixels, mode L; the square stays white if the drawing is unreadable."""
     square = Image.new("L", (size, size), 255)
     try:
         drawing = open_drawing(path)
@@ -23,13 +22,13 @@ def thumbnail(path, size):
     return square
 
 
-def shrink(drawing, size):
-    """Fit a PIL image of mode L into a square of `size` pixels, never larger than it is, its thin strokes kept dark."""
+def shrink(drawing: Image.Image, size: int) -> Image.Image:
+    """Shrink an image of mode L to fit a square of `size` pixels, without enlarging, and keep thin strokes dark."""
     drawing = drawing.copy()
     drawing.thumbnail((size, size), Image.Resampling.BOX)
-    return drawing.point(lambda grey: max(0, 2 * grey - 255))  # thin strokes would fade into the paper
+    return drawing.point([max(0, 2 * grey - 255) for grey in range(256)])  # thin strokes would fade into the paper
 
 
-def write_png(path, picture):
-    """Write uint8 [height, width] or [height, width, 3] as PNG; the file appears whole or not at all."""
+def write_png(path: str | Path, picture: np.ndarray) -> None:
+    """Write uint8 [height, width] or [height, width, 3] as PNG, atomically."""
     write_atomically(path, lambda temporary: Image.fromarray(picture).save(temporary, optimize=True))

@@ -1,4 +1,9 @@
-"""How every plot looks."""
+"""The style of all plots."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
 
 COLOURS = (  # Okabe & Ito, 2008, without the yellow
     "#0072b2",
@@ -9,8 +14,8 @@ COLOURS = (  # Okabe & Ito, 2008, without the yellow
     "#56b4e9",
     "#000000",
 )
-STYLE = {
-    "font.family": "DejaVu Sans",  # comes with Matplotlib
+STYLE: "dict[RcKeyType, str | float | bool]" = {
+    "font.family": "DejaVu Sans",  # shipped with Matplotlib
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

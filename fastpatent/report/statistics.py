@@ -1,14 +1,18 @@
 """Statistics of drawings as files and for a terminal."""
 
 import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from fastpatent.data.samples import names_below
+from fastpatent.data.samples import Sample, names_below
 from fastpatent.data.statistics import (
     ASPECT,
     COMPONENTS,
@@ -25,14 +29,11 @@ from fastpatent.files import write_atomically
 HEADINGS = ("median", "5 %", "95 %", "smallest", "largest", "mean")  # of the fields of Summary
 
 
-def statistics_table(groups):
-    """Lay out a summary of every quantity and group, with the medians that the paper gives beside them.
+def statistics_table(groups: dict[str, dict[str, np.ndarray]]) -> Table:
+    """Return a summary of every quantity and group, with the paper's medians.
 
     Args:
         groups: {name: {quantity: float array}} as from `quantities`.
-
-    Returns:
-        rich Table.
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("")
@@ -50,10 +51,10 @@ def statistics_table(groups):
     return table
 
 
-def write_summaries(groups, path):
-    """Write what the table shows, in full precision, as CSV: one row a group and quantity."""
+def write_summaries(groups: dict[str, dict[str, np.ndarray]], path: str | Path) -> None:
+    """Write the table as CSV in full precision, one row per group and quantity."""
 
-    def write(temporary):
+    def write(temporary: Path) -> None:
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["group", "quantity", "number", *Summary._fields])
@@ -64,13 +65,18 @@ def write_summaries(groups, path):
     write_atomically(path, write)
 
 
-def write_rows(samples, measures, root, path):
-    """Write what was measured of every drawing as Parquet: its path below `root`, identity and Measures.
+def write_rows(
+    samples: Sequence[Sample],
+    measures: dict[str, Measures],
+    root: str | os.PathLike[str],
+    path: str | Path,
+) -> None:
+    """Write one row per drawing as Parquet: path relative to `root`, identity and Measures.
 
     Args:
-        samples: list of Sample; those that are not in `measures` are left out.
+        samples: drawings; those not in `measures` are skipped.
         measures: {path: Measures}.
-        root: the folder that paths are told from.
+        root: the folder that paths are relative to.
         path: the file to write.
     """
     samples = [sample for sample in samples if sample.path in measures]
@@ -81,7 +87,7 @@ def write_rows(samples, measures, root, path):
     write_atomically(path, lambda temporary: pyarrow.parquet.write_table(pyarrow.table(columns), temporary))
 
 
-def _number(quantity, value):
+def _number(quantity: str, value: float) -> str:
     if quantity == INK_SHARE:
         return f"{100 * value:.2f} %"
     return f"{value:.2f}" if quantity in (ASPECT, PER_PATENT) else f"{value:,.0f}"

@@ -46,4 +46,4 @@ def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:
 
 def short_metrics(summary: dict[str, float]) -> str:
     """Write the first metrics of a summary in one line."""
-    return "  ".join(f"{name} {summary[name]:.4f}" for name in SHORT if name in summary) or "no labels, nothing to measure"
+    return "  ".join(f"{name} {summary[name]:.4f}" for name in SHORT if name in summary) or "no labels, no metrics"

@@ -1,20 +1,20 @@
-"""Retrieval between drawings and texts as tables."""
+"""Text-to-image and image-to-text retrieval as tables."""
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from fastpatent.evaluation.text_image import DEPTHS, DIRECTIONS, PAIR, PATENT
+from fastpatent.evaluation.text_image import DEPTHS, DIRECTIONS, PAIR, PATENT, Retrieval, TextImageMetrics
 from fastpatent.report.text_table import NOTHING, TextTable
 
-TITLES = {PAIR: "One right answer", PATENT: "Any of the patent"}
-CHANCE = "by chance"
+TITLES = {PAIR: "One right answer", PATENT: "Any of the same patent"}
+CHANCE = "random ranking"
 COLUMNS = (*(f"R@{k}" for k in DEPTHS), "median rank")
 
 SHOMEE = "Shomee et al., NeurIPS 2024"
-# By pair among 5,000, in percent: R@1, R@5, R@10 of text to image, then of image to text
-PUBLISHED = {
+# By pair, 5,000 pairs, in percent: R@1, R@5, R@10 of text to image, then of image to text
+PUBLISHED: dict[str, tuple[float, ...]] = {
     "ResNet50, zero-shot, titles": (0.52, 2.10, 3.32, 0.20, 0.72, 1.64),
     "ResNet101, zero-shot, titles": (1.02, 3.20, 4.72, 0.30, 0.82, 1.28),
     "ViT-B-32, zero-shot, titles": (1.06, 3.54, 5.56, 0.38, 1.62, 2.60),
@@ -30,14 +30,11 @@ PUBLISHED = {
 }
 
 
-def text_image_table(rows):
-    """Lay out recalls in percent and median ranks for a terminal, with what chance would reach.
+def text_image_table(rows: list[tuple[str, TextImageMetrics]]) -> Table:
+    """Return recall in percent and median rank for a terminal, with the recall of a random ranking.
 
     Args:
         rows: list of (system, TextImageMetrics), all of one set of pairs.
-
-    Returns:
-        rich Table.
     """
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=size_of(rows[0][1]), caption_justify="left")
     table.add_column("percent", overflow="fold")
@@ -54,12 +51,12 @@ def text_image_table(rows):
     return table
 
 
-def text_image_tables(rows, published=False):
-    """Return the TextTable of each kind of right answer, with intervals.
+def text_image_tables(rows: list[tuple[str, TextImageMetrics]], published: bool = False) -> list[TextTable]:
+    """Return a table for each definition of a right answer, with intervals.
 
     Args:
         rows: list of (system, TextImageMetrics), all of one set of pairs.
-        published: whether to add what the IMPACT paper printed, for its own 5,000 pairs.
+        published: add the IMPACT paper's figures, on its own 5,000 pairs.
     """
     columns = ["system", *(f"{direction}, {name}" for direction in DIRECTIONS for name in COLUMNS)]
     tables = []
@@ -67,27 +64,27 @@ def text_image_tables(rows, published=False):
         text = [[system, *_cells(metrics, right)] for system, metrics in rows]
         best = _best([_figures(metrics, right) for _, metrics in rows])
         text.append([CHANCE, *_chance(rows[0][1], right)])
-        note = f"{size_of(rows[0][1])} Recall in percent ± half of the 95% interval when the patents are drawn anew."
+        note = f"{size_of(rows[0][1])} Recall in percent ± half of the 95% interval, bootstrapped over patents."
         printed = _printed() if published and right == PAIR else []
         if printed:
-            note += " Published rows are of 5,000 other pairs; they have no interval."
+            note += " Published rows are on 5,000 other pairs; they have no interval."
         tables.append(TextTable(title, note, columns, text + printed, best, published=len(printed)))
     return tables
 
 
-def size_of(metrics):
-    """Return one sentence that says how many pairs there are, and how equal texts count where there are any."""
-    said = f"{metrics.pairs:,} pairs of a drawing and a text, of {metrics.patents:,} patents."
+def size_of(metrics: TextImageMetrics) -> str:
+    """Return the number of pairs, and how equal texts are counted if there are any."""
+    size = f"{metrics.pairs:,} pairs of a drawing and a text, of {metrics.patents:,} patents."
     if metrics.texts < metrics.pairs:
-        said += f" {metrics.texts:,} texts differ within their patent; by patent each of them stands, and asks, once."
-    return said
+        size += f" By patent, equal texts of one patent count once, as queries and in the gallery: {metrics.texts:,} texts."
+    return size
 
 
-def _of(metrics, right):
+def _of(metrics: TextImageMetrics, right: str) -> list[Retrieval]:
     return [metrics.directions[direction, right] for direction in DIRECTIONS]
 
 
-def _cells(metrics, right, intervals=True):
+def _cells(metrics: TextImageMetrics, right: str, intervals: bool = True) -> list[str]:
     cells = []
     for found in _of(metrics, right):
         for mean, low, high in found.recall.values():
@@ -96,11 +93,11 @@ def _cells(metrics, right, intervals=True):
     return cells
 
 
-def _chance(metrics, right):
+def _chance(metrics: TextImageMetrics, right: str) -> list[str]:
     return [cell for found in _of(metrics, right) for cell in (*map(_percent, found.chance.values()), NOTHING)]
 
 
-def _printed():
+def _printed() -> list[list[str]]:
     rows = []
     for system, figures in PUBLISHED.items():
         cells = [f"{figure:.2f}" for figure in figures]
@@ -108,8 +105,8 @@ def _printed():
     return rows
 
 
-def _figures(metrics, right):
-    """Return numbers as `_cells` shows them, of which the highest is the best."""
+def _figures(metrics: TextImageMetrics, right: str) -> list[float]:
+    """Return the numbers that `_cells` shows, rounded the same, with ranks negated so that higher is better."""
     return [
         figure
         for found in _of(metrics, right)
@@ -117,13 +114,13 @@ def _figures(metrics, right):
     ]
 
 
-def _best(figures):
-    """Return {(row, column of the table)} of the best figures of several systems."""
+def _best(figures: list[list[float]]) -> set[tuple[int, int]]:
+    """Return {(row, column of the table)} of the best figures; empty for a single system."""
     if len(figures) < 2:
         return set()
     shown = np.array(figures)
     return {(int(row), int(column) + 1) for row, column in np.argwhere(shown == shown.max(axis=0))}
 
 
-def _percent(share):
+def _percent(share: float) -> str:
     return f"{100 * share:.2f}"

@@ -1,4 +1,4 @@
-"""A table that is written in any markup: what the Markdown file and the page show of a result."""
+"""A table that can be written in any markup, for the Markdown file and the HTML page."""
 
 from dataclasses import dataclass, field
 
@@ -7,21 +7,21 @@ NOTHING = "–"
 
 @dataclass
 class TextTable:
-    """One table, ready to be written in any markup.
+    """One table of text.
 
     Attributes:
-        title, note: what it shows, and how to read it.
-        columns: list of str; the first is of words, the others of figures where `figures` is set.
-        rows: list of lists of str, as long as `columns`; none where there is nothing to show and the note says why.
-        best: set of (row, column) to stand out.
-        figures: whether all columns but the first hold figures.
-        published: how many rows at the end others printed.
+        title, note: heading, and explanation below it.
+        columns: headings.
+        rows: cells, as many per row as `columns`; empty if there is nothing to show, the note then gives the reason.
+        best: (row, column) of the cells to highlight.
+        figures: whether all columns but the first hold numbers.
+        published: number of rows at the end with published figures.
     """
 
     title: str
     note: str
-    columns: list
-    rows: list
-    best: set = field(default_factory=set)
+    columns: list[str]
+    rows: list[list[str]]
+    best: set[tuple[int, int]] = field(default_factory=set)
     figures: bool = True
     published: int = 0

@@ -87,7 +87,7 @@ def test_drawings_and_texts_find_each_other(run, embedded, tmp_path, monkeypatch
     first = [names[order[0]] == name for order, name in zip(np.argsort(-cosine, axis=1, kind="stable"), names)]
     asked = {name: place for place, name in reversed(list(enumerate(names)))}  # a patent's text asks once
     recall = 100 * np.mean([first[place] for place in asked.values()])
-    line = said.split("Any of the patent")[1].splitlines()[1]
+    line = said.split("Any of the same patent")[1].splitlines()[1]
     assert float(line.split()[1]) == pytest.approx(recall, abs=0.006)
 
 
@@ -147,7 +147,7 @@ def test_a_benchmark_has_their_tables_too(run, tmp_path, monkeypatch, capfd):
     recall = found["directions"]["text to image, patent"]["recall"]["1"]["mean"]
     assert found["system"] == "out" and f"{100 * recall:.2f}" in (folder / "benchmark.md").read_text()
     assert main(words(run, "test")) == 0
-    line = capfd.readouterr().out.split("Any of the patent")[1].splitlines()[1]
+    line = capfd.readouterr().out.split("Any of the same patent")[1].splitlines()[1]
     assert float(line.split()[1]) == pytest.approx(100 * recall, abs=0.006)
 
 

@@ -1,4 +1,4 @@
-"""AHDH one Python call a region, as the papers tell it: what the package's must equal, and is timed against."""
+"""AHDH with one Python call per region, as in the papers: reference for results and timing."""
 
 from math import floor
 
@@ -17,7 +17,7 @@ def plain_ahdh(ink, levels=LEVELS):
 
 
 def describe_region(ink, level, place, densities, words):
-    """Add one region of a level, the `place`-th of 4^level, and all within it."""
+    """Add region `place` of the 4^level of a level, and recursively its parts."""
     if level == DENSITY_LEVELS + len(words):
         return
     height, width = ink.shape

@@ -10,9 +10,7 @@ def changes(pattern):
 
 
 def test_is_the_root_of_the_histogram_of_patterns_that_change_at_most_twice():
-    drawing = np.random.default_rng(0).choice(
-        np.array([0, 128, 255], np.uint8), (256, 256)
-    )  # of this size it is not resized
+    drawing = np.random.default_rng(0).choice(np.array([0, 128, 255], np.uint8), (256, 256))  # no resize at this size
     patterns = local_binary_pattern(drawing, 8, 1, "default").astype(int)[1:-1, 1:-1]
     counts = np.array([(patterns == pattern).sum() for pattern in range(256) if changes(pattern) <= 2])
     assert counts.shape == (58,) and counts.sum() < patterns.size

@@ -1,4 +1,4 @@
-"""Descriptors on scanned sheets: what they are for."""
+"""Descriptors rank scanned sheets better than random."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from fastpatent.data.samples import Sample, Splits
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.evaluation.retrieval import rank_features
 
-PATENTS, SHEETS = 15, 4  # D00000 left out: it is nearly a copy of another
+PATENTS, SHEETS = 15, 4  # D00000 is skipped: it is nearly a copy of another
 
 
 @pytest.fixture(scope="module")

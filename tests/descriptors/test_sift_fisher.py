@@ -41,7 +41,7 @@ def features(paths):
 
 
 def shares(feature, vocabulary):
-    """How much of a reduced feature each Gaussian explains: Bayes' rule, number by number."""
+    """Posterior of each Gaussian for a reduced feature, by Bayes' rule in scalars."""
     likelihoods = []
     for weight, mean, variance in zip(*(vocabulary[name].astype(float) for name in ("weights", "means", "variances"))):
         exponent = sum((x - m) ** 2 / (2 * v) for x, m, v in zip(feature, mean, variance))
@@ -50,7 +50,7 @@ def shares(feature, vocabulary):
 
 
 def plain_fisher(reduced, vocabulary):
-    """Perronnin et al., section 2.2; the variance part has the sign that scikit-image gives it, which no distance sees."""
+    """Perronnin et al., section 2.2; the variance part has scikit-image's sign, which changes no distance."""
     weights, means, variances = (vocabulary[name].astype(float) for name in ("weights", "means", "variances"))
     of_weights, of_means, of_variances = np.zeros(WORDS), np.zeros((WORDS, DIM)), np.zeros((WORDS, DIM))
     for feature in reduced:

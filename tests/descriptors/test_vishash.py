@@ -18,7 +18,7 @@ def percentile(values, percent):
 
 
 def plain_span(lines):
-    """First and end of the lines between the 1st and the 99th percentile of the change within them, summed up."""
+    """Range of lines between the 1st and 99th percentile of their cumulative change."""
     running, total = [], 0
     for line in lines:
         total += sum(abs(int(here) - int(before)) for before, here in zip(line, line[1:]))

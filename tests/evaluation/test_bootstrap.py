@@ -1,4 +1,4 @@
-"""Intervals over patents against scipy, plain resampling in loops, and what the intervals promise."""
+"""Intervals over patents against scipy, against resampling in loops, and their coverage."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def by_loops(values, groups, resamples, seed):
 
 
 def clustered(patents, seed=0):
-    """Values of 1 or 2 queries a patent that hang together, in two columns."""
+    """Values of 1 or 2 correlated queries per patent, in two columns."""
     rng = np.random.default_rng(seed)
     groups = np.repeat([f"patent{number}" for number in range(patents)], rng.integers(1, 3, patents))
     rng.shuffle(groups)
@@ -40,7 +40,7 @@ def test_one_query_a_patent_is_scipys_bootstrap():
 
 
 def test_queries_of_a_patent_count_as_one_draw():
-    """Every query five times over tells nothing new: the interval must not shrink."""
+    """Five copies of every query add no information: the interval must not shrink."""
     values, groups = clustered(80)
     once = bootstrap_intervals(values, groups, 5000, 0)
     np.testing.assert_allclose(bootstrap_intervals(np.repeat(values, 5, 0), np.repeat(groups, 5), 5000, 0), once, rtol=1e-12)

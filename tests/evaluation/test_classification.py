@@ -1,4 +1,4 @@
-"""Figures of a classification by plain loops over its drawings."""
+"""Classification metrics against plain loops."""
 
 import numpy as np
 import pytest
@@ -9,16 +9,16 @@ from fastpatent.evaluation.bootstrap import bootstrap_intervals
 from fastpatent.evaluation.classification import Labelled, check_apart, check_labelled, measure
 
 KNOWN = ["D1", "D2", "D3", "D6", "D9", "D14"]
-TRUE = ["D1", "D2", "D3", "D6", "D26"]  # D26 is not known; D9 and D14 are of no drawing
+TRUE = ["D1", "D2", "D3", "D6", "D26"]  # D26 is not in KNOWN; D9 and D14 have no drawing
 
 
 @pytest.fixture
 def said():
-    """The order in which a classifier names what it knows, and the drawings: three a patent."""
+    """The ranking of a classifier and the test drawings, three per patent."""
     rng = np.random.default_rng(0)
     labels = rng.choice(TRUE, 60).tolist()
     ranked = np.stack([rng.permutation(len(KNOWN)) for _ in labels])
-    for row, label in enumerate(labels):  # half of them right, so that every figure has something to count
+    for row, label in enumerate(labels):  # half of them correct, so that no figure is 0
         if label in KNOWN and row % 2:
             ranked[row] = sorted(ranked[row], key=lambda place: KNOWN[place] != label)
     return ranked, Labelled(np.zeros((60, 2), np.float32), labels, [f"patent {row // 3:02d}" for row in range(60)])
@@ -85,8 +85,8 @@ def labelled(labels, identities):
     "drawings, message",
     [
         (labelled([], []), "there is no test drawing that has a class"),
-        (labelled(["a", None, None], ["p", "q", "r"]), "2 of 3 test drawings have no class; leave them out"),
-        (labelled(["a", "b"], ["p"]), "2 test drawings came with 2 classes of 1 patents"),
+        (labelled(["a", None, None], ["p", "q", "r"]), "2 of 3 test drawings have no class; exclude them"),
+        (labelled(["a", "b"], ["p"]), "numbers differ: 2 test drawings, 2 classes, 1 patents"),
     ],
 )
 def test_drawings_that_cannot_be_classified(drawings, message):

@@ -1,4 +1,4 @@
-"""Classic classifiers on features side by side: what goes in, what comes out, and the same by hand where that is short."""
+"""Classic classifiers on concatenated features, against references by hand where those are short."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def drawings(count, name, classes=4, dim=10, seed=0, spread=0.6):
 
 
 def naive_bayes_by_hand(train, test):
-    """Multinomial naive Bayes with one imagined count a number (Manning et al., 2008, section 13.2), in loops."""
+    """Multinomial naive Bayes with add-one smoothing (Manning et al., 2008, section 13.2), in loops."""
     low, high = train.features.min(axis=0).astype(float), train.features.max(axis=0).astype(float)
     train_counts, test_counts = (np.clip((rows - low) / (high - low), 0, 1) for rows in (train.features, test.features))
     classes = sorted(set(train.labels))
@@ -107,11 +107,11 @@ def test_a_slow_one_learns_on_some_drawings_and_says_so(monkeypatch):
     chance = np.random.default_rng(0)
     labels = [f"class{number % 2}" for number in range(60)]
     features = (chance.standard_normal((60, 4)) + 6 * np.arange(60)[:, None] % 2).astype(np.float32)
-    features[1::3] = 100  # drawings that are not among the twenty evenly chosen
+    features[1::3] = 100  # drawings that are not among the twenty used
     train = Labelled(features, labels, [f"patent{number}" for number in range(60)])
     test = Labelled(features[::3], labels[::3], [f"other{number}" for number in range(20)])
     monkeypatch.setitem(classifiers.MOST, "support vector machine", 20)
     found = compare_classifiers(train, test, ["support vector machine"], resamples=10)["support vector machine"]
     own = SVC().fit(features[::3], labels[::3]).predict(features[::3])
     assert found.accuracy.mean == pytest.approx(np.mean(own == np.array(labels[::3])))
-    assert found.notes == ["support vector machine: learned on 20 of 60 training drawings, evenly chosen"]
+    assert found.notes == ["support vector machine: trained on 20 of 60 training drawings, evenly spaced"]

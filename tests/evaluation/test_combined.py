@@ -1,4 +1,4 @@
-"""Queries of a drawing and a text against the formula in float64."""
+"""Mixed queries of drawing and text against the formula in float64."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_a_weight_that_is_no_share(weight):
 
 def test_sides_that_do_not_go_together():
     images, texts = features()
-    with pytest.raises(DataError, match="7 drawings came with 6 texts"):
+    with pytest.raises(DataError, match="7 drawings, but 6 texts"):
         combine(images, texts[:6], 0.5)
     with pytest.raises(DataError, match="dimensions"):
         combine(images, texts[:, :3], 0.5)

@@ -1,4 +1,4 @@
-"""The linear probe against the same steps in float64, written out."""
+"""The linear probe against the same steps in plain float64."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from fastpatent.evaluation.probe import linear_probe
 
 
 def drawings(count, name, classes=6, dim=12, seed=0, spread=0.5):
-    """Drawings of classes that lie around centres, two a patent, of length 1."""
+    """Features of norm 1 around class centres, two drawings per patent."""
     centres = np.random.default_rng(99).standard_normal((classes, dim))
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count)

@@ -1,4 +1,4 @@
-"""A vocabulary is learned once, kept with the run, and learned again only where its settings change."""
+"""A vocabulary is learned once, saved with the run, and learned again only if its settings change."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ def progress(title, number):
 
 
 class Learning:
-    """A descriptor whose vocabulary is the names that it was learned from; `calls` counts."""
+    """A descriptor whose vocabulary is its two sizes; `calls` records each learning."""
 
     def __init__(self, folder, monkeypatch):
         for design in range(6):
@@ -55,7 +55,7 @@ def test_it_is_learned_once_from_training_drawings_by_chance(learning):
     assert (len(set(paths)), words, dim, seed) == (4, 64, 64, 0) and paths != sorted(paths)
     assert vocabulary_file(learning.config()) == learning.folder / "run" / "vocabulary.safetensors"
     assert learning.said == [
-        f"vocabulary of learned: learned from 4 training drawings, kept in {vocabulary_file(learning.config())}"
+        f"vocabulary of learned: learned from 4 training drawings, saved in {vocabulary_file(learning.config())}"
     ]
 
 

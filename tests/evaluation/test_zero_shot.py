@@ -36,7 +36,7 @@ def test_templates_are_averaged_on_the_sphere():
     rows = np.random.default_rng(0).standard_normal((12, 5)) * np.arange(1, 13)[:, None]
     expected = [unit(np.mean([unit(rows[3 * number + place]) for place in range(3)], axis=0)) for number in range(4)]
     np.testing.assert_allclose(class_features(rows, 3), expected, atol=1e-6)
-    with pytest.raises(DataError, match="12 features of prompts are no multiple of 5 templates"):
+    with pytest.raises(DataError, match="12 prompt features are not a multiple of 5 templates"):
         class_features(rows, 5)
 
 
@@ -60,7 +60,7 @@ def test_of_two_equally_near_classes_the_first_is_said():
 
 
 def test_a_class_without_features():
-    with pytest.raises(DataError, match="2 features of classes came with 3 names"):
+    with pytest.raises(DataError, match="2 class features, but 3 class names"):
         classify(Labelled(np.ones((1, 4)), ["a"], [None]), np.ones((2, 4)), ["a", "b", "c"])
 
 

@@ -1,4 +1,4 @@
-"""Tables of classification: figures under their headings, and what the notes say of classes on one side."""
+"""Tables of classification: figures under their headings, and notes on classes missing in training or test."""
 
 import io
 
@@ -27,7 +27,7 @@ def test_side():
 
 @pytest.fixture
 def rows(test_side):
-    """A classifier that orders all classes, with a note, and one that says one class, of two that it knows."""
+    """A classifier that ranks all classes, with a note, and one that predicts one class, of two."""
     orders = np.array([np.roll(np.arange(8), row // 2) for row in range(10)])
     first = measure(KNOWN, orders, test_side)
     first.notes.append("it has not converged.")
@@ -64,8 +64,8 @@ def test_the_last_row_is_that_of_a_constant_answer(rows):
 
 def test_notes_say_once_what_is_true_of_all(rows):
     assert classification_text(rows).note == (
-        "10 drawings of 3 classes. Wrong, for their class was not learned: 1 of D26. "
-        "Learned, but of no drawing here: D3, D5, D6, D7, D8 and 1 more (orders [all]). it has not converged."
+        "10 drawings of 3 classes. Counted as wrong, class not in training: 1 of D26. "
+        "In training, but without a test drawing: D3, D5, D6, D7, D8 and 1 more (orders [all]). it has not converged."
     )
 
 
@@ -88,6 +88,6 @@ def test_classes_go_from_the_largest_and_have_titles(rows):
     for cells in table.rows:
         of = by_name[cells[0].split()[0]]
         assert list(map(float, cells[2:])) == pytest.approx(of[2:], abs=5.1e-4)
-    assert table.note == "Not learned: D26." and "orders [all]" in table.title
+    assert table.note == "Not in training: D26." and "orders [all]" in table.title
     text = printed(class_table(found))
     assert all(cell in text for cells in table.rows for cell in cells)

@@ -15,7 +15,7 @@ from fastpatent.report.tables import metrics_table
 
 @pytest.fixture
 def evaluation(tmp_path):
-    """Three queries over six drawings; the features put every identity's drawings first except the last one's."""
+    """Three queries over six drawings; the last query is the only one whose relevant drawings do not come first."""
 
     def drawing(name, identity):
         path = tmp_path / f"{name}.png"

@@ -1,4 +1,4 @@
-"""Bins that hold every drawing, and the picture decoded."""
+"""Bins that contain every value, and the decoded picture."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_small_numbers_have_bins_of_their_own():
 
 
 def pixels_of(path, colour):
-    """Count the pixels of about one colour."""
+    """Count the pixels close to a colour."""
     picture = np.asarray(Image.open(path).convert("RGB")).astype(int)
     return (np.abs(picture - colour).max(axis=2) < 12).sum()
 

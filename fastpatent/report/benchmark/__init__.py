@@ -1,1 +1,1 @@
-"""What a person sees of a benchmark: tables, pictures, and one page that holds them all."""
+"""User-facing results of a benchmark: tables, plots, and one page with all of them."""

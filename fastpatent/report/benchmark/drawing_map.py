@@ -1,42 +1,47 @@
-"""A map of drawings by their features (DeepPatent paper, figure 5): t-SNE or UMAP, with the drawings themselves as marks."""
+"""A map of drawings by their features (DeepPatent paper, figure 5): t-SNE or UMAP, with thumbnails as markers."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import ImageOps
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from fastpatent.data.datasets.drawings import hashed_order
 from fastpatent.data.image import open_drawing
+from fastpatent.data.samples import Sample
 from fastpatent.errors import DataError
 from fastpatent.report.picture import shrink
 
 METHODS = ("t-SNE", "UMAP")
-FEWEST = 5
-SHARE = 0.8  # of the width that each mark would have if the marks filled the picture in rows
+FEWEST = 5  # drawings
+SHARE = 0.8  # marker width, relative to markers that fill the picture as a grid
 INKS = ((0, 114, 178), (213, 94, 0), (0, 130, 95), (170, 60, 130), (150, 100, 0), (90, 80, 200), (40, 40, 40))
 
 
-def mapped_drawings(samples, count=1000, seed=0):
-    """Choose whole patents by chance, so that what belongs together can be seen together.
+def mapped_drawings(samples: Sequence[Sample], count: int = 1000, seed: int = 0) -> np.ndarray:
+    """Choose a random sample of whole patents, so that their drawings can be seen together.
 
     Args:
-        samples: list of Sample; one of unknown identity counts as a patent of its own.
-        count: how many drawings at most.
-        seed: a patent's place in the order of chance depends on its name and the seed alone.
+        samples: drawings; one of unknown identity counts as a patent of its own.
+        count: most drawings.
+        seed: a patent's position in the random order depends only on its name and the seed.
 
     Returns:
-        int64 array of rows of `samples`, patent after patent; only the last may be cut short.
+        int64 rows of `samples`, grouped by patent; only the last patent may be incomplete.
     """
-    patents = {}
+    patents: dict[str, list[int]] = {}
     for row, sample in enumerate(samples):
         patents.setdefault(sample.path if sample.identity is None else sample.identity, []).append(row)
     return np.array([row for patent in hashed_order(patents, seed) for row in patents[patent]][:count], np.int64)
 
 
-def map_positions(features, seed=0, method="t-SNE"):
-    """Lay features out in a square, near ones together, by cosine.
+def map_positions(features: np.ndarray, seed: int = 0, method: str = "t-SNE") -> np.ndarray:
+    """Embed features in the unit square by cosine distance.
 
     Args:
-        features: float32 [drawings, dim], not many more than 1000.
+        features: float32 [drawings, dim], up to about 1000 drawings.
         seed: of t-SNE and UMAP.
         method: one of METHODS.
 
@@ -44,7 +49,7 @@ def map_positions(features, seed=0, method="t-SNE"):
         float32 [drawings, 2] in 0..1, x to the right and y downwards.
 
     Raises:
-        DataError: fewer than 5 drawings, all of them alike, or UMAP is asked for without the package umap-learn.
+        DataError: fewer than 5 drawings, all features equal, or UMAP without the package umap-learn.
     """
     if len(features) < FEWEST:
         raise DataError(f"a map needs at least {FEWEST} drawings, not {len(features)}")
@@ -58,7 +63,7 @@ def map_positions(features, seed=0, method="t-SNE"):
         layout = TSNE(perplexity=neighbours, metric="cosine", init="pca", random_state=seed)
     else:
         try:
-            from umap import UMAP
+            from umap import UMAP  # pyright: ignore[reportMissingImports]  # optional
         except ImportError as error:
             raise DataError("the package umap-learn is not installed (pip install umap-learn)") from error
         layout = UMAP(n_neighbors=max(2, neighbours), metric="cosine", random_state=seed, n_jobs=1)
@@ -67,18 +72,18 @@ def map_positions(features, seed=0, method="t-SNE"):
     return ((positions - positions.min(axis=0)) / np.where(span > 0, span, 1)).astype(np.float32)
 
 
-def map_picture(samples, positions, side=3000):
-    """Draw every drawing near its position: its paper is transparent, its ink has one of a few colours, alike in a patent.
+def map_picture(samples: Sequence[Sample], positions: ArrayLike, side: int = 3000) -> np.ndarray:
+    """Draw every drawing near its position, with transparent paper and one ink colour per patent.
 
-    Drawings that would cover each other are pushed apart, so places tell who is whose neighbour, not how near.
+    Overlapping drawings are pushed apart, so the map shows which drawings are neighbours, not their distance.
 
     Args:
-        samples: list of Sample; a drawing that cannot be read is left out.
+        samples: drawings; unreadable ones are skipped.
         positions: float [drawings, 2] in 0..1.
-        side: pixels of the picture.
+        side: width and height of the picture in pixels.
 
     Returns:
-        uint8 array [side, side, 3].
+        uint8 [side, side, 3].
     """
     mark = int(np.clip(SHARE * side / np.sqrt(max(len(samples), 1)), 16, side // 6))
     corners = _apart(np.asarray(positions) * (side - mark), 0.95 * mark, side - mark).round().astype(int)
@@ -90,21 +95,21 @@ def map_picture(samples, positions, side=3000):
         if paper is None:
             continue
         left, top = corner + (mark - np.array(paper.shape[1::-1])) // 2
-        place = picture[top : top + paper.shape[0], left : left + paper.shape[1]]
+        region = picture[top : top + paper.shape[0], left : left + paper.shape[1]]
         ink, share = np.array(inks[sample.identity]), paper[:, :, None] / 255
-        place[:] = np.round(ink + (place - ink) * share)
+        region[:] = np.round(ink + (region - ink) * share)
     return picture
 
 
-def _apart(places, distance, limit, rounds=200):
-    """Push places apart, half of what two of them lack to `distance` each, inside 0..limit."""
+def _apart(places: np.ndarray, distance: float, limit: float, rounds: int = 200) -> np.ndarray:
+    """Push points closer than `distance` apart in small steps, clipped to 0..limit; float64 [points, 2]."""
     for _ in range(rounds):
-        pairs = cKDTree(places).query_pairs(distance, output_type="ndarray")
+        pairs = KDTree(places).query_pairs(distance, output_type="ndarray")
         between = places[pairs[:, 0]] - places[pairs[:, 1]]
         length = np.linalg.norm(between, axis=1, keepdims=True)
         if not len(pairs) or length.min() > 0.95 * distance:
             break
-        angle = np.arange(len(pairs))[:, None]  # where two places are one, any direction will do
+        angle = np.arange(len(pairs))[:, None]  # coincident points are pushed in an arbitrary direction
         between = np.where(length > 0, between / np.maximum(length, 1e-9), np.hstack([np.cos(angle), np.sin(angle)]))
         push = between * (distance - length) / 4
         moved = places.copy()
@@ -114,8 +119,8 @@ def _apart(places, distance, limit, rounds=200):
     return places
 
 
-def _mark(path, size):
-    """Return a drawing's inked part in small, uint8 [up to size, up to size]; None where there is none."""
+def _mark(path: str | Path, size: int) -> np.ndarray | None:
+    """Return the thumbnail of a drawing's ink, uint8, each side up to `size`; None if blank or unreadable."""
     try:
         drawing = open_drawing(path)
     except DataError:

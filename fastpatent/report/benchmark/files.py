@@ -1,4 +1,4 @@
-"""A benchmark as files that others read: Markdown for people, CSV for spreadsheets, JSON for programs."""
+"""A benchmark as Markdown, CSV and JSON files."""
 
 import csv
 import json
@@ -6,22 +6,25 @@ import math
 import re
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from fastpatent.evaluation.benchmark import FIGURES
+from fastpatent.evaluation.benchmark import FIGURES, Benchmark
 from fastpatent.evaluation.intervals import Figure
+from fastpatent.evaluation.text_image import TextImageMetrics
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
+from fastpatent.report.text_table import TextTable
 
-NO_FIGURE = Figure(None, None, None)
+NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]
 COLUMNS += [f"{side}{name}" for side in ("", "without_twin_") for name in Figure._fields]
 
 
-def write_tables(benchmark, folder):
-    """Write benchmark.md, benchmark.csv and benchmark.json into a folder, which is made where it is missing.
+def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:
+    """Write benchmark.md, benchmark.csv and benchmark.json into a folder, which is created if missing.
 
-    The CSV has one row a system and figure, full precision; empty fields are not known. The JSON holds everything that
-    `Benchmark` does, with null for what is not a number.
+    The CSV has one row per system and figure in full precision; unknown values are empty. The JSON has all fields of
+    `Benchmark`, with null for NaN.
 
     Returns:
         the three paths.
@@ -35,7 +38,7 @@ def write_tables(benchmark, folder):
     return [folder / f"benchmark.{suffix}" for suffix in ("md", "csv", "json")]
 
 
-def _markdown(benchmark):
+def _markdown(benchmark: Benchmark) -> str:
     parts = [f"# Benchmark on {_escaped(benchmark.dataset)}", headline(benchmark)]
     for table in text_tables(benchmark):
         parts += [f"## {table.title}", *filter(None, [table.note])]
@@ -44,7 +47,7 @@ def _markdown(benchmark):
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_table(table):
+def _markdown_table(table: TextTable) -> str:
     align = ["---"] + ["---:" if table.figures else "---"] * (len(table.columns) - 1)
     rows = [
         [f"**{_escaped(cell)}**" if (row, column) in table.best else _escaped(cell) for column, cell in enumerate(cells)]
@@ -53,12 +56,12 @@ def _markdown_table(table):
     return "\n".join(f"| {' | '.join(cells)} |" for cells in [table.columns, align, *rows])
 
 
-def _escaped(text):
-    """Take its meaning from whatever Markdown would read as markup; an underscore inside a word has none."""
+def _escaped(text: str) -> str:
+    """Escape Markdown markup; an underscore inside a word is not markup."""
     return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
 
 
-def _write_csv(benchmark, path):
+def _write_csv(benchmark: Benchmark, path: Path) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -69,14 +72,14 @@ def _write_csv(benchmark, path):
         for system, source, figures in benchmark.published:
             for name, mean in figures.items():
                 about = [benchmark.dataset, system, source, "yes", None, name]
-                writer.writerow([*about, *_fields(Figure(mean, None, None)), *_fields(NO_FIGURE)])
+                writer.writerow([*about, *_fields(Figure(mean, math.nan, math.nan)), *_fields(NO_FIGURE)])
 
 
-def _fields(figure):
-    return [None if value is None or math.isnan(value) else float(value) for value in figure]
+def _fields(figure: Figure) -> list[float | None]:
+    return [None if math.isnan(value) else float(value) for value in figure]
 
 
-def _json(benchmark):
+def _json(benchmark: Benchmark) -> str:
     contents = asdict(benchmark)
     contents["published"] = [
         {"system": system, "source": source, "figures": figures} for system, source, figures in benchmark.published
@@ -86,21 +89,21 @@ def _json(benchmark):
     return json.dumps(_plain(contents), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _text_figures(found):
-    """Return TextImageMetrics as a dict, the two words of a direction's key joined."""
+def _text_figures(found: TextImageMetrics) -> dict[str, Any]:
+    """Return TextImageMetrics as a dict, with the two parts of a direction's key joined."""
     figures = asdict(found)
     directions = {f"{direction}, {right}": of._asdict() for (direction, right), of in found.directions.items()}
     return figures | {"directions": directions}
 
 
-def _plain(value):
-    """Return the same of dicts, lists and Python's own numbers; Figure as a dict, NaN as None."""
+def _plain(value: Any) -> Any:
+    """Convert to dicts, lists and Python numbers for JSON; Figure becomes a dict, NaN None."""
     if isinstance(value, Figure):
         value = value._asdict()
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+    if hasattr(value, "tolist"):  # NumPy scalars and arrays
         return _plain(value.tolist())
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,42 +1,44 @@
-"""How figures fall as the database grows (DeepPatent paper, figure 3), one panel a figure and one line a system."""
+"""Metrics against database size (DeepPatent paper, figure 3), one panel per metric and one line per system."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
-from fastpatent.evaluation.benchmark import GROWTH_FIGURES
+from fastpatent.evaluation.benchmark import GROWTH_FIGURES, Benchmark
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import ranked
 from fastpatent.report.plot_style import COLOURS, STYLE
 
-MARKERS = "os^DvP*X<"  # as many as share no factor with the colours: 63 systems differ
-LINE_HEIGHT = 0.19  # inches a label takes
+MARKERS = "os^DvP*X<"  # 9, coprime with the 7 colours: 63 systems have different looks
+LINE_HEIGHT = 0.19  # inches per label
 
 
-def write_growth_plot(benchmark, path, dpi=200):
-    """Write `growth_figure` as PNG, cropped to what is drawn."""
+def write_growth_plot(benchmark: Benchmark, path: str | Path, dpi: float = 200) -> None:
+    """Write `growth_figure` as PNG, cropped to its content."""
     with rc_context(STYLE):
         figure = growth_figure(benchmark)
         write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.15))
 
 
-def growth_figure(benchmark):
-    """Draw the curves of all systems that have them, each named at its end in the last panel.
+def growth_figure(benchmark: Benchmark) -> Figure:
+    """Plot the curves of all systems that have them, labelled at their ends in the last panel.
 
     Args:
         benchmark: Benchmark with two or more `sizes`, and at least one result with `growth`.
-
-    Returns:
-        Matplotlib figure.
     """
     curves = [result for result in ranked(benchmark.results) if result.growth]
-    height = max(3.0, LINE_HEIGHT * len(curves))  # inches, of the panels; above and below them is room for words
+    height = max(3.0, LINE_HEIGHT * len(curves))  # of the panels, in inches; the rest is for titles and labels
     whole = height + 0.9
     figure = Figure((3 * len(GROWTH_FIGURES) + 0.6, whole))
     figure.subplots_adjust(left=0.05, right=0.98, wspace=0.25, top=1 - 0.35 / whole, bottom=0.55 / whole)
     panels = figure.subplots(1, len(GROWTH_FIGURES))
-    looks = [
+    looks: list[dict[str, Any]] = [
         {"color": COLOURS[number % len(COLOURS)], "marker": MARKERS[number % len(MARKERS)], "markersize": 4.5}
         for number in range(len(curves))
     ]
@@ -49,7 +51,7 @@ def growth_figure(benchmark):
     return figure
 
 
-def _dress(panel, name, sizes):
+def _dress(panel: Axes, name: str, sizes: Sequence[int]) -> None:
     panel.set_title(name, parse_math=False)
     panel.set_xscale("log")
     panel.set_xlim(sizes[0] * (sizes[0] / sizes[-1]) ** 0.05, sizes[-1])
@@ -62,8 +64,8 @@ def _dress(panel, name, sizes):
     panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3f}".removeprefix("0").removesuffix("0")))
 
 
-def _apart(sizes, share):
-    """Return the first size, the last, and those between that are `share` of the logarithmic axis from others."""
+def _apart(sizes: Sequence[int], share: float) -> list[int]:
+    """Return the first and last size, and those between that are at least `share` of the logarithmic axis apart."""
     places = np.log(sizes) / np.log(sizes[-1] / sizes[0])
     kept = [0]
     for number in range(1, len(sizes) - 1):
@@ -72,12 +74,14 @@ def _apart(sizes, share):
     return [sizes[number] for number in [*kept, len(sizes) - 1]]
 
 
-def _label(panel, names, ends, looks, spacing):
-    """Name every line at its right end, in the order of the ends and no two labels closer than `spacing` of the panel."""
+def _label(
+    panel: Axes, names: Sequence[str], ends: Sequence[float], looks: Sequence[dict[str, Any]], spacing: float
+) -> None:
+    """Label every line at its right end, in the order of the ends, at least `spacing` of the panel height apart."""
     top = panel.get_ylim()[1]
     upwards = sorted(range(len(names)), key=lambda line: ends[line])
     places = _spread([ends[line] / top for line in upwards], spacing)
-    beside = panel.get_yaxis_transform()  # x in widths of the panel, y in the data
+    beside = panel.get_yaxis_transform()  # x in panel widths, y in data units
     for line, place in zip(upwards, places):
         colour, height = looks[line]["color"], place * top
         panel.plot([1.0, 1.07], [ends[line], height], color=colour, linewidth=0.7, transform=beside, clip_on=False)
@@ -85,12 +89,12 @@ def _label(panel, names, ends, looks, spacing):
         panel.text(1.12, height, names[line], transform=beside, va="center", fontsize=8.5, parse_math=False)
 
 
-def _spread(places, spacing):
-    """Move ascending places apart until neighbours are `spacing` from each other, crowds around where they were."""
-    crowds = []  # [middle, members]
+def _spread(places: Sequence[float], spacing: float) -> list[float]:
+    """Move ascending positions apart until neighbours are `spacing` apart; groups stay centred on their mean."""
+    crowds: list[tuple[float, int]] = []  # (middle, members)
     for place in places:
-        crowds.append([place, 1])
+        crowds.append((place, 1))
         while len(crowds) > 1 and crowds[-1][0] - crowds[-2][0] < spacing * (crowds[-1][1] + crowds[-2][1]) / 2:
             (upper, above), (lower, below) = crowds.pop(), crowds.pop()
-            crowds.append([(upper * above + lower * below) / (above + below), above + below])
+            crowds.append(((upper * above + lower * below) / (above + below), above + below))
     return [middle + spacing * (member - (members - 1) / 2) for middle, members in crowds for member in range(members)]

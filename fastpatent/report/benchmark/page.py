@@ -1,16 +1,19 @@
-"""A benchmark as one HTML page that needs neither a network nor another file."""
+"""A benchmark as one self-contained HTML page."""
 
 import base64
 import html
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from fastpatent.evaluation.benchmark import Benchmark
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import headline, text_tables
+from fastpatent.report.text_table import TextTable
 
-PALETTE = 128  # colours that a picture keeps in the page; line drawings do not show the difference
+PALETTE = 128  # colours per picture; no visible difference for line drawings
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; margin: 0 auto; padding: 16px }
 h1 { font-size: 24px; margin: 8px 0 }
@@ -34,13 +37,13 @@ input:focus-visible + img { outline: 2px solid #0072b2 }
 """
 
 
-def write_page(benchmark, pictures, folder):
-    """Write benchmark.html into a folder, which is made where it is missing.
+def write_page(benchmark: Benchmark, pictures: Sequence[tuple[str, str, Path]], folder: str | Path) -> Path:
+    """Write benchmark.html into a folder, which is created if missing.
 
     Args:
         benchmark: Benchmark.
-        pictures: list of (title, caption, PNG file), in the order in which they are shown.
-        folder: where to write.
+        pictures: (title, caption, PNG file) in display order.
+        folder: output folder.
 
     Returns:
         the path.
@@ -52,7 +55,7 @@ def write_page(benchmark, pictures, folder):
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>',
         f"<h1>{heading}</h1><p>{html.escape(headline(benchmark))}</p>",
         *(_table(table) for table in tables if table.figures),
-        *(["<p>A click on a picture shows it in full size.</p>"] if pictures else []),
+        *(["<p>Click a picture to see it in full size.</p>"] if pictures else []),
         *(_picture(*picture) for picture in pictures),
         *(_table(table) for table in tables if not table.figures),
         "</body></html>\n",
@@ -64,7 +67,7 @@ def write_page(benchmark, pictures, folder):
     return path
 
 
-def _table(table):
+def _table(table: TextTable) -> str:
     page = [f"<h2>{html.escape(table.title)}</h2>"]
     if table.note:
         page.append(f"<p>{html.escape(table.note)}</p>")
@@ -77,15 +80,15 @@ def _table(table):
     return "\n".join(page)
 
 
-def _row(table, number):
+def _row(table: TextTable, number: int) -> str:
     cells = [html.escape(cell) for cell in table.rows[number]]
     cells = [f"<b>{cell}</b>" if (number, column) in table.best else cell for column, cell in enumerate(cells)]
     published = " class=published" if number >= len(table.rows) - table.published else ""
     return f"<tr{published}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _picture(title, caption, path):
-    """Show a picture as wide as the page; a click shows it in its own size, and the next one fits it again."""
+def _picture(title: str, caption: str, path: Path) -> str:
+    """Return the HTML of a picture at page width; a click toggles its full size."""
     encoded = io.BytesIO()
     with Image.open(path) as picture:
         picture.convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(encoded, "PNG", optimize=True)

@@ -1,11 +1,11 @@
-"""Figures that others printed for DeepPatent's own validation and test lists."""
+"""Published figures on DeepPatent's validation and test lists."""
 
 KUCER = "Kucer et al., WACV 2022"
 HIGUCHI = "Higuchi & Yanai, World Patent Information 2023"
 WANG = "Wang & Zhang, arXiv 2308.13749"
 
 # mAP, Acc@1, Acc@5, Acc@20
-TABLE_1 = {
+TABLE_1: dict[str, tuple[float, ...]] = {
     "RotNet RN50": (0.169, 0.416, 0.510, 0.584),
     "ImageNet RN50": (0.291, 0.634, 0.716, 0.779),
     "Sketchy RN50 Cl": (0.229, 0.532, 0.631, 0.703),
@@ -16,7 +16,7 @@ TABLE_1 = {
     "Patent RN50 Ct": (0.332, 0.636, 0.745, 0.819),
     "Patent RN50 Tri": (0.379, 0.701, 0.794, 0.851),
 }
-TABLE_2 = {
+TABLE_2: dict[str, tuple[float, ...]] = {
     "AHDH": (0.095, 0.288, 0.343, 0.399),
     "VisHash": (0.093, 0.274, 0.340, 0.402),
     "SIFT FV": (0.092, 0.206, 0.289, 0.375),
@@ -32,8 +32,8 @@ TABLE_2 = {
 SWIN_EPOCHS = {1: (0.6894, 0.8205), 3: (0.8029, 0.9004), 5: (0.8278, 0.9156), 7: (0.8392, 0.9225)}  # mAP@max, Acc@1
 
 
-def published_figures(stage):
-    """Return what was printed for DeepPatent, best known sources only.
+def published_figures(stage: str) -> list[tuple[str, str, dict[str, float]]]:
+    """Return the published figures for DeepPatent from the main sources.
 
     Args:
         stage: "val" or "test", the part of DeepPatent.
@@ -60,6 +60,6 @@ def published_figures(stage):
     ]
 
 
-def _table(table, source):
+def _table(table: dict[str, tuple[float, ...]], source: str) -> list[tuple[str, str, dict[str, float]]]:
     names = ("mAP", "Acc@1", "Acc@5", "Acc@20")
     return [(system, source, dict(zip(names, figures))) for system, figures in table.items()]

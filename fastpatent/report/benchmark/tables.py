@@ -1,53 +1,57 @@
-"""A benchmark as text tables: what the Markdown file, the page and the terminal show."""
+"""A benchmark as text tables, for the Markdown file, the HTML page and the terminal."""
+
+from collections.abc import Iterable
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from fastpatent.evaluation.benchmark import FIGURES
+from fastpatent.evaluation.benchmark import FIGURES, Benchmark, SystemResult
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.report.text_image import text_image_tables
 from fastpatent.report.text_table import NOTHING, TextTable
 
-TWIN = "The front-page drawing (D00000) of a query's own patent, most often a near copy of another sheet, is taken out of"
+TWIN = (
+    "The front-page drawing (D00000) of a query's own patent, most often a near copy of another sheet, is excluded from its "
+    "relevant drawings and from the database."
+)
 
 
-def ranked(results):
-    """Return results from the highest mAP to the lowest; those without one come last."""
+def ranked(results: Iterable[SystemResult]) -> list[SystemResult]:
+    """Return results by descending mAP; those without one come last."""
     return sorted(results, key=lambda result: -np.nan_to_num(result.figures["mAP"].mean, nan=-1.0))
 
 
-def headline(benchmark):
-    """Return one sentence that says how large the data set is."""
+def headline(benchmark: Benchmark) -> str:
+    """Return the size of the data set in one sentence."""
     counts = benchmark.counts
     queries, patents, database = (f"{counts[name]:,}" for name in ("queries", "patents", "database"))
-    return f"{queries} queries of {patents} patents are looked for among {database} drawings."
+    return f"{queries} queries of {patents} patents, in a database of {database} drawings."
 
 
-def text_tables(benchmark):
-    """Return the list of TextTable that tells a benchmark: figures, without twins, growth, systems, how it was made."""
+def text_tables(benchmark: Benchmark) -> list[TextTable]:
+    """Return all tables of a benchmark: figures, figures without twins, growth, text retrieval, systems, setup."""
     results = ranked(benchmark.results)
     note = (
-        "Mean over queries ± half of the 95% interval when the patents are drawn anew. mAP@max is AP cut at the largest "
-        "number of relevant drawings that any query has."
+        "Mean over queries ± half of the 95% interval, bootstrapped over patents. mAP@max is AP cut at the largest number "
+        "of relevant drawings of any query."
     )
     published = [
         [f"{system} (published: {source})", *(_printed(figures.get(name)) for name in FIGURES)]
         for system, source, figures in benchmark.published
     ]
     if published:
-        note += " Published rows are what others printed for the same lists; they have no interval."
+        note += " Published rows are from the papers, on the same lists; they have no interval."
     tables = [_figure_table("Figures", note, [(result.system, result.figures) for result in results])]
     tables[0].rows += published
     tables[0].published = len(published)
-    twins = f"{TWIN} its relevant drawings and of the database."
     if benchmark.counts["front pages"]:
         rows = [(result.system, result.without_twin) for result in results]
-        twins = f"{twins} Such drawings in the database: {benchmark.counts['front pages']:,}."
+        twins = f"{TWIN} Such drawings in the database: {benchmark.counts['front pages']:,}."
     else:
         rows = []
-        twins = f"{twins} The database holds no such drawing, so the figures are those above."
+        twins = f"{TWIN} The database holds no such drawing, so the figures are those above."
     tables.append(_figure_table("Without the front-page twin", twins, rows))
     grown = [result for result in results if result.growth]
     if grown:
@@ -55,21 +59,17 @@ def text_tables(benchmark):
     if benchmark.texts:
         tables += text_image_tables(benchmark.texts)
     sources = [[result.system, f"{result.dim:,}", result.source] for result in results]
-    tables.append(TextTable("Systems", "", ["system", "numbers a drawing", "source"], sources, figures=False))
+    tables.append(TextTable("Systems", "", ["system", "dimensions", "source"], sources, figures=False))
     if benchmark.missing:
         missing = [list(row) for row in benchmark.missing]
         tables.append(TextTable("Not measured", "", ["system", "why"], missing, figures=False))
     made = [[what, str(value)] for what, value in benchmark.made.items()]
-    tables.append(TextTable("How it was made", "", ["", ""], made, figures=False))
+    tables.append(TextTable("Setup", "", ["", ""], made, figures=False))
     return tables
 
 
-def benchmark_table(benchmark):
-    """Lay out the means, and the interval of the mAP, for a terminal.
-
-    Returns:
-        rich Table.
-    """
+def benchmark_table(benchmark: Benchmark) -> Table:
+    """Return the means, and the interval of the mAP, for a terminal."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     twins = ["mAP, no twin"] if benchmark.counts["front pages"] else []
     table.add_column("system", overflow="fold")
@@ -86,22 +86,22 @@ def benchmark_table(benchmark):
     return table
 
 
-def _figure_table(title, note, rows):
-    """Return the TextTable of [(system, {name: Figure})]."""
+def _figure_table(title: str, note: str, rows: list[tuple[str, dict[str, Figure]]]) -> TextTable:
+    """Return the table of [(system, {name: Figure})]."""
     text = [[system, *(_with_interval(figures[name]) for name in FIGURES)] for system, figures in rows]
     means = [[figures[name].mean for name in FIGURES] for _, figures in rows]
     return TextTable(title, note, ["system", *FIGURES], text, _best(means))
 
 
-def _growth_table(sizes, results):
+def _growth_table(sizes: list[int], results: list[SystemResult]) -> TextTable:
     means = [result.growth["mAP"] for result in results]
     rows = [[result.system, *map(_number, values)] for result, values in zip(results, means)]
-    note = "mAP when as many drawings stand in the database."
-    return TextTable("As the database grows", note, ["system", *(f"{size:,}" for size in sizes)], rows, _best(means))
+    note = "mAP by number of drawings in the database."
+    return TextTable("Database size", note, ["system", *(f"{size:,}" for size in sizes)], rows, _best(means))
 
 
-def _best(means):
-    """Return {(row, column of the table)} of the highest figures, to the three places that are shown."""
+def _best(means: list[list[float]]) -> set[tuple[int, int]]:
+    """Return {(row, column of the table)} of the highest figures, rounded to three decimals as shown."""
     shown = np.round(np.array(means, dtype=float), 3)
     if len(shown) < 2:
         return set()
@@ -109,16 +109,16 @@ def _best(means):
     return {(int(row), int(column) + 1) for row, column in np.argwhere(shown == highest)}
 
 
-def _with_interval(figure):
+def _with_interval(figure: Figure) -> str:
     mean, low, high = Figure(*figure)
     return _number(mean) if np.isnan([mean, low, high]).any() else f"{_number(mean)} ± {_number((high - low) / 2)}"
 
 
-def _number(value):
-    """Write a fraction with three places and no zero before the point."""
+def _number(value: float) -> str:
+    """Format a fraction with three decimals, without the leading zero."""
     return NOTHING if np.isnan(value) else f"{value:.3f}".removeprefix("0")
 
 
-def _printed(value):
-    """Write a published fraction with the three or four places that it was printed with."""
+def _printed(value: float | None) -> str:
+    """Format a published fraction with its original three or four decimals."""
     return NOTHING if value is None else f"{value:.4f}".removeprefix("0").removesuffix("0")

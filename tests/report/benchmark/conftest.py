@@ -1,4 +1,4 @@
-"""A benchmark of made-up figures, whose names try to be markup."""
+"""A benchmark with random figures, and names that contain markup."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SIZES = [100, 1000, 5000]
 
 @pytest.fixture
 def benchmark():
-    """Four systems, the last of which has no figure for anything; growth of the first three."""
+    """Four systems, the last with NaN for every figure; the first three have growth."""
     chance = np.random.default_rng(0)
 
     def figures():

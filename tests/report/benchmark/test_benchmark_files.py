@@ -60,7 +60,7 @@ def test_the_markdown_shows_the_tables_and_no_name_is_markup(benchmark, tmp_path
 
 
 def _shown(cell):
-    """Undo what stands for bold and for signs without meaning."""
+    """Undo bold and escapes."""
     cell = re.sub(r"^\*\*(.*)\*\*$", r"\1", cell.strip())
     assert not re.search(r"(?<!\\)[*`<\[]", cell)
     return re.sub(r"\\(.)", r"\1", cell)

@@ -9,7 +9,7 @@ from fastpatent.report.benchmark.tables import benchmark_table, headline, ranked
 
 
 def test_the_headline_has_the_counts(benchmark):
-    assert headline(benchmark) == "1,234 queries of 567 patents are looked for among 4,321 drawings."
+    assert headline(benchmark) == "1,234 queries of 567 patents, in a database of 4,321 drawings."
 
 
 def test_systems_stand_from_the_best_to_those_without_a_figure(benchmark):
@@ -60,14 +60,14 @@ def test_growth_is_told_at_every_size_where_it_was_measured(benchmark):
     }
     for result in benchmark.results:
         result.growth = {}
-    assert "As the database grows" not in [table.title for table in text_tables(benchmark)]
+    assert "Database size" not in [table.title for table in text_tables(benchmark)]
 
 
 def test_systems_and_what_was_not_measured_are_told(benchmark):
     tables = {table.title: table.rows for table in text_tables(benchmark)}
     assert ["plain_name", "24", "logs/plain_name"] in tables["Systems"]
     assert tables["Not measured"] == [["R7", "no weights"]]
-    assert tables["How it was made"] == [["seed", "3"], ["command", "a | b"]]
+    assert tables["Setup"] == [["seed", "3"], ["command", "a | b"]]
 
 
 def test_the_terminal_shows_names_as_they_are(benchmark):

@@ -11,7 +11,7 @@ from fastpatent.report.benchmark.drawing_map import INKS, map_picture, map_posit
 
 @pytest.fixture
 def drawing(tmp_path):
-    """Make a sample whose sheet is white but for a black square in a corner."""
+    """Make a sample of a white sheet with a black square in a corner."""
 
     def make(name, identity, ink=40):
         sheet = np.full((200, 300), 255, np.uint8)
@@ -37,7 +37,7 @@ def test_whole_patents_are_chosen_by_name_and_seed():
 def test_neighbours_by_cosine_are_neighbours_on_the_map():
     chance = np.random.default_rng(0)
     groups = np.repeat(np.arange(4), 15)
-    lengths = chance.uniform(0.1, 10, (60, 1))  # which cosine does not see
+    lengths = chance.uniform(0.1, 10, (60, 1))  # cosine ignores them
     features = (lengths * (np.eye(4, 20)[groups] + chance.normal(0, 0.05, (60, 20)))).astype(np.float32)
     positions = map_positions(features)
     assert positions.dtype == np.float32 and positions.shape == (60, 2)
@@ -69,7 +69,7 @@ def test_ink_lies_at_its_place_in_the_colour_of_its_patent_and_paper_is_transpar
     samples.append(samples[0]._replace(path="gone.png"))
     picture = map_picture(samples, [[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.5]], side=240)
     assert picture.shape == (240, 240, 3) and picture.dtype == np.uint8
-    mark = 40  # a sixth of the side; the ink of a sheet fills it
+    mark = 40  # a sixth of the side, filled by the ink
     for colour, corners in ((INKS[0], [(0, 0), (200, 0)]), (INKS[1], [(0, 200)])):
         expected = np.zeros((240, 240), bool)
         for top, left in corners:
@@ -85,4 +85,4 @@ def test_marks_are_pushed_apart(drawing, places):
     samples = [drawing(f"s{n}", f"patent{n}") for n in range(6)]
     picture = map_picture(samples, places, side=600)
     visible = [(picture == ink).all(axis=2).sum() for ink in INKS[:6]]
-    assert min(visible) > 0.3 * 40 * 40  # 40 px squares are not enlarged, and none is hidden by those drawn later
+    assert min(visible) > 0.3 * 40 * 40  # 40-pixel squares are not enlarged, and later ones hide none

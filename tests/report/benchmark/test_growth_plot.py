@@ -11,7 +11,7 @@ from fastpatent.report.benchmark.growth_plot import growth_figure, write_growth_
 
 @pytest.fixture
 def crowded(benchmark):
-    """Fifteen systems that end almost alike."""
+    """Fifteen systems with almost equal ends of their curves."""
     first = benchmark.results[0]
     benchmark.results = [
         replace(first, system=f"system {n}", growth={name: [0.6, 0.5, 0.4 + n / 2000] for name in GROWTH_FIGURES})

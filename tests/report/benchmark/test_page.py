@@ -13,7 +13,7 @@ VOID = {"meta", "input", "img"}
 
 
 class Page(HTMLParser):
-    """What a page holds; fails on a tag that is closed in the wrong order."""
+    """The content of a page; fails on tags closed in the wrong order."""
 
     def __init__(self, text):
         super().__init__()
@@ -42,7 +42,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def picture(tmp_path):
-    """A PNG file of few colours, and its pixels."""
+    """A PNG file with few colours, and its pixels."""
     pixels = np.random.default_rng(0).choice([0, 90, 200, 255], (40, 50, 3)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "picture.png")
     return tmp_path / "picture.png", pixels
