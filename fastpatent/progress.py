@@ -68,5 +68,3 @@ class ProgressLine:
         elif time.monotonic() - self._reported > PLAIN_PERIOD or done == self.total:
             self._reported = time.monotonic()
             logger.info(f"{self.title} {text}")
-
-

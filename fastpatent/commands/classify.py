@@ -63,7 +63,9 @@ class _Side:
         drawings = [*splits.query, *splits.gallery]
         rows = [row for row, sample in enumerate(drawings) if sample.category]
         if len(rows) < len(drawings):
-            logger.info(f"{splits.name}: {len(drawings) - len(rows)} of {len(drawings)} images have no class and are skipped")
+            logger.info(
+                f"{splits.name}: {len(drawings) - len(rows)} of {len(drawings)} images have no class and are skipped"
+            )
         self.name = splits.name
         self.drawings = [drawings[row] for row in rows]
         self.features = pipeline.features(splits)[-1].all[rows]

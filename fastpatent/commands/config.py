@@ -16,7 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0. ConfigError for everything wrong in the files and on the command line.
     """
     parser = config_parser("fastpatent config", "Print the merged configuration and what differs from the defaults.")
-    parser.add_argument("--explain", metavar="KEY", help="print the default and the meaning of a key, or of a section's keys")
+    parser.add_argument(
+        "--explain", metavar="KEY", help="print the default and the meaning of a key, or of a section's keys"
+    )
     parser.add_argument("--table", action="store_true", help="print every key as Markdown, as in docs/configuration.md")
     args = parser.parse_args(argv)
     if args.explain or args.table:

@@ -132,7 +132,9 @@ def _introduce(
     if loader.tokenize and distributed.rank() == 0:
         captions = list({sample.caption for sample in loader.samples})  # the images of a patent share one
         cut = loader.tokenize.count_truncated(captions)
-        logger.info(f"captions      {cut} of {len(captions)} different ones are longer than the network reads, and truncated")
+        logger.info(
+            f"captions      {cut} of {len(captions)} different ones are longer than the network reads, and truncated"
+        )
     report_skipped(loader.left_out, cfg.DATASETS.ROOT)
     for splits in test_sets:
         logger.info(f"test set      {splits.name}: {len(splits.query)} queries, {len(splits.gallery)} gallery images")

@@ -86,7 +86,10 @@ def explain(name: str) -> str:
 
 def _explained(key: Key) -> str:
     lines = [("default", _written(key.default)), ("meaning", key.meaning), ("valid", _valid(key))]
-    lines += [("features", "decided by it" if _decides(key) else "do not depend on it"), ("fast-reid", "no" if key.ours else "yes")]
+    lines += [
+        ("features", "decided by it" if _decides(key) else "do not depend on it"),
+        ("fast-reid", "no" if key.ours else "yes"),
+    ]
     return "\n".join([key.name, *(f"  {title:16s}{text}" for title, text in lines)])
 
 

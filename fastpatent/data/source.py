@@ -47,9 +47,7 @@ def why_not_packed(cfg: CfgNode) -> str | None:
     return None
 
 
-def build_source(
-    cfg: CfgNode, key: str, samples: Sequence[Sample]
-) -> tuple[Callable[[str], np.ndarray], str]:
+def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Callable[[str], np.ndarray], str]:
     """Choose where the images of a data set come from.
 
     Args:

@@ -26,9 +26,7 @@ class BatchStream:
         ConfigError: the batch does not divide by the processes.
     """
 
-    def __init__(
-        self, sampler: Sampler, batch_size: int, rank: int = 0, world_size: int = 1, start_batch: int = 0
-    ) -> None:
+    def __init__(self, sampler: Sampler, batch_size: int, rank: int = 0, world_size: int = 1, start_batch: int = 0) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise ConfigError(
                 f"SOLVER.IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts, one per process"

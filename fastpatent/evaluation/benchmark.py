@@ -176,6 +176,4 @@ def growth(
         query_figures(found, GROWTH_FIGURES)
         for found in rank_growing(query, gallery, distractors, identities, sizes, metric, device)
     ]
-    return {
-        name: [float(np.nanmean(figures[place])) for figures in by_size] for place, name in enumerate(GROWTH_FIGURES)
-    }
+    return {name: [float(np.nanmean(figures[place])) for figures in by_size] for place, name in enumerate(GROWTH_FIGURES)}

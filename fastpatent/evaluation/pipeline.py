@@ -210,7 +210,9 @@ def best_metric(cfg: CfgNode, network: Network) -> str:
     name = network.best_metric if cfg.TEST.BEST_METRIC == AUTO else cfg.TEST.BEST_METRIC
     metric = METRICS.get(name)
     if (metric.parts or metric.ranking != IMAGES) and build_tokenizer(cfg) is None:
-        raise ConfigError(f"TEST.BEST_METRIC: {name} is measured on texts, which {cfg.MODEL.META_ARCHITECTURE} does not read")
+        raise ConfigError(
+            f"TEST.BEST_METRIC: {name} is measured on texts, which {cfg.MODEL.META_ARCHITECTURE} does not read"
+        )
     return name
 
 

@@ -80,7 +80,9 @@ def rank_features(
         options |= {"metric": "cosine", "scale": reranking["weight"], "bonus": similarity}
     measured = any(sample.identity is not None for sample in splits.query)
     if not measured and not reranking:
-        return Evaluation(name, splits, rank_top(query, gallery, min(COLUMNS, len(gallery)), metric)[0], None, features, metric)
+        return Evaluation(
+            name, splits, rank_top(query, gallery, min(COLUMNS, len(gallery)), metric)[0], None, features, metric
+        )
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     ranking = rank(query, gallery, COLUMNS, identities if measured else None, **options)
     return Evaluation(name, splits, ranking.indices, ranking.metrics, features, compared_by)

@@ -91,7 +91,9 @@ def text_image_metrics(
     features = {"image": np.asarray(image_features), "text": np.asarray(text_features)}
     lengths = [len(rows) for rows in (*features.values(), identities, identities if texts is None else texts)]
     if len(set(lengths)) > 1:
-        raise DataError(f"images, texts and patents must be as many, but there are {', '.join(map(str, lengths[:3]))} of them")
+        raise DataError(
+            f"images, texts and patents must be as many, but there are {', '.join(map(str, lengths[:3]))} of them"
+        )
     if not lengths[0]:
         raise DataError("there is no pair of an image and a text to measure")
     patents = patent_codes(identities)

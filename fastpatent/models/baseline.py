@@ -97,9 +97,7 @@ class Baseline(Network):
         """Return float32 features [batch, dim]; see `Network`."""
         return self.heads(self.feature_maps(images, domains)).float()
 
-    def forward(
-        self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None
-    ) -> Any:
+    def forward(self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None) -> Any:
         """Return features in evaluation and losses in training.
 
         Args:

@@ -36,9 +36,7 @@ class RotNet(Baseline):
         loss = Objective("loss_rotation", F.cross_entropy, LOGITS)
         super().__init__(backbone, head, [loss], pixel_mean, pixel_std)
 
-    def forward(
-        self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None
-    ) -> Any:
+    def forward(self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None) -> Any:
         """Return features in evaluation, and in training {"loss_rotation": mean cross entropy over the four turns of each}.
 
         Args:

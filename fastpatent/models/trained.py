@@ -17,7 +17,9 @@ logger = logging.getLogger(__name__)
 def refuse_descriptor(cfg: CfgNode) -> None:
     """Raise ConfigError where the configuration names a descriptor: there is no network to train or to write."""
     if cfg.DESCRIPTOR.NAME:
-        raise ConfigError(f"DESCRIPTOR.NAME: {cfg.DESCRIPTOR.NAME} is not a network; use fastpatent test, extract or benchmark")
+        raise ConfigError(
+            f"DESCRIPTOR.NAME: {cfg.DESCRIPTOR.NAME} is not a network; use fastpatent test, extract or benchmark"
+        )
 
 
 def load_trained(cfg: CfgNode, device: torch.device) -> Network:

@@ -159,7 +159,9 @@ def summarise(rankings: dict[str, RankMetrics]) -> dict[str, float]:
 
 def table_metrics() -> list[str]:
     """Return the names of the metrics of images that have a column in the table of a run."""
-    return [name for name, metric in METRICS.all().items() if metric.in_table and metric.ranking == IMAGES and metric.formula]
+    return [
+        name for name, metric in METRICS.all().items() if metric.in_table and metric.ranking == IMAGES and metric.formula
+    ]
 
 
 def _accuracy(k: int, metrics: RankMetrics) -> np.ndarray:

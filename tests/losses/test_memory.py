@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.distributed as dist
+from fastpatent.engine.device import Precision
 
 from fastpatent.config import get_cfg
 from fastpatent.engine.checkpoint import load_checkpoint
-from fastpatent.engine.device import Precision
 from fastpatent.engine.feed import Batch
 from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import ConfigError

@@ -3,9 +3,7 @@
 from fastpatent.config.key import Key
 from fastpatent.config.keys import data, evaluation, model, training
 
-KEYS: dict[str, Key] = {
-    key.name: key for key in (*model.GENERAL, *model.KEYS, *data.KEYS, *training.KEYS, *evaluation.KEYS)
-}
+KEYS: dict[str, Key] = {key.name: key for key in (*model.GENERAL, *model.KEYS, *data.KEYS, *training.KEYS, *evaluation.KEYS)}
 
 
 def add_key(key: Key) -> None:

@@ -49,9 +49,7 @@ KEYS = (
     Training("INPUT.FLIP.ENABLED", False, "random horizontal flip"),
     Training("INPUT.FLIP.PROB", 0.5, "probability of the flip", FRACTION),
     Training("INPUT.PADDING.ENABLED", False, "pad, then crop at random"),
-    Training(
-        "INPUT.PADDING.MODE", "constant", "what is padded with", one_of("constant", "edge", "reflect", "symmetric")
-    ),
+    Training("INPUT.PADDING.MODE", "constant", "what is padded with", one_of("constant", "edge", "reflect", "symmetric")),
     Training("INPUT.PADDING.SIZE", 10, "pixels on each side", at_least(0)),
     Ours("INPUT.PADDING.VALUE", 0, "grey of the padding: 0 black as published, 255 white paper", GREY),
     Training("INPUT.CJ.ENABLED", False, "random brightness and contrast"),

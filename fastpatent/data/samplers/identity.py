@@ -31,7 +31,9 @@ class IdentitySampler(Sampler):
         self.seed, self.num_instance, self.group_size = seed, num_instance, num_instance
         labels = np.asarray(labels)
         if batch_size % num_instance:
-            raise ConfigError(f"SOLVER.IMS_PER_BATCH: {batch_size} is not a multiple of DATALOADER.NUM_INSTANCE {num_instance}")
+            raise ConfigError(
+                f"SOLVER.IMS_PER_BATCH: {batch_size} is not a multiple of DATALOADER.NUM_INSTANCE {num_instance}"
+            )
         self.counts = np.bincount(labels)
         per_batch = batch_size // num_instance
         if len(self.counts) < per_batch:

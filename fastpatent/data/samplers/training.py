@@ -26,8 +26,6 @@ class TrainingSampler(Sampler):
 
 
 @SAMPLERS.register(name="TrainingSampler")
-def build_training_sampler(
-    cfg: CfgNode, labels: Sequence[int], samples: Sequence[Sample] | None = None
-) -> TrainingSampler:
+def build_training_sampler(cfg: CfgNode, labels: Sequence[int], samples: Sequence[Sample] | None = None) -> TrainingSampler:
     """Read SEED."""
     return TrainingSampler(len(labels), cfg.SEED)
