@@ -18,13 +18,13 @@ from pathlib import Path
 import torch
 from tabulate import tabulate
 
-from fastpatent.report.environment import processor
+from fastpatent.device import cpu_name
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "configs" / "sample"
 TARGET = 300
 STEPS = {
-    "draw the sample": ["-c", "from fastpatent.data.sample import ensure_sample; ensure_sample('datasets')"],
+    "draw the sample": ["-c", "from fastpatent.synthetic import ensure_sample; ensure_sample('datasets')"],
     "train, first stage": [REPOSITORY / "tools/train_net.py", "--config-file", CONFIGS / "sbs_R18-ibn_sample_48.yml"],
     "train, second stage": [REPOSITORY / "tools/train_net.py", "--config-file", CONFIGS / "sbs_R18-ibn_sample_64.yml"],
     "test": [
@@ -49,7 +49,7 @@ def main():
             sys.exit("error: the test wrote no result.npy")
     total = sum(row["seconds"] for row in rows)
     rows.append({"name": "from nothing to result.npy", "seconds": total, "target": TARGET, "met": total <= TARGET})
-    print(f"{processor()}; torch {torch.__version__}, Python {platform.python_version()}")
+    print(f"{cpu_name()}; torch {torch.__version__}, Python {platform.python_version()}")
     print(tabulate([list(row.values()) for row in rows], headers=["step", "seconds", "target", "met"], floatfmt=".0f"))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n")

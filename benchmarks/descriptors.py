@@ -26,10 +26,10 @@ from table import faster, row, show, timed
 from threadpoolctl import threadpool_limits
 
 from fastpatent.data.image import read_drawing
-from fastpatent.data.samples import find_drawings
+from fastpatent.data.records import find_drawings
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.descriptors.ahdh import ahdh
-from fastpatent.report.environment import processor, versions
+from fastpatent.device import cpu_name, versions
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from tests.descriptors.plain_ahdh import plain_ahdh
@@ -61,7 +61,7 @@ def main():
         rows = [against_the_recursion(sheets), *beside_reading(paths, sheets)]
     ink = np.median([np.count_nonzero(sheet < 128) for sheet in sheets])
     print(f"{len(sheets)} {kind}, {spread(sheets, 1)} x {spread(sheets, 0)} px, median {ink:,.0f} of ink; one thread")
-    print(f"{processor()}; {versions()}")
+    print(f"{cpu_name()}; {versions()}")
     show(rows, options.json)
 
 

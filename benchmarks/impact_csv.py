@@ -23,7 +23,7 @@ from table import row, show
 
 from fastpatent.data.datasets.impact import split_patents
 from fastpatent.data.impact.sheets import SheetFinder
-from fastpatent.report.environment import processor
+from fastpatent.device import cpu_name
 
 SHEETS = 7  # besides the front page; IMPACT has 3.61 million figures of half a million patents
 REAL = 5000  # patents whose folders are made and listed
@@ -41,7 +41,7 @@ def main():
         sys.exit("error: memory is read from /proc, which only Linux has")
     with tempfile.TemporaryDirectory() as scratch:
         rows = measure(Path(scratch), options.patents)
-    print(f"{processor()}; Python {platform.python_version()}")
+    print(f"{cpu_name()}; Python {platform.python_version()}")
     show(rows, options.json)
 
 

@@ -19,10 +19,10 @@ from table import row, show, timed
 
 from fastpatent.config import get_cfg
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.extended import write_extended_list
+from fastpatent.data.deeppatent_reference import COUNTS
 from fastpatent.data.lists import listed_samples, read_lines
-from fastpatent.data.published import COUNTS
-from fastpatent.report.environment import processor
+from fastpatent.device import cpu_name
+from fastpatent.uspto.extended import write_extended_list
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 TURNS, LIMIT = 3, 2.0  # seconds
@@ -38,7 +38,7 @@ def main():
         sys.exit(f"error: there is no folder of lists {options.lists}")
     with tempfile.TemporaryDirectory() as scratch:
         rows = measure(options.lists, Path(scratch))
-    print(f"{processor()}; Python {platform.python_version()}")
+    print(f"{cpu_name()}; Python {platform.python_version()}")
     show(rows, options.json)
 
 

@@ -26,12 +26,12 @@ from drawings import draw_test_set
 from table import faster, row, show
 
 from fastpatent.config import get_cfg
+from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size
 from fastpatent.data.loader import build_test_loader
 from fastpatent.data.pack.write import write_pack
-from fastpatent.data.samples import Sample, find_drawings
-from fastpatent.data.source import DecodedDrawings, pack_folder, pack_size
+from fastpatent.data.records import Sample, find_drawings
 from fastpatent.data.transforms import build_resize
-from fastpatent.report.environment import processor
+from fastpatent.device import cpu_name
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 PIXELS = 256
@@ -52,7 +52,7 @@ def main():
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     options = parser.parse_args()
-    machine = processor()
+    machine = cpu_name()
     hold_to_one_core()
     with tempfile.TemporaryDirectory() as scratch:
         sheets, kind = sheets_below(options.images, Path(scratch), SHEETS[options.small])

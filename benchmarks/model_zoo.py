@@ -17,14 +17,13 @@ import time
 from pathlib import Path
 
 import torch
+from fastpatent.commands.parts import with_classes
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
-from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
-from fastpatent.engine.device import choose_device, training_precision
+from fastpatent.device import choose_device, cpu_name, training_precision
 from fastpatent.models import build_model
-from fastpatent.report.environment import processor
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 LARGEST_BATCH, BATCH_GFLOPS, SMALL_GFLOPS = 8, 200, 5.0
@@ -63,7 +62,7 @@ def main():
             rows[key].setdefault("names", []).append(name)
     rows = [found for found in rows.values() if found]
     print(
-        f"{device}, {str(precision.dtype).removeprefix('torch.')}, {processor()}, {torch.get_num_threads()} threads; "
+        f"{device}, {str(precision.dtype).removeprefix('torch.')}, {cpu_name()}, {torch.get_num_threads()} threads; "
         f"torch {torch.__version__}, Python {platform.python_version()}\n"
     )
     table = [["<br>".join(line["names"]), *(line[key] for key in HEADERS[1:])] for line in rows]

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from table import faster, row, show, timed
 
-from fastpatent.report.environment import processor
+from fastpatent.device import cpu_name
 from fastpatent.retrieval.distance import normalise
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.ranking import rank
@@ -47,7 +47,7 @@ def main():
     rows = measure(size, DISTRACTORS[options.small], 3 if options.small else 1, options.device)
     print(f"{size['queries']} queries x {size['gallery']} gallery rows x {size['dim']} dimensions, float32")
     print(
-        f"{processor()}, {torch.get_num_threads()} threads, ours on {options.device}; numpy {np.__version__}, "
+        f"{cpu_name()}, {torch.get_num_threads()} threads, ours on {options.device}; numpy {np.__version__}, "
         f"torch {torch.__version__}, Python {platform.python_version()}"
     )
     show(rows, options.json)

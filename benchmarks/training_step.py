@@ -19,19 +19,18 @@ from types import SimpleNamespace
 
 import torch
 from drawings import draw_test_set
+from fastpatent.commands.parts import with_classes
 from table import faster, not_measured, show, timed
 
 from fastpatent.commands import main as fastpatent
-from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
 from fastpatent.data.loader import build_train_loader
-from fastpatent.data.samples import find_drawings
+from fastpatent.data.records import find_drawings
+from fastpatent.device import Precision, choose_device, cpu_name, training_precision
 from fastpatent.engine.compiling import compile_backbone
-from fastpatent.engine.device import Precision, choose_device, training_precision
-from fastpatent.engine.feed import Batch, DeviceFeed
+from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.trainer import Trainer
 from fastpatent.models import build_model
-from fastpatent.report.environment import processor
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FULL = CONFIGS / "patent" / "sbs_R101-ibn_patent_256.yml"
@@ -72,7 +71,7 @@ def main():
     device = choose_device(cfg.MODEL.DEVICE)
     print(
         f"seconds a step; {device.device} ({device.reason}), {training_precision(True, device.device).dtype}; "
-        f"{processor()}, {torch.get_num_threads()} threads; torch {torch.__version__}, Python {platform.python_version()}\n"
+        f"{cpu_name()}, {torch.get_num_threads()} threads; torch {torch.__version__}, Python {platform.python_version()}\n"
     )
     show(rows, options.json)
 

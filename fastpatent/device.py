@@ -1,11 +1,17 @@
-"""Which device and number format a run uses, each with the reason in words."""
+"""Which device and number format a run uses, each with the reason in words; and what a measurement ran on."""
 
-from contextlib import nullcontext
+import importlib
+import os
+import platform
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from fastpatent.errors import ConfigError
+
+MODULES = ("fastpatent", "torch", "timm", "numpy", "PIL", "skimage", "cv2", "sklearn")  # those that affect features
 
 
 class Device(NamedTuple):
@@ -21,34 +27,34 @@ class Precision(NamedTuple):
     dtype: torch.dtype
     reason: str
 
-    def autocast(self, device):
+    def autocast(self, device: torch.device) -> AbstractContextManager:
         """Return the context in which to run the network; float32 needs none."""
         if self.dtype == torch.float32:
             return nullcontext()
         return torch.autocast(device.type, self.dtype)
 
 
-def choose_device(name, local_rank=0):
-    """Read MODEL.DEVICE: `cuda` (this process's card), `cuda:N`, `cpu` or `mps`.
+def choose_device(name: str, local_rank: int = 0) -> Device:
+    """Read MODEL.DEVICE: `cuda` (this process's GPU), `cuda:N`, `cpu` or `mps`.
 
-    Plain `cuda`, the default, falls back to the processor where there is no card and says so; a card asked for by
-    number must exist.
+    Plain `cuda`, the default, falls back to the CPU where there is no GPU, with the reason; a GPU that is named by number
+    must exist.
     """
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"MODEL.DEVICE: {name!r} is no device; write cuda, cuda:0, cpu or mps") from None
+        raise ConfigError(f"MODEL.DEVICE: {name!r} is not a device; write cuda, cuda:0, cpu or mps") from None
     if device.type == "cuda":
         if torch.cuda.is_available():
             index = local_rank if device.index is None else device.index
             if index >= torch.cuda.device_count():
-                raise ConfigError(f"MODEL.DEVICE: there is no cuda:{index}, only {torch.cuda.device_count()} card(s)")
+                raise ConfigError(f"MODEL.DEVICE: there is no cuda:{index}, only {torch.cuda.device_count()} GPU(s)")
             device = torch.device("cuda", index)
             torch.cuda.set_device(device)
             return Device(device, torch.cuda.get_device_name(device))
         if device.index is None:
-            return Device(torch.device("cpu"), "MODEL.DEVICE is cuda, but this machine has no usable card")
-        raise ConfigError(f"MODEL.DEVICE is {name}, but this machine has no usable CUDA card; write MODEL.DEVICE cpu")
+            return Device(torch.device("cpu"), "MODEL.DEVICE is cuda, but this machine has no usable GPU")
+        raise ConfigError(f"MODEL.DEVICE is {name}, but this machine has no usable CUDA GPU; write MODEL.DEVICE cpu")
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ConfigError("MODEL.DEVICE is mps, but torch finds no Metal device here; write MODEL.DEVICE cpu")
     if device.type not in ("cpu", "mps"):
@@ -56,20 +62,20 @@ def choose_device(name, local_rank=0):
     return Device(device, "MODEL.DEVICE")
 
 
-def _has_bf16(device):
-    """Tell whether bf16 arithmetic is done in hardware, and what says so."""
+def _has_bf16(device: torch.device) -> tuple[bool, str]:
+    """Return whether bf16 arithmetic is done in hardware, and by what."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False), "the card"
+        return torch.cuda.is_bf16_supported(including_emulation=False), "the GPU"
     if device.type == "cpu":
         if hasattr(torch.cpu, "get_capabilities"):  # torch 2.11 and later
-            found = torch.cpu.get_capabilities()
-            return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")), "the processor"
-        return torch.cpu._is_avx512_bf16_supported(), "the processor"
+            found = torch.cpu.get_capabilities()  # pyright: ignore[reportAttributeAccessIssue]
+            return any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")), "the CPU"
+        return torch.cpu._is_avx512_bf16_supported(), "the CPU"
     return False, "Metal"
 
 
-def training_precision(amp_enabled, device):
-    """Choose the format of SOLVER.AMP.ENABLED: bf16 where the hardware has it, else fp16 on a card, else float32."""
+def training_precision(amp_enabled: bool, device: torch.device) -> Precision:
+    """Choose the format of SOLVER.AMP.ENABLED: bf16 where the hardware has it, else fp16 on a GPU, else float32."""
     if not amp_enabled:
         return Precision(torch.float32, "SOLVER.AMP.ENABLED is False")
     has_bf16, what = _has_bf16(device)
@@ -80,9 +86,23 @@ def training_precision(amp_enabled, device):
     return Precision(torch.float16, f"{what} has no bf16; gradients are scaled")
 
 
-def extraction_precision(name):
+def extraction_precision(name: str) -> Precision:
     """Read TEST.PRECISION: fp32, bf16 or fp16."""
     formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if name not in formats:
-        raise ConfigError(f"TEST.PRECISION: {name!r} is none of {', '.join(formats)}")
     return Precision(formats[name], "TEST.PRECISION")
+
+
+def cpu_name() -> str:
+    """Return the CPU's name and the number of cores available to this process."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {cores} cores"
+
+
+def versions() -> str:
+    """Return the versions of Python, of this package and of those that affect features, in one line."""
+    found = {"Python": platform.python_version()}
+    found |= {name: importlib.import_module(name).__version__ for name in MODULES}
+    return ", ".join(f"{name} {version}" for name, version in found.items())

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, Self, TypeVar
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 
-def counted(title: str, results: Iterable[Result], number: int) -> Iterator[Result]:
+def counted(title: str, results: Iterable[Result], number: int) -> Generator[Result, None, None]:
     """Yield `number` results and count them on a ProgressLine."""
     with ProgressLine(title, number) as line:
         for done, result in enumerate(results, 1):

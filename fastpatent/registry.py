@@ -27,7 +27,7 @@ class Registry:
         """Decorate a function or class, or add any object, under its own name unless `name` is given."""
         if component is None:
             return lambda found: self.register(found, name=name)
-        name = name or component.__name__
+        name = str(name or component.__name__)
         if name in self._components and self._components[name] is not component:
             raise ValueError(f"two {self.kind}s are called {name}")
         self._components[name] = component
@@ -77,7 +77,8 @@ METRICS = Registry("metric", "TEST.BEST_METRIC", "fastpatent.retrieval.metrics")
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry
     for registry in (
-        META_ARCHITECTURES, TOKENIZERS, BACKBONES, HEADS, POOLING, CLASSIFIERS, LOSSES, SAMPLERS, DATASETS, DESCRIPTORS, METRICS,
+        META_ARCHITECTURES, TOKENIZERS, BACKBONES, HEADS, POOLING, CLASSIFIERS, LOSSES, SAMPLERS, DATASETS, DESCRIPTORS,
+        METRICS,
     )
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fastpatent.engine import device
+from fastpatent import device
 from fastpatent.errors import ConfigError
 
 CPU = torch.device("cpu")

@@ -12,22 +12,21 @@ from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.published import is_deeppatent
-from fastpatent.data.samples import Splits
-from fastpatent.data.sets import load_test_sets
-from fastpatent.device import choose_device
+from fastpatent.data.deeppatent_reference import is_deeppatent
+from fastpatent.data.load_datasets import load_test_sets
+from fastpatent.data.records import Splits
+from fastpatent.device import choose_device, cpu_name, versions
 from fastpatent.errors import DataError, FastPatentError
 from fastpatent.evaluation.benchmark import Benchmark, counts_of, growth, growth_sizes, measure, read_distractors
+from fastpatent.evaluation.benchmark_systems import System, read_systems
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.evaluation.systems import System, read_systems
 from fastpatent.models import build_tokenizer
 from fastpatent.report.benchmark.figures import write_figures
 from fastpatent.report.benchmark.files import write_tables
 from fastpatent.report.benchmark.page import write_page
 from fastpatent.report.benchmark.published import published_figures
 from fastpatent.report.benchmark.tables import benchmark_table, headline
-from fastpatent.report.environment import processor, versions
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def _made(cfg: CfgNode, device: torch.device, argv: Sequence[str]) -> dict[str, 
     return {
         "date": date.today().isoformat(),
         "command": shlex.join(["fastpatent", "benchmark", *argv]),
-        "machine": processor(),
+        "machine": cpu_name(),
         "device": f"{device}, {name}",
         "versions": versions(),
         "seed": cfg.SEED,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from fastpatent import log
-from fastpatent.data.grants.build import BuildReport, build_dataset
-from fastpatent.data.grants.skips import Reason
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import ConfigError
 from fastpatent.progress import counted
+from fastpatent.uspto.build import BuildReport, build_dataset
+from fastpatent.uspto.skips import Reason
 
 LIMIT = 128 * 2**20  # the largest of 50 real patents takes 2 MB
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.pack import used_parts
 from fastpatent.data.check import Report, check_dataset
-from fastpatent.data.published import published_differences
-from fastpatent.data.samples import PARTS, Splits
-from fastpatent.data.sets import read_set, report_skipped
+from fastpatent.data.deeppatent_reference import published_differences
+from fastpatent.data.load_datasets import read_set, report_skipped
+from fastpatent.data.records import PARTS, Splits
 from fastpatent.data.workers import worker_count
 from fastpatent.progress import ProgressLine
 

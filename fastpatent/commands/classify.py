@@ -8,8 +8,8 @@ from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.samples import Splits
-from fastpatent.data.sets import load_test_set, load_test_sets, load_training_set
+from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set
+from fastpatent.data.records import Splits
 from fastpatent.device import choose_device
 from fastpatent.evaluation.classification import Labelled
 from fastpatent.evaluation.classifiers import CLASSIFIERS, compare_classifiers, side_by_side

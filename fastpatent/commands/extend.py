@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.datasets.patent import LIST_PLACES
-from fastpatent.data.extended import DATABASE, DISTRACTORS, LIST, missing_parts, write_extended_list
 from fastpatent.errors import DataError
+from fastpatent.uspto.extended import DATABASE, DISTRACTORS, LIST, missing_parts, write_extended_list
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import torch
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.samples import Sample, find_drawings
+from fastpatent.data.records import Sample, find_drawings
 from fastpatent.device import choose_device
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import Pipeline

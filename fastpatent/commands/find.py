@@ -11,8 +11,8 @@ from rich.table import Table
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.samples import Sample, Splits, names_below
-from fastpatent.data.sets import load_test_sets
+from fastpatent.data.load_datasets import load_test_sets
+from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.device import choose_device
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.combined import combine
@@ -66,13 +66,15 @@ def _query(pipeline: Pipeline, image: str, text: str, weight: float) -> np.ndarr
         sides.append(found)
     if text:
         sides.append(pipeline.embed_texts([text], "the query"))
-    return sides[0] if len(sides) == 1 else combine(*sides, weight)
+    return sides[0] if len(sides) == 1 else combine(sides[0], sides[1], weight)
 
 
 def _table(found: Ranking, drawings: Sequence[Sample], root: str) -> Table:
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name, justify in (("", "right"), ("score", "right"), ("image", "left"), ("its text", "left")):
-        table.add_column(name, justify=justify)
+    table.add_column("", justify="right")
+    table.add_column("score", justify="right")
+    table.add_column("image")
+    table.add_column("its text")
     samples = [drawings[row] for row in found.indices[0]]
     for place, (score, name, sample) in enumerate(zip(found.scores[0], names_below(root, samples), samples), 1):
         table.add_row(str(place), f"{score:.3f}", name, textwrap.shorten(sample.caption or "", SHORT, placeholder="..."))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from fastpatent.commands.run import run
 from fastpatent.errors import ConfigError
@@ -40,14 +40,14 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
     if args.dist_url == "auto" and args.num_machines > 1:
         raise ConfigError("--dist-url: several machines need tcp://HOST:PORT of machine 0")
     url = f"tcp://127.0.0.1:{_free_port()}" if args.dist_url == "auto" else args.dist_url
-    children = mp.spawn(
+    children = spawn(
         _child, (args.num_gpus, args.machine_rank, world_size, url, job, job_args), nprocs=args.num_gpus, join=False
     )
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the children too, which save first
     try:
         while children and not children.join():
             pass
-    except mp.ProcessExitedException as error:  # the child has reported why
+    except ProcessExitedException as error:  # the child has reported why
         raise SystemExit(error.exit_code) from None
     finally:
         signal.signal(signal.SIGINT, previous)

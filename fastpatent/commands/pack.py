@@ -8,11 +8,11 @@ from yacs.config import CfgNode
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.datasets import DATASETS
+from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size, why_not_packed
+from fastpatent.data.load_datasets import report_skipped
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.pack.write import PackReport, write_pack
-from fastpatent.data.samples import PARTS
-from fastpatent.data.sets import report_skipped
-from fastpatent.data.source import DecodedDrawings, pack_folder, pack_size, why_not_packed
+from fastpatent.data.records import PARTS
 from fastpatent.data.transforms import build_resize
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import ConfigError, DataError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastpatent import log
 from fastpatent.commands.check import used_sets
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.sets import report_skipped
+from fastpatent.data.load_datasets import report_skipped
 from fastpatent.data.statistics import ALL, grouped_samples, measure_drawings, quantities
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import DataError

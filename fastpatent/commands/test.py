@@ -9,7 +9,7 @@ from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.sets import load_test_sets
+from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.device import choose_device
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
@@ -17,7 +17,8 @@ from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import COLUMNS, write_submission
 from fastpatent.models import build_tokenizer
 from fastpatent.report.gallery import write_gallery
-from fastpatent.report.tables import report_results
+from fastpatent.report.tables import metrics_table
+from fastpatent.report.text_image import text_image_table
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     report_results(results)
     logger.info("written: " + ", ".join(map(str, written)))
     return 0
+
+
+def report_results(results: Sequence[SetResult]) -> None:
+    """Log one table of the metrics of images, and one for each data set whose texts were measured."""
+    logger.info(metrics_table([(of.name, of) for result in results for of in result.evaluations]))
+    for result in results:
+        if result.texts:
+            logger.info(f"{result.splits.name}: images and their texts")
+            logger.info(text_image_table([(result.evaluations[0].name, result.texts)]))
 
 
 def _descriptor(cfg: CfgNode, name: str, device: torch.device) -> Pipeline:

@@ -11,10 +11,11 @@ from yacs.config import CfgNode
 from fastpatent import distributed, log
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.test import report_results
 from fastpatent.config.report import describe, differences_table
+from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
-from fastpatent.data.samples import Splits
-from fastpatent.data.sets import load_test_sets, report_skipped
+from fastpatent.data.records import Splits
 from fastpatent.device import Device, Precision, choose_device, training_precision
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
 from fastpatent.engine.compiling import compile_backbones
@@ -26,7 +27,7 @@ from fastpatent.models.trained import refuse_descriptor
 from fastpatent.models.weights import load_weights
 from fastpatent.registry import METRICS
 from fastpatent.report.gallery import gallery_picture
-from fastpatent.report.tables import metrics_table, report_results, short_metrics
+from fastpatent.report.tables import metrics_table, short_metrics
 
 logger = logging.getLogger(__name__)
 

@@ -155,12 +155,13 @@ class _File:
 
 def _written(key: yaml.Node) -> str:
     """Return a mapping's key as text; YAML would also take lists and mappings for keys."""
-    return key.value if isinstance(key, yaml.ScalarNode) else f"a key that is a {key.id}"
+    return key.value if isinstance(key, yaml.ScalarNode) else f"a key that is a {type(key).id}"
 
 
 def _syntax_problem(path: str, error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
-    return f"{path}:{mark.line + 1}: not valid YAML: {error.problem}"
+    line = f":{mark.line + 1}" if mark else ""
+    return f"{path}{line}: not valid YAML: {error.problem}"
 
 
 def _nearest_file(path: str) -> str:

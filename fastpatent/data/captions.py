@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from yacs.config import CfgNode
 
 from fastpatent.data.impact.classes import design_class
-from fastpatent.data.samples import PARTS, Sample, Splits
+from fastpatent.data.records import PARTS, Sample, Splits
 from fastpatent.data.tables import MALFORMED, column_names, read_rows
 from fastpatent.errors import ConfigError, DataError, nearest
 

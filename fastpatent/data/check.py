@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fastpatent.data.content import Content, read_contents
-from fastpatent.data.samples import Sample, Splits, unmatched_queries
+from fastpatent.data.digests import Content, read_contents
+from fastpatent.data.records import Sample, Splits, unmatched_queries
 
 STAGES = ("train", "val", "test")
 

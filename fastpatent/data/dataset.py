@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.data.seeding import position_seed, seeded
 from fastpatent.errors import DataError
 
@@ -21,7 +21,7 @@ class DrawingDataset(Dataset[Batch]):
     Args:
         samples: list of `Sample`.
         labels: {identity: label}; other identities, and None, get the label -1.
-        source: function of a path -> uint8 [height, width], see `fastpatent.data.source`.
+        source: function of a path -> uint8 [height, width], see `fastpatent.data.image_source`.
         transform: function of a PIL image of mode L -> uint8 [1, height, width], all of one size; None: no transform.
         seed: seed of everything random in `transform`.
         tokenize: function of a list of captions -> int64 [captions, context]; None: captions are not read.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Sequence
 
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
 
 

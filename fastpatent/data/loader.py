@@ -9,12 +9,12 @@ from yacs.config import CfgNode
 
 from fastpatent import distributed
 from fastpatent.data.augment.batch import augments_on_device, build_batch_augmentation
+from fastpatent.data.batch_sampler import BatchStream, OrderedBatches
 from fastpatent.data.dataset import DrawingDataset
+from fastpatent.data.image_source import build_source
+from fastpatent.data.load_datasets import load_training_set
+from fastpatent.data.records import Sample, label_map
 from fastpatent.data.samplers import SAMPLERS
-from fastpatent.data.samples import Sample, label_map
-from fastpatent.data.sets import load_training_set
-from fastpatent.data.source import build_source
-from fastpatent.data.stream import BatchStream, OrderedBatches
 from fastpatent.data.transforms import build_train_transform
 from fastpatent.data.workers import killed_worker, leave_quietly, worker_count
 from fastpatent.errors import DataError
@@ -101,7 +101,7 @@ class TrainLoader:
     ) -> None:
         labels = label_map(samples)
         self.samples, self.identities, self.num_classes = samples, list(labels), len(labels)
-        targets = [labels[sample.identity] for sample in samples]
+        targets = [labels[str(sample.identity)] for sample in samples]
         self.sampler = SAMPLERS.get(cfg.DATALOADER.SAMPLER_TRAIN)(cfg, targets, samples)
         self.batches_per_epoch = max(self.sampler.epoch_length(len(samples)) // cfg.SOLVER.IMS_PER_BATCH, 1)
         world = distributed.rank(), distributed.world_size()
@@ -152,7 +152,7 @@ def build_test_loader(cfg: CfgNode, samples: Sequence[Sample], device: torch.dev
     `targets` number the identities among `samples` in sorted order.
     """
     source, reason = build_source(cfg, "SIZE_TEST", samples)
-    dataset = DrawingDataset(samples, label_map(samples), source)
+    dataset = DrawingDataset(list(samples), label_map(samples), source)
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     batches = OrderedBatches(len(samples), cfg.TEST.IMS_PER_BATCH)
     return DrawingLoader(dataset, batches, workers, device.type == "cuda", reason)

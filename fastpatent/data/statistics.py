@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from fastpatent.data.image import read_drawing
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
 

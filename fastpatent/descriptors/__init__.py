@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastpatent.data.image import read_drawing
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.data.workers import map_in_order
 from fastpatent.registry import DESCRIPTORS
 

@@ -49,7 +49,7 @@ def last_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
 
 def random_state(device: torch.device) -> dict[str, Any]:
     """Return the state of every random generator that a training step may use."""
-    numpy_state = np.random.get_state()
+    numpy_state: tuple = np.random.get_state()  # pyright: ignore[reportAssignmentType]
     return {
         "python": random.getstate(),
         "numpy": (numpy_state[0], torch.from_numpy(numpy_state[1].copy()), *numpy_state[2:]),

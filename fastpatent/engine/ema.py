@@ -34,17 +34,17 @@ class WeightAverage:
 
     def update(self, step: int) -> None:
         """Add the weights after step `step`; nothing in it waits for the device."""
-        torch._foreach_lerp_(list(self._average.values()), self._weights, 1 - self.decay_at(step))
+        torch._foreach_lerp_(list(self._average.values()), self._weights, 1 - self.decay_at(step))  # pyright: ignore[reportPrivateImportUsage]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Within this block the network has the averaged weights."""
         trained = [weight.clone() for weight in self._weights]
-        torch._foreach_copy_(self._weights, list(self._average.values()))
+        torch._foreach_copy_(self._weights, list(self._average.values()))  # pyright: ignore[reportPrivateImportUsage]
         try:
             yield
         finally:
-            torch._foreach_copy_(self._weights, trained)
+            torch._foreach_copy_(self._weights, trained)  # pyright: ignore[reportPrivateImportUsage]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the network with averaged weights."""

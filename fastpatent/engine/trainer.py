@@ -20,13 +20,13 @@ from fastpatent.data.loader import TrainLoader
 from fastpatent.device import Precision
 from fastpatent.engine.checkpoint import random_state, restore_random_state, save_checkpoint
 from fastpatent.engine.ema import WeightAverage
-from fastpatent.engine.feed import Batch, DeviceFeed
 from fastpatent.engine.freeze import Freezer
-from fastpatent.engine.guard import LossGuard
 from fastpatent.engine.interrupt import StopSignal
 from fastpatent.engine.meter import LossMeter
 from fastpatent.engine.mining import Miner
+from fastpatent.engine.nonfinite import LossGuard
 from fastpatent.engine.optimizer import build_clipper, build_optimizer
+from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.schedule import build_schedule
 from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.heads.sampled_classes import build_class_exchange
@@ -173,7 +173,7 @@ class Trainer:
             with self._parallel.no_sync() if alone else nullcontext():
                 with self.precision.autocast(self.device):
                     losses = self._parallel(*part.inputs)
-                total: torch.Tensor = sum(losses.values())
+                total: Any = sum(losses.values())
                 self.scaler.scale(total / self.parts).backward()
             self._meter.add({"total": total, **losses})
             loss = loss + total.detach()

@@ -9,8 +9,8 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.datasets.drawings import hashed_order
-from fastpatent.data.samples import Sample, Splits, names_below
+from fastpatent.data.records import Sample, Splits, names_below
+from fastpatent.data.splitting import hashed_order
 from fastpatent.errors import DataError
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.intervals import Figure, mean_figures
@@ -115,8 +115,9 @@ def measure(evaluation: Evaluation, source: str, resamples: int, seed: int) -> S
     assert metrics is not None and evaluation.features is not None, "a benchmark has identities and features"
     identities = [sample.identity for sample in splits.query]
     without = metrics.without(front_pages(splits.gallery))
-    both = (figures_with_intervals(of, identities, resamples, seed) for of in (metrics, without))
-    return SystemResult(evaluation.name, source, evaluation.features.gallery.shape[1], *both)
+    dim = evaluation.features.gallery.shape[1]
+    whole, twinless = (figures_with_intervals(of, identities, resamples, seed) for of in (metrics, without))
+    return SystemResult(evaluation.name, source, dim, whole, twinless)
 
 
 def read_distractors(cfg: CfgNode, splits: Splits) -> Splits:

@@ -14,8 +14,8 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent import distributed
-from fastpatent.data.samples import Splits
-from fastpatent.evaluation.feature_origin import differences, feature_origin, origin_key
+from fastpatent.data.records import Splits
+from fastpatent.evaluation.cache_key import differences, feature_origin, origin_key
 from fastpatent.files import write_atomically
 
 FORMAT = 2

@@ -10,7 +10,7 @@ from yacs.config import CfgNode
 
 from fastpatent import distributed
 from fastpatent.data.loader import build_test_loader
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.data.workers import worker_count
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.device import extraction_precision

@@ -12,7 +12,7 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent.config.keys.evaluation import AUTO
-from fastpatent.data.samples import Sample, Splits, captioned
+from fastpatent.data.records import Sample, Splits, captioned
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.cache import cached_features
 from fastpatent.evaluation.combined import combine
@@ -97,8 +97,9 @@ class Pipeline:
         rows = [row for rows in of_members for row in rows]
         if len(self.members) > 1 and rows:
             last, weights = [rows[-1] for rows in of_members], [member.weight for member in self.members]
-            sides = (join_features([features[side] for features in last], weights) for side in (1, 2))
-            rows.append(Features(f"ensemble of {len(self.members)}", *sides))
+            query, gallery = [features.query for features in last], [features.gallery for features in last]
+            joined = join_features(query, weights), join_features(gallery, weights)
+            rows.append(Features(f"ensemble of {len(self.members)}", *joined))
         return rows
 
     def evaluate(self, splits: Splits, every: bool = True) -> SetResult | None:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from fastpatent.data.samples import Splits
+from fastpatent.data.records import Splits
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.submission import COLUMNS
 from fastpatent.retrieval.expansion import expand_queries

@@ -11,9 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from yacs.config import CfgNode
 
-from fastpatent.data.datasets.drawings import hashed_order
-from fastpatent.data.samples import names_below
-from fastpatent.data.sets import load_training_set
+from fastpatent.data.load_datasets import load_training_set
+from fastpatent.data.records import names_below
+from fastpatent.data.splitting import hashed_order
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.errors import CheckpointError
 from fastpatent.files import write_atomically

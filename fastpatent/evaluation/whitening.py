@@ -2,8 +2,8 @@
 
 from yacs.config import CfgNode
 
-from fastpatent.data.samples import Splits
-from fastpatent.data.sets import load_training_set
+from fastpatent.data.load_datasets import load_training_set
+from fastpatent.data.records import Splits
 from fastpatent.errors import ConfigError
 
 

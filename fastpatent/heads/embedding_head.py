@@ -7,7 +7,6 @@ from yacs.config import CfgNode
 from fastpatent.errors import ConfigError, nearest
 from fastpatent.heads import HEADS
 from fastpatent.heads.classifying import ClassifyingHead, HeadOutput, build_classifier
-from fastpatent.heads.pooled import pooled_vectors
 from fastpatent.layers import POOLING
 from fastpatent.layers.margin import Linear
 from fastpatent.layers.norm import build_norm
@@ -81,6 +80,19 @@ class EmbeddingHead(ClassifyingHead):
             return features
         assert targets is not None
         return self.classify(features, targets, pooled if self.neck_feat == "before" else features)
+
+
+def pooled_vectors(pool_layer: nn.Module, feature_maps: torch.Tensor) -> torch.Tensor:
+    """Return float [batch, channels] of feature maps [batch, channels, height, width].
+
+    Raises:
+        ConfigError: the pooling leaves more than one position.
+    """
+    pooled = pool_layer(feature_maps)
+    if pooled[0].numel() != feature_maps.shape[1]:
+        shape = " x ".join(map(str, pooled.shape[1:]))
+        raise ConfigError(f"MODEL.HEADS.POOL_LAYER: the pooling leaves {shape} values instead of one per channel")
+    return pooled.flatten(1)
 
 
 @HEADS.register(name="EmbeddingHead")

@@ -7,7 +7,7 @@ from yacs.config import CfgNode
 
 from fastpatent.heads import HEADS
 from fastpatent.heads.classifying import HeadOutput
-from fastpatent.heads.pooled import pooled_vectors
+from fastpatent.heads.embedding_head import pooled_vectors
 from fastpatent.layers import POOLING
 from fastpatent.layers.precision import at_least_float32, without_autocast
 

@@ -13,7 +13,7 @@ from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
 from fastpatent.heads.classifying import HeadOutput
 from fastpatent.losses import LOSSES
-from fastpatent.losses.memory import EmbeddingMemory, build_memory
+from fastpatent.losses.cross_batch_memory import EmbeddingMemory, build_memory
 from fastpatent.losses.objective import DOMAINS, EMBEDDINGS, LOGITS, Objective
 from fastpatent.models import META_ARCHITECTURES
 from fastpatent.models.network import Network

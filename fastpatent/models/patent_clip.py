@@ -11,7 +11,7 @@ from yacs.config import CfgNode
 
 from fastpatent.distributed import gather_labels, gather_with_gradient
 from fastpatent.errors import ConfigError
-from fastpatent.losses.contrastive import clip_loss, positive_pairs, siglip_loss
+from fastpatent.losses.image_text import clip_loss, positive_pairs, siglip_loss
 from fastpatent.models import META_ARCHITECTURES, TOKENIZERS
 from fastpatent.models.clip.architecture import create_pair
 from fastpatent.models.clip.chunks import in_chunks

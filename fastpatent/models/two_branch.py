@@ -9,7 +9,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
-from fastpatent.data.samples import DRAWING
+from fastpatent.data.records import DRAWING
 from fastpatent.models import META_ARCHITECTURES
 from fastpatent.models.baseline import Baseline, beyond_backbone
 from fastpatent.models.pretrained import load_pretrained

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fastpatent.evaluation.classification import Classification
 from fastpatent.evaluation.design_classes import class_title
-from fastpatent.report.text_table import NOTHING, TextTable
+from fastpatent.report.tables import NOTHING, TextTable
 
 CONSTANT = "always the largest class"
 COLUMNS = ["accuracy", "95% interval", "top-5", "macro F1"]

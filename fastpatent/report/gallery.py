@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from fastpatent.data.datasets.drawings import hashed_order
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
+from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.files import write_atomically
 from fastpatent.report.picture import thumbnail, write_png

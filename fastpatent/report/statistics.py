@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from fastpatent.data.samples import Sample, names_below
+from fastpatent.data.records import Sample, names_below
 from fastpatent.data.statistics import (
     ASPECT,
     COMPONENTS,

@@ -1,27 +1,38 @@
-"""Metrics of several systems side by side."""
+"""Tables: of metrics for a terminal, and in a form that can be written in any markup."""
 
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from fastpatent.evaluation.pipeline import SetResult
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.report.text_image import text_image_table
 from fastpatent.retrieval.metrics import table_metrics
 
 SHORT = ("mAP", "Acc@1", "Acc@5", "mean-R")  # metrics of the line that a training logs after an evaluation
-logger = logging.getLogger(__name__)
+NOTHING = "–"
 
 
-def report_results(results: Sequence[SetResult]) -> None:
-    """Log one table of the metrics of images, and one for each data set whose texts were measured."""
-    logger.info(metrics_table([(of.name, of) for result in results for of in result.evaluations]))
-    for result in results:
-        if result.texts:
-            logger.info(f"{result.splits.name}: images and their texts")
-            logger.info(text_image_table([(result.evaluations[0].name, result.texts)]))
+@dataclass
+class TextTable:
+    """One table of text.
+
+    Attributes:
+        title, note: heading, and explanation below it.
+        columns: headings.
+        rows: cells, as many per row as `columns`; empty if there is nothing to show, the note then gives the reason.
+        best: (row, column) of the cells to highlight.
+        figures: whether all columns but the first hold numbers.
+        published: number of rows at the end with published figures.
+    """
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+    best: set[tuple[int, int]] = field(default_factory=set)
+    figures: bool = True
+    published: int = 0
 
 
 def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:

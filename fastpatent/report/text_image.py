@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastpatent.evaluation.text_image import DEPTHS, DIRECTIONS, PAIR, PATENT, Retrieval, TextImageMetrics
-from fastpatent.report.text_table import NOTHING, TextTable
+from fastpatent.report.tables import NOTHING, TextTable
 
 TITLES = {PAIR: "One right answer", PATENT: "Any of the same patent"}
 CHANCE = "random ranking"

@@ -7,9 +7,9 @@ import torch
 
 from fastpatent.retrieval.distance import as_pair
 from fastpatent.retrieval.kernel import Counter, Kernel, Tile, choose_kernel
-from fastpatent.retrieval.members import Identities, Members
 from fastpatent.retrieval.metrics import RankMetrics
-from fastpatent.retrieval.tiles import Rows, ScoreTiles
+from fastpatent.retrieval.relevance import Identities, Members
+from fastpatent.retrieval.score_tiles import Rows, ScoreTiles
 
 
 def rank_growing(

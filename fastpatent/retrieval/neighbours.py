@@ -8,7 +8,7 @@ import torch
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_features, inverse_norms
 from fastpatent.retrieval.kernel import choose_kernel
-from fastpatent.retrieval.tiles import Rows
+from fastpatent.retrieval.score_tiles import Rows
 
 
 def nearest_rows(sides: Sequence[np.ndarray], k: int, device: str | torch.device = "cpu") -> tuple[np.ndarray, np.ndarray]:

@@ -12,9 +12,9 @@ from scipy import sparse
 
 from fastpatent.retrieval.distance import as_pair, squared_norms
 from fastpatent.retrieval.kernel import choose_kernel
-from fastpatent.retrieval.members import Identities, Members
 from fastpatent.retrieval.metrics import RankMetrics
-from fastpatent.retrieval.tiles import Rows, ScoreTiles
+from fastpatent.retrieval.relevance import Identities, Members
+from fastpatent.retrieval.score_tiles import Rows, ScoreTiles
 
 
 class Ranking(NamedTuple):

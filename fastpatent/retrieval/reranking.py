@@ -12,7 +12,7 @@ from scipy import sparse
 
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_pair, inverse_norms, rows_within
-from fastpatent.retrieval.memory import block_bytes, free_bytes
+from fastpatent.retrieval.free_memory import block_bytes, free_bytes
 from fastpatent.retrieval.neighbours import nearest_rows
 
 COMPARED_PAIRS = 1024  # per block, so that the gathered rows stay close to the CPU cache size

@@ -7,7 +7,7 @@ its low half is the complement of the index. So ties go to the lower index, in a
 import numpy as np
 import torch
 
-from fastpatent.retrieval.memory import free_bytes
+from fastpatent.retrieval.free_memory import free_bytes
 
 LOWEST = -(2**63)
 HIGHEST = 2**63 - 1

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
-from fastpatent.data.sets import load_test_set
+from fastpatent.data.load_datasets import load_test_set
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.evaluation.retrieval import rank_features
 from fastpatent.models import build_model

@@ -12,11 +12,11 @@ import pytest
 from fastpatent.commands import build as build_command
 from fastpatent.commands.build import build
 from fastpatent.commands.run import run
-from fastpatent.data.grants import patent as patent_module
 from fastpatent.data.lock import only_writer
 from fastpatent.errors import ConfigError, DataError
-from tests.data.grants.weeks import contents, files_below, member_name, name_of, patent_zip, week, write_tar, zipped
+from fastpatent.uspto import patent as patent_module
 from tests.stopping import stop_when_going
+from tests.uspto.weeks import contents, files_below, member_name, name_of, patent_zip, week, write_tar, zipped
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ STUCK = """
 import signal, sys, time
 from fastpatent.commands import build as command
 from fastpatent.commands.run import run
-from fastpatent.data.grants import patent
+from fastpatent.uspto import patent
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would hand down that it is ignored
 command.worker_count = lambda _: (2, "test")

@@ -3,7 +3,6 @@
 import pytest
 
 from fastpatent.commands.check import check
-from fastpatent.data import published
 
 
 @pytest.mark.parametrize("counted, told", [(2, "as published"), (3, "not as published: gallery 2 drawings of 1 patents")])

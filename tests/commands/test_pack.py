@@ -133,7 +133,7 @@ from functools import partial
 from fastpatent.commands import main, pack
 from fastpatent.data import workers
 from fastpatent.data.pack import write
-from fastpatent.data.source import DecodedDrawings
+from fastpatent.data.image_source import DecodedDrawings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would hand down that it is ignored
 

@@ -1,10 +1,10 @@
 import pytest
+from fastpatent.commands.parts import load_test_sets, with_classes
 from PIL import Image
 
-from fastpatent.commands.parts import load_test_sets, with_classes
 from fastpatent.config import load_config
-from fastpatent.engine.log import RunLog
 from fastpatent.errors import ConfigError, DataError
+from fastpatent.log import RunLog
 
 
 @pytest.mark.parametrize("given, found, expected", [(0, 7, 7), (7, 7, 7), (9, 7, 9)])

@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 import fastpatent
 from fastpatent.commands import main
 from fastpatent.config import load_config
-from fastpatent.data.sets import load_test_set
+from fastpatent.data.load_datasets import load_test_set
 from fastpatent.models import build_model
 from tests.polygons import write_designs
 

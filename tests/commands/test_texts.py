@@ -11,7 +11,7 @@ from PIL import Image
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
-from fastpatent.data.sets import load_test_set
+from fastpatent.data.load_datasets import load_test_set
 from fastpatent.evaluation.combined import combine
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights

@@ -3,9 +3,9 @@
 import logging
 
 import pytest
+from fastpatent.config.ignored import IGNORED, is_ignored
 
 from fastpatent.config import get_cfg, load_config
-from fastpatent.config.ignored import IGNORED, is_ignored
 from fastpatent.config.keys import leaves
 
 

@@ -5,9 +5,9 @@ import datetime
 
 import pytest
 
-from fastpatent.data.grants.metadata import write_metadata
-from fastpatent.data.sets import load_test_set, load_training_set
+from fastpatent.data.load_datasets import load_test_set, load_training_set
 from fastpatent.errors import ConfigError, DataError
+from fastpatent.uspto.metadata import write_metadata
 
 HEADER = "patent,title,kind\n"
 

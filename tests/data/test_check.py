@@ -8,7 +8,7 @@ from PIL import Image
 
 from fastpatent.data.check import check_dataset
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import PARTS
+from fastpatent.data.records import PARTS
 
 PATENTS = "train_data/patent_data"
 

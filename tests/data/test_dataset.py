@@ -8,8 +8,8 @@ import torch
 
 from fastpatent.data.dataset import DrawingDataset
 from fastpatent.data.image import read_drawing
-from fastpatent.data.samples import Sample
-from fastpatent.data.source import DecodedDrawings
+from fastpatent.data.image_source import DecodedDrawings
+from fastpatent.data.records import Sample
 from fastpatent.data.transforms import build_resize, build_train_transform
 from fastpatent.errors import DataError
 

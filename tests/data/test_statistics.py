@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage
 
 from fastpatent.data.image import read_drawing
-from fastpatent.data.samples import Sample, Splits, find_drawings
+from fastpatent.data.records import Sample, Splits, find_drawings
 from fastpatent.data.statistics import (
     ASPECT,
     COMPONENTS,

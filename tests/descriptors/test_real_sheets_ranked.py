@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.evaluation.retrieval import rank_features
 

@@ -1,8 +1,8 @@
 import torch
 from torch import nn
 
+from fastpatent.device import Precision
 from fastpatent.engine.compiling import compile_backbone
-from fastpatent.engine.device import Precision
 
 
 class Network(nn.Module):

@@ -6,17 +6,17 @@ import signal
 import numpy as np
 import pytest
 import torch
+from fastpatent.commands.parts import with_classes
 
 from fastpatent.commands import main
-from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
 from fastpatent.data.image import open_drawing
 from fastpatent.data.loader import build_train_loader
 from fastpatent.data.transforms import build_resize
+from fastpatent.device import Precision
 from fastpatent.engine import mining, trainer
 from fastpatent.engine.checkpoint import LAST
-from fastpatent.engine.device import Precision
-from fastpatent.engine.log import RunLog
+from fastpatent.log import RunLog
 from fastpatent.models import build_model
 from tests.engine import test_distributed as distributed_runs
 from tests.engine.test_trainer import SMALL, STEPS, assert_same_bits, train, weights

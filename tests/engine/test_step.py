@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from fastpatent.config import get_cfg
-from fastpatent.data.samples import Sample
-from fastpatent.engine.device import Precision
-from fastpatent.engine.feed import Batch
+from fastpatent.data.records import Sample
+from fastpatent.device import Precision
+from fastpatent.engine.prefetch import Batch
 from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import ConfigError
 from fastpatent.models import build_model

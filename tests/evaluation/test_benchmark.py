@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastpatent.config import load_config
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.errors import DataError
 from fastpatent.evaluation import benchmark as module
 from fastpatent.evaluation.benchmark import FIGURES, counts_of, front_pages, growth, growth_sizes, measure, read_distractors

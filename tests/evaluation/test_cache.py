@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fastpatent.config import load_config
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation import cache
 from fastpatent.evaluation.cache import cached_features
 

@@ -5,8 +5,8 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from fastpatent.errors import DataError
-from fastpatent.evaluation.bootstrap import bootstrap_intervals
 from fastpatent.evaluation.classification import Labelled, check_apart, check_labelled, measure
+from fastpatent.evaluation.intervals import bootstrap_intervals
 
 KNOWN = ["D1", "D2", "D3", "D6", "D9", "D14"]
 TRUE = ["D1", "D2", "D3", "D6", "D26"]  # D26 is not in KNOWN; D9 and D14 have no drawing

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from fastpatent.config import load_config
-from fastpatent.data.samples import Splits
+from fastpatent.data.records import Splits
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.ensemble import Member, join_features, member_systems, read_members, with_ensemble
 

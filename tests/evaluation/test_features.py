@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from fastpatent.commands.parts import with_classes
 from torch import nn
 
-from fastpatent.commands.parts import with_classes
 from fastpatent.config import load_config
-from fastpatent.engine.device import extraction_precision
+from fastpatent.device import extraction_precision
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation import features as extraction
 from fastpatent.evaluation.features import extract_features

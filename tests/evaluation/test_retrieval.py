@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastpatent.config import get_cfg
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation.retrieval import processings, rank_features
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.reranking import reciprocal_similarity

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from fastpatent.errors import DataError
-from fastpatent.evaluation.bootstrap import bootstrap_intervals
+from fastpatent.evaluation.intervals import bootstrap_intervals
 from fastpatent.evaluation.text_image import DEPTHS, DIRECTIONS, PAIR, PATENT, text_image_metrics
 
 

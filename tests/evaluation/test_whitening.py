@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastpatent.config import load_config
-from fastpatent.data.sets import load_training_set
+from fastpatent.data.load_datasets import load_training_set
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.whitening import training_whitening, whitening_set
 

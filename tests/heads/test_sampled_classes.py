@@ -8,15 +8,15 @@ import pytest
 import torch
 import torch.distributed as dist
 from fastpatent.commands.parts import load_trained
-from fastpatent.engine.device import Precision
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from fastpatent.config import get_cfg
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
+from fastpatent.device import Precision
 from fastpatent.engine.checkpoint import load_checkpoint
-from fastpatent.engine.feed import Batch
+from fastpatent.engine.prefetch import Batch
 from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import ConfigError, FastPatentError
 from fastpatent.heads import HEADS

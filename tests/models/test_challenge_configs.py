@@ -3,8 +3,8 @@
 import json
 
 import pytest
-
 from fastpatent.commands.parts import with_classes
+
 from fastpatent.config import load_config
 from fastpatent.models import build_model
 

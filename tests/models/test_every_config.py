@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-
 from fastpatent.commands.parts import with_classes
+
 from fastpatent.config import load_config
 from fastpatent.models import build_model
 from tests.network_configs import CONFIGS, network_configs

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
 from fastpatent.report.gallery import FRAMES, best_and_worst, choose_queries, gallery_picture, write_gallery
 from fastpatent.report.tables import metrics_table

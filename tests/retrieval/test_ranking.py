@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from fastpatent.errors import DataError
-from fastpatent.retrieval import members as members_module
 from fastpatent.retrieval import ranking as ranking_module
-from fastpatent.retrieval import tiles as tiles_module
+from fastpatent.retrieval import relevance as members_module
+from fastpatent.retrieval import score_tiles as tiles_module
 from fastpatent.retrieval.metrics import RankMetrics
 from fastpatent.retrieval.ranking import rank
 from fastpatent.retrieval.torch_kernel import TorchKernel

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastpatent.data.augment.draws import AUTOAUGMENT_SLOTS, Action, whole
 from fastpatent.data.augment.enhance import adjust_contrast, adjust_sharpness
 from fastpatent.data.augment.policies import Operation, Policies
+from fastpatent.data.augment.random_slots import AUTOAUGMENT_SLOTS, Action, whole
 
 MOVES = ("Rotate", "ShearX")  # every pixel is copied from another place or filled
 LOOKUPS = ("Posterize", "Solarize", "Invert")  # a function of the grey level

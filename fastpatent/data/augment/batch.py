@@ -7,9 +7,9 @@ from yacs.config import CfgNode
 from fastpatent.data.augment.autoaugment import AutoAugment
 from fastpatent.data.augment.blur import Blur, blur_kernel_size
 from fastpatent.data.augment.crop import Flip, PadAndCrop
-from fastpatent.data.augment.draws import Step
 from fastpatent.data.augment.erasing import Erasing, erasing_grey
-from fastpatent.data.augment.upload import upload
+from fastpatent.data.augment.random_slots import Step
+from fastpatent.data.augment.to_device import copy_to_device
 from fastpatent.data.seeding import uniforms
 from fastpatent.data.transforms import takes_window
 from fastpatent.errors import ConfigError
@@ -43,7 +43,7 @@ class BatchAugmentation:
         height, width = images.shape[2:]
         drawn = np.split(uniforms(self.seed, positions.numpy(), self._slots), self._bounds, axis=1)
         actions = [action for step, own in zip(self.steps, drawn) for action in step.plan(own, height, width)]
-        tensors = iter(upload([array for action in actions for array in action.arrays], images.device))
+        tensors = iter(copy_to_device([array for action in actions for array in action.arrays], images.device))
         images = images.clone(memory_format=torch.contiguous_format)
         for function, arrays in actions:
             images = function(images, *(next(tensors) for _ in arrays))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from yacs.config import CfgNode
 
-from fastpatent.data.augment.draws import BLUR_SLOTS, Action
+from fastpatent.data.augment.random_slots import BLUR_SLOTS, Action
 from fastpatent.errors import ConfigError
 
 

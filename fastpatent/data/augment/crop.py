@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fastpatent.data.augment.draws import CROP_SLOTS, FLIP_SLOTS, Action, whole
+from fastpatent.data.augment.random_slots import CROP_SLOTS, FLIP_SLOTS, Action, whole
 
 Mode = Literal["constant", "edge", "reflect", "symmetric"]
 

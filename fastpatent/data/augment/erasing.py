@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from fastpatent.data.augment.draws import ERASING_SLOTS, Action, whole
+from fastpatent.data.augment.random_slots import ERASING_SLOTS, Action, whole
 from fastpatent.errors import ConfigError
 
 AREA = (0.02, 0.33)  # share of the image

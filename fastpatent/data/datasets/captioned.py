@@ -7,10 +7,10 @@ from yacs.config import CfgNode
 
 from fastpatent.data.captions import NO_TEXT, text_kind
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.datasets.drawings import add_validation
 from fastpatent.data.impact.patents import SHEET
 from fastpatent.data.impact.sheets import SheetFinder
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
+from fastpatent.data.splitting import add_validation
 from fastpatent.data.tables import MALFORMED, read_rows
 from fastpatent.errors import ConfigError, DataError
 

@@ -1,16 +1,14 @@
 """The user's own images: a folder `<identity>/<drawing>`, split by identity."""
 
-import hashlib
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
+from collections.abc import Collection
 
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import Sample, Splits, find_drawings
-from fastpatent.errors import ConfigError, DataError
-
-MANY = 4  # identities of at least this many drawings give two queries instead of one
+from fastpatent.data.records import Sample, Splits, find_drawings
+from fastpatent.data.splitting import add_validation, validation_identities
+from fastpatent.errors import DataError
 
 
 @DATASETS.register(name="Drawings")
@@ -32,10 +30,8 @@ def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int) -
         seed: of the choice of identities and queries.
 
     Raises:
-        ConfigError: the fraction is not between 0 and 1.
         DataError: fewer than two identities.
     """
-    check_fraction(val_fraction)
     drawings: dict[str, list[str]] = {}
     for relative in find_drawings(root):
         identity = os.path.dirname(relative)
@@ -55,39 +51,3 @@ def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int) -
         else:
             splits.train += samples
     return splits
-
-
-def check_fraction(val_fraction: float) -> None:
-    """Raise ConfigError where the fraction of validation identities is not in (0, 1)."""
-    if not 0 < val_fraction < 1:
-        raise ConfigError(f"DATASETS.DRAWINGS.VAL_FRACTION: {val_fraction} is not between 0 and 1")
-
-
-def add_validation(splits: Splits, samples: Sequence[Sample], names: Sequence[str], seed: int) -> None:
-    """Add the samples of one validation identity to queries and gallery; `names` determine the choice of queries."""
-    asked = query_names(set(names), seed)
-    for sample, name in zip(samples, names):
-        (splits.query if name in asked else splits.gallery).append(sample)
-
-
-def validation_identities(drawings: Mapping[str, Sized], val_fraction: float, seed: int) -> set[str]:
-    """Return the identities of {identity: its samples} that are held out for validation."""
-    order = hashed_order(drawings, seed)
-    count = min(max(round(len(order) * val_fraction), 1), len(order) - 1)
-    chosen = order[:count]
-    askable = [identity for identity in order if len(drawings[identity]) > 1]
-    if askable and not set(askable) & set(chosen):
-        chosen[-1] = askable[0]  # else there would be no query
-    return set(chosen)
-
-
-def query_names(names: Collection[str], seed: int) -> Sequence[str]:
-    """Return the queries of an identity, as in DeepPatent: one of 2 or 3 samples, two of 4 or more, none of a single one."""
-    if len(names) < 2:
-        return ()
-    return hashed_order(names, seed)[: 2 if len(names) >= MANY else 1]
-
-
-def hashed_order(names: Iterable[str], seed: int) -> list[str]:
-    """Return names in a random order; the sort key of each name depends on the name and the seed alone."""
-    return sorted(names, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).digest())

@@ -7,11 +7,11 @@ from yacs.config import CfgNode
 
 from fastpatent.data.captions import NO_TEXT, text_kind
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.datasets.drawings import add_validation, check_fraction, validation_identities
+from fastpatent.data.impact.figure_captions import sheet_texts
 from fastpatent.data.impact.patents import Patent, impact_tables, read_patents
 from fastpatent.data.impact.sheets import FORMS, PLACES, SheetFinder
-from fastpatent.data.impact.texts import sheet_texts
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
+from fastpatent.data.splitting import add_validation, validation_identities
 from fastpatent.data.tables import MALFORMED
 from fastpatent.errors import DataError
 
@@ -42,10 +42,8 @@ def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, 
         Splits; identities as in USD0937859-20211207, categories as in D14.
 
     Raises:
-        ConfigError: the fraction is not between 0 and 1.
         DataError: a CSV file cannot be read, there is none, or fewer than two patents have sheets.
     """
-    check_fraction(val_fraction)
     splits = Splits("Impact", [], [], [], left_out={kind: [] for kind in (MALFORMED, MISSING, TWICE, NO_TEXT)})
     tables = impact_tables(root)
     finder = SheetFinder(root, map(os.path.dirname, tables))

@@ -7,8 +7,8 @@ from functools import partial
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.layout import read_splits
-from fastpatent.data.samples import Splits
+from fastpatent.data.list_dataset import read_splits
+from fastpatent.data.records import Splits
 
 LIST_PLACES = ("train_data", "data", ".")
 DRAWING_PLACES = ("train_data/patent_data", "patent_data", "train_data", ".", "images")

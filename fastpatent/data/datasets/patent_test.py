@@ -5,8 +5,8 @@ from collections.abc import Collection
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.layout import read_splits
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.list_dataset import read_splits
+from fastpatent.data.records import Sample, Splits
 
 LISTS = {"query": "test_queries.txt", "gallery": "test_database.txt"}
 PLACES = ("codalab_test_set", "test_data/codalab_test_set")  # of the released code, and of its report

@@ -11,9 +11,9 @@ from functools import partial
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.datasets.drawings import hashed_order
 from fastpatent.data.lists import read_lines
-from fastpatent.data.samples import DRAWING, PARTS, PHOTO, Sample, Splits, find_drawings
+from fastpatent.data.records import DRAWING, PARTS, PHOTO, Sample, Splits, find_drawings
+from fastpatent.data.splitting import hashed_order
 from fastpatent.errors import ConfigError, DataError
 
 PLACES = (

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from yacs.config import CfgNode
 
+from fastpatent.data.records import DRAWING, PHOTO, Sample
 from fastpatent.data.samplers import SAMPLERS
 from fastpatent.data.samplers.identity import IdentitySampler, NaiveIdentitySampler
-from fastpatent.data.samples import DRAWING, PHOTO, Sample
 from fastpatent.errors import ConfigError, DataError
 
 

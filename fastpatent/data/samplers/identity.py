@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from yacs.config import CfgNode
 
+from fastpatent.data.records import Sample
 from fastpatent.data.samplers import SAMPLERS, Sampler
-from fastpatent.data.samples import Sample
 from fastpatent.errors import ConfigError
 
 

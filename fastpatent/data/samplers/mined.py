@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from yacs.config import CfgNode
 
+from fastpatent.data.records import Sample
 from fastpatent.data.samplers import SAMPLERS, Sampler
-from fastpatent.data.samples import Sample
 from fastpatent.errors import CheckpointError, ConfigError, DataError
 
 

@@ -8,9 +8,9 @@ from numpy.typing import ArrayLike
 from PIL import ImageOps
 from scipy.spatial import KDTree
 
-from fastpatent.data.datasets.drawings import hashed_order
 from fastpatent.data.image import open_drawing
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
+from fastpatent.data.splitting import hashed_order
 from fastpatent.errors import DataError
 from fastpatent.report.picture import shrink
 

@@ -13,7 +13,7 @@ from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.text_image import TextImageMetrics
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
-from fastpatent.report.text_table import TextTable
+from fastpatent.report.tables import TextTable
 
 NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]

@@ -11,7 +11,7 @@ from PIL import Image
 from fastpatent.evaluation.benchmark import Benchmark
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import headline, text_tables
-from fastpatent.report.text_table import TextTable
+from fastpatent.report.tables import TextTable
 
 PALETTE = 128  # colours per picture; no visible difference for line drawings
 STYLE = """

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from fastpatent.evaluation.benchmark import FIGURES, Benchmark, SystemResult
 from fastpatent.evaluation.intervals import Figure
+from fastpatent.report.tables import NOTHING, TextTable
 from fastpatent.report.text_image import text_image_tables
-from fastpatent.report.text_table import NOTHING, TextTable
 
 TWIN = (
     "The front-page drawing (D00000) of a query's own patent, most often a near copy of another sheet, is excluded from its "

@@ -7,8 +7,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2.functional import pil_to_tensor, to_pil_image
 
 from fastpatent.data.augment.autoaugment import AutoAugment
-from fastpatent.data.augment.draws import AUTOAUGMENT_SLOTS
 from fastpatent.data.augment.policies import Operation, Policies
+from fastpatent.data.augment.random_slots import AUTOAUGMENT_SLOTS
 from fastpatent.data.seeding import uniforms
 
 POLICIES = Policies(fill=255)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from fastpatent.data.augment import draws
 from fastpatent.data.augment.autoaugment import AutoAugment
 from fastpatent.data.augment.batch import BatchAugmentation, augments_on_device, build_batch_augmentation
 from fastpatent.data.augment.blur import Blur

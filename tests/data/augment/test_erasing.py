@@ -5,8 +5,8 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from fastpatent.data.augment.draws import ERASING_SLOTS, whole
 from fastpatent.data.augment.erasing import AREA, ATTEMPTS, Erasing, rectangles
+from fastpatent.data.augment.random_slots import ERASING_SLOTS, whole
 from fastpatent.data.seeding import uniforms
 
 

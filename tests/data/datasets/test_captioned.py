@@ -3,8 +3,8 @@
 import pytest
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import PARTS
-from fastpatent.data.sets import load_test_set, load_training_set
+from fastpatent.data.load_datasets import load_test_set, load_training_set
+from fastpatent.data.records import PARTS
 from fastpatent.errors import ConfigError, DataError
 
 

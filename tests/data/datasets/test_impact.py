@@ -10,7 +10,7 @@ import pytest
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.datasets.impact import split_patents
 from fastpatent.data.impact.patents import read_patents
-from fastpatent.data.samples import PARTS
+from fastpatent.data.records import PARTS
 from fastpatent.errors import ConfigError, DataError
 
 COLUMNS = "title,id,claim,date,class,class_search,inv_country,no_figs,sheets,file_names,fig_desc,caption".split(",")

@@ -8,7 +8,7 @@ import pytest
 
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.lists import listed_samples, read_lines
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.errors import ConfigError, DataError
 
 

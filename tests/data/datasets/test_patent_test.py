@@ -3,7 +3,7 @@
 import pytest
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
 
 

@@ -7,8 +7,8 @@ import pytest
 from fastpatent.commands.data import main
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image import read_drawing
-from fastpatent.data.samples import DRAWING, PHOTO, unmatched_queries
-from fastpatent.data.sets import load_test_set, load_training_set
+from fastpatent.data.load_datasets import load_test_set, load_training_set
+from fastpatent.data.records import DRAWING, PHOTO, unmatched_queries
 from fastpatent.errors import ConfigError, DataError
 
 CATEGORIES = {"airplane": 20, "car_(sedan)": 12, "zebra": 2, "ant": 1}

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from fastpatent.data.grants.patent_xml import read_patent_xml
 from fastpatent.data.impact.classes import design_class
+from fastpatent.uspto.patent_xml import read_patent_xml
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fastpatent.data.image_source import DecodedDrawings
 from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.pack.write import write_pack
-from fastpatent.data.source import DecodedDrawings
 from fastpatent.data.transforms import build_resize
 
 

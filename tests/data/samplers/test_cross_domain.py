@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from fastpatent.data.records import DRAWING, PHOTO, Sample
 from fastpatent.data.samplers import SAMPLERS
 from fastpatent.data.samplers.cross_domain import CrossDomainSampler
-from fastpatent.data.samples import DRAWING, PHOTO, Sample
 from fastpatent.errors import ConfigError, DataError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastpatent.data.samples import Sample
+from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
 from fastpatent.report.benchmark.drawing_map import INKS, map_picture, map_positions, mapped_drawings
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fastpatent.data.samples import Sample, Splits
+from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation.retrieval import rank_features
 from fastpatent.report.benchmark.figures import write_figures
 

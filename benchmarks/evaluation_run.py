@@ -1,0 +1,193 @@
+"""A whole test, from drawings on disk to result.npy, and how well its stages overlap.
+
+Usage: python benchmarks/evaluation_run.py [--small] [--images DIR] [--folder DIR] [--precision P] [--json FILE]
+
+Without options: 51,967 drawings, as many as DeepPatent's test lists name, at 384 x 384 through ResNet-101-IBN with
+non-local blocks on one CUDA card, against the 4 hours reported for the published system; about ten minutes with 16 cores
+and 13 GB of disk. Where there is no card that row is not measured, and the others are at the size of --small: 500 drawings
+at 64 x 64 through ResNet-18-IBN on the processor, under 50 s on 2 cores. One thread computes there and one process reads, so
+that each has a core to itself.
+
+The drawings are generated, or real sheets from below --images, shifted and marked. Weights are random, which changes no
+time. `fastpatent test` is timed whole: decoding every drawing, then with another QE_K, then at full size from a pack too.
+Its stages are timed alone, reading and computing on a sample of the drawings; the "slowest stage" is the greater of reading
+without computing and computing on tensors that lie on the device already.
+"""
+
+import argparse
+import contextlib
+import io
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from drawings import draw_test_set
+from fastpatent.commands.parts import with_classes
+from table import not_measured, row, show, timed
+from tabulate import tabulate
+
+from fastpatent.commands import main as fastpatent
+from fastpatent.config import load_config
+from fastpatent.data.loader import build_test_loader, load_test_set
+from fastpatent.data.records import find_drawings
+from fastpatent.data.workers import worker_count
+from fastpatent.device import choose_device, cpu_name, extraction_precision
+from fastpatent.evaluation.features import extract_features
+from fastpatent.evaluation.retrieval import processings, rank_features
+from fastpatent.evaluation.submission import write_submission
+from fastpatent.models import build_model
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+FULL = {
+    "config": CONFIGS / "patent" / "sbs_R101-ibn_patent_test.yml",
+    "queries": 13133,
+    "gallery": 38834,
+    "decoded": 6400,
+    "packed": 6400,
+}
+SMALL = {"config": CONFIGS / "Base-scratch-R18.yml", "queries": 125, "gallery": 375, "decoded": 160, "packed": 500}
+SMALL_WORDS = "MODEL.DEVICE cpu DATALOADER.NUM_WORKERS 1 TEST.IMS_PER_BATCH 8 TEST.FLIP.ENABLED False".split()
+EXPANSION = "TEST.AQE.ENABLED True TEST.AQE.ALPHA 2.0 TEST.AQE.QE_K 5".split()
+SET = "DeepPatentTest"
+REPORTED, TARGET = 4 * 3600.0, 180.0
+OVERLAP, AGAIN = 1.15, 0.5  # at most: the loop over its slowest stage, a test with another QE_K over the first
+
+
+def main():
+    """Measure, print the tables, and write the rows as JSON where asked."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="500 drawings at 64 x 64 on the processor, under 50 s")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="keep drawings and packs here, and use an earlier run's")
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="TEST.PRECISION of the full size")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
+    options = parser.parse_args()
+    full = torch.cuda.is_available() and not options.small
+    size, words = (FULL, ["TEST.PRECISION", options.precision]) if full else (SMALL, SMALL_WORDS)
+    if not full:
+        torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as scratch:
+        root = draw((options.folder or Path(scratch)).resolve(), size, options.images)
+        words = [*words, *EXPANSION, "DATASETS.ROOT", str(root), "DATASETS.NAMES", "()", "DATASETS.TESTS", f"('{SET}',)"]
+        with contextlib.chdir(scratch):  # where result.npy and the runs go
+            rows, stages = measure(size, [*words, "MODEL.WEIGHTS", "random.pth"], full)
+    if not full and not options.small:
+        rows.insert(0, not_measured(whole_test(FULL, "decoded"), TARGET / REPORTED))
+    show_stages(size, load_config(size["config"], words), stages)
+    show(rows, options.json)
+
+
+def draw(folder, size, images):
+    """Return the root of a test set of this size below `folder`, drawn unless an earlier run did."""
+    drawings = size["queries"] + size["gallery"]
+    root = folder / f"{drawings}_drawings"
+    if not (root / "test_db_patent.txt").exists():  # written last
+        print(f"drawing {drawings} sheets", file=sys.stderr, flush=True)
+        sheets = [images.resolve() / name for name in find_drawings(images)] if images else []
+        draw_test_set(root, size["queries"], size["gallery"], sheets)
+    return root
+
+
+def whole_test(size, source):
+    """Name the row of a whole test."""
+    return f"test of {size['queries'] + size['gallery']} drawings, {source} / {REPORTED / 3600:g} h"
+
+
+def measure(size, words, full):
+    """Return (the table's rows, [(stage, seconds, drawings)])."""
+    cfg = load_config(size["config"], words)
+    splits = load_test_set(cfg, SET)
+    torch.manual_seed(0)
+    model = build_model(with_classes(cfg, 1))
+    torch.save(model.state_dict(), cfg.MODEL.WEIGHTS)
+    whole, stages, rows = {}, [], []
+    for source, packs in (("decoded", ["DATASETS.PACKS", ""]), ("packed", [])):
+        given = [*words, *packs, "OUTPUT_DIR", source]
+        if source == "packed":
+            timed(whole, "data pack", lambda: command(["data", "pack"], size, given))
+        if source == "decoded" or full:
+            timed(whole, f"test, {source}", lambda: command(["test"], size, given))
+        if source == "decoded":
+            timed(whole, "test, other QE_K", lambda: command(["test"], size, [*given, "TEST.AQE.QE_K", "3"]))
+        if full:
+            rows.append(row(whole_test(size, source), whole[f"test, {source}"], REPORTED, TARGET / REPORTED))
+        samples = [*splits.query, *splits.gallery][: size[source]]
+        alone = overlap(load_config(size["config"], given), model, samples, 1 if full else 2)
+        stages += [(f"{name}, {source}", seconds, len(samples)) for name, seconds in alone.items()]
+        slowest = max(alone["reading"], alone["computing"])
+        rows.append(row(f"extraction, {source} / its slowest stage alone", alone["extraction"], slowest, OVERLAP))
+    rows.append(row("test with another QE_K / first test", whole["test, other QE_K"], whole["test, decoded"], AGAIN))
+    after_extraction(whole, cfg, splits)
+    drawings = len(splits.query) + len(splits.gallery)
+    return rows, [(name, seconds, drawings) for name, seconds in whole.items()] + stages
+
+
+def command(job, size, words):
+    """Run a command of fastpatent without its output; what is wrong goes to stderr and ends the benchmark."""
+    print(" ".join(["fastpatent", *job, "..."]), file=sys.stderr, flush=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = fastpatent([*job, "--config-file", str(size["config"]), *words])
+    if status:
+        raise SystemExit(status)
+
+
+def overlap(cfg, model, samples, repeats):
+    """Return the seconds of {reading alone, computing alone, the extraction loop} over the same drawings, by name."""
+    device, precision = choose_device(cfg.MODEL.DEVICE).device, extraction_precision(cfg.TEST.PRECISION)
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    model.to(device, memory_format=torch.channels_last).eval()
+    batches = [batch["images"].to(device) for batch in build_test_loader(cfg, samples)]
+
+    def read():
+        for _ in build_test_loader(cfg, samples):
+            pass
+
+    @torch.inference_mode()
+    def compute(batches):
+        for images in batches:
+            with precision.autocast(device):
+                model(images)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def extract():
+        extract_features(model, build_test_loader(cfg, samples), device, precision)
+
+    compute(batches[:1] + batches[-1:])  # a first pass chooses algorithms
+    seconds = {}
+    for _ in range(repeats):
+        timed(seconds, "reading", read)
+        timed(seconds, "computing", lambda: compute(batches))
+        timed(seconds, "extraction", extract)
+    return seconds
+
+
+def after_extraction(seconds, cfg, splits):
+    """Time what a test does with its features: ranking and metrics, the same with expansion before, writing."""
+    features = np.load(Path("decoded") / "features" / f"{SET}.npy")
+    device = choose_device(cfg.MODEL.DEVICE).device
+    for name, settings in processings(cfg):
+        name = f"ranking + metrics of {name}"
+        last = timed(seconds, name, lambda: rank_features(name, features, splits, **settings, device=device))
+    timed(seconds, "writing result.npy and result.zip", lambda: write_submission(last.ranking))
+
+
+def show_stages(size, cfg, stages):
+    """Print what was measured, on what, and how long each stage took."""
+    device = choose_device(cfg.MODEL.DEVICE)
+    print(
+        f"{size['queries']} queries + {size['gallery']} database drawings at {' x '.join(map(str, cfg.INPUT.SIZE_TEST))}, "
+        f"{size['config'].stem}, {cfg.TEST.PRECISION}\n"
+        f"{device.device} ({device.reason}); {cpu_name()}, {torch.get_num_threads()} thread(s) compute, "
+        f"{worker_count(cfg.DATALOADER.NUM_WORKERS)[0]} process(es) read; "
+        f"torch {torch.__version__}, numpy {np.__version__}, Python {platform.python_version()}\n"
+    )
+    table = [[name, seconds, drawings, 1e3 * seconds / drawings] for name, seconds, drawings in stages]
+    print(tabulate(table, ["stage", "s", "drawings", "ms a drawing"], floatfmt=".3g") + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Where the pixels of an image come from: a pack, if there is one that fits, or its own file."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+from yacs.config import CfgNode
+
+from fastpatent.data.image import open_drawing
+from fastpatent.data.pack.reader import PackedDrawings, open_pack
+from fastpatent.data.pack.shard import PackSize
+from fastpatent.data.records import Sample
+from fastpatent.data.transforms import build_resize
+
+
+class DecodedDrawings:
+    """Images read from their files each time.
+
+    Args:
+        resize: function of a PIL image of mode L -> PIL image of mode L, see `build_resize`.
+    """
+
+    def __init__(self, resize: Callable[[Image.Image], Image.Image]) -> None:
+        self.resize = resize
+
+    def __call__(self, path: str) -> np.ndarray:
+        """Return the image as uint8 [height, width], 0 ink .. 255 paper; DataError where it cannot be read."""
+        return np.asarray(self.resize(open_drawing(path)))
+
+
+def pack_size(cfg: CfgNode, key: str) -> PackSize:
+    """Return the PackSize of INPUT.<key>, "SIZE_TRAIN" or "SIZE_TEST"."""
+    height, width = cfg.INPUT[key]
+    return PackSize(height, width, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.INTERPOLATION)
+
+
+def pack_folder(cfg: CfgNode, size: PackSize) -> str | None:
+    """Return the folder of the pack of one PackSize, or None where DATASETS.PACKS is empty."""
+    packs = cfg.DATASETS.PACKS
+    return os.path.join(cfg.DATASETS.ROOT, packs, size.folder) if packs else None
+
+
+def why_not_packed(cfg: CfgNode) -> str | None:
+    """Return why a pack cannot hold the images that INPUT asks for, in words; None where it can."""
+    if cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT != "paper":
+        return f"INPUT.FIT is {cfg.INPUT.FIT}, and a pack holds images of one size, fitted on paper or stretched"
+    return None
+
+
+def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Callable[[str], np.ndarray], str]:
+    """Choose where the images of a data set come from.
+
+    Args:
+        key: "SIZE_TRAIN" or "SIZE_TEST", the size of INPUT they are wanted at.
+        samples: list of `Sample`.
+
+    Returns:
+        (function of a path -> uint8 [height, width], where they come from in words).
+    """
+    decode, unpackable = DecodedDrawings(build_resize(cfg, key)), why_not_packed(cfg)
+    if unpackable:
+        return decode, f"decoded each time: {unpackable}"
+    size = pack_size(cfg, key)
+    folder = pack_folder(cfg, size)
+    if folder is None:
+        return decode, "decoded each time: DATASETS.PACKS is empty"
+    shards, faults = open_pack(folder, size)
+    if not shards and not faults:
+        return decode, f"decoded each time: no pack in {folder}; `fastpatent data pack` makes one"
+    packed = PackedDrawings(shards, cfg.DATASETS.ROOT, [sample.path for sample in samples], decode)
+    return packed, _describe(folder, len(samples), packed, faults)
+
+
+def _describe(folder: str, drawings: int, packed: PackedDrawings, faults: list) -> str:
+    """Return how many of the images come from a pack, and why the others do not."""
+    found = drawings - len(packed.changed) - len(packed.absent)
+    parts = [f"{found} of {drawings} drawings from {folder}"]
+    for paths, fault in ((packed.absent, "not in it"), (packed.changed, "changed since they were packed")):
+        if paths:
+            parts.append(f"{len(paths)} {fault}, {paths[0]} first")
+    parts += map(str, faults[:1])
+    if len(faults) > 1:
+        parts.append(f"{len(faults) - 1} more of its shards are unusable")
+    if len(parts) == 1:
+        return parts[0]
+    return f"{'; '.join(parts)}; what is missing is decoded each time, `fastpatent data pack` repairs it"

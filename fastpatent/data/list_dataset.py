@@ -1,0 +1,76 @@
+"""Find the lists and images of a data set: published archives unpack to several layouts."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+
+from fastpatent.data.lists import Listing, listed_samples, read_lines
+from fastpatent.data.records import PARTS, Sample, Splits
+from fastpatent.errors import ConfigError, DataError
+
+PROBES = 64  # list lines tried to find the images' folder, so that one missing image does not hide it
+
+
+def read_splits(
+    name: str,
+    root: str | os.PathLike[str],
+    lists: Mapping[str, str],
+    list_places: Sequence[str],
+    drawing_places: Sequence[str],
+    *,
+    parts: Collection[str] | None = None,
+    verify: bool = True,
+    stage: str = "val",
+) -> Splits:
+    """Read a data set from its list files.
+
+    Args:
+        name: the data set, for messages.
+        root: DATASETS.ROOT.
+        lists: {part: list file name}, without parts that the data set does not have.
+        list_places: folders below `root` that may hold the lists, in order of preference.
+        drawing_places: folders below `root` to which the lists' paths may be relative.
+        parts: those of train, query, gallery that must exist; None takes all that are found, at least one.
+        verify: raise at the first missing image or empty list; False leaves that to the caller.
+        stage: see `Splits`.
+
+    Raises:
+        ConfigError: a requested part does not exist in this data set.
+        DataError: a list or image is missing; the message gives the places tried.
+    """
+    folders = [os.path.normpath(os.path.join(root, place)) for place in list_places]
+    drawing_folders = [os.path.normpath(os.path.join(root, place)) for place in drawing_places]
+    found: dict[str, list[Sample]] = {}
+    for part in parts or lists:
+        if part not in lists:
+            raise ConfigError(f"DATASETS: {name} has no {part} drawings")
+        paths = [f"{folder}/{lists[part]}" for folder in folders if os.path.isfile(f"{folder}/{lists[part]}")]
+        if paths:
+            found[part] = _read_part(paths, drawing_folders, verify)
+        elif parts:
+            raise DataError(f"{name}: no list {lists[part]} in {' or '.join(folders)} (DATASETS.ROOT)")
+    if not found:
+        raise DataError(f"{name}: none of {', '.join(lists.values())} in {' or '.join(folders)} (DATASETS.ROOT)")
+    return Splits(name, *(found.get(part, []) for part in PARTS), stage=stage)
+
+
+def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> list[Sample]:
+    """Read the first list whose images are in one of the folders; the first list and folder where no image is found."""
+    lines = {path: read_lines(path) for path in paths}
+    for path in paths:
+        folder = _holding_folder(lines[path], folders)
+        if folder is not None:
+            return listed_samples(lines[path], path, folder, verify)
+    path = paths[0]
+    if verify and lines[path]:
+        number, relative = lines[path][0]
+        raise DataError(f"{path}:{number}: no drawing {relative} in {' or '.join(folders)}")
+    return listed_samples(lines[path], path, folders[0], verify)
+
+
+def _holding_folder(lines: Sequence[tuple[int, str]], folders: Sequence[str]) -> str | None:
+    listing = Listing()
+    for _, relative in lines[:: max(1, len(lines) // PROBES)]:
+        for folder in folders:
+            if listing.has(f"{folder}/{relative}"):
+                return folder
+    return None

@@ -1,0 +1,111 @@
+"""The data sets that a configuration names, ready to train or test on."""
+
+import logging
+import os
+from collections.abc import Sequence
+
+from yacs.config import CfgNode
+
+from fastpatent.data.captions import with_captions
+from fastpatent.data.datasets import DATASETS
+from fastpatent.data.records import PARTS, Sample, Splits, unmatched_queries
+from fastpatent.errors import ConfigError, DataError
+
+EXAMPLES = 3  # cases of a fault that are shown
+logger = logging.getLogger(__name__)
+
+
+def read_set(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, verify: bool = True) -> Splits:
+    """Return the Splits of the data set `name`, with the texts of DATASETS.CAPTIONS.TABLE; as a builder of DATASETS."""
+    return with_captions(DATASETS.get(name)(cfg, parts=parts, verify=verify), cfg)
+
+
+def load_training_set(cfg: CfgNode, left_out: dict[str, list[str]] | None = None) -> list[Sample]:
+    """Read and join the training images of DATASETS.NAMES; with COMBINEALL their queries and galleries too.
+
+    Where several data sets are joined, an identity becomes `<data set>/<identity>`: the same folder name in two of them
+    need not be the same design.
+
+    Args:
+        left_out: dict that `Splits.left_out` of all data sets is added to, or None.
+
+    Returns:
+        list of `Sample`.
+
+    Raises:
+        ConfigError: a name is unknown, or a data set has no training images.
+        DataError: a list or image is missing, or nothing is left to train on.
+    """
+    names = cfg.DATASETS.NAMES
+    if not names:
+        raise ConfigError("DATASETS.NAMES: no data set is named")
+    parts = PARTS if cfg.DATASETS.COMBINEALL else ("train",)
+    joined = []
+    for name in names:
+        splits = read_set(cfg, name, parts)
+        samples = [sample for part in parts for sample in getattr(splits, part)]
+        if len(names) > 1:
+            samples = [sample._replace(identity=f"{name}/{sample.identity}") for sample in samples]
+        joined += samples
+        if left_out is not None:
+            for kind, cases in splits.left_out.items():
+                left_out.setdefault(kind, []).extend(cases)
+    if not joined:
+        raise DataError(f"DATASETS.NAMES: {', '.join(names)} below {cfg.DATASETS.ROOT} have no training drawing")
+    return joined
+
+
+def load_test_set(cfg: CfgNode, name: str, texts: bool = False) -> Splits:
+    """Read the queries and the gallery of one data set of DATASETS.TESTS.
+
+    Args:
+        texts: captions are queries too, so an image with a caption needs no second image of its identity.
+
+    Returns:
+        Splits; `train` is empty where the data set has a list of its own for it.
+
+    Raises:
+        ConfigError: the name is unknown.
+        DataError: a list or image is missing, or there is no query or no gallery.
+    """
+    splits = read_set(cfg, name, ("query", "gallery"))
+    asked_by_text = texts and any(sample.caption for sample in splits.query + splits.gallery)
+    if not asked_by_text and not (splits.query and splits.gallery):
+        empty = "query" if not splits.query else "gallery drawing"
+        raise DataError(f"DATASETS.TESTS: {name} below {cfg.DATASETS.ROOT} has no {empty}; an identity needs two drawings")
+    return splits
+
+
+def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
+    """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find.
+
+    Args:
+        texts: see `load_test_set`.
+
+    Raises:
+        DataError: as `load_test_set`, or no query of a labelled set has a match.
+    """
+    sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
+    for splits in sets:
+        report_skipped(splits.left_out, cfg.DATASETS.ROOT)
+        unmatched = unmatched_queries(splits.query, splits.gallery)
+        if splits.query and len(unmatched) == len(splits.query):
+            raise DataError(
+                f"{splits.name}: no query has a drawing of its identity in the gallery, {unmatched[0].path} first"
+            )
+        if unmatched:
+            logger.warning(
+                f"{splits.name}: {len(unmatched)} queries have no drawing of their identity in the gallery and are excluded "
+                f"from every metric, {unmatched[0].path} first"
+            )
+    return sets
+
+
+def report_skipped(cases: dict[str, list[str]], root: str) -> None:
+    """Log the first cases of each kind of fault, and how many more there are; paths below `root` are relative to it."""
+    prefix = os.path.abspath(root) + os.sep
+    for kind, found in cases.items():
+        for case in found[:EXAMPLES]:
+            logger.info(f"{kind}: {case.replace(prefix, '')}")
+        if len(found) > EXAMPLES:
+            logger.info(f"{kind}: and {len(found) - EXAMPLES} more")

@@ -1,0 +1,83 @@
+"""What decides the features of a data set: weights, configuration, images, device and software."""
+
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import PIL
+import torch
+from yacs.config import CfgNode
+
+import fastpatent
+from fastpatent.config.key import EVERY, NETWORK
+from fastpatent.config.keys import KEYS
+from fastpatent.config.names import leaves
+from fastpatent.data.records import Sample, Splits, names_below
+from fastpatent.evaluation.vocabulary import vocabulary_file
+from fastpatent.files import sha256_of
+
+
+def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[str, Any]:
+    """Return all that decides the features of splits.query + splits.gallery; features of equal origins are the same.
+
+    Of the configuration all keys count, except those whose row in the table of keys says that they decide no features. A
+    value that names a file counts with the file's bytes, and weights, or a descriptor's vocabulary, by their bytes alone;
+    images by their paths below DATASETS.ROOT, in order, with size and time of change.
+
+    Args:
+        cfg: the configuration.
+        splits: the data set.
+        device: that extracts.
+
+    Returns:
+        dict of plain JSON values: weights, configuration, drawings, device, software.
+
+    Raises:
+        OSError: the weights or an image cannot be read.
+    """
+    software = {"fastpatent": fastpatent.__version__, "pillow": PIL.__version__}
+    if cfg.DESCRIPTOR.NAME:
+        weights, computed_on, deciding = vocabulary_file(cfg), "cpu", {EVERY}
+        software |= {name: importlib.import_module(name).__version__ for name in ("skimage", "cv2")}
+    else:
+        weights, computed_on, deciding = cfg.MODEL.WEIGHTS, device.type, {EVERY, NETWORK}
+        software |= {"torch": torch.__version__}
+        if not weights and cfg.MODEL.CLIP.PRETRAINED:
+            weights = None  # those of PRETRAINED, a key that counts
+    configuration = {key: value for key, value in leaves(cfg) if KEYS[key].features in deciding}
+    files = {key: value for key, value in configuration.items() if isinstance(value, str) and os.path.isfile(value)}
+    origin = {
+        "weights": None if weights is None else sha256_of(weights),
+        "configuration": configuration | {f"{key} (file)": sha256_of(path) for key, path in files.items()},
+        "drawings": _state_of_images([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
+        "device": computed_on,
+        "software": software,
+    }
+    return json.loads(json.dumps(origin))  # as a file returns it: tuples become lists
+
+
+def origin_key(origin: dict[str, Any]) -> str:
+    """Return the SHA-256 of an origin, 64 hexadecimal digits."""
+    return hashlib.sha256(json.dumps(origin, sort_keys=True).encode()).hexdigest()
+
+
+def differences(origin: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return the names of the parts in which two origins differ; of the configuration, the keys."""
+    names = [name for name, value in origin.items() if other[name] != value]
+    if "configuration" in names:
+        keys = origin["configuration"].keys() | other["configuration"].keys()
+        keys = sorted(key for key in keys if origin["configuration"].get(key) != other["configuration"].get(key))
+        names[names.index("configuration")] = f"configuration ({', '.join(keys)})"
+    return names
+
+
+def _state_of_images(samples: Sequence[Sample], root: str) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for name, sample in zip(names_below(root, samples), samples):
+        state = os.stat(sample.path)
+        digest.update(os.fsencode(name))
+        digest.update(f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+    return {"count": len(samples), "sha256": digest.hexdigest()}

@@ -1,0 +1,131 @@
+"""The journal of one weekly archive, written during the conversion: an interrupted run resumes after the last whole line.
+
+JSON Lines: the archive, the contents of its table of contents, a line per patent as soon as its drawings are on disk, and
+a last line when all are.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from io import FileIO
+from pathlib import Path
+from typing import Any, Self
+
+from fastpatent.uspto.patent import Outcome
+from fastpatent.uspto.skips import Reason, Skip
+
+VERSION = 1
+FIRST, LAST = b'{"version":%d,' % VERSION, b'\n{"complete":true}\n'
+
+
+class Journal:
+    """The journal of one archive, resumed if it exists. One of another `origin` is overwritten.
+
+    Args:
+        path: of the journal; its folder must exist.
+        origin: identifies the archive: everything that the outcome depends on.
+
+    Attributes:
+        scanned: the table of contents is recorded.
+        places: of the recorded members.
+        complete: nothing is left to do.
+    """
+
+    scanned: bool
+    places: set[int]
+    complete: bool
+    _file: FileIO  # open inside the `with` block
+
+    def __init__(self, path: str | os.PathLike[str], origin: Mapping[str, object]) -> None:
+        self.path = Path(path)
+        self._header = {"version": VERSION, **origin}
+        self.scanned, self.places, self.complete, self._end = False, set(), False, 0
+        for end, line in _whole_lines(self.path):
+            if not self._end and line != self._header:
+                break
+            self.scanned |= "counts" in line
+            self.complete |= "complete" in line
+            if "place" in line:
+                self.places.add(line["place"])
+            self._end = end
+
+    def __enter__(self) -> Self:
+        self._file = open(self.path, "ab", buffering=0)
+        self._file.truncate(self._end)
+        if not self._end:
+            self._write(self._header)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def tell_scan(self, counts: Mapping[Reason, int], skips: Sequence[Skip]) -> None:
+        """Write the result of scanning the table of contents: {Reason: count}, and the `Skip`s listed by name."""
+        self._write({"counts": counts, "skips": skips})
+        self.scanned = True
+
+    def tell(self, outcome: Outcome) -> None:
+        """Write the `Outcome` of a member."""
+        self._write(asdict(outcome))
+        self.places.add(outcome.place)
+
+    def tell_complete(self) -> None:
+        """Write that nothing is left to do, after all earlier lines are synced to disk."""
+        os.fsync(self._file.fileno())
+        self._write({"complete": True})
+        self.complete = True
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        data = memoryview(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        try:
+            while data:
+                data = data[self._file.write(data) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error  # a full disk is reported without a name
+
+
+def is_complete(path: str | os.PathLike[str]) -> bool:
+    """Return whether a journal has its last line; a journal of another version does not count."""
+    with open(path, "rb") as file:
+        first = file.readline()
+        file.seek(max(file.seek(0, os.SEEK_END) - len(LAST), 0))
+        return first.startswith(FIRST) and file.read() == LAST
+
+
+def read_scan(path: str | os.PathLike[str]) -> tuple[dict[Reason, int], list[Skip]]:
+    """Return ({Reason: count}, list of `Skip`) of an archive's table of contents."""
+    for _, line in _whole_lines(path):
+        if "counts" in line:
+            return {Reason(name): count for name, count in line["counts"].items()}, _skips(line)
+    return {}, []
+
+
+def read_outcomes(path: str | os.PathLike[str]) -> Iterator[Outcome]:
+    """Yield the `Outcome` of every member recorded in a journal."""
+    for _, line in _whole_lines(path):
+        if "place" in line:
+            yield Outcome(line["member"], line["place"], line["record"], _skips(line))
+
+
+def _skips(line: dict[str, Any]) -> list[Skip]:
+    return [Skip(Reason(reason), member, detail) for reason, member, detail in line["skips"]]
+
+
+def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (offset after the line, its JSON object) up to the first line that is truncated or not a JSON object."""
+    end = 0
+    try:
+        file = open(path, "rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for data in file:
+            end += len(data)
+            try:
+                line = json.loads(data)
+            except ValueError:
+                return
+            if not data.endswith(b"\n") or not isinstance(line, dict):
+                return
+            yield end, line

@@ -1,0 +1,144 @@
+"""One patent of a weekly archive: its drawings as PNG files in a folder, its metadata as a record."""
+
+import hashlib
+import io
+import os
+import re
+import shutil
+import zipfile
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from fastpatent.uspto.archives import Member, read_member
+from fastpatent.uspto.patent_xml import Metadata, read_patent_xml
+from fastpatent.uspto.sheets import sheet_to_png
+from fastpatent.uspto.skips import Reason, Refused, Skip
+from fastpatent.uspto.zips import open_zip, unzip_member
+
+
+class Drawing(TypedDict):
+    """One PNG file: name, size in pixels, and digest of its bytes (hexadecimal)."""
+
+    name: str
+    width: int
+    height: int
+    digest: str
+
+
+class Record(Metadata):
+    """The metadata of a patent, and its drawings."""
+
+    drawings: list[Drawing]
+
+
+@dataclass
+class Outcome:
+    """The result of converting one `Member`.
+
+    Attributes:
+        member, place: its name and place in the weekly archive.
+        record: None where the patent was refused.
+        skips: what was skipped.
+    """
+
+    member: str
+    place: int
+    record: Record | None = None
+    skips: list[Skip] = field(default_factory=list)
+
+
+def patent_folder(patent: str) -> str:
+    """Return a patent's folder, relative to the folder of all drawings: I20210105/USD0907292-20210105."""
+    return f"I{patent[-8:]}/{patent}"
+
+
+def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -> Outcome:
+    """Read a patent and write its drawings; the folder of its drawings is written atomically.
+
+    A patent without usable metadata is refused. A drawing that cannot be used is skipped and reported, the rest is kept.
+
+    Args:
+        member: of a weekly archive.
+        folder: of all drawings.
+        limit: maximum size of the ZIP file, and of its unpacked XML and drawings together, in bytes.
+
+    Raises:
+        OSError: the archive cannot be read, or the drawings cannot be written.
+    """
+    outcome = Outcome(member.name, member.place)
+    try:
+        contents = _Contents(member, limit, outcome.skips)
+        metadata, named = read_patent_xml(contents.read(f"{member.patent}.XML"), member.patent)
+        for name in sorted({name.upper() for name in named}.difference(contents.drawings())):
+            contents.skip(name, Refused(Reason.MISSING, "the XML names it, the ZIP file has none"))
+        drawings = _write_drawings(contents, os.path.join(folder, patent_folder(member.patent)))
+        outcome.record = {**metadata, "drawings": drawings}
+    except Refused as refused:
+        outcome.skips.append(refused.skip(member.name))
+    return outcome
+
+
+class _Contents:
+    """The files of a patent's ZIP file, by name; files that are neither its XML nor its drawings are added to `skips`."""
+
+    def __init__(self, member: Member, limit: int, skips: list[Skip]) -> None:
+        self.member, self.left, self.skips = member, limit, skips
+        self._zip = open_zip(io.BytesIO(read_member(member, limit)))
+        self._files: dict[str, zipfile.ZipInfo] = {}
+        wanted = re.compile(rf"{member.patent}(\.XML|-[DP]\d{{5}}\.TIF)", re.ASCII)
+        for info in self._zip.infolist():
+            name = re.split(r"[/\\]", info.filename)[-1].upper()
+            if info.filename.endswith("/"):  # is_dir fails on an empty name in Python 3.11
+                continue
+            if not wanted.fullmatch(name):
+                self.skip(info.filename, Refused(Reason.NO_DRAWING, "neither a drawing nor the XML of this patent"))
+            elif name in self._files:
+                self.skip(info.filename, Refused(Reason.TWICE, "a second file of this name"))
+            else:
+                self._files[name] = info
+
+    def drawings(self) -> list[str]:
+        """Return the names of the drawings, sorted."""
+        return sorted(name for name in self._files if name.endswith(".TIF"))
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file, which count against the patent's limit; raise Refused where it cannot be used."""
+        if name not in self._files:
+            raise Refused(Reason.XML, f"there is no {name}")
+        data = unzip_member(self._zip, self._files[name], self.left)
+        self.left -= len(data)
+        return data
+
+    def skip(self, name: str, refused: Refused) -> None:
+        """Record that a file is skipped."""
+        self.skips.append(refused.skip(f"{self.member.name}/{name}"))
+
+
+def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
+    """Convert all drawings; return their entries in the record. Raise Refused where none is left."""
+    hidden = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}")  # one left by a killed run is replaced
+    shutil.rmtree(hidden, ignore_errors=True)
+    os.makedirs(hidden)
+    try:
+        drawings: list[Drawing] = []
+        for name in contents.drawings():
+            try:
+                png, width, height = sheet_to_png(contents.read(name))
+            except Refused as refused:
+                contents.skip(name, refused)
+                continue
+            drawing = f"{name.removesuffix('.TIF')}.png"
+            with open(os.path.join(hidden, drawing), "wb") as file:
+                file.write(png)
+            digest = hashlib.blake2b(png, digest_size=16).hexdigest()
+            drawings.append({"name": drawing, "width": width, "height": height, "digest": digest})
+        if not drawings:
+            raise Refused(Reason.EMPTY, "none of its drawings can be read")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(hidden, folder)
+    except OSError as error:
+        # a full disk is reported without a name
+        raise OSError(error.errno, error.strerror or str(error), error.filename or folder) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return drawings

@@ -1,0 +1,137 @@
+"""Write lists, metadata and the report of skipped items from the journals of all finished archives."""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastpatent.errors import DataError
+from fastpatent.files import write_atomically
+from fastpatent.uspto.journal import is_complete, read_outcomes, read_scan
+from fastpatent.uspto.metadata import write_metadata
+from fastpatent.uspto.part_lists import write_lists
+from fastpatent.uspto.patent import Record
+from fastpatent.uspto.skips import Reason, Skip
+from fastpatent.uspto.splitting import distinct_drawings, split_patents
+
+LISTS, METADATA, SKIPPED = "train_data", "metadata.parquet", "skipped.csv"
+SUFFIX = ".jsonl"
+
+
+@dataclass
+class BuildReport:
+    """The contents of a data set, and what was skipped.
+
+    Attributes:
+        archives: names of those included.
+        unfinished: names of those that an interrupted run has begun: nothing of them is in the lists.
+        patents, drawings: numbers on disk.
+        lists: {file name of a list: number of drawings}.
+        counts: {Reason: number of skipped items}.
+        examples: {Reason: the first of them, as a sentence}.
+    """
+
+    archives: list[str]
+    unfinished: list[str]
+    patents: int = 0
+    drawings: int = 0
+    lists: dict[str, int] = field(default_factory=dict)
+    counts: Counter[Reason] = field(default_factory=Counter)
+    examples: dict[Reason, str] = field(default_factory=dict)
+
+
+def finished_journals(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the paths of the complete journals, sorted by name."""
+    return [path for path in sorted(Path(folder).glob(f"*{SUFFIX}")) if is_complete(path)]
+
+
+def finished_patents(journals: Sequence[Path]) -> dict[str, str]:
+    """Return {patent: its source} of all patents recorded in journals."""
+    return {
+        outcome.record["patent"]: f"{_archive(path)}/{outcome.member}"
+        for path in journals
+        for outcome in read_outcomes(path)
+        if outcome.record
+    }
+
+
+def publish(
+    folder: str | os.PathLike[str], out: str | os.PathLike[str], seed: int, test_fraction: float, val_fraction: float
+) -> BuildReport:
+    """Write the lists, the metadata and the report of skipped items; each file is written atomically.
+
+    Args:
+        folder: of the journals.
+        out: folder of the data set.
+        seed, test_fraction, val_fraction: see `split_patents`.
+
+    Raises:
+        DataError: fewer than three patents have two drawings, so a list would be empty; the other files are written.
+    """
+    journals = finished_journals(folder)
+    unfinished = [_archive(path) for path in sorted(Path(folder).glob(f"*{SUFFIX}")) if path not in journals]
+    report = BuildReport([_archive(path) for path in journals], unfinished)
+    drawings = {
+        outcome.record["patent"]: [(drawing["name"], drawing["digest"]) for drawing in outcome.record["drawings"]]
+        for path in journals
+        for outcome in read_outcomes(path)
+        if outcome.record
+    }
+    report.patents, report.drawings = len(drawings), sum(map(len, drawings.values()))
+    kept, equal = distinct_drawings(drawings)
+    write_metadata(Path(out, METADATA), _records(journals))
+    _write_skipped(Path(out, SKIPPED), journals, equal, report)
+    parts = split_patents(kept, seed, test_fraction, val_fraction)
+    if not all((parts.train, parts.val_query, parts.test_query)):
+        raise DataError(f"{out}: too few patents for lists: training, validation and test need one with two drawings each")
+    report.lists = write_lists(Path(out, LISTS), parts)
+    return report
+
+
+def _records(journals: Sequence[Path]) -> Iterator[tuple[str, str, Record]]:
+    for path in journals:
+        for outcome in read_outcomes(path):
+            if outcome.record:
+                yield _archive(path), outcome.member, outcome.record
+
+
+def _write_skipped(path: Path, journals: Sequence[Path], equal: Sequence[tuple[str, str]], report: BuildReport) -> None:
+    """Write a line for every item skipped by name; count all skipped items, named or not, in the report."""
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("archive", "member", "reason", "detail"))
+            for archive, skip in _skips(journals, equal, report.counts):
+                table.writerow((archive, skip.member, skip.reason, skip.detail))
+                report.examples.setdefault(skip.reason, _sentence(archive, skip))
+
+    write_atomically(path, write)
+
+
+def _skips(
+    journals: Sequence[Path], equal: Sequence[tuple[str, str]], counts: Counter[Reason]
+) -> Iterator[tuple[str, Skip]]:
+    """Yield (archive, `Skip`) of every item skipped by name; add the number per reason to `counts`."""
+    for path in journals:
+        scanned, named = read_scan(path)
+        counts.update(scanned)
+        for skip in named:
+            yield _archive(path), skip
+        for outcome in read_outcomes(path):
+            for skip in outcome.skips:
+                counts[skip.reason] += 1
+                yield _archive(path), skip
+    for drawing, first in equal:
+        counts[Reason.SAME] += 1
+        yield "", Skip(Reason.SAME, drawing, f"is identical to {first}")
+
+
+def _sentence(archive: str, skip: Skip) -> str:
+    return f"{'/'.join(filter(None, (archive, skip.member)))}: {skip.detail}"
+
+
+def _archive(journal: Path) -> str:
+    return journal.name.removesuffix(SUFFIX)

@@ -1,0 +1,65 @@
+"""Batches, ranks and resumes cut one and the same stream."""
+
+from itertools import chain, islice
+
+import pytest
+
+from fastpatent.data.batch_sampler import BatchStream, OrderedBatches
+from fastpatent.data.samplers.identity import BalancedIdentitySampler
+from fastpatent.data.samplers.training import TrainingSampler
+from fastpatent.errors import ConfigError
+
+LABELS = [0] * 5 + [1] * 2 + [2] * 9 + [3] * 4 + [4] * 1
+SAMPLERS = {"training": lambda: TrainingSampler(21, 0), "balanced": lambda: BalancedIdentitySampler(LABELS, 8, 4, 0)}
+EVERY = pytest.mark.parametrize("name", SAMPLERS)
+
+
+@EVERY
+def test_the_stream_is_the_passes_one_after_another(name):
+    sampler = SAMPLERS[name]()
+    expected = list(islice(chain.from_iterable(sampler.indices(number).tolist() for number in range(99)), 20 * 8))
+    batches = list(islice(BatchStream(sampler, 8), 20))
+    assert [len(batch) for batch in batches] == [8] * 20
+    assert list(chain.from_iterable(batches)) == list(enumerate(expected))
+
+
+@EVERY
+@pytest.mark.parametrize("world_size", [2, 4, 8])
+def test_slices_of_the_ranks_join_to_the_global_batch(name, world_size):
+    ranks = [islice(BatchStream(SAMPLERS[name](), 8, rank, world_size), 12) for rank in range(world_size)]
+    joined = [list(chain.from_iterable(slices)) for slices in zip(*ranks)]
+    assert joined == list(islice(BatchStream(SAMPLERS[name](), 8), 12))
+
+
+@EVERY
+@pytest.mark.parametrize("start", [1, 2, 5, 13])
+def test_a_resume_goes_on_where_it_stopped(name, start):
+    whole = list(islice(BatchStream(SAMPLERS[name](), 8, 1, 2), start + 6))
+    assert list(islice(BatchStream(SAMPLERS[name](), 8, 1, 2, start), 6)) == whole[start:]
+
+
+def test_a_late_resume_replays_nothing():
+    sampler = SAMPLERS["balanced"]()
+    asked = []
+    indices = sampler.indices
+    sampler.indices = lambda number: asked.append(number) or indices(number)
+    batch = next(iter(BatchStream(sampler, 8, start_batch=10**9)))
+    assert batch[0][0] == 8 * 10**9 and asked == [8 * 10**9 // sampler.pass_length]
+
+
+def test_iterating_again_starts_again():
+    stream = BatchStream(SAMPLERS["training"](), 4, start_batch=3)
+    assert list(islice(stream, 3)) == list(islice(stream, 3))
+
+
+@pytest.mark.parametrize("batch_size, world_size", [(10, 4), (0, 1), (2, 4)])
+def test_batches_that_do_not_divide(batch_size, world_size):
+    with pytest.raises(ConfigError, match=f"IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts"):
+        BatchStream(SAMPLERS["training"](), batch_size, 0, world_size)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 9])
+def test_ordered_batches(count):
+    batches = OrderedBatches(count, 4)
+    assert len(list(batches)) == len(batches) == (count + 3) // 4
+    assert list(chain.from_iterable(batches)) == [(index, index) for index in range(count)]

@@ -1,0 +1,116 @@
+"""Which source a configuration gets, and what a run says of it."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastpatent.data.image_source import DecodedDrawings, build_source, pack_folder, pack_size
+from fastpatent.data.load_datasets import load_training_set
+from fastpatent.data.pack.write import write_pack
+from fastpatent.data.records import Sample
+from fastpatent.data.transforms import build_resize
+
+REPAIR = "; what is missing is decoded each time, `fastpatent data pack` repairs it"
+
+
+@pytest.fixture
+def samples(patent_cfg):
+    return load_training_set(patent_cfg)
+
+
+@pytest.fixture
+def write(patent_cfg, samples):
+    """Function () that packs `samples`, ten to a shard; returns the pack's folder."""
+
+    def packed():
+        size = pack_size(patent_cfg, "SIZE_TRAIN")
+        folder = pack_folder(patent_cfg, size)
+        decode = DecodedDrawings(build_resize(patent_cfg, "SIZE_TRAIN"))
+        write_pack(folder, size, patent_cfg.DATASETS.ROOT, [s.path for s in samples], decode, shard_drawings=10)
+        return folder
+
+    return packed
+
+
+def test_decoded(patent_cfg, samples):
+    source, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    folder = os.path.join(patent_cfg.DATASETS.ROOT, "packs", "24x20")
+    assert said == f"decoded each time: no pack in {folder}; `fastpatent data pack` makes one"
+    for path in [sample.path for sample in samples[:5]]:
+        truth = np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BICUBIC))
+        np.testing.assert_array_equal(source(path), truth)
+    patent_cfg.DATASETS.PACKS = ""
+    assert build_source(patent_cfg, "SIZE_TRAIN", samples)[1] == "decoded each time: DATASETS.PACKS is empty"
+
+
+def test_packed(patent_cfg, samples, write):
+    folder = write()
+    _, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert said == f"24 of 24 drawings from {folder}"
+    patent_cfg.INPUT.KEEP_ASPECT = True
+    assert f"no pack in {folder}-aspect;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
+
+
+@pytest.mark.parametrize("fit", ["crop", "shorter", "native"])
+def test_drawings_of_various_sizes_are_decoded_each_time(patent_cfg, samples, write, fit):
+    patent_cfg.INPUT.KEEP_ASPECT = True
+    folder = write()
+    patent_cfg.INPUT.FIT = fit
+    source, said = build_source(patent_cfg, "SIZE_TEST", samples)
+    assert os.path.isdir(folder) and isinstance(source, DecodedDrawings)
+    assert said.startswith(f"decoded each time: INPUT.FIT is {fit}, and a pack holds drawings of one size")
+
+
+def test_each_interpolation_has_a_pack_of_its_own(patent_cfg, samples, write):
+    folder = write()
+    patent_cfg.INPUT.INTERPOLATION = "bilinear"
+    assert f"no pack in {folder}-bilinear;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
+    assert write() == f"{folder}-bilinear"
+    source, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert said == f"24 of 24 drawings from {folder}-bilinear"
+    for path in [sample.path for sample in samples[:5]]:
+        truth = np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BILINEAR))
+        np.testing.assert_array_equal(source(path), truth)
+
+
+def test_every_reason_not_to_use_a_pack_is_said(patent_cfg, samples, write):
+    folder = write()
+    changed, other = samples[0].path, Sample(samples[0].path.replace("D00000", "D00009"), "x")
+    os.utime(changed)
+    os.truncate(f"{folder}/00002.0.u8", 480)
+    os.truncate(f"{folder}/00001.json", 480)
+    said = build_source(patent_cfg, "SIZE_TRAIN", [*samples, other])[1]
+    parts = said.removesuffix(REPAIR).split("; ")
+    assert said.endswith(REPAIR) and parts == [
+        f"9 of 25 drawings from {folder}",
+        f"15 not in it, {samples[10].path} first",
+        f"1 changed since they were packed, {changed} first",
+        f"{folder}/00001.json: the index is damaged or only half written",
+        "1 more of its shards are of no use",
+    ]
+    os.unlink(f"{folder}/00001.json")
+    parts = build_source(patent_cfg, "SIZE_TRAIN", samples)[1].removesuffix(REPAIR).split("; ")
+    assert parts[3:] == [f"{folder}/00002.0.u8: the shard has 480 bytes instead of 1,920"]
+    write()
+    assert build_source(patent_cfg, "SIZE_TRAIN", samples)[1] == f"24 of 24 drawings from {folder}"
+
+
+def test_packs_lie_where_they_are_asked_to(patent_cfg, samples, write, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    patent_cfg.DATASETS.PACKS = str(elsewhere)
+    assert write() == f"{elsewhere}/24x20"
+    patent_cfg.DATASETS.PACKS = "a/b"
+    assert write() == f"{patent_cfg.DATASETS.ROOT}/a/b/24x20"
+
+
+def test_drawings_outside_the_root_are_decoded(patent_cfg, samples, write, write_drawing, tmp_path_factory):
+    folder = write()
+    outside = tmp_path_factory.mktemp("outside") / os.path.relpath(samples[0].path, patent_cfg.DATASETS.ROOT)
+    outside.parent.mkdir(parents=True)
+    shutil.copy2(samples[1].path, outside)
+    source, said = build_source(patent_cfg, "SIZE_TRAIN", [Sample(str(outside), None)])
+    assert said.startswith(f"0 of 1 drawings from {folder}; 1 not in it, ")
+    np.testing.assert_array_equal(source(str(outside)), source(samples[1].path))
