@@ -25,20 +25,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from drawings import draw_test_set
-from fastpatent.commands.parts import with_classes
 from table import not_measured, row, show, timed
 from tabulate import tabulate
 
 from fastpatent.commands import main as fastpatent
 from fastpatent.config import load_config
-from fastpatent.data.loader import build_test_loader, load_test_set
+from fastpatent.data.load_datasets import load_test_set
+from fastpatent.data.loader import build_test_loader
 from fastpatent.data.records import find_drawings
 from fastpatent.data.workers import worker_count
 from fastpatent.device import choose_device, cpu_name, extraction_precision
 from fastpatent.evaluation.features import extract_features
 from fastpatent.evaluation.retrieval import processings, rank_features
 from fastpatent.evaluation.submission import write_submission
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FULL = {

@@ -17,13 +17,12 @@ import time
 from pathlib import Path
 
 import torch
-from fastpatent.commands.parts import with_classes
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
 from fastpatent.config import load_config
 from fastpatent.device import choose_device, cpu_name, training_precision
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 LARGEST_BATCH, BATCH_GFLOPS, SMALL_GFLOPS = 8, 200, 5.0

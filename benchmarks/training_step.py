@@ -19,7 +19,6 @@ from types import SimpleNamespace
 
 import torch
 from drawings import draw_test_set
-from fastpatent.commands.parts import with_classes
 from table import faster, not_measured, show, timed
 
 from fastpatent.commands import main as fastpatent
@@ -27,10 +26,9 @@ from fastpatent.config import load_config
 from fastpatent.data.loader import build_train_loader
 from fastpatent.data.records import find_drawings
 from fastpatent.device import Precision, choose_device, cpu_name, training_precision
-from fastpatent.engine.compiling import compile_backbone
 from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.trainer import Trainer
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FULL = CONFIGS / "patent" / "sbs_R101-ibn_patent_256.yml"

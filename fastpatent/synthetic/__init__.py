@@ -5,6 +5,6 @@
 strokes, `drawing` draws a sheet, `deeppatent_lists` gives file names and lists.
 """
 
-from .generate import ensure_sample, generate_sample
+from fastpatent.synthetic.generate import ensure_sample, generate_sample
 
 __all__ = ["ensure_sample", "generate_sample"]

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from .camera import Camera
-from .hatching import parallel_strokes, tone
-from .lettering import caption
-from .lines import chained, contours, joints_of_solids, polyline_segments, sample, visible
-from .raster import farthest_around, rasterise
-from .scene import Scene
+from fastpatent.synthetic.camera import Camera
+from fastpatent.synthetic.hatching import parallel_strokes, tone
+from fastpatent.synthetic.lettering import caption
+from fastpatent.synthetic.lines import chained, contours, joints_of_solids, polyline_segments, sample, visible
+from fastpatent.synthetic.raster import farthest_around, rasterise
+from fastpatent.synthetic.scene import Scene
 
 DASH, GAP = 9.0, 5.0
 FINE_PEN = 0.55

@@ -14,9 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import fastpatent
 from fastpatent.errors import DataError
-
-from .deeppatent_lists import drawing_path, lists
-from .sheets import draw_design
+from fastpatent.synthetic.deeppatent_lists import drawing_path, lists
+from fastpatent.synthetic.sheets import draw_design
 
 DESIGNS = 320
 FEWEST_DESIGNS = 3

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .camera import Camera
-from .lines import SPACING
-from .raster import ItemBuffer
+from fastpatent.synthetic.camera import Camera
+from fastpatent.synthetic.lines import SPACING
+from fastpatent.synthetic.raster import ItemBuffer
 
 # From the upper left in front of the sheet (right, up, towards the viewer), as is usual in patent drawings.
 LIGHT = np.array([-0.45, 0.65, 0.61])

@@ -6,8 +6,8 @@ They are smooth, unlike the zigzag of a mesh's own silhouette edges.
 
 import numpy as np
 
-from .raster import ItemBuffer
-from .scene import Scene
+from fastpatent.synthetic.raster import ItemBuffer
+from fastpatent.synthetic.scene import Scene
 
 SPACING = 0.5
 # A line lies on its surface, so near a point of it some pixel of that surface is at the same depth or farther. In a valley

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .solids import Solid
+from fastpatent.synthetic.solids import Solid
 
 # Smallest distance of shading lines on the object; smallest turn, in radians, of a surface that gets them.
 RULING_GAP = 0.05

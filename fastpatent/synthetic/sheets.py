@@ -3,12 +3,12 @@
 import numpy as np
 from PIL import Image
 
-from .camera import patent_views
-from .designs import FAMILIES
-from .designs.parts import broken
-from .drawing import Style, draw
-from .scene import Scene
-from .solids import Solid
+from fastpatent.synthetic.camera import patent_views
+from fastpatent.synthetic.designs import FAMILIES
+from fastpatent.synthetic.designs.primitives import broken
+from fastpatent.synthetic.drawing import Style, draw
+from fastpatent.synthetic.scene import Scene
+from fastpatent.synthetic.solids import Solid
 
 PENS = (0.6, 0.8, 1.0)
 HATCHES = ((45, 5.0), (-45, 6.0), (90, 5.0), (0, 6.0))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .curves import Curve
+from fastpatent.synthetic.curves import Curve
 
 FLAT = 1e-9
 

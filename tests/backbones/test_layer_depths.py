@@ -3,10 +3,10 @@
 import pytest
 import timm
 import torch
-from fastpatent.backbones.depths import layer_depths
 from timm.optim import param_groups_layer_decay
 from torch import nn
 
+from fastpatent.backbones import layer_depths
 from fastpatent.backbones.resnet_ibn import DEPTHS, ResNet
 from fastpatent.backbones.timm import TimmBackbone
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
-from fastpatent.config.keys import leaves
+from fastpatent.config.names import leaves
 from fastpatent.engine import trainer
 from fastpatent.synthetic import generate_sample
 from tests.network_configs import CONFIGS, network_configs

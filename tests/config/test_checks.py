@@ -4,7 +4,7 @@ import pytest
 
 from fastpatent.config import get_cfg, load_config
 from fastpatent.config.checks import RULES, broken_rules
-from fastpatent.config.keys import section_of
+from fastpatent.config.names import section_of
 
 
 def test_defaults_break_no_rule():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fastpatent.config import load_config
-from fastpatent.config.keys import leaves
+from fastpatent.config.names import leaves
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.y*ml"))

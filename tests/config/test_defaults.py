@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from fastpatent.config import get_cfg
-from fastpatent.config.keys import leaves
+from fastpatent.config.names import leaves
 
 MEAN = [0.485 * 255, 0.456 * 255, 0.406 * 255]
 KNOWN = {

@@ -6,7 +6,7 @@ import pytest
 from fastpatent.config.ignored import IGNORED, is_ignored
 
 from fastpatent.config import get_cfg, load_config
-from fastpatent.config.keys import leaves
+from fastpatent.config.names import leaves
 
 
 def test_all_is_reported_at_once_with_lines(write, complaints):

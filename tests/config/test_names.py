@@ -3,7 +3,7 @@
 import pytest
 
 from fastpatent.config import get_cfg
-from fastpatent.config.keys import leaves, nearest_key, section_of
+from fastpatent.config.names import leaves, nearest_key, section_of
 
 
 @pytest.mark.parametrize(

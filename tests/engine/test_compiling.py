@@ -2,7 +2,6 @@ import torch
 from torch import nn
 
 from fastpatent.device import Precision
-from fastpatent.engine.compiling import compile_backbone
 
 
 class Network(nn.Module):

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from fastpatent.commands.parts import with_classes
 
 from fastpatent.config import load_config
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 
 
 def settings(root, output, losses):

@@ -6,7 +6,6 @@ import signal
 import numpy as np
 import pytest
 import torch
-from fastpatent.commands.parts import with_classes
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
@@ -17,7 +16,7 @@ from fastpatent.device import Precision
 from fastpatent.engine import mining, trainer
 from fastpatent.engine.checkpoint import LAST
 from fastpatent.log import RunLog
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 from tests.engine import test_distributed as distributed_runs
 from tests.engine.test_trainer import SMALL, STEPS, assert_same_bits, train, weights
 

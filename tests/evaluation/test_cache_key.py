@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fastpatent.config import load_config
-from fastpatent.config.keys import leaves, section_of
+from fastpatent.config.names import leaves, section_of
 from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation import cache_key as module
 from fastpatent.evaluation.cache_key import differences, feature_origin, origin_key

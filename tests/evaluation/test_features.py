@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from fastpatent.commands.parts import with_classes
 from torch import nn
 
 from fastpatent.config import load_config
@@ -9,7 +8,7 @@ from fastpatent.device import extraction_precision
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation import features as extraction
 from fastpatent.evaluation.features import extract_features
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 from tests.waiting import NothingWaits
 
 CPU = torch.device("cpu")

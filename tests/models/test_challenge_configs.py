@@ -3,10 +3,9 @@
 import json
 
 import pytest
-from fastpatent.commands.parts import with_classes
 
 from fastpatent.config import load_config
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 
 NAMES = ("sbs_R101-ibn_patent_256.yml", "sbs_R101-ibn_patent_384.yml", "sbs_R101-ibn_patent_test.yml")
 

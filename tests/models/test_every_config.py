@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from fastpatent.commands.parts import with_classes
 
 from fastpatent.config import load_config
-from fastpatent.models import build_model
+from fastpatent.models import build_model, with_classes
 from tests.network_configs import CONFIGS, network_configs
 
 FILES = [path.relative_to(CONFIGS).as_posix() for path in network_configs()]

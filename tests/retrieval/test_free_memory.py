@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from fastpatent.retrieval import free_memory
 from fastpatent.retrieval.free_memory import block_bytes, free_bytes
 
 MIB = 2**20
@@ -11,8 +12,8 @@ MIB = 2**20
 @pytest.fixture
 def system(tmp_path, monkeypatch):
     """A function that writes {path below proc or cgroup: text} as the files of the system."""
-    monkeypatch.setattr(memory, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(free_memory, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(free_memory, "CGROUPS", tmp_path / "cgroup")
 
     def write(files):
         for name, text in files.items():
@@ -66,7 +67,7 @@ def test_a_fixed_amount_where_the_system_does_not_say(system):
     assert free_bytes() == 2**30
 
 
-@pytest.mark.parametrize("available, expected", [(8192, 2 * MIB), (0, 0), (10**9, memory.MOST)])
+@pytest.mark.parametrize("available, expected", [(8192, 2 * MIB), (0, 0), (10**9, free_memory.MOST)])
 def test_a_block_is_a_quarter_up_to_a_limit(system, available, expected):
     system({"proc/meminfo": f"MemAvailable: {available} kB\n"})
     assert block_bytes() == expected
@@ -79,7 +80,7 @@ def test_a_card_is_asked_itself(device, monkeypatch):
 
 
 def test_this_machine_has_free_memory_and_less_than_all():
-    sizes = memory._table(memory.PROC / "meminfo")
+    sizes = free_memory._table(free_memory.PROC / "meminfo")
     if not sizes:
         pytest.skip("no /proc/meminfo on this system: nothing to compare with")
     assert 0 < free_bytes() < sizes["MemTotal"] * 1024

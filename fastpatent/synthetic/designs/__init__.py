@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from numpy.random import Generator
 
-from ..solids import Solid
-from . import devices, furniture, hardware, lights, tools, toys, vessels
+from fastpatent.synthetic.designs import devices, furniture, hardware, lights, tools, toys, vessels
+from fastpatent.synthetic.solids import Solid
 
 FAMILIES: tuple[Callable[[Generator], list[Solid]], ...] = tuple(
     family for module in (vessels, lights, furniture, hardware, tools, devices, toys) for family in module.FAMILIES

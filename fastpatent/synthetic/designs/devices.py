@@ -2,9 +2,8 @@
 
 from numpy.random import Generator
 
-from ..curves import circle
-from ..solids import Solid
-from .parts import (
+from fastpatent.synthetic.curves import circle
+from fastpatent.synthetic.designs.primitives import (
     SMOOTH,
     around,
     ball,
@@ -25,6 +24,7 @@ from .parts import (
     turned,
     upright,
 )
+from fastpatent.synthetic.solids import Solid
 
 
 def _on_front(solid: Solid, x: float, z: float, y: float) -> Solid:

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from ..curves import circle, rounded
-from ..solids import Solid
-from .parts import (
+from fastpatent.synthetic.curves import circle, rounded
+from fastpatent.synthetic.designs.primitives import (
     SMOOTH,
     around,
     bar,
@@ -24,6 +23,7 @@ from .parts import (
     turned,
     upright,
 )
+from fastpatent.synthetic.solids import Solid
 
 
 def _leg(rng: Generator, height: float, splay: float = 0.0) -> Solid:

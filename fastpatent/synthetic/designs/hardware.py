@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from ..curves import circle, helix, rounded
-from ..solids import Solid, sweep
-from .parts import (
+from fastpatent.synthetic.curves import circle, helix, rounded
+from fastpatent.synthetic.designs.primitives import (
     around,
     ball,
     bar,
@@ -23,6 +22,7 @@ from .parts import (
     torus,
     upright,
 )
+from fastpatent.synthetic.solids import Solid, sweep
 
 
 def _bolt(rng: Generator, radius: float) -> Solid:

@@ -2,8 +2,19 @@
 
 from numpy.random import Generator
 
-from ..solids import Solid
-from .parts import SMOOTH, ball, bar, knob, outline, prism, rod, smooth_wall, turned, vessel_section
+from fastpatent.synthetic.designs.primitives import (
+    SMOOTH,
+    ball,
+    bar,
+    knob,
+    outline,
+    prism,
+    rod,
+    smooth_wall,
+    turned,
+    vessel_section,
+)
+from fastpatent.synthetic.solids import Solid
 
 
 def lamp(rng: Generator) -> list[Solid]:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 
-from ..curves import Curve, circle, polar, rounded
-from ..solids import Solid, loft, sweep
+from fastpatent.synthetic.curves import Curve, circle, polar, rounded
+from fastpatent.synthetic.solids import Solid, loft, sweep
 
 SMOOTH = np.inf
 

@@ -3,9 +3,24 @@
 import numpy as np
 from numpy.random import Generator
 
-from ..curves import circle, rounded
-from ..solids import Solid
-from .parts import SMOOTH, ball, bar, box, outline, prism, rectangle, regular, rod, row, star, torus, turned, upright
+from fastpatent.synthetic.curves import circle, rounded
+from fastpatent.synthetic.designs.primitives import (
+    SMOOTH,
+    ball,
+    bar,
+    box,
+    outline,
+    prism,
+    rectangle,
+    regular,
+    rod,
+    row,
+    star,
+    torus,
+    turned,
+    upright,
+)
+from fastpatent.synthetic.solids import Solid
 
 
 def hook(rng: Generator) -> list[Solid]:

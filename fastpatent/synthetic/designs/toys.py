@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from ..curves import circle, rounded
-from ..solids import Solid
-from .parts import (
+from fastpatent.synthetic.curves import circle, rounded
+from fastpatent.synthetic.designs.primitives import (
     SMOOTH,
     around,
     ball,
@@ -26,6 +25,7 @@ from .parts import (
     turned,
     upright,
 )
+from fastpatent.synthetic.solids import Solid
 
 
 def vehicle(rng: Generator) -> list[Solid]:

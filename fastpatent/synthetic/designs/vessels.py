@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from ..curves import Curve, circle
-from ..solids import Solid
-from .parts import (
+from fastpatent.synthetic.curves import Curve, circle
+from fastpatent.synthetic.designs.primitives import (
     SMOOTH,
     around,
     ball,
@@ -22,6 +21,7 @@ from .parts import (
     turned,
     vessel_section,
 )
+from fastpatent.synthetic.solids import Solid
 
 
 def _hollow(wall: np.ndarray, thickness: float, shape: Curve | None, floor: float = 0.15) -> Solid:
