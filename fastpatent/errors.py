@@ -1,6 +1,7 @@
 """Errors a person can act on: one sentence that names the file, line or key at fault."""
 
 import difflib
+from collections.abc import Iterable
 
 
 class FastPatentError(Exception):
@@ -19,10 +20,11 @@ class CheckpointError(FastPatentError):
     """A weights file is missing, unreadable or belongs to another network."""
 
 
-def nearest(name, choices):
+def nearest(name: object, choices: Iterable[object]) -> str:
     """Return `; did you mean X?` for the choice closest to `name`, or the list of choices where none is close."""
-    choices = sorted(map(str, choices))
-    close = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.6)
+    names = sorted(map(str, choices))
+    by_lower = {found.lower(): found for found in names}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {close[0]}?"
-    return f"; choose from {', '.join(choices)}" if choices else ""
+        return f"; did you mean {by_lower[close[0]]}?"
+    return f"; choose from {', '.join(names)}" if names else ""

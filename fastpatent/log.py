@@ -34,9 +34,10 @@ def start(folder: str | os.PathLike[str] | None = None) -> None:
         else:
             _close(handler)
     file = _File(Path(folder))
-    for record in early:
-        file.handle(record)
     PACKAGE.addHandler(file)
+    for record in early:
+        if file in PACKAGE.handlers:  # a full disk removes it
+            file.handle(record)
 
 
 def stop() -> None:
@@ -54,7 +55,7 @@ class _Console(Console):
 
 def terminal() -> Console:
     """Return the console of standard output."""
-    console = _Console(highlight=False)
+    console = _Console(highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = FILE_WIDTH
     return console
@@ -73,7 +74,8 @@ class _Terminal(logging.Handler):
         self.early: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.early.append(record)
+        if is_first() and not any(isinstance(handler, _File) for handler in PACKAGE.handlers):
+            self.early.append(record)
         if record.levelno >= logging.ERROR or is_first():
             console = terminal()
             console.stderr = record.levelno >= logging.WARNING
@@ -87,7 +89,7 @@ class _File(logging.Handler):
         super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         self.file = open(folder / "log.txt", "a", encoding="utf-8")
-        self.console = Console(file=self.file, width=FILE_WIDTH, highlight=False, no_color=True)
+        self.console = Console(file=self.file, width=FILE_WIDTH, highlight=False, emoji=False, no_color=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -46,8 +46,8 @@ class ProgressLine:
     def __enter__(self) -> Self:
         console = log.terminal()
         if console.is_terminal and log.is_first():
-            columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[text]}")
-            self._live = Progress(*columns, console=console, transient=True)
+            title, text = (TextColumn(part, markup=False) for part in ("{task.description}", "{task.fields[text]}"))
+            self._live = Progress(SpinnerColumn(), title, BarColumn(24), text, console=console, transient=True)
             self._live.start()
             self._task = self._live.add_task(self.title, total=self.total, completed=self.start, text="")
         return self

@@ -51,7 +51,8 @@ class Registry:
     def complaint(self, name: Any) -> str:
         """Return what is wrong with `name`, a sentence with the nearest valid one; empty where it is registered."""
         self._discover()
-        return "" if name in self._components else f"no {self.kind} is called {name!r}{nearest(name, self._components)}"
+        known = isinstance(name, str) and name in self._components
+        return "" if known else f"no {self.kind} is called {name!r}{nearest(name, self._components)}"
 
     def _discover(self) -> None:
         if not self._discovered:

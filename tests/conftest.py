@@ -1,10 +1,19 @@
-"""Fixtures every room shares."""
+"""Fixtures that all tests share."""
 
 from pathlib import Path
 
 import pytest
 
+from fastpatent import log
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def stopped_log():
+    """Stop the log that a test has started."""
+    yield
+    log.stop()
 
 
 @pytest.fixture(scope="session")
@@ -15,8 +24,8 @@ def repository():
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder of reference outputs and real drawings beside the checkout; a visible skip where it is missing."""
+    """The folder of reference outputs and real drawings beside the checkout; the test is skipped where it is missing."""
     folder = REPOSITORY.parent / "shared"
     if not (folder / "reference").is_dir():
-        pytest.skip(f"{folder} is not here: reference outputs and real drawings cannot be compared")
+        pytest.skip(f"{folder} does not exist: reference outputs and real drawings cannot be compared")
     return folder

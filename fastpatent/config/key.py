@@ -15,7 +15,11 @@ class Rule(NamedTuple):
 
     def complaint(self, value: Any) -> str:
         """Return what is wrong with a value; empty where it is valid."""
-        return "" if self.test(value) else f"must be {self.words}, got {value!r}"
+        try:
+            valid = self.test(value)
+        except TypeError:  # elements of another type, in a list whose default is empty
+            valid = False
+        return "" if valid else f"must be {self.words}, got {value!r}"
 
 
 class Component(NamedTuple):

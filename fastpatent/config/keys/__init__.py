@@ -7,7 +7,8 @@ KEYS: dict[str, Key] = {key.name: key for key in (*model.GENERAL, *model.KEYS, *
 
 
 def add_key(key: Key) -> None:
-    """Add a key from outside the package, before a configuration is loaded; ValueError where there is one of this name."""
-    if key.name in KEYS:
-        raise ValueError(f"there is a key {key.name} already")
+    """Add a key from outside the package, before a configuration is loaded; ValueError where its name is taken."""
+    for name in KEYS:
+        if f"{name}.".startswith(f"{key.name}.") or key.name.startswith(f"{name}."):
+            raise ValueError(f"the key {key.name} cannot be added, there is {name} already")
     KEYS[key.name] = key

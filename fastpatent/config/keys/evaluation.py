@@ -6,6 +6,7 @@ from fastpatent.config.key import FRACTION, NETWORK, NONE, Component, Key, Rule,
 from fastpatent.registry import DATASETS, METRICS
 
 SCALES = Rule(lambda value: len(value) > 0 and all(map(is_positive, value)), "sizes above 0, 1.0 the image's own")
+FILES = Rule(lambda value: all(isinstance(name, str) for name in value), "names of files")
 WEIGHTS = Rule(lambda value: all(map(is_positive, value)), "above 0")
 AUTO = "auto"  # of TEST.BEST_METRIC
 
@@ -31,7 +32,7 @@ KEYS = (
     Ours("TEST.WHITENING.ENABLED", False, "PCA whitening, learned on images of `DATASETS.NAMES`"),
     Ours("TEST.WHITENING.DIM", 0, "dimensions after whitening; 0: all", at_least(0)),
     Ours("TEST.WHITENING.DRAWINGS", 20000, "most images to learn it on", at_least(2)),
-    Ours("TEST.ENSEMBLE.CONFIGS", [], "configuration files of networks whose features are joined"),
+    Ours("TEST.ENSEMBLE.CONFIGS", [], "configuration files of networks whose features are joined", FILES),
     Ours("TEST.ENSEMBLE.WEIGHTS", [], "weight of each; none: all the same", WEIGHTS),
     Known("TEST.AQE.ENABLED", False, "query expansion"),
     Known("TEST.AQE.ALPHA", 3.0, "exponent of the similarity", at_least(0)),
@@ -54,7 +55,7 @@ KEYS = (
     Ignored("TEST.PRECISE_BN.ENABLED", False, "statistics of batch norms computed anew"),
     Ignored("TEST.PRECISE_BN.DATASET", "Market1501", "statistics of batch norms computed anew"),
     Ignored("TEST.PRECISE_BN.NUM_ITER", 300, "statistics of batch norms computed anew"),
-    Ours("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare"),
+    Ours("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare", FILES),
     Ours("BENCHMARK.LOGS", "", "folder below which every run with model_best.pth is compared too"),
     Ours("BENCHMARK.DISTRACTORS", [], "data sets added to the gallery, for the curve over its size", Component(DATASETS)),
     Ours("BENCHMARK.RESAMPLES", 1000, "bootstrap samples for the 95% intervals", at_least(1)),

@@ -1,0 +1,111 @@
+"""The one log: terminal, log.txt, what was reported before the folder was known, several processes, a full disk."""
+
+import logging
+
+import pytest
+from rich.table import Table
+
+from fastpatent import log
+
+logger = logging.getLogger("fastpatent.somewhere")
+
+
+def table():
+    found = Table()
+    found.add_column("metric")
+    found.add_row("mAP [1]")
+    return found
+
+
+def test_information_goes_to_stdout_and_what_is_wrong_to_stderr_with_a_prefix(capsys):
+    logger.info("before the log is started")
+    log.start()
+    logger.info("%d images of [a.yml:100: x] :smile:", 3)
+    logger.debug("detail")
+    logger.warning("no %s", "captions")
+    logger.error("first\nsecond")
+    logging.getLogger("elsewhere").info("of another package")
+    printed = capsys.readouterr()
+    assert printed.out == "3 images of [a.yml:100: x] :smile:\n"
+    assert printed.err == "warning: no captions\nerror: first\nerror: second\n"
+    log.stop()
+    logger.info("after it is stopped")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_file_holds_all_of_it_with_what_came_before_its_folder_was_known(tmp_path, capsys):
+    log.start()
+    logger.info("early")
+    logger.warning("early too")
+    log.start(tmp_path / "deep/run")
+    long = "x" * 3 * log.FILE_WIDTH
+    logger.info(long)
+    logger.info(table())
+    logger.error("wrong")
+    written = (tmp_path / "deep/run/log.txt").read_text()
+    log.stop()
+    printed = capsys.readouterr()
+    assert written.startswith(f"early\nwarning: early too\n{long}\n") and written.endswith("\nerror: wrong\n")
+    assert "mAP [1]" in written and "metric" in printed.out
+    assert written == printed.out.replace("early\n", f"early\n{printed.err.splitlines()[0]}\n") + "error: wrong\n"
+
+
+def test_a_second_run_appends_and_another_folder_gets_its_own_messages(tmp_path):
+    for message in ("first run", "second run"):
+        log.start(tmp_path / "a")
+        logger.info(message)
+        log.stop()
+    log.start(tmp_path / "a")
+    log.start(tmp_path / "b")
+    logger.info("elsewhere")
+    log.start()  # changes nothing
+    logger.info("elsewhere again")
+    log.stop()
+    assert (tmp_path / "a/log.txt").read_text() == "first run\nsecond run\n"
+    assert (tmp_path / "b/log.txt").read_text() == "elsewhere\nelsewhere again\n"
+
+
+def test_what_one_file_has_is_not_written_to_the_next(tmp_path):
+    log.start(tmp_path / "a")
+    logger.info("of a")
+    log.start(tmp_path / "b")
+    logger.info("of b")
+    assert (tmp_path / "a/log.txt").read_text() == "of a\n"
+    assert (tmp_path / "b/log.txt").read_text() == "of b\n"
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_of_several_processes_the_first_reports_and_each_reports_its_errors(rank, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", rank)
+    log.start()
+    logger.info("early")
+    log.start(tmp_path)
+    logger.warning("careful")
+    logger.error("broken")
+    printed = capsys.readouterr()
+    if rank == "0":
+        assert printed == ("early\n", "warning: careful\nerror: broken\n")
+        assert (tmp_path / "log.txt").read_text() == "early\nwarning: careful\nerror: broken\n"
+    else:
+        assert printed == ("", "error: broken\n") and not (tmp_path / "log.txt").exists()
+
+
+@pytest.mark.parametrize("early", [0, 2])
+def test_a_full_disk_ends_the_file_with_one_warning_and_not_the_run(early, tmp_path, capsys):
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    log.start()
+    for number in range(early):
+        logger.info("early %d", number)
+    log.start(tmp_path)
+    logger.info("one")
+    logger.info("two")
+    printed = capsys.readouterr()
+    assert printed.out == "".join(f"early {number}\n" for number in range(early)) + "one\ntwo\n"
+    file = tmp_path / "log.txt"
+    assert printed.err == f"warning: {file}: No space left on device; what follows is on the terminal only\n"
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        log.start(tmp_path / "file/run")
