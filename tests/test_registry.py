@@ -16,9 +16,13 @@ def toys(tmp_path, monkeypatch):
     """A registry of a package with two modules, neither of which is imported yet."""
     folder = tmp_path / "toy_package"
     folder.mkdir()
-    (folder / "__init__.py").write_text("from fastpatent.registry import Registry\nTOYS = Registry('toy', 'TOY.NAME', __name__)\n")
+    (folder / "__init__.py").write_text(
+        "from fastpatent.registry import Registry\nTOYS = Registry('toy', 'TOY.NAME', __name__)\n"
+    )
     for name in ("kite", "lorry"):
-        (folder / f"{name}.py").write_text(f"from toy_package import TOYS\n@TOYS.register\ndef {name}(): return '{name} made'\n")
+        (folder / f"{name}.py").write_text(
+            f"from toy_package import TOYS\n@TOYS.register\ndef {name}(): return '{name} made'\n"
+        )
     monkeypatch.syspath_prepend(tmp_path)
     import toy_package
 
@@ -59,7 +63,8 @@ def test_a_component_of_any_kind_is_added_under_its_own_name_or_another(toys):
 
 def test_every_kind_has_its_registry_and_components():
     assert set(REGISTRIES) == {
-        "network", "tokenizer", "backbone", "head", "pooling", "classifier", "loss", "sampler", "dataset", "descriptor", "metric",
+        "network", "tokenizer", "backbone", "head", "pooling", "classifier", "loss", "sampler", "dataset", "descriptor",
+        "metric",
     }  # fmt: skip
     for kind, found in REGISTRIES.items():
         assert found.kind == kind and found.names(), kind

@@ -1,6 +1,6 @@
 """Values of the right type that would stop a run, found when the configuration is loaded."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from yacs.config import CfgNode
@@ -9,15 +9,14 @@ from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 
 
-def broken_rules(cfg: CfgNode, given: Container[str]) -> Iterator[tuple[str, str]]:
+def broken_rules(cfg: CfgNode) -> Iterator[tuple[str, str]]:
     """Yield (dotted key, what is wrong) for every invalid value of a merged configuration.
 
-    Args:
-        cfg: the configuration.
-        given: keys that a file or the command line sets. Defaults need not be valid: fast-reid's data set is not here.
+    Defaults need not be valid: the data set of fast-reid is not here. A file that repeats them, as the config.yaml of a
+    run does, loads too.
     """
     for name, value in leaves(cfg):
-        if name in given and (complaint := key_complaint(name, value)):
+        if value != KEYS[name].default and (complaint := key_complaint(name, value)):
             yield name, complaint
     if cfg.INPUT.FIT != "paper" and not cfg.INPUT.KEEP_ASPECT:
         yield "INPUT.FIT", f"is {cfg.INPUT.FIT}, which needs INPUT.KEEP_ASPECT True"

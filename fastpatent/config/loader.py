@@ -53,7 +53,7 @@ def load_config(
         except ValueError as error:
             problems.append(f"{place}: {key} {error}")
             mistyped.add(key)
-    for key, sentence in broken_rules(cfg, places):
+    for key, sentence in broken_rules(cfg):
         if key in places and key not in mistyped:
             problems.append(f"{places[key]}: {key} {sentence}")
     if problems:

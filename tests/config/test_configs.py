@@ -1,14 +1,8 @@
 """The YAML files that come with the package, and the challenge's own in fast-reid's dialect."""
 
-from pathlib import Path
-
-import pytest
-
 from fastpatent.config import load_config
 from fastpatent.config.names import leaves
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "configs").rglob("*.y*ml"))
 FIXTURES = "tests/fixtures/challenge"
 
 SBS = {
@@ -91,26 +85,29 @@ STAGES = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_every_file_loads_without_a_warning(repository, name, caplog):
-    load_config(repository / name)
-    assert not caplog.records
+def test_every_file_loads_without_a_warning(repository, caplog):
+    files = sorted((repository / "configs").rglob("*.y*ml"))
+    assert len(files) > 80
+    for path in files:
+        load_config(path)
+        assert not caplog.records, path
 
 
-@pytest.mark.parametrize("folder", ["configs", FIXTURES])
-@pytest.mark.parametrize("stage", STAGES)
-def test_challenge_values(repository, folder, stage):
-    found = dict(leaves(load_config(repository / folder / f"patent/sbs_R101-ibn_patent_{stage}.yml")))
-    expected = SBS | STAGES[stage]
-    assert {key: found[key] for key in expected} == expected
+def test_challenge_values(repository):
+    for folder in ("configs", FIXTURES):
+        for stage, values in STAGES.items():
+            found = dict(leaves(load_config(repository / folder / f"patent/sbs_R101-ibn_patent_{stage}.yml")))
+            expected = SBS | values
+            assert {key: found[key] for key in expected} == expected, (folder, stage)
 
 
-@pytest.mark.parametrize("name", ["Base-bagtricks", "Base-SBS", *(f"patent/sbs_R101-ibn_patent_{name}" for name in STAGES)])
-def test_our_files_and_the_challenge_s_mean_the_same(repository, name):
-    ours = dict(leaves(load_config(repository / "configs" / f"{name}.yml")))
-    theirs = dict(leaves(load_config(repository / FIXTURES / f"{name}.yml")))
-    differing = {key for key in ours if ours[key] != theirs[key]}
-    assert differing <= {"MODEL.BACKBONE.PRETRAIN"}  # later stages need no ImageNet weights, which MODEL.WEIGHTS replaces
+def test_our_files_and_the_challenge_s_mean_the_same(repository):
+    for name in ("Base-bagtricks", "Base-SBS", *(f"patent/sbs_R101-ibn_patent_{stage}" for stage in STAGES)):
+        ours = dict(leaves(load_config(repository / "configs" / f"{name}.yml")))
+        theirs = dict(leaves(load_config(repository / FIXTURES / f"{name}.yml")))
+        differing = {key for key in ours if ours[key] != theirs[key]}
+        # later stages need no ImageNet weights, which MODEL.WEIGHTS replaces
+        assert differing <= {"MODEL.BACKBONE.PRETRAIN"}, name
 
 
 def test_tuples_written_as_text_become_tuples(repository):

@@ -16,8 +16,8 @@ from fastpatent.config.values import coerce
 from fastpatent.errors import ConfigError
 
 ODD = (
-    None, True, 0, -1, 1.5, math.nan, math.inf, "", "x", "[1]", [], [[]], [None], [{}], ["x"], [1], [-1.0], {}, {"A": 1}, (1, 2),
-    b"x", datetime.date(2024, 1, 1),
+    None, True, 0, -1, 1.5, math.nan, math.inf, "", "x", "[1]", [], [[]], [None], [{}], ["x"], [1], [-1.0], {}, {"A": 1},
+    (1, 2), b"x", datetime.date(2024, 1, 1),
 )  # fmt: skip
 
 

@@ -1,11 +1,7 @@
-"""The merged configuration, everything wrong at once, and the keys that change nothing."""
-
-import logging
-
-import pytest
-from fastpatent.config.ignored import IGNORED, is_ignored
+"""The merged configuration, everything wrong at once, and the keys that have no effect."""
 
 from fastpatent.config import get_cfg, load_config
+from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 
 
@@ -55,49 +51,37 @@ def test_command_line_wins_over_file_and_last_pair_over_first(write):
     assert (cfg.SEED, cfg.OUTPUT_DIR) == (3, "b")
 
 
-@pytest.mark.parametrize(
-    "words, expected",
-    [
-        (["MODEL.DEVICE", '"cuda:0"'], "cuda:0"),
-        (["MODEL.DEVICE", "cpu"], "cpu"),
-        (["DATASETS.NAMES", '("Patent", "Sample")'], ("Patent", "Sample")),
-        (["INPUT.SIZE_TRAIN", "[64, 96]"], [64, 96]),
-        (["SOLVER.AMP.ENABLED", "True"], True),
-        (["SOLVER.AMP.ENABLED", "true"], True),
-        (["SOLVER.BASE_LR", "1e-4"], 1e-4),
-        (["MODEL.LOSSES.CE.EPSILON", "-1"], -1.0),
-        (["OUTPUT_DIR", "2024"], "2024"),
-        (["MODEL.WEIGHTS", ""], ""),
-    ],
-)
-def test_override(words, expected):
-    found = dict(leaves(load_config(overrides=words)))[words[0]]
-    assert found == expected and type(found) is type(expected)
+def test_overrides_have_the_types_of_their_keys():
+    for key, written, expected in (
+        ("MODEL.DEVICE", '"cuda:0"', "cuda:0"),
+        ("MODEL.DEVICE", "cpu", "cpu"),
+        ("DATASETS.NAMES", '("Patent", "Sample")', ("Patent", "Sample")),
+        ("INPUT.SIZE_TRAIN", "[64, 96]", [64, 96]),
+        ("SOLVER.AMP.ENABLED", "True", True),
+        ("SOLVER.AMP.ENABLED", "true", True),
+        ("SOLVER.BASE_LR", "1e-4", 1e-4),
+        ("MODEL.LOSSES.CE.EPSILON", "-1", -1.0),
+        ("OUTPUT_DIR", "2024", "2024"),
+        ("MODEL.WEIGHTS", "", ""),
+    ):
+        found = dict(leaves(load_config(overrides=[key, written])))[key]
+        assert found == expected and type(found) is type(expected), (key, written)
 
 
-@pytest.mark.parametrize(
-    "words, part",
-    [
+def test_words_that_are_no_pairs(complaints):
+    for words, sentence in (
         (["SEED"], "SEED has no value"),
         (["SOLVER.MAX_EPOCH", "SEED", "3"], "SOLVER.MAX_EPOCH has no value"),
         (["SEED", "3", "OUTPUT_DIR"], "OUTPUT_DIR has no value"),
         (["SEED", "3", "--resume"], "--resume is an option; options go before the pairs"),
         (["SEED=3"], "SEED=3 holds an equals sign; write a space instead"),
-    ],
-)
-def test_odd_number_of_words(complaints, words, part):
-    assert complaints(overrides=words) == [f"command line: settings are KEY VALUE pairs, but {part}"]
-
-
-@pytest.mark.parametrize(
-    "words, sentence",
-    [
+    ):
+        assert complaints(overrides=words) == [f"command line: settings are KEY VALUE pairs, but {sentence}"]
+    for words, sentence in (
         (["_BASE_", "a.yml"], "_BASE_ works in files only"),
         (["--num-gpus", "2"], "--num-gpus is no key; options go before the KEY VALUE pairs"),
-    ],
-)
-def test_words_that_are_no_keys(complaints, words, sentence):
-    assert complaints(overrides=words) == [f"command line: {sentence}"]
+    ):
+        assert complaints(overrides=words) == [f"command line: {sentence}"]
 
 
 def test_result_is_frozen_and_the_defaults_stay():
@@ -113,29 +97,27 @@ def test_base_configuration_instead_of_the_defaults():
     assert (second.SEED, second.OUTPUT_DIR, first.OUTPUT_DIR) == (5, "x", "logs/")
 
 
-def test_ignored_keys_are_named_in_one_line(write, caplog):
+def test_ignored_keys_are_named_in_one_warning(write, caplog):
     write("base.yml", "MODEL:\n  QUEUE_SIZE: 65536\n  BACKBONE: {WITH_SE: False, SIE_COE: 3}")
     name = write("a.yml", "_BASE_: base.yml\nKD:\n  EMA:\n    ENABLED: True\nTEST: {FLIP: {ENABLED: True}}")
-    with caplog.at_level(logging.WARNING):
-        load_config(name, ["TEST.ROC.ENABLED", "True"])
-    assert [record.message for record in caplog.records] == [
-        "warning: these keys change nothing here: MODEL.QUEUE_SIZE (base.yml:2), KD.EMA.ENABLED (a.yml:4), "
-        "TEST.ROC.ENABLED (command line)"
+    load_config(name, ["TEST.ROC.ENABLED", "True"])
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        (
+            "WARNING",
+            "these keys have no effect here: MODEL.QUEUE_SIZE (base.yml:2), KD.EMA.ENABLED (a.yml:4), "
+            "TEST.ROC.ENABLED (command line)",
+        )
     ]
 
 
-def test_no_warning_for_defaults_and_for_other_processes(write, caplog, monkeypatch):
+def test_ignored_keys_at_their_defaults_are_not_named(write, caplog):
     load_config(write("a.yml", "MODEL: {QUEUE_SIZE: 8192}"))
-    monkeypatch.setenv("RANK", "1")
-    load_config(write("b.yml", "MODEL: {QUEUE_SIZE: 1}"))
     assert not caplog.records
 
 
-@pytest.mark.parametrize("name", IGNORED)
-def test_ignored_names_exist(name):
-    assert any(is_ignored(key) and (key == name or key.startswith(f"{name}.")) for key, _ in leaves(get_cfg()))
-
-
-@pytest.mark.parametrize("key", ["KDX", "MODEL.QUEUE_SIZES", "TEST.FLIP.ENABLED", "SOLVER.BASE_LR"])
-def test_similar_names_are_not_ignored(key):
-    assert not is_ignored(key)
+def test_what_is_ignored():
+    sections = {name.rpartition(".")[0] for name, key in KEYS.items() if key.ignored}
+    assert sections == {
+        "MODEL", "MODEL.BACKBONE", "KD", "KD.EMA", "INPUT.CJ", "INPUT.RPT", "DATALOADER", "TEST.ROC", "TEST.PRECISE_BN"
+    }  # fmt: skip
+    assert KEYS["MODEL.BACKBONE.WITH_SE"].ignored and not KEYS["TEST.FLIP.ENABLED"].ignored

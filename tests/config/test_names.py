@@ -1,35 +1,32 @@
 """Dotted names: walking, finding, and the nearest valid one."""
 
-import pytest
-
 from fastpatent.config import get_cfg
 from fastpatent.config.names import leaves, nearest_key, section_of
 
+NEAREST = {
+    "MODEL.DEVIC": "MODEL.DEVICE",
+    "SOLVER.BASE_LRR": "SOLVER.BASE_LR",
+    "TEST.IMS_PER_BATC": "TEST.IMS_PER_BATCH",
+    "SOLVER.METRIC": "TEST.METRIC",
+    "SOLVER.EVAL_PERIOD": "TEST.EVAL_PERIOD",
+    "MODEL.BACKBONE.NUM_CLASSES": "MODEL.HEADS.NUM_CLASSES",
+    "MODLE": "MODEL",
+    "MODLE.DEVICE": "MODEL.DEVICE",
+    "MODEL.BACKBON.DEPTH": "MODEL.BACKBONE.DEPTH",
+    "solver.base_lr": "SOLVER.BASE_LR",
+    "INPUT.DO_FLIP": "INPUT.FLIP",
+    "SOLVER.AMP_ENABLED": "SOLVER.AMP.ENABLED",
+    "INPUT.PADDING_MODE": "INPUT.PADDING.MODE",
+    "SOLVER.LR": "SOLVER.BASE_LR or SOLVER.HEADS_LR_FACTOR or SOLVER.CLASSIFIER_LR_FACTOR",
+    "AQE": "TEST.AQE",
+    "DATALOADER.SAMPLER": "DATALOADER.SAMPLER_TRAIN",
+    "SOLVER.STEP": "SOLVER.STEPS",
+}
 
-@pytest.mark.parametrize(
-    "wrong, right",
-    [
-        ("MODEL.DEVIC", "MODEL.DEVICE"),
-        ("SOLVER.BASE_LRR", "SOLVER.BASE_LR"),
-        ("TEST.IMS_PER_BATC", "TEST.IMS_PER_BATCH"),
-        ("SOLVER.METRIC", "TEST.METRIC"),
-        ("SOLVER.EVAL_PERIOD", "TEST.EVAL_PERIOD"),
-        ("MODEL.BACKBONE.NUM_CLASSES", "MODEL.HEADS.NUM_CLASSES"),
-        ("MODLE", "MODEL"),
-        ("MODLE.DEVICE", "MODEL.DEVICE"),
-        ("MODEL.BACKBON.DEPTH", "MODEL.BACKBONE.DEPTH"),
-        ("solver.base_lr", "SOLVER.BASE_LR"),
-        ("INPUT.DO_FLIP", "INPUT.FLIP"),
-        ("SOLVER.AMP_ENABLED", "SOLVER.AMP.ENABLED"),
-        ("INPUT.PADDING_MODE", "INPUT.PADDING.MODE"),
-        ("SOLVER.LR", "SOLVER.BASE_LR or SOLVER.HEADS_LR_FACTOR or SOLVER.CLASSIFIER_LR_FACTOR"),
-        ("AQE", "TEST.AQE"),
-        ("DATALOADER.SAMPLER", "DATALOADER.SAMPLER_TRAIN"),
-        ("SOLVER.STEP", "SOLVER.STEPS"),
-    ],
-)
-def test_nearest(wrong, right):
-    assert nearest_key(wrong, get_cfg()) == f"; did you mean {right}?"
+
+def test_nearest():
+    for wrong, right in NEAREST.items():
+        assert nearest_key(wrong, get_cfg()) == f"; did you mean {right}?", wrong
 
 
 def test_nearest_names_every_section_that_has_the_key():
@@ -37,16 +34,14 @@ def test_nearest_names_every_section_that_has_the_key():
     assert "SOLVER.IMS_PER_BATCH" in hint and "TEST.IMS_PER_BATCH" in hint
 
 
-@pytest.mark.parametrize(
-    "wrong, listed",
-    [
+def test_nothing_near_lists_the_section():
+    for wrong, listed in (
         ("TEST.AQE.FROBNICATE", "TEST.AQE has ENABLED, ALPHA, QE_TIME, QE_K, SIDE, NORMALIZE"),
         ("INPUT.REA.COLOUR", "INPUT.REA has ENABLED, PROB, VALUE, AREA"),
         ("KD.XYZ", "KD has MODEL_CONFIG, MODEL_WEIGHTS, EMA"),
-    ],
-)
-def test_nothing_near_lists_the_section(wrong, listed):
-    assert nearest_key(wrong, get_cfg()) == f"; {listed}"
+        ("XYZ", f"the first level has {', '.join(get_cfg())}"),
+    ):
+        assert nearest_key(wrong, get_cfg()) == f"; {listed}"
 
 
 def test_every_leaf_is_found_by_its_name():
@@ -56,10 +51,6 @@ def test_every_leaf_is_found_by_its_name():
         assert section[name] is value
 
 
-@pytest.mark.parametrize("key", ["NOPE", "MODEL.NOPE", "NOPE.DEVICE", "MODEL.DEVICE.X", ""])
-def test_unknown_name_is_not_found(key):
-    assert section_of(get_cfg(), key) is None
-
-
-def test_nothing_near_on_the_first_level():
-    assert nearest_key("XYZ", get_cfg()) == f"; the first level has {', '.join(get_cfg())}"
+def test_unknown_name_is_not_found():
+    for key in ("NOPE", "MODEL.NOPE", "NOPE.DEVICE", "MODEL.DEVICE.X", ""):
+        assert section_of(get_cfg(), key) is None, key

@@ -1,10 +1,13 @@
-"""What differs from the defaults, and YAML that loads back to the same configuration."""
+"""What differs from the defaults, YAML that loads back to the same configuration, and what each key means."""
 
 import pytest
 import yaml
 
 from fastpatent.config import describe, load_config
-from fastpatent.config.report import Difference, differences_table
+from fastpatent.config.key import NONE
+from fastpatent.config.keys import KEYS
+from fastpatent.config.report import Difference, differences_table, explain, keys_table
+from fastpatent.errors import ConfigError
 
 UNUSUAL = {
     "SOLVER.BASE_LR": "3.5e-5",
@@ -25,12 +28,12 @@ def test_differences_in_the_order_of_the_defaults():
     ]
 
 
-@pytest.mark.parametrize("overrides", [[], [word for pair in UNUSUAL.items() for word in pair]])
-def test_yaml_loads_back_to_the_same(tmp_path, overrides):
-    cfg = load_config(overrides=overrides)
-    path = tmp_path / "merged.yml"
-    path.write_text(describe(cfg).yaml, encoding="utf-8")
-    assert load_config(path) == cfg
+def test_yaml_loads_back_to_the_same(tmp_path):
+    for overrides in ([], [word for pair in UNUSUAL.items() for word in pair]):
+        cfg = load_config(overrides=overrides)
+        path = tmp_path / "merged.yml"
+        path.write_text(describe(cfg).yaml, encoding="utf-8")
+        assert load_config(path) == cfg
 
 
 def test_yaml_is_plain_and_lists_stay_on_one_line():
@@ -47,3 +50,53 @@ def test_table():
         ["SOLVER.BASE_LR", "1e-05", "0.0003"],
     ]
     assert differences_table(load_config()) == "every key has its default"
+
+
+def test_a_key_is_explained():
+    assert explain("TEST.RERANK.LAMBDA") == (
+        "TEST.RERANK.LAMBDA\n"
+        "  default         0.3\n"
+        "  meaning         weight of the original distance\n"
+        "  valid           between 0 and 1\n"
+        "  features        do not depend on it\n"
+        "  fast-reid       yes"
+    )
+    lines = explain("TEST.SCALES").splitlines()
+    assert lines[1].split() == ["default", "[1.0]"] and lines[4:] == [
+        "  features        decided by it",
+        "  fast-reid       no",
+    ]
+    for name, valid in (
+        ("SOLVER.NESTEROV", "True or False"),
+        ("MODEL.HEADS.MARGIN", "number"),
+        ("TEST.WHITENING.ENABLED", "True or False"),
+        ("OUTPUT_DIR", "text"),
+        ("MODEL.QUEUE_SIZE", "ignored"),
+        ("DESCRIPTOR.NAME", "a registered descriptor, or ''"),
+    ):
+        assert f"  valid           {valid}\n" in explain(name), name
+
+
+def test_a_section_is_explained_key_by_key():
+    blocks = explain("TEST.AQE").split("\n\n")
+    assert [block.splitlines()[0] for block in blocks] == [name for name in KEYS if name.startswith("TEST.AQE.")]
+    assert blocks[1] == explain("TEST.AQE.ALPHA")
+
+
+def test_an_unknown_key_is_explained_by_the_nearest():
+    with pytest.raises(ConfigError) as caught:
+        explain("TEST.AQ")
+    assert str(caught.value) == "TEST.AQ is no key; did you mean TEST.AQE?"
+
+
+def test_the_table_has_a_row_for_every_key():
+    text = keys_table()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(KEYS) and len(set(KEYS)) == len(rows)
+    for row, key in zip(rows, KEYS.values()):
+        name, default, meaning, valid, decides = (cell.strip() for cell in row.strip("|").split("|"))
+        assert (decides == "features") == (key.features != NONE), row
+        assert name.endswith("*") == (not key.ours and not key.ignored) and meaning == key.meaning and valid, row
+        assert default.strip("`") != "" and (valid == "ignored") == key.ignored, row
+    headings = [line.removeprefix("### ") for line in text.splitlines() if line.startswith("###")]
+    assert headings == ["General", *dict.fromkeys(name.split(".")[0] for name in KEYS if "." in name)]

@@ -6,71 +6,69 @@ import pytest
 
 from fastpatent.config.values import coerce
 
-
-@pytest.mark.parametrize(
-    "written, default, expected",
-    [
-        (2, 1.0, 2.0),
-        ("3.5e-4", 1.0, 3.5e-4),
-        ("1e-4", 1.0, 1e-4),
-        (math.inf, 2.0, math.inf),
-        (64.0, 1, 64),
-        ("64", 1, 64),
-        (-1, 1, -1),
-        (True, False, True),
-        ("True", False, True),
-        ("cpu", "cuda", "cpu"),
-        ('"cuda:0"', "cuda", "cuda:0"),
-        ("2024", "logs/", "2024"),
-        ("50x", "", "50x"),
-        ("runs/[a", "", "runs/[a"),
-        (None, "x", ""),
-        (None, [1], []),
-        ('("Patent",)', ("Market1501",), ("Patent",)),
-        (["Patent", "Sample"], ("Market1501",), ("Patent", "Sample")),
-        ((40, 90), [30], [40, 90]),
-        ("256,128", [1, 1], [256, 128]),
-        ([1, "2e-1"], [0.16, 1.0], [1.0, 0.2]),
-        (["backbone"], [], ["backbone"]),
-        ((), [30], []),
-    ],
-)
-def test_accepted(written, default, expected):
-    found = coerce(written, default)
-    assert found == expected and type(found) is type(expected)
-    if isinstance(expected, (list, tuple)):
-        assert [type(entry) for entry in found] == [type(entry) for entry in expected]
+ACCEPTED = [
+    (2, 1.0, 2.0),
+    ("3.5e-4", 1.0, 3.5e-4),
+    ("1e-4", 1.0, 1e-4),
+    (math.inf, 2.0, math.inf),
+    (64.0, 1, 64),
+    ("64", 1, 64),
+    (-1, 1, -1),
+    (True, False, True),
+    ("True", False, True),
+    ("cpu", "cuda", "cpu"),
+    ('"cuda:0"', "cuda", "cuda:0"),
+    ("2024", "logs/", "2024"),
+    ("50x", "", "50x"),
+    ("runs/[a", "", "runs/[a"),
+    (None, "x", ""),
+    (None, [1], []),
+    ('("Patent",)', ("Market1501",), ("Patent",)),
+    (["Patent", "Sample"], ("Market1501",), ("Patent", "Sample")),
+    ((40, 90), [30], [40, 90]),
+    ("256,128", [1, 1], [256, 128]),
+    ([1, "2e-1"], [0.16, 1.0], [1.0, 0.2]),
+    (["backbone"], [], ["backbone"]),
+    ((), [30], []),
+]
 
 
-@pytest.mark.parametrize(
-    "written, default, sentence",
-    [
-        ("yes", False, "expects True or False, got the text 'yes'"),
-        ("true", False, "expects True or False, got the text 'true'"),
-        (1, False, "expects True or False, got the number 1"),
-        (None, False, "expects True or False, got nothing"),
-        (True, 1, "expects a whole number, got True"),
-        (1.5, 1, "expects a whole number, got the number 1.5"),
-        (math.inf, 1, "expects a whole number, got the number inf"),
-        (math.nan, 1, "expects a whole number, got the number nan"),
-        ("fast", 1.0, "expects a number, got the text 'fast'"),
-        (False, 1.0, "expects a number, got False"),
-        (None, 1, "expects a whole number, got nothing"),
-        (50, "50x", "expects text, got the number 50"),
-        ('("Adam",)', "Adam", "expects text, got the tuple ('Adam',)"),
-        ("Patent", ("x",), "expects a list, got the text 'Patent'; write (\"Patent\",)"),
-        (256, [1, 1], "expects a list, got the number 256"),
-        (["a"], [1, 1], "in its list expects a whole number, got the text 'a'"),
-        ({"A": 1}, 1.0, "expects a number, got a section {'A': 1}"),
-        ("(" * 5000, 1, "expects a whole number, got the text"),
-    ],
-)
-def test_refused(written, default, sentence):
-    with pytest.raises(ValueError) as caught:
-        coerce(written, default)
-    assert str(caught.value).startswith(sentence)
+REFUSED = [
+    ("yes", False, "expects True or False, got the text 'yes'"),
+    ("true", False, "expects True or False, got the text 'true'"),
+    (1, False, "expects True or False, got the number 1"),
+    (None, False, "expects True or False, got nothing"),
+    (True, 1, "expects a whole number, got True"),
+    (1.5, 1, "expects a whole number, got the number 1.5"),
+    (math.inf, 1, "expects a whole number, got the number inf"),
+    (math.nan, 1, "expects a whole number, got the number nan"),
+    ("fast", 1.0, "expects a number, got the text 'fast'"),
+    (False, 1.0, "expects a number, got False"),
+    (None, 1, "expects a whole number, got nothing"),
+    (50, "50x", "expects text, got the number 50"),
+    ('("Adam",)', "Adam", "expects text, got the tuple ('Adam',)"),
+    ("Patent", ("x",), "expects a list, got the text 'Patent'; write (\"Patent\",)"),
+    (256, [1, 1], "expects a list, got the number 256"),
+    (["a"], [1, 1], "in its list expects a whole number, got the text 'a'"),
+    ({"A": 1}, 1.0, "expects a number, got a section {'A': 1}"),
+    ("(" * 5000, 1, "expects a whole number, got the text"),
+]
 
 
-@pytest.mark.parametrize("written, expected", [("true", True), ("false", False)])
-def test_yaml_spelling_of_truth_on_the_command_line(written, expected):
-    assert coerce(written, False, command_line=True) is expected
+def test_accepted():
+    for written, default, expected in ACCEPTED:
+        found = coerce(written, default)
+        assert found == expected and type(found) is type(expected), (written, default)
+        if isinstance(expected, (list, tuple)):
+            assert [type(entry) for entry in found] == [type(entry) for entry in expected], (written, default)
+
+
+def test_refused():
+    for written, default, sentence in REFUSED:
+        with pytest.raises(ValueError) as caught:
+            coerce(written, default)
+        assert str(caught.value).startswith(sentence), (written, default)
+
+
+def test_yaml_spelling_of_truth_on_the_command_line():
+    assert coerce("true", False, command_line=True) is True and coerce("false", True, command_line=True) is False

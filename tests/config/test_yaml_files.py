@@ -1,7 +1,5 @@
 """Inheritance between files, and the line each complaint names."""
 
-import pytest
-
 from fastpatent.config import load_config
 
 
@@ -48,22 +46,18 @@ def test_missing_base_does_not_hide_the_rest(write, complaints):
     ]
 
 
-@pytest.mark.parametrize(
-    "name, sentence",
-    [
+def test_missing_file(write, complaints):
+    write("patent_256.yml", "SEED: 1")
+    for name, sentence in (
         ("patent_255.yml", "patent_255.yml: no such file; did you mean patent_256.yml?"),
         ("nowhere/a.yml", "nowhere/a.yml: no such file; there is no folder nowhere"),
         (".", ".: Is a directory"),
-    ],
-)
-def test_missing_file(write, complaints, name, sentence):
-    write("patent_256.yml", "SEED: 1")
-    assert complaints(name) == [sentence]
+    ):
+        assert complaints(name) == [sentence]
 
 
-@pytest.mark.parametrize(
-    "text, line, part",
-    [
+def test_bad_yaml_names_its_line(write, complaints):
+    for text, line, part in (
         ("SEED: 1\nMODEL:\n\tDEVICE: cpu\n", 3, "cannot start any token"),
         ("SEED: 1\nMODEL: [1, 2\nSOLVER: 3\n", 3, "expected ',' or ']'"),
         ("SEED: 1\n---\nSEED: 2\n", 2, "but found another document"),
@@ -71,11 +65,9 @@ def test_missing_file(write, complaints, name, sentence):
         ("SEED: 1\nOUTPUT_DIR: 2024-13-45\n", 2, "month must be in 1..12"),
         ("SEED: 1\nOUTPUT_DIR: a\x07\n", 2, "special characters are not allowed"),
         ("SEED: 1\nOUTPUT_DIR: *nowhere\n", 2, "undefined alias"),
-    ],
-)
-def test_bad_yaml_names_its_line(write, complaints, text, line, part):
-    (complaint,) = complaints(write("a.yml", text))
-    assert complaint.startswith(f"a.yml:{line}: not valid YAML: ") and part in complaint
+    ):
+        (complaint,) = complaints(write("a.yml", text))
+        assert complaint.startswith(f"a.yml:{line}: not valid YAML: ") and part in complaint
 
 
 def test_a_value_yaml_cannot_read_does_not_hide_the_rest(write, complaints):
@@ -89,10 +81,9 @@ def test_not_text(tmp_path, complaints):
     assert complaints(path) == [f"{path}: not UTF-8 text (byte 20)"]
 
 
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("- SEED", "a.yml:1: a configuration is made of KEY: VALUE lines, this is none"),
+def test_shape_of_a_file(write, complaints):
+    for text, expected in (
+        ("- SEED", "a.yml:1: a configuration consists of KEY: VALUE lines, this does not"),
         (
             "SEED: 1\nSOLVER:\n  BASE_LR: 0.1\n  GAMMA: 0.1\n  BASE_LR: 0.2",
             "a.yml:5: SOLVER.BASE_LR is set twice in one section, first on line 3",
@@ -111,16 +102,14 @@ def test_not_text(tmp_path, complaints):
         ("_BASE_: 3", "a.yml:1: _BASE_ expects a file name, got 3"),
         ("? [SEED]\n: 1", "a.yml:1: a key that is a sequence is no key"),
         ("1: 1", "a.yml:1: 1 is no key"),
-    ],
-)
-def test_shape_of_a_file(write, complaints, text, expected):
-    (complaint,) = complaints(write("a.yml", text))
-    assert complaint.startswith(expected)
+    ):
+        (complaint,) = complaints(write("a.yml", text))
+        assert complaint.startswith(expected), text
 
 
-@pytest.mark.parametrize("text", ["", "# nothing yet\n", "MODEL:\n", "MODEL:\n  HEADS:\n"])
-def test_nothing_set_is_the_defaults(write, text):
-    assert load_config(write("a.yml", text)) == load_config()
+def test_nothing_set_is_the_defaults(write):
+    for text in ("", "# nothing yet\n", "MODEL:\n", "MODEL:\n  HEADS:\n"):
+        assert load_config(write("a.yml", text)) == load_config(), text
 
 
 def test_anchors_and_merge_keys(write):
