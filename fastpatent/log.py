@@ -54,8 +54,8 @@ class _Console(Console):
 
 
 def terminal() -> Console:
-    """Return the console of standard output."""
-    console = _Console(highlight=False, emoji=False)
+    """Return the console of standard output; [brackets] and :100: in a path are neither markup nor emoji."""
+    console = _Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = FILE_WIDTH
     return console
@@ -89,7 +89,7 @@ class _File(logging.Handler):
         super().__init__()
         folder.mkdir(parents=True, exist_ok=True)
         self.file = open(folder / "log.txt", "a", encoding="utf-8")
-        self.console = Console(file=self.file, width=FILE_WIDTH, highlight=False, emoji=False, no_color=True)
+        self.console = Console(file=self.file, width=FILE_WIDTH, no_color=True, highlight=False, markup=False, emoji=False)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -116,5 +116,4 @@ def _print(console: Console, record: logging.LogRecord) -> None:
     text, prefix = record.getMessage(), PREFIXES.get(record.levelno, "")
     if record.levelno >= logging.ERROR:
         text = text.replace("\n", f"\n{prefix}")
-    # Text keeps its own line ends, and a path may hold [brackets], which are no markup.
-    console.print(prefix + text, markup=False, soft_wrap=True)
+    console.print(prefix + text, soft_wrap=True)  # text keeps its own line ends

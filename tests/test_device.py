@@ -1,3 +1,8 @@
+"""Devices, number formats, and the names of what a measurement ran on."""
+
+import importlib.metadata
+import os
+
 import pytest
 import torch
 
@@ -7,35 +12,73 @@ from fastpatent.errors import ConfigError
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["gpu", "cudda", "xla"])
-def test_a_misspelt_device_is_named(name):
-    with pytest.raises(ConfigError, match=f"MODEL.DEVICE: '{name}'"):
-        device.choose_device(name)
+def test_a_misspelt_device_is_named():
+    for name in ("gpu", "cudda", "xla"):
+        with pytest.raises(ConfigError, match=f"MODEL.DEVICE: '{name}'"):
+            device.choose_device(name)
+    assert device.choose_device("cpu") == (CPU, "MODEL.DEVICE")
 
 
-def test_plain_cuda_falls_back_and_says_so_but_a_numbered_card_must_exist(monkeypatch):
+def test_plain_cuda_falls_back_to_the_cpu_but_a_numbered_gpu_must_exist(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     found = device.choose_device("cuda")
-    assert found.device == CPU and "no usable card" in found.reason
+    assert found.device == CPU and "no usable GPU" in found.reason
     with pytest.raises(ConfigError, match="cuda:0.*MODEL.DEVICE cpu"):
         device.choose_device("cuda:0")
 
 
-@pytest.mark.parametrize("bf16, expected", [(True, torch.bfloat16), (False, torch.float32)])
-def test_the_processor_trains_in_bf16_only_where_it_has_it(monkeypatch, bf16, expected):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": bf16}, raising=False)
-    precision = device.training_precision(True, CPU)
-    assert precision.dtype == expected and precision.reason
-    with precision.autocast(CPU):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == expected
+def test_each_process_has_the_gpu_of_its_number(monkeypatch):
+    chosen = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda found: f"GPU {found.index}")
+    for name, rank, index in (("cuda", 0, 0), ("cuda", 1, 1), ("cuda:1", 0, 1)):
+        found = torch.device("cuda", index)
+        assert device.choose_device(name, rank) == (found, f"GPU {index}") and chosen[-1] == found
+    for name, rank in (("cuda", 2), ("cuda:2", 0)):
+        with pytest.raises(ConfigError, match=r"there is no cuda:2, only 2 GPU\(s\)"):
+            device.choose_device(name, rank)
 
 
-def test_without_amp_training_is_float32():
+def test_metal_is_used_only_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="no Metal device here; write MODEL.DEVICE cpu"):
+        device.choose_device("mps")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device.choose_device("mps").device.type == "mps"
+    assert device.training_precision(True, torch.device("mps")).dtype == torch.float16
+
+
+def test_training_is_in_bf16_only_where_the_hardware_has_it(monkeypatch):
+    gpu = torch.device("cuda")
+    for bf16, on_cpu, on_gpu in ((True, torch.bfloat16, torch.bfloat16), (False, torch.float32, torch.float16)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda bf16=bf16: {"avx512_bf16": bf16}, raising=False)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, bf16=bf16: bf16)
+        precision = device.training_precision(True, CPU)
+        assert precision.dtype == on_cpu and "the CPU" in precision.reason
+        with precision.autocast(CPU):
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == on_cpu
+        precision = device.training_precision(True, gpu)
+        assert precision.dtype == on_gpu and "the GPU" in precision.reason
     assert device.training_precision(False, CPU).dtype == torch.float32
 
 
-@pytest.mark.parametrize("name, dtype", [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)])
-def test_formats_by_name(name, dtype):
-    assert device.extraction_precision(name).dtype == dtype
-    with pytest.raises(ConfigError, match="TEST.PRECISION"):
-        device.extraction_precision(name + "x")
+def test_number_formats_by_name():
+    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)):
+        assert device.extraction_precision(name) == (dtype, "TEST.PRECISION")
+
+
+def test_versions_are_those_of_the_installed_packages():
+    found = device.versions().split(", ")
+    for name, package in (("PIL", "pillow"), ("skimage", "scikit-image"), ("sklearn", "scikit-learn")):
+        assert f"{name} {importlib.metadata.version(package)}" in found
+
+
+def test_the_cores_are_those_available_to_this_process():
+    cores = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(cores)})
+        assert device.cpu_name().endswith(", 1 cores")
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -12,8 +12,8 @@ logger = logging.getLogger("fastpatent.somewhere")
 
 def table():
     found = Table()
-    found.add_column("metric")
-    found.add_row("mAP [1]")
+    found.add_column("file")
+    found.add_row("[b].yml:100: x")
     return found
 
 
@@ -46,7 +46,7 @@ def test_the_file_holds_all_of_it_with_what_came_before_its_folder_was_known(tmp
     log.stop()
     printed = capsys.readouterr()
     assert written.startswith(f"early\nwarning: early too\n{long}\n") and written.endswith("\nerror: wrong\n")
-    assert "mAP [1]" in written and "metric" in printed.out
+    assert "[b].yml:100: x" in written and "file" in printed.out
     assert written == printed.out.replace("early\n", f"early\n{printed.err.splitlines()[0]}\n") + "error: wrong\n"
 
 

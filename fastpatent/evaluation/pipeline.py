@@ -173,7 +173,10 @@ class Pipeline:
         def extract() -> np.ndarray | None:
             return extractor.embed_images([*splits.query, *splits.gallery], splits.name)
 
-        return cached_features(member.cfg, splits, self.device, extract) if cached else extract()
+        if not cached:
+            return extract()
+        extractor.prepare()  # what is cached depends on it
+        return cached_features(member.cfg, splits, self.device, extract)
 
     def _whitening(self, number: int, features: np.ndarray | None, cached: bool) -> Whitening | None:
         """Return the whitening of a member, learned once on training images; None on every process but the first."""

@@ -133,7 +133,7 @@ def _trunk_of(model: nn.Module) -> tuple[str, str]:
 def _placed(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the state with the names of its backbone as they are in `model`, be either of them a bare backbone."""
     prefix, place = _trunk_of(model)
-    within = any(name.startswith("backbone.") for name in state)
+    within = any(name.startswith(("backbone.", prefix or "backbone.")) for name in state)
     if prefix and not within:
         return {place + name: value for name, value in state.items()}
     if not prefix and within:

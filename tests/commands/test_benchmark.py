@@ -14,6 +14,7 @@ from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.data.load_datasets import load_test_set
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
+from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.retrieval import rank_features
 from fastpatent.models import build_model
 from tests.network_configs import CONFIGS
@@ -25,7 +26,7 @@ NETWORK = {"BACKBONE": {"NAME": "timm", "TIMM_NAME": "test_convnext", "DROP_PATH
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Patents of four drawings: of the tested ones D00002 asks, and D00000 is the same drawing as D00001."""
+    """Patents of four drawings; of the tested ones D00002 is the query, and D00000 is the same drawing as D00001."""
     monkeypatch.chdir(tmp_path)
     lists = {"test_query_patent": [], "test_db_patent": [], "train_patent_trn": []}
     sheets = {}
@@ -82,10 +83,11 @@ def test_table_figures_and_page_from_one_command(folder, capfd):
     drawings = [*splits.query, *splits.gallery]
     for name in ("hog", "vishash"):
         descriptor = DESCRIPTORS.get(name)
-        expected = rank_features(name, describe_drawings(descriptor, drawings), splits, descriptor.metric).summary
+        features = Features(name, *np.split(describe_drawings(descriptor, drawings), [TESTED]))
+        expected = rank_features(features, splits, descriptor.metric).summary
         for figure in ("mAP", "Acc@1", "Acc@5", "Acc@20", "mAP@10"):
             assert by_name[name]["figures"][figure]["mean"] == pytest.approx(expected[figure], abs=1e-12), (name, figure)
-        # D00001 is the same drawing as D00000 and takes its place
+        # D00001 is the same drawing as D00000, which it replaces
         assert by_name[name]["without_twin"]["Acc@1"]["mean"] == pytest.approx(expected["Acc@1"])
         assert by_name[name]["growth"]["mAP"][0] == pytest.approx(expected["mAP"], abs=1e-12)
     assert found["sizes"][0] == 3 * TESTED and found["sizes"][-1] == 3 * TESTED + VIEWS * TRAINED
@@ -95,15 +97,16 @@ def test_table_figures_and_page_from_one_command(folder, capfd):
     np.testing.assert_equal(by_name["run"]["figures"], by_name["net"]["figures"])  # the same weights
     with open(out / "benchmark.csv", newline="") as table:
         assert {row["system"] for row in csv.DictReader(table)} >= set(by_name)
-    said = capfd.readouterr().out
-    assert "fastpatent benchmark --config-file all.yml" in (out / "benchmark.md").read_text() and "vishash" in said
+    printed = capfd.readouterr().out
+    assert "fastpatent benchmark --config-file all.yml" in (out / "benchmark.md").read_text() and "vishash" in printed
+    assert (out.parent / "log.txt").read_text() in printed
     assert run() == 0
-    assert "kept from" in capfd.readouterr().out
+    assert "features of DeepPatentTest: cached on" in capfd.readouterr().out
     again = json.loads((out / "benchmark.json").read_text())
     assert again["results"] == found["results"]
 
 
-def test_a_system_that_fails_is_told_and_the_others_are_measured(folder, capfd):
+def test_a_system_that_fails_is_reported_and_the_others_are_measured(folder, capfd):
     Path("run/model_best.pth").write_bytes(b"damaged")
     assert run("BENCHMARK.SYSTEMS", "['hog.yml']") == 1
     found = json.loads(Path("out/DeepPatentTest/benchmark.json").read_text())
@@ -112,20 +115,17 @@ def test_a_system_that_fails_is_told_and_the_others_are_measured(folder, capfd):
     assert "not measured" in capfd.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "words, said",
-    [
+def test_mistakes_are_one_sentence(folder, capfd):
+    for words, sentence in (
         (("BENCHMARK.SYSTEMS", "['hgo.yml']"), "BENCHMARK.SYSTEMS: there is no file hgo.yml"),
         (("BENCHMARK.SYSTEMS", "['unreleased.yml']", "BENCHMARK.LOGS", ""), "no system could be measured; unreleased"),
         (("DATASETS.TESTS", "['DeepPatentTestPlain']"), "no list test_query_plain.txt"),
         (("BENCHMARK.DISTRACTORS", "['DeepPatentTest']"), "BENCHMARK.DISTRACTORS: DeepPatentTest add no drawing"),
         (("BENCHMARK.RESAMPLES", "0"), "BENCHMARK.RESAMPLES must be at least 1"),
-    ],
-)
-def test_mistakes_are_one_sentence(folder, capfd, words, said):
-    assert run(*words) == 1
-    error = capfd.readouterr().err
-    assert said in error and "Traceback" not in error
+    ):
+        assert run(*words) == 1, words
+        error = capfd.readouterr().err
+        assert sentence in error and "Traceback" not in error, words
 
 
 @pytest.mark.parametrize("path", sorted((CONFIGS / "descriptors").glob("[a-z]*.yml")), ids=lambda path: path.stem)
@@ -143,10 +143,30 @@ def test_every_descriptor_of_configs_ranks(path, folder, capfd):
         np.testing.assert_array_equal(found["features"][place], np.load("out/features/DeepPatentTest.npy")[0])
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in (CONFIGS / "benchmark").glob("*.yml")))
-def test_every_file_of_a_benchmark_is_there(name, monkeypatch):
+def test_features_by_an_older_vocabulary_are_not_used(folder, capfd):
+    words = [
+        "test",
+        "--config-file",
+        str(CONFIGS / "descriptors/sift_fisher.yml"),
+        "DATASETS.ROOT",
+        "data",
+        "OUTPUT_DIR",
+        "out",
+    ]
+    words += ["DATALOADER.NUM_WORKERS", "0", "DESCRIPTOR.VOCABULARY.DIM", "8", "DESCRIPTOR.VOCABULARY.WORDS"]
+    sizes = []
+    for size in ("2", "2", "3"):
+        assert main([*words, size]) == 0, capfd.readouterr().err
+        printed = capfd.readouterr().out
+        sizes.append(np.load("out/features/DeepPatentTest.npy").shape[1])
+        assert ("cached on" in printed) == (len(sizes) == 2)
+    assert sizes[0] == sizes[1] < sizes[2]
+
+
+def test_every_file_of_a_benchmark_is_there(monkeypatch):
     monkeypatch.chdir(CONFIGS.parent)
-    cfg = load_config(CONFIGS / "benchmark" / name)
-    assert cfg.BENCHMARK.SYSTEMS
-    for file in cfg.BENCHMARK.SYSTEMS:
-        load_config(file)
+    for path in sorted((CONFIGS / "benchmark").glob("*.yml")):
+        systems = load_config(path).BENCHMARK.SYSTEMS
+        assert systems, path
+        for file in systems:
+            load_config(file)

@@ -21,12 +21,12 @@ from tests.uspto.weeks import contents, files_below, member_name, name_of, paten
 
 @pytest.fixture
 def words(tmp_path):
-    """The command line of a week of twelve patents, without a process beside this one."""
+    """The command line for a week of twelve patents, without worker processes."""
     archive = write_tar(tmp_path / "I20210105.tar", week(range(1, 13)))
     return [str(archive), "--out", str(tmp_path / "out"), "--workers", "0"]
 
 
-def test_what_is_said(tmp_path, words, capsys):
+def test_what_was_skipped_and_what_was_written(tmp_path, words, capsys):
     archive = write_tar(
         tmp_path / "[b].tar",
         {
@@ -36,36 +36,33 @@ def test_what_is_said(tmp_path, words, capsys):
         },
     )
     assert build([str(archive), *words]) == 0
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for reason, example in (
         ("no design patent", ""),
         ("damaged or cut short", r"\[b\]\.tar/I20210105/DESIGN/"),
         ("drawing refused", r"\[b\]\.tar/I20210105/DESIGN/"),
     ):
-        assert re.search(rf"{reason} +│ +1 │ {example}", said)
-    assert "13 patents, 51 drawings of 2 archive(s)\n" in said and "  train_patent_trn.txt: " in said
-    assert f"{tmp_path / 'out'}: DATASETS.ROOT of the data sets Patent, " in said
+        assert re.search(rf"{reason} +│ +1 │ {example}", printed)
+    assert "13 patents, 51 drawings of 2 archive(s)\n" in printed and "  train_patent_trn.txt: " in printed
+    assert f"{tmp_path / 'out'}: DATASETS.ROOT of the data sets Patent, " in printed
 
 
-def test_a_damaged_archive_ends_with_one(words, capsys):
+def test_a_damaged_archive_ends_with_status_1(words, capsys):
     os.truncate(words[0], os.path.getsize(words[0]) - 20_000)
     assert build(words) == 1
     assert re.search(r"archive damaged +│ +1 │ I20210105\.tar: it has no end mark", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(
-    "more, error, said",
-    [
+def test_what_cannot_be_built(words):
+    for more, error, sentence in (
         (["--test-fraction", "0"], ConfigError, "--test-fraction: 0.0 is not between 0 and 1"),
         (["--val-fraction", "1.5"], ConfigError, "--val-fraction: 1.5 is not between"),
         (["--workers", "-1"], ConfigError, "--workers: -1 is less than 0"),
         (["--limit-bytes", "0"], ConfigError, "--limit-bytes: 0 is less than 1"),
         (["--limit-bytes", "100"], DataError, "too few patents for lists"),
-    ],
-)
-def test_what_cannot_be_built(words, more, error, said):
-    with pytest.raises(error, match=said):
-        build([*words, *more])
+    ):
+        with pytest.raises(error, match=sentence):
+            build([*words, *more])
 
 
 def test_the_seed_and_the_fractions_reach_the_lists(tmp_path, words):
@@ -77,7 +74,7 @@ def test_the_seed_and_the_fractions_reach_the_lists(tmp_path, words):
     assert len({frozenset(tested("--seed", str(seed))) for seed in range(4)}) > 1
 
 
-def test_one_at_a_time(tmp_path, words, capfd):
+def test_only_one_run_writes_to_a_folder(tmp_path, words, capfd):
     folder = tmp_path / "out/build"
     folder.mkdir(parents=True)
     other = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(run(build, words)))
@@ -101,7 +98,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(tmp_path, words, monkey
     folder = tmp_path / "out/train_data/patent_data/I20210105"
     assert capsys.readouterr().err == f"error: {folder / name_of(8)}: No space left on device\n"
     assert sorted(os.listdir(folder)) == [name_of(number) for number in range(1, 8)]
-    left[0] = 20  # what the five patents take that are left: seven were not converted again
+    left[0] = 20  # as many as the other five patents have: the first seven are not converted again
     assert run(build, words) == 0 and left == [0]
 
 
@@ -127,7 +124,7 @@ sys.exit(run(command.build, sys.argv[3:]))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, words, repository, sent):
+def test_a_run_that_was_stopped_continues(tmp_path, words, repository, sent):
     """Two processes, four patents at a time, stopped at the tenth of twelve."""
     out, killed = tmp_path / "out", sent == signal.SIGKILL
     stop_when_going(STUCK, ["60" if killed else "0.5", name_of(10), *words], repository, sent)
@@ -142,8 +139,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path, words, repository
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit):
         build(["--help"])
-    said = capsys.readouterr().out
-    assert all(
-        option in said for option in ("--out", "--seed", "--workers", "--limit-bytes", "--test-fraction", "--val-fraction")
-    )
-    assert str(build_command.LIMIT) in said
+    printed = capsys.readouterr().out
+    for option in ("--out", "--seed", "--workers", "--limit-bytes", "--test-fraction", "--val-fraction"):
+        assert option in printed
+    assert str(build_command.LIMIT) in printed

@@ -1,4 +1,4 @@
-"""`fastpatent convert`: files that load to the same network, cards that tell the truth, and files that it refuses."""
+"""`fastpatent convert`: files that load to the same network, the JSON file of their origin, and files that it refuses."""
 
 import hashlib
 import json
@@ -78,7 +78,7 @@ def published(tmp_path):
         with torch.no_grad():
             for parameter in model.parameters():
                 parameter.add_(0.1 * torch.rand_like(parameter))
-        # A head without class weights on file, as Higuchi & Yanai keep theirs elsewhere.
+        # Files of Higuchi & Yanai have no class weights.
         state = {rename(name): v for name, v in model.state_dict().items() if family != "Higuchi" or name != "heads.weight"}
         torch.save({under: state, "epoch": 4, "metric": np.float64(0.75)} if under else state, checkpoint)
         return config, checkpoint, features(model)
@@ -92,32 +92,30 @@ def features(model):
         return model(torch.randint(0, 256, (3, 1, 64, 64), dtype=torch.uint8))
 
 
-@pytest.mark.parametrize("with_config", [True, False])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_converted_file_gives_the_same_features(family, with_config, published, tmp_path, capsys):
+def test_a_converted_file_gives_the_same_features(family, published, tmp_path, capsys):
     config, checkpoint, expected = published(family)
     output = tmp_path / "converted.v1.safetensors"
-    options = ["--config-file", str(config)] if with_config else []
-    assert main(["convert", str(checkpoint), str(output), *options]) == 0
-    assert ("parameters loaded" in capsys.readouterr().out) == with_config
-    model = network(config)
+    assert main(["convert", str(checkpoint), str(output)]) == 0
+    assert "parameters loaded" not in capsys.readouterr().out
+    written, origin = output.read_bytes(), json.loads((tmp_path / "converted.v1.json").read_text())
+    model, tensors = network(config), load_file(output)
     report = load_weights(model, output)
-    assert set(load_file(output)) == set(report.matched) and set(report.missing) <= {"heads.weight"}
+    assert set(tensors) == set(report.matched) and set(report.missing) <= {"heads.weight"}
     assert torch.equal(features(model), expected)
 
-    card = json.loads((tmp_path / "converted.v1.json").read_text())
-    assert family in card["family"] and card["fastpatent"] == __version__
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    assert card["source"] == {"file": checkpoint.name, "sha256": digest}
-    assert card["tensors"] == len(load_file(output)) and card["parameters"] == sum(
-        v.numel() for v in load_file(output).values()
-    )
+    assert family in origin["family"] and origin["fastpatent"] == __version__ and "config" not in origin
+    assert origin["source"] == {"file": checkpoint.name, "sha256": digest}
+    assert origin["tensors"] == len(tensors) and origin["parameters"] == sum(v.numel() for v in tensors.values())
     if family != "Higuchi":
-        assert card["epoch"] == 4 and card["metrics"] == {"metric": 0.75}
-    assert ("config" in card) == with_config
-    if with_config:
-        (tmp_path / "again.yml").write_text(card["config"])
-        assert load_config(tmp_path / "again.yml") == load_config(config)
+        assert origin["epoch"] == 4 and origin["metrics"] == {"metric": 0.75}
+
+    assert main(["convert", str(checkpoint), str(output), "--config-file", str(config)]) == 0
+    assert "parameters loaded" in capsys.readouterr().out and output.read_bytes() == written
+    with_config = json.loads((tmp_path / "converted.v1.json").read_text())
+    (tmp_path / "again.yml").write_text(with_config.pop("config"))
+    assert with_config == origin and load_config(tmp_path / "again.yml") == load_config(config)
 
 
 def test_a_bare_backbone_stays_one(tmp_path, published):
@@ -156,24 +154,21 @@ def foreign(folder, published):
     return folder / "gpt.safetensors"
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
+def test_what_is_no_checkpoint_is_refused_in_one_sentence(published, tmp_path, capsys):
+    for make, sentence in (
         (truncated, "truncated or no checkpoint"),
         (pickled, "refused: it needs _pytest.config.Config"),
-        (foreign, "no family known here"),
+        (foreign, "are of no known family"),
         (lambda folder, published: folder / "missing.pth", "no such weights file"),
-    ],
-)
-def test_what_is_no_checkpoint_is_refused_in_one_sentence(make, said, published, tmp_path, capsys):
-    source = make(tmp_path, published)
-    assert main(["convert", str(source), str(tmp_path / "out.safetensors")]) == 1
-    error = capsys.readouterr().err
-    assert len(error.splitlines()) == 1 and said in error and source.name in error
-    assert not list(tmp_path.glob("out.*"))
+    ):
+        source = make(tmp_path, published)
+        assert main(["convert", str(source), str(tmp_path / "out.safetensors")]) == 1
+        error = capsys.readouterr().err
+        assert len(error.splitlines()) == 1 and sentence in error and source.name in error
+        assert not list(tmp_path.glob("out.*")), source
 
 
-def test_a_file_of_another_family_than_the_network_says_which(published, tmp_path, capsys):
+def test_a_file_of_another_family_than_the_network_is_refused_with_its_family(published, tmp_path, capsys):
     _, checkpoint, _ = published("PatentNet")
     config, _, _ = published("challenge")
     assert main(["convert", str(checkpoint), str(tmp_path / "out.safetensors"), "--config-file", str(config)]) == 1
@@ -182,17 +177,14 @@ def test_a_file_of_another_family_than_the_network_says_which(published, tmp_pat
     assert not list(tmp_path.glob("out.*"))
 
 
-@pytest.mark.parametrize(
-    ("output", "said"),
-    [
-        ("out.pth", "something.safetensors"),
-        ("nowhere/out.safetensors", "there is no folder"),
-        ("in.safetensors", "stays as it is"),
-    ],
-)
-def test_an_output_that_cannot_be_is_refused(output, said, tmp_path, capsys):
+def test_an_output_that_cannot_be_written_is_refused(tmp_path, capsys):
     save_file({"backbone.a": torch.zeros(2)}, tmp_path / "in.safetensors")
     before = (tmp_path / "in.safetensors").read_bytes()
-    assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / output)]) == 1
-    assert said in capsys.readouterr().err
-    assert (tmp_path / "in.safetensors").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+    for output, sentence in (
+        ("out.pth", "something.safetensors"),
+        ("nowhere/out.safetensors", "there is no folder"),
+        ("in.safetensors", "is the checkpoint to convert, which is not overwritten"),
+    ):
+        assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / output)]) == 1
+        assert sentence in capsys.readouterr().err
+        assert (tmp_path / "in.safetensors").read_bytes() == before and len(list(tmp_path.iterdir())) == 1, output

@@ -20,15 +20,15 @@ def words(lists, *options):
     return [*options, "DATASETS.ROOT", str(lists.parent)]
 
 
-def test_it_writes_beside_the_test_lists_and_says_what_is_missing(lists, capsys):
+def test_it_writes_beside_the_test_lists_and_reports_what_is_missing(lists, capsys):
     assert not extend(words(lists))
     assert (lists / "test_db_patent_extended.txt").read_text() == "a/2.png 1\nb/1.png 2\nb/2.png 2\n"
     printed = capsys.readouterr().out
-    assert f"no training drawings in it: {lists} holds no train_patent_trn.txt" in printed
-    assert "no validation" not in printed and f"{lists}/test_db_patent_extended.txt: 3 drawings" in printed
+    assert f"no training images in it: {lists} has no train_patent_trn.txt" in printed
+    assert "no validation" not in printed and f"{lists}/test_db_patent_extended.txt: 3 images" in printed
 
 
-def test_a_list_that_is_there_is_replaced_only_if_asked(lists):
+def test_a_list_that_is_there_is_replaced_only_with_the_option(lists):
     path = lists / "test_db_patent_extended.txt"
     path.write_text("mine\n")
     with pytest.raises(DataError, match="is there already; --replace writes it anew"):

@@ -48,26 +48,26 @@ def files(folder):
 def test_packed_verified_and_repaired(root, capsys):
     assert main(words(root)) == 0
     folder = root / "packs/12x10"
-    assert f"{folder}: 80 drawings, 0.00 GB: 0 kept, 0 repaired, 80 added\n" in capsys.readouterr().out
+    assert f"{folder}: 80 images, 0.00 GB: 0 kept, 0 repaired, 80 added\n" in capsys.readouterr().out
     before = files(folder)
     assert sorted(before) == ["00000.0.u8", "00000.json"] and len(before["00000.0.u8"]) == 80 * 120
     assert main(words(root)) == 0
-    assert f"{folder}: 80 drawings, 0.00 GB: every one verified, nothing to do\n" in capsys.readouterr().out
+    assert f"{folder}: 80 images, 0.00 GB: every one verified, nothing to do\n" in capsys.readouterr().out
     assert files(folder) == before
     (folder / "00000.0.u8").write_bytes(before["00000.0.u8"][:-1] + b"\x07")
     assert main(words(root)) == 0
-    assert "80 drawings, 0.00 GB: 79 kept, 1 repaired, 0 added\n" in capsys.readouterr().out
+    assert "80 images, 0.00 GB: 79 kept, 1 repaired, 0 added\n" in capsys.readouterr().out
     assert files(folder)["00000.1.u8"] == before["00000.0.u8"]
     (folder / "00000.json").write_bytes(before["00000.json"][:500])
     assert main(words(root)) == 0
-    said = capsys.readouterr().out
-    assert f"removed: {folder / '00000.json'}: the index is damaged or only half written\n" in said
-    assert "0 kept, 0 repaired, 80 added" in said and files(folder) == before
+    printed = capsys.readouterr().out
+    assert f"removed: {folder / '00000.json'}: the index is damaged or only half written\n" in printed
+    assert "0 kept, 0 repaired, 80 added" in printed and files(folder) == before
 
 
-def test_one_pack_a_size_and_way_to_resize(root, capsys):
+def test_one_pack_for_each_size_and_way_to_resize(root, capsys):
     assert main(words(root, "INPUT.SIZE_TEST", "[9, 9]")) == 0
-    assert "12x10: 64 drawings" in (said := capsys.readouterr().out) and "9x9: 16 drawings" in said
+    assert "12x10: 64 images" in (printed := capsys.readouterr().out) and "9x9: 16 images" in printed
     assert main(words(root)) == 0
     assert "64 kept, 0 repaired, 16 added" in capsys.readouterr().out
     assert main(words(root, "INPUT.KEEP_ASPECT", "True")) == 0
@@ -82,39 +82,37 @@ def test_nothing_to_pack(root, capsys):
     assert not (root / "packs").exists()
 
 
-def test_unreadable_drawings_are_named_and_end_with_one(root, capsys):
+def test_unreadable_drawings_are_named_and_end_with_status_1(root, capsys):
     for design in range(4):
         (root / f"design{design}/[view]1.png").write_bytes(b"")
     assert main(words(root)) == 1
-    said = capsys.readouterr().out
-    assert "\nunreadable drawing: design0/[view]1.png: cannot be read as a drawing: the file is empty\n" in said
-    assert said.count("\nunreadable drawing: design") == 3 and "\nunreadable drawing: and 1 more\n" in said
-    assert "76 drawings, 0.00 GB: 0 kept, 0 repaired, 76 added, 4 unreadable\n" in said
+    printed = capsys.readouterr().out
+    assert "\nunreadable drawing: design0/[view]1.png: cannot be read as a drawing: the file is empty\n" in printed
+    assert printed.count("\nunreadable drawing: design") == 3 and "\nunreadable drawing: and 1 more\n" in printed
+    assert "76 images, 0.00 GB: 0 kept, 0 repaired, 76 added, 4 unreadable\n" in printed
     assert main(words(root)) == 1
-    assert "76 drawings, 0.00 GB: 76 kept, 0 repaired, 0 added, 4 unreadable\n" in capsys.readouterr().out
+    assert "76 images, 0.00 GB: 76 kept, 0 repaired, 0 added, 4 unreadable\n" in capsys.readouterr().out
 
 
 def test_listed_drawings_that_are_missing_are_named_too(root, capsys):
     (root / "train_patent_trn.txt").write_text("design0/[view]0.png 1\ndesign1/gone.png 2\n")
     assert main(words(root, "DATASETS.NAMES", "('Patent',)", "DATASETS.TESTS", "()")) == 1
-    said = capsys.readouterr().out
-    assert "unreadable drawing: design1/gone.png: No such file or directory\n" in said and "1 added, 1 unreadable" in said
+    printed = capsys.readouterr().out
+    assert "unreadable drawing: design1/gone.png: No such file or directory\n" in printed
+    assert "1 added, 1 unreadable" in printed
 
 
-@pytest.mark.parametrize(
-    "more, error, said",
-    [
+def test_what_cannot_be_packed(root):
+    for more, error, sentence in (
         (("DATASETS.PACKS", ""), ConfigError, "DATASETS.PACKS is empty: write the folder"),
-        (("DATASETS.NAMES", "()", "DATASETS.TESTS", "()"), DataError, "DATASETS.NAMES and DATASETS.TESTS name no drawing"),
+        (("DATASETS.NAMES", "()", "DATASETS.TESTS", "()"), DataError, "DATASETS.NAMES and DATASETS.TESTS name no image"),
         (("DATASETS.NAMES", "('Nothing',)"), ConfigError, "no dataset is called"),
         (("DATASETS.ROOT", "/absent"), DataError, "/absent"),
         (("INPUT.SIZE_TRAIN", "[0, 10]"), ConfigError, "INPUT.SIZE_TRAIN"),
-    ],
-)
-def test_what_cannot_be_packed(root, more, error, said):
-    with pytest.raises(error, match=said):
-        main(words(root, *more))
-    assert not (root / "packs").exists()
+    ):
+        with pytest.raises(error, match=sentence):
+            main(words(root, *more))
+        assert not (root / "packs").exists(), more
 
 
 def test_which_parts_are_used_at_which_size():
@@ -153,7 +151,7 @@ sys.exit(main(["data", *sys.argv[2:]]))
 
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_stopped_goes_on_where_it_was(root, repository, monkeypatch, capsys, sent):
+def test_a_run_that_was_stopped_continues(root, repository, monkeypatch, capsys, sent):
     """Two processes, seven drawings a shard, stopped at the 52nd of 80."""
     folder, killed = root / "packs/12x10", sent == signal.SIGKILL
     stop_when_going(STUCK, ["60" if killed else "0.5", *words(root)], repository, sent)

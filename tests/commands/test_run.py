@@ -1,11 +1,13 @@
 """How commands end."""
 
 import errno
+import logging
 import subprocess
 import sys
 
 import pytest
 
+from fastpatent import log
 from fastpatent.commands.run import run
 from fastpatent.errors import ConfigError, DataError
 
@@ -17,31 +19,44 @@ def raising(error):
     return job
 
 
-@pytest.mark.parametrize(
-    "error, status, printed",
-    [
+def test_known_ends(capsys):
+    for error, status, printed in (
         (DataError("a.png is truncated"), 1, "error: a.png is truncated\n"),
         (ConfigError("first\nsecond"), 1, "error: first\nerror: second\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (OSError(errno.ENOSPC, "No space left on device", "logs/a.pth"), 1, "error: logs/a.pth: No space left on device\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: an output file: No space left on device\n"),
         (PermissionError(errno.EACCES, "Permission denied", "logs"), 1, "error: logs: Permission denied\n"),
-    ],
-)
-def test_known_ends(capsys, error, status, printed):
-    assert run(raising(error), []) == status
-    assert capsys.readouterr().err == printed
+    ):
+        assert run(raising(error), []) == status
+        assert capsys.readouterr().err == printed
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), FileNotFoundError(errno.ENOENT, "ours", "a"), KeyError("ours")])
-def test_faults_of_ours_pass_through(error):
-    with pytest.raises(type(error)):
-        run(raising(error), [])
+def test_every_other_exception_is_a_bug_and_passes_through():
+    for error in (ValueError("a bug"), FileNotFoundError(errno.ENOENT, "a bug", "a"), KeyError("a bug")):
+        with pytest.raises(type(error)):
+            run(raising(error), [])
 
 
-@pytest.mark.parametrize("returned, status", [(None, 0), (0, 0), (3, 3)])
-def test_status_of_the_job(returned, status):
-    assert run(lambda first, second: returned, 1, 2) == status
+def test_status_of_the_job():
+    for returned, status in ((None, 0), (0, 0), (3, 3)):
+        assert run(lambda first, second, returned=returned: returned, 1, 2) == status
+
+
+def test_the_log_lasts_as_long_as_the_job(tmp_path, capsys):
+    logger = logging.getLogger("fastpatent.job")
+
+    def job():
+        logger.info("early")
+        log.start(tmp_path)
+        logger.warning("careful")
+        raise DataError("a.png is truncated")
+
+    assert run(job) == 1
+    logger.info("afterwards")
+    written = "early\nwarning: careful\nerror: a.png is truncated\n"
+    assert (tmp_path / "log.txt").read_text() == written
+    assert capsys.readouterr() == ("early\n", "warning: careful\nerror: a.png is truncated\n")
 
 
 WRITER = """

@@ -36,7 +36,7 @@ def test_table_rows_and_pictures(root, tmp_path, capsys):
     assert not stats(words(root, "--output", str(out)))
     printed = capsys.readouterr().out
     assert "unreadable drawing: design2/[view]1.png: cannot be read as a drawing" in printed
-    assert "11 drawings measured, 1 could not be read" in printed
+    assert "11 images measured, 1 could not be read" in printed
     assert re.search(r"published: DeepPatent +705\b", printed)
     assert printed.strip() == (out / "log.txt").read_text().strip()
 
@@ -70,6 +70,6 @@ def test_output_dir_of_the_configuration(root, tmp_path, capsys):
 def test_no_drawing_at_all(root, tmp_path):
     for path in root.glob("*/*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="no drawing of DATASETS.NAMES and DATASETS.TESTS can be read"):
+    with pytest.raises(DataError, match="no image of DATASETS.NAMES and DATASETS.TESTS can be read"):
         stats(words(root, "--output", str(tmp_path / "out")))
     assert not list((tmp_path / "out").glob("statistics*"))

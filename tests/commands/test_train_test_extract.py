@@ -12,7 +12,7 @@ from PIL import Image
 from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.data.image import open_drawing
-from fastpatent.data.loader import load_test_set
+from fastpatent.data.load_datasets import load_test_set
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 from tests.polygons import write_designs
