@@ -1,6 +1,7 @@
 """`fastpatent test` with whitening and ensembles and `fastpatent export`, on small untrained networks."""
 
 import hashlib
+import shutil
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ NETWORKS = {"first": "test_convnext", "second": "test_efficientnet"}
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Ten designs of four drawings, and two networks with files of their own, below the working directory."""
+    """The working directory, with ten designs of four drawings, and two networks and their configurations."""
     monkeypatch.chdir(tmp_path)
     write_designs(tmp_path / "designs", 10)
     for seed, (name, timm_name) in enumerate(NETWORKS.items()):
@@ -54,7 +55,7 @@ def assert_ranked_by(cosine, ranking):
     np.testing.assert_allclose(chosen, -np.sort(-cosine, axis=1)[:, : ranking.shape[1]], atol=1e-5)
 
 
-def kept(folder, name, of="Drawings"):
+def cached(folder, name, of="Drawings"):
     return np.load(folder / "logs" / name / "features" / f"{of}.npy")
 
 
@@ -65,18 +66,20 @@ def test_whitening_is_learned_on_training_drawings_and_has_a_row_of_its_own(fold
     printed = capfd.readouterr().out
     systems = [line.partition("  ")[0] for line in printed.splitlines() if line.startswith("network")]
     assert systems == ["network", "network + whitening", "network + whitening + query"]  # the table breaks the line
-    training, test = kept(folder, "first", "Drawings-whitening"), kept(folder, "first")
+    training, test = cached(folder, "first", "Drawings-whitening"), cached(folder, "first")
     splits = load_test_set(load_config("first.yml"), "Drawings")
     assert len(training) == 16 and len(test) == 24
     white = unit(PCA(8, whiten=True, svd_solver="full").fit(unit(training)).transform(unit(test)))
     queries = len(splits.query)
     assert_ranked_by(white[:queries] @ white[queries:].T, np.load("result.npy"))
-    monkeypatch.setattr("fastpatent.commands.systems.load_trained", None)
-    assert main(["test", *words]) == 0  # both sets of features are kept
-    assert "features of Drawings-whitening: kept from" in capfd.readouterr().out
+    monkeypatch.setattr("fastpatent.evaluation.extractor.load_trained", None)
+    assert main(["test", *words]) == 0  # both sets of features are cached
+    assert "features of Drawings-whitening: cached on" in capfd.readouterr().out
 
 
-def test_an_ensemble_ranks_by_the_weighted_mean_of_cosines(folder, capfd):
+@pytest.fixture
+def both(folder):
+    """The name of the configuration of both networks."""
     settings = {
         "MODEL": {"DEVICE": "cpu"},
         "DATASETS": {"ROOT": "designs", "TESTS": ["Drawings"], "DRAWINGS": {"VAL_FRACTION": 0.6}},
@@ -84,28 +87,46 @@ def test_an_ensemble_ranks_by_the_weighted_mean_of_cosines(folder, capfd):
         "OUTPUT_DIR": "logs/both",
     }
     (folder / "both.yml").write_text(yaml.safe_dump(settings))
-    assert main(["test", "--config-file", "both.yml", "TEST.RERANK.LAMBDA", "1.0"]) == 0  # 1: by cosine alone
+    return "both.yml"
+
+
+def test_an_ensemble_ranks_by_the_weighted_mean_of_cosines(folder, both, capfd):
+    assert main(["test", "--config-file", both, "TEST.RERANK.LAMBDA", "1.0"]) == 0  # 1: by cosine alone
     printed = capfd.readouterr().out
     for row in ("first.yml  ", "second.yml  ", "ensemble of 2  ", "ensemble of 2 + re-ranking"):
         assert any(line.startswith(row) for line in printed.splitlines()), row
-    first, second = (unit(kept(folder, name)) for name in NETWORKS)
+    first, second = (unit(cached(folder, name)) for name in NETWORKS)
     cosine = (first @ first.T + 4 * second @ second.T) / 5
     queries = len(load_test_set(load_config("first.yml"), "Drawings").query)
     assert_ranked_by(cosine[:queries, queries:], np.load("result.npy"))
 
 
-@pytest.mark.parametrize(
-    "words, said",
-    [
+def table(printed):
+    """The table of metrics in the output of a command, and its number of rows."""
+    found = printed[printed.index("system ") :].split("written: ")[0].rstrip()
+    return found, sum(" in " in line and "Drawings" in line for line in found.splitlines()[2:])
+
+
+def test_both_commands_print_the_same_table_of_a_whitened_network_and_of_an_ensemble(folder, both, capfd):
+    whitened = ["first.yml", "TEST.WHITENING.ENABLED", "True", "TEST.WHITENING.DIM", "8", "TEST.AQE.ENABLED", "True"]
+    for words, rows in ((whitened, 3), ([both], 4)):
+        found = []
+        for job in ("train", "test"):
+            assert main([job, "--eval-only", "--config-file", *words]) == 0, capfd.readouterr().err
+            found.append(table(capfd.readouterr().out))
+            shutil.rmtree("logs")  # with the cached features
+        assert found[0] == found[1] and found[0][1] == rows, words
+
+
+def test_mistakes_are_one_sentence(folder, capfd):
+    for words, sentence in (
         (["TEST.ENSEMBLE.CONFIGS", "['first.yml','gone.yml']"], "TEST.ENSEMBLE.CONFIGS: there is no file gone.yml"),
         (["TEST.WHITENING.ENABLED", "True", "TEST.WHITENING.DIM", "40"], "there are 16"),
         (["TEST.WHITENING.ENABLED", "True", "DATASETS.NAMES", "('Drawing',)"], "did you mean Drawings"),
-    ],
-)
-def test_mistakes_are_one_sentence(folder, words, said, capfd):
-    assert main(["test", "--config-file", "first.yml", *words]) == 1
-    error = capfd.readouterr().err
-    assert said in error and "Traceback" not in error
+    ):
+        assert main(["test", "--config-file", "first.yml", *words]) == 1, words
+        error = capfd.readouterr().err
+        assert sentence in error and "Traceback" not in error, words
 
 
 def test_export_writes_what_extraction_computes(folder, capfd):
@@ -127,6 +148,6 @@ def test_export_writes_what_extraction_computes(folder, capfd):
         np.testing.assert_allclose(found, stored["features"], rtol=1e-3, atol=1e-3 * np.abs(stored["features"]).max())
 
 
-def test_export_says_where_it_cannot_write(folder, capfd):
+def test_export_into_a_folder_that_is_missing(folder, capfd):
     assert main(["export", "--config-file", "first.yml", "--output", "nowhere/m.onnx"]) == 1
     assert "--output nowhere/m.onnx: there is no folder nowhere" in capfd.readouterr().err
