@@ -1,0 +1,43 @@
+"""The `fastpatent` command, `python -m fastpatent.commands` and the scripts under tools/ are the same commands."""
+
+import runpy
+import subprocess
+import sys
+
+import pytest
+
+from fastpatent.commands import JOBS, main
+
+SCRIPTS = {"train_net.py": "train", "test.py": "test", "extract_features.py": "extract"}
+
+
+def help_of(capsys, call, *arguments):
+    with pytest.raises(SystemExit) as caught:
+        call(*arguments)
+    assert caught.value.code in (0, None)
+    return capsys.readouterr().out
+
+
+def test_scripts_and_the_module_are_the_commands(repository, monkeypatch, capsys):
+    assert sorted(path.name for path in (repository / "tools").glob("*.py")) == sorted(SCRIPTS)
+    for script, job in SCRIPTS.items():
+        expected = help_of(capsys, main, [job, "--help"])
+        assert f"usage: fastpatent {job}" in expected
+        monkeypatch.setattr(sys, "argv", [script, "--help"])
+        assert help_of(capsys, runpy.run_path, str(repository / "tools" / script), None, "__main__") == expected
+        monkeypatch.setattr(sys, "argv", ["fastpatent", job, "--help"])
+        assert help_of(capsys, runpy.run_module, "fastpatent.commands", None, "__main__") == expected
+
+
+def test_a_script_runs_from_another_folder(repository, tmp_path):
+    command = [sys.executable, str(repository / "tools/test.py"), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert shown.returncode == 0 and "usage: fastpatent test" in shown.stdout
+
+
+def test_jobs_are_listed_and_an_unknown_one_is_an_error(capsys):
+    assert main(["--help"]) == 0 and main([]) == 2
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"\n  {job} ") == 2 for job in JOBS)
+    assert main(["trian"]) == 2
+    assert "no job 'trian'; choose from train, test" in capsys.readouterr().err
