@@ -1,9 +1,11 @@
-"""Every network under configs/ is built, trains two steps on drawings of the sample, and resumes between them.
+"""One network of each family under configs/ trains two steps on synthetic drawings, and resumes between them.
 
-Files that come down to the same small run (a network's training at two sizes, and its test) share one.
+That every file loads is in tests/config, that every network can be built in tests/models. Here each component, loss, sampler,
+augmentation and way to train that any file asks for is used once.
 """
 
 import os
+import re
 import shutil
 import signal
 
@@ -13,18 +15,44 @@ from PIL import Image, ImageFilter
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
+from fastpatent.config.key import Component
+from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 from fastpatent.engine import trainer
 from fastpatent.synthetic import generate_sample
 from tests.network_configs import CONFIGS, network_configs
 
 DESIGNS, VIEWS = 5, 2
-SIZES = {"sketch_a_net": 225}  # backbones that take no drawings of 64 x 64
+SIZES = {"sketch_a_net": 225}  # backbones that do not take drawings of 64 x 64
+FILES = (
+    "Base-SBS.yml",
+    "sample/sbs_R18-ibn_sample_64.yml",
+    "multiview/trials/ema.yml",
+    "multiview/trials/sub_centers.yml",
+    "multiview/trials/sampled_classes.yml",
+    "multiview/trials/xbm.yml",
+    "multiview/swinv2_tiny_arcface_64.yml",
+    "multiview/winner_efficientnet_b0_96.yml",
+    "winner/swin_b_768.yml",
+    "patentnet/resnet18_triplet.yml",
+    "patentnet/resnet18_contrastive.yml",
+    "multiview/patentnet_R18_rotnet_64.yml",
+    "sketch/sketch_a_net_patent.yml",
+    "sketch/sketchy_two_branch.yml",
+    "impact/small_pair_impact.yml",
+    "impact/vit_b32_class.yml",
+    "impact/vit_b32_siglip.yml",
+    "impact/vit_b32_arcface.yml",
+)
+SMALLER = {"swin_base": "swin_tiny_patch4_window7_224", "vit_base": "vit_tiny_patch16_224"}  # by the beginning of the name
+# What decides how a network is built and trained, and is not made smaller here.
+DECIDING = ("MODEL.", "INPUT.", "DATALOADER.", "SOLVER.")
+SET_HERE = {"MODEL.BACKBONE.PRETRAIN", "INPUT.FIT", "MODEL.CLIP.CHUNK"}
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory):
-    """Some designs of the sample: a folder of drawings, and one in Sketchy's layout with blurred drawings as photographs."""
+    """Some synthetic designs: a folder of drawings, and one in Sketchy's layout with blurred drawings as photographs."""
     folder = tmp_path_factory.mktemp("sample")
     designs = sorted(generate_sample(folder / "drawn", DESIGNS, workers=1).glob("**/USD*-*"))
     designs = [design for design in designs if design.is_dir()]
@@ -68,6 +96,10 @@ def small(path):
         "MODEL.WEIGHTS": "",
         "MODEL.TOWER_WEIGHTS": ["", ""],
         "MODEL.BACKBONE.PRETRAIN": False,
+        "MODEL.BACKBONE.TIMM_NAME": next(
+            (found for name, found in SMALLER.items() if cfg.MODEL.BACKBONE.TIMM_NAME.startswith(name)),
+            cfg.MODEL.BACKBONE.TIMM_NAME,
+        ),
         "MODEL.CLIP.NAME": str(CONFIGS / "impact/small_pair.json"),
         "MODEL.CLIP.PRETRAINED": "",
         "MODEL.CLIP.CHUNK": 0,
@@ -89,19 +121,33 @@ def words_of(settings):
     return [str(word) for pair in settings.items() for word in pair]
 
 
-def runs():
-    """Return [names of the files that come down to one small run]."""
-    found = {}
+def choices_of(cfg):
+    """Yield (key, value) of the components, switches and choices of a configuration."""
+    for name, value in leaves(cfg):
+        key = KEYS[name]
+        if not name.startswith(DECIDING) or name in SET_HERE or key.ignored:
+            continue
+        if isinstance(key.rule, Component) and isinstance(value, tuple):
+            yield from ((name, component) for component in value)
+        elif isinstance(key.rule, Component) or isinstance(value, bool) or isinstance(value, str) and key.rule:
+            yield name, value
+        elif name == "MODEL.BACKBONE.TIMM_NAME":
+            yield name, re.sub("_.*|[0-9]+", "", value.removeprefix("tf_"))
+        elif name == "SOLVER.OPT":
+            yield name, value
+        elif isinstance(value, (int, float)) and key.default in (0, 1):  # off at this default
+            yield name, value != key.default
+
+
+def test_every_choice_of_the_files_is_trained():
+    trained = {choice for name in FILES for choice in choices_of(load_config(CONFIGS / name))}
     for path in network_configs():
-        cfg = load_config(path, words_of(small(path)))
-        decides = [leaf for leaf in leaves(cfg) if not leaf[0].startswith(("TEST.", "OUTPUT_DIR", "SOLVER.STEPS"))]
-        found.setdefault(repr(decides), []).append(path.relative_to(CONFIGS).as_posix())
-    return list(found.values())
+        assert set(choices_of(load_config(path))) <= trained, path
 
 
-@pytest.mark.parametrize("names", runs(), ids=" ".join)
-def test_builds_trains_two_steps_and_resumes(names, sample, tmp_path, monkeypatch, capfd):
-    path = CONFIGS / names[0]
+@pytest.mark.parametrize("name", FILES)
+def test_builds_trains_two_steps_and_resumes(name, sample, tmp_path, monkeypatch, capfd):
+    path = CONFIGS / name
     settings = small(path)
     settings |= {"DATASETS.ROOT": sample / settings["DATASETS.ROOT"], "OUTPUT_DIR": tmp_path}
     command = ["train", "--config-file", str(path), *words_of(settings)]
@@ -121,4 +167,4 @@ def test_builds_trains_two_steps_and_resumes(names, sample, tmp_path, monkeypatc
     assert after["iteration"] == 2
     towers = [key for key in before["model"] if "backbone" in key or key.startswith(("visual.", "text."))]
     assert any(not torch.equal(before["model"][key], after["model"][key]) for key in towers)
-    shutil.rmtree(tmp_path)  # some of these weigh a gigabyte
+    shutil.rmtree(tmp_path)
