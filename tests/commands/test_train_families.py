@@ -1,7 +1,7 @@
 """One network of each family under configs/ trains two steps on synthetic drawings, and resumes between them.
 
-That every file loads is in tests/config, that every network can be built in tests/models. Here each component, loss, sampler,
-augmentation and way to train that any file asks for is used once.
+tests/config loads every file, and tests/models builds every network. Here each component, loss, sampler, augmentation and
+way to train that any file asks for is used once.
 """
 
 import os

@@ -1,6 +1,7 @@
 """The three commands on a small folder of drawings, as a person would run them."""
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,6 +141,16 @@ def test_extraction_covers_a_folder_in_sorted_order(run, tmp_path):
     assert paths.tolist() == sorted(f"d{identity}/{number}.png" for identity in range(10) for number in range(4))
 
 
+def test_what_cannot_be_extracted(run, tmp_path, capfd):
+    (tmp_path / "empty").mkdir()
+    for images, output, sentence in (
+        (tmp_path / "empty", "f.npz", "empty: there is no image in this folder"),
+        (run[0], tmp_path / "nowhere/f.npz", "nowhere/f.npz: there is no folder"),
+    ):
+        assert command("extract", run, "--images", str(images), "--output", str(output)) == 1
+        assert sentence in capfd.readouterr().err
+
+
 def test_lower_precisions_stay_near(run, tmp_path):
     rows = {}
     for name in ("fp32", "bf16", "fp16"):
@@ -183,6 +194,47 @@ def test_mistakes_are_one_sentence_and_a_failure(run, capfd):
         assert main(["test", *words]) == 1, options
         error = capfd.readouterr().err
         assert sentence in error and "Traceback" not in error, options
+
+
+@pytest.fixture
+def unlabelled(tmp_path):
+    """The root of a test set in the challenge's layout: 4 queries and 12 gallery images without identities."""
+    lists = tmp_path / "unlabelled/codalab_test_set/lists"
+    lists.mkdir(parents=True)
+    write_designs(lists.parent / "images", 4)
+    names = [f"images/d{design}/{view}.png" for design in range(4) for view in range(4)]
+    (lists / "test_queries.txt").write_text("\n".join(names[::4]))
+    (lists / "test_database.txt").write_text("\n".join(name for name in names if name not in names[::4]))
+    return tmp_path / "unlabelled"
+
+
+def test_a_set_without_labels_is_ranked_and_not_measured(run, unlabelled, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    settings = [*SETTINGS, "MODEL.WEIGHTS", str(run[1] / "model_best.pth"), "DATASETS.ROOT", str(unlabelled)]
+    settings += ["DATASETS.TESTS", "('PatentTest',)", "OUTPUT_DIR", "out"]
+    assert main(["test", *settings]) == 0, capfd.readouterr().err
+    assert "PatentTest 4 in 12, no labels" in capfd.readouterr().out and np.load("result.npy").shape == (4, 10)
+    Path("systems.yml").write_text("")
+    assert main(["benchmark", *settings, "BENCHMARK.SYSTEMS", "['systems.yml']"]) == 1
+    assert "DATASETS.TESTS: PatentTest has no labelled query" in capfd.readouterr().err
+
+
+def test_training_with_a_test_set_without_labels_chooses_no_checkpoint(run, unlabelled, tmp_path, monkeypatch, capfd):
+    (unlabelled / "designs").symlink_to(run[0])
+    settings = [*SETTINGS, "DATASETS.ROOT", str(unlabelled), "DATASETS.TESTS", "('PatentTest',)", "SOLVER.MAX_EPOCH", "1"]
+    assert main(["train", "--resume", *settings, "OUTPUT_DIR", str(tmp_path / "out")]) == 0, capfd.readouterr().err
+    printed = capfd.readouterr().out
+    assert "epoch 1  PatentTest  no labels, no metrics" in printed and "best mAP" not in printed
+    assert f"--resume: no checkpoint in {tmp_path / 'out'} yet, training starts from the beginning" in printed
+    assert (tmp_path / "out/model_final.pth").is_file() and not (tmp_path / "out/model_best.pth").exists()
+
+
+def test_a_gallery_that_is_too_small_for_a_submission(run, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    write_designs(tmp_path / "few", 4)
+    assert command("test", (tmp_path / "few", run[1])) == 0, capfd.readouterr().err
+    assert "no submission: it has 10 columns, the gallery only 4 images" in capfd.readouterr().out
+    assert not (tmp_path / "result.npy").exists()
 
 
 def test_training_refuses_a_descriptor_and_a_metric_of_texts(run, tmp_path, capfd):
