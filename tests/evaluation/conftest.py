@@ -10,3 +10,14 @@ def listed_folder(tmp_path_factory):
         for number in range(4):
             (root / f"design{identity:02d}" / f"{number}.png").touch()
     return root
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """A function (registry, name, component) that registers a component for the duration of the test."""
+
+    def add(registry, name, component):
+        registry.all()  # the package's own first
+        monkeypatch.setitem(registry._components, name, component)
+
+    return add

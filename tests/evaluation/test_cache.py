@@ -68,9 +68,7 @@ def test_features_are_extracted_once_and_read_bit_by_bit(run):
     assert run.messages == [f"features of Set: cached in {run.array}"]
     again = run.features("TEST.AQE.ENABLED", "True", "TEST.AQE.QE_K", "9", "TEST.METRIC", "euclidean")
     written = json.loads(run.record.read_text())["written"]
-    assert run.messages == [
-        f"features of Set: cached on {written}, same weights, configuration and images ({run.array})"
-    ]
+    assert run.messages == [f"features of Set: cached on {written}, same weights, configuration and images ({run.array})"]
     np.testing.assert_array_equal(again, first)
     assert run.extracted == 1 and again.dtype == np.float32
 
