@@ -1,5 +1,7 @@
 import pytest
 
+from tests.evaluation.plain_network import PlainRun, components
+
 
 @pytest.fixture(scope="session")
 def listed_folder(tmp_path_factory):
@@ -21,3 +23,11 @@ def register(monkeypatch):
         monkeypatch.setitem(registry._components, name, component)
 
     return add
+
+
+@pytest.fixture
+def plain(register, tmp_path):
+    """A PlainRun whose network is registered."""
+    for component in components():
+        register(*component)
+    return PlainRun(tmp_path)
