@@ -12,7 +12,7 @@ from fastpatent.data.load_datasets import load_test_set
 from fastpatent.data.records import Splits
 from fastpatent.models import META_ARCHITECTURES, TOKENIZERS, Network
 
-HEIGHT, WIDTH, LETTERS, LONGEST = 12, 16, 128, 24
+HEIGHT, WIDTH, LETTERS, LONGEST = 12, 16, 128, 64
 DESIGNS, VIEWS = 10, 4
 NAMES = "PlainTexts", "Plain"  # with a text tower, and without
 
