@@ -1,7 +1,22 @@
-"""Errors a person can act on: one sentence that names the file, line or key at fault."""
+"""Errors that a user can act on: one sentence that names the file, line or key at fault."""
 
 import difflib
 from collections.abc import Iterable
+
+# Modules that are not installed with the package itself, and the extra that brings them: pip install fastpatent[report]
+EXTRAS = {
+    "open_clip": "impact",
+    "pyarrow": "build",
+    "defusedxml": "build",
+    "skimage": "descriptors",
+    "cv2": "descriptors",
+    "threadpoolctl": "descriptors",
+    "sklearn": "report",
+    "matplotlib": "report",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+}
 
 
 class FastPatentError(Exception):
@@ -13,7 +28,7 @@ class ConfigError(FastPatentError):
 
 
 class DataError(FastPatentError):
-    """A drawing, list or folder is missing, unreadable or unusable."""
+    """An image, list or folder is missing, unreadable or unusable."""
 
 
 class CheckpointError(FastPatentError):

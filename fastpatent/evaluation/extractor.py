@@ -53,7 +53,7 @@ class NetworkExtractor:
         return self._tokenize is not None
 
     def prepare(self) -> None:
-        """Make what decides its features and is not there yet: nothing."""
+        """Do nothing: a network has learned what its features depend on."""
 
     def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
         """Return float32 [samples, dim] on the first process, None on the others; each process extracts its share.
@@ -115,7 +115,7 @@ class DescriptorExtractor:
         return load_vocabulary(self.cfg, self.workers, logger.info, partial(ProgressLine))
 
     def prepare(self) -> None:
-        """Learn the vocabulary where the run has none, or one of other settings."""
+        """Load or learn the vocabulary, on which the features and the key of their cache depend."""
         if distributed.rank() == 0:
             _ = self.vocabulary
 

@@ -1,7 +1,7 @@
 """The one way from a configuration to features and metrics: extract, whiten, join, add texts, expand, re-rank, measure.
 
 Training's periodic evaluation, `train --eval-only`, `test`, `benchmark`, `extract`, `find` and `classify` all use it.
-Everything before `Features` knows nothing of ranking, everything after it knows nothing of networks.
+Everything before `Features` is independent of ranking, everything after it is independent of networks.
 """
 
 from collections.abc import Sequence
@@ -59,8 +59,7 @@ class Pipeline:
         name: of the system in tables, where it is not an ensemble; "network" or the descriptor's name where not given.
 
     Raises:
-        ConfigError: as `read_members`; or TEST.TEXT_WEIGHT with whitening or an ensemble, or of a network that has no text
-            tower.
+        ConfigError: as `read_members`; or TEST.TEXT_WEIGHT with whitening, or of a network that has no text tower.
     """
 
     def __init__(self, cfg: CfgNode, device: torch.device, network: Network | None = None, name: str = "") -> None:
@@ -69,7 +68,7 @@ class Pipeline:
         if name and len(self.members) == 1:
             self.members = [self.members[0]._replace(name=name)]
         self.extractors: list[Extractor] = [build_extractor(member.cfg, device, network) for member in self.members]
-        self._whitenings: dict[int, Whitening] = {}
+        self._whitenings: dict[int, Whitening | None] = {}  # None on every process but the first
         for member, extractor in zip(self.members, self.extractors):
             _check_text_weight(member.cfg, extractor)
 
@@ -81,7 +80,8 @@ class Pipeline:
     @property
     def reads_texts(self) -> bool:
         """Whether texts and images have features in one space: one network with a text tower, as it is."""
-        return len(self.members) == 1 and self.extractors[0].reads_texts and not self.cfg.TEST.WHITENING.ENABLED
+        whitened = self.members[0].cfg.TEST.WHITENING.ENABLED
+        return len(self.members) == 1 and self.extractors[0].reads_texts and not whitened
 
     def features(self, splits: Splits, cached: bool = True) -> list[Features]:
         """Return the features of a data set by every system of the configuration; what it asks for comes last.
@@ -175,7 +175,7 @@ class Pipeline:
 
         if not cached:
             return extract()
-        extractor.prepare()  # what is cached depends on it
+        extractor.prepare()  # for the key of the cache
         return cached_features(member.cfg, splits, self.device, extract)
 
     def _whitening(self, number: int, features: np.ndarray | None, cached: bool) -> Whitening | None:
@@ -187,9 +187,8 @@ class Pipeline:
                     f"TEST.WHITENING.DIM is {settings.DIM}, but the features have only {features.shape[1]} dimensions"
                 )
             learned_on = self._extract(number, whitening_set(self.members[number].cfg), cached)
-            if learned_on is None:
-                return None
-            self._whitenings[number] = learn_whitening(normalise(learned_on), settings.DIM)
+            learned = None if learned_on is None else learn_whitening(normalise(learned_on), settings.DIM)
+            self._whitenings[number] = learned  # None too, or the processes would extract different sets next time
         return self._whitenings[number]
 
     def _measure_texts(self, splits: Splits, features: Features) -> TextImageMetrics | None:

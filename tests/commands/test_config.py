@@ -31,10 +31,11 @@ def test_keys_are_explained(capsys):
     assert capsys.readouterr() == ("", "error: SOLVER.BASE_L is no key; did you mean SOLVER.BASE_LR?\n")
 
 
-def test_the_table_of_all_keys(capsys):
+def test_the_table_of_all_keys_is_in_the_documentation(repository, capsys):
     assert main(["config", "--table"]) == 0
     printed = capsys.readouterr().out
-    assert printed == keys_table() and printed.count("\n| `") == len(KEYS)
+    assert keys_table() in printed and printed.count("\n| `") == len(KEYS)
+    assert printed == (repository / "docs/configuration.md").read_text(encoding="utf-8"), "run `make docs`"
 
 
 def test_errors_are_one_a_line(capsys):
