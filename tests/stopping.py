@@ -10,7 +10,7 @@ def stop_when_going(program, words, folder, sent):
     """Run `python -c program words...` below a folder, stop it once it prints "going", and check how it ends.
 
     Args:
-        sent: SIGKILL, of which only the main process hears, or SIGINT, which as a terminal's Ctrl-C reaches all processes.
+        sent: SIGKILL, sent to the main process alone, or SIGINT, sent to all processes as by Ctrl-C in a terminal.
     """
     with subprocess.Popen(
         [sys.executable, "-c", program, *words],

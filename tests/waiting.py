@@ -1,4 +1,4 @@
-"""Finds what would make a processor wait for its card, on a machine without one."""
+"""Finds what would make the CPU wait for the GPU, on a machine without a GPU."""
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -10,7 +10,7 @@ WAITS = {
 
 
 class NothingWaits(TorchDispatchMode):
-    """Context in which an operation that would wait for a card raises AssertionError; `calls` counts all operations."""
+    """Context in which an operation that would wait for the GPU raises AssertionError; `calls` counts all operations."""
 
     def __init__(self):
         super().__init__()

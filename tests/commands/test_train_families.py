@@ -1,7 +1,7 @@
 """One network of each family under configs/ trains two steps on synthetic drawings, and resumes between them.
 
 tests/config loads every file, and tests/models builds every network. Here each component, loss, sampler, augmentation and
-way to train that any file asks for is used once.
+setting of training that any file has is used once.
 """
 
 import os
