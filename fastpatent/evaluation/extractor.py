@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -112,7 +112,7 @@ class DescriptorExtractor:
     @cached_property
     def vocabulary(self) -> dict[str, np.ndarray] | None:
         """What the descriptor has learned; None where it learns nothing."""
-        return load_vocabulary(self.cfg, self.workers, logger.info, partial(ProgressLine))
+        return load_vocabulary(self.cfg, self.workers)
 
     def prepare(self) -> None:
         """Load or learn the vocabulary, on which the features and the key of their cache depend."""

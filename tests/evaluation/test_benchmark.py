@@ -106,7 +106,7 @@ def test_growth_is_a_ranking_of_every_size(features, splits):
     added = np.random.default_rng(1).standard_normal((500, DIM)).astype(np.float32)
     sizes = growth_sizes(len(splits.gallery), len(added))
     assert sizes[0] == len(splits.gallery) and sizes[-1] == sizes[0] + 500 and sizes == sorted(set(sizes))
-    found = growth(features, added, splits, sizes, "cosine")
+    found = growth(features, added, splits, sizes)
     for place, size in enumerate(sizes):
         others = [Sample(f"/other/{number}.png", None) for number in range(size - len(splits.gallery))]
         larger = Splits("Test", [], splits.query, splits.gallery + others, "test")

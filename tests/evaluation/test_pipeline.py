@@ -104,8 +104,9 @@ def nested(settings):
 
 def test_features_of_a_network_are_extracted_once_and_cached(plain, loads):
     pipeline = Pipeline(plain.config(), CPU)
-    assert (pipeline.metric, pipeline.reads_texts, loads) == ("cosine", True, [])
+    assert (pipeline.reads_texts, loads) == (True, [])
     (found,) = pipeline.features(plain.splits)
+    assert found.metric == "cosine"
     query, gallery = split(plain, plain.image_features(plain.samples))
     assert found.name == "network" and found.query.dtype == np.float32
     np.testing.assert_allclose(found.query, query, rtol=1e-4, atol=1e-3)
@@ -219,7 +220,7 @@ def ensemble(plain):
 
 def test_an_ensemble_joins_what_each_member_asks_for(plain, ensemble):
     pipeline = Pipeline(plain.config(**ensemble), CPU, name="not of an ensemble")
-    assert pipeline.metric == "cosine" and not pipeline.reads_texts
+    assert not pipeline.reads_texts
     rows = pipeline.features(plain.splits)
     files = ensemble["TEST.ENSEMBLE.CONFIGS"]
     names = [files[0], f"{files[0]} + whitening", files[1], files[2], "ensemble of 3"]
@@ -235,7 +236,13 @@ def test_an_ensemble_joins_what_each_member_asks_for(plain, ensemble):
 
     result = pipeline.evaluate(plain.splits)
     assert [evaluation.name for evaluation in result.evaluations] == names and result.texts is None
-    assert [evaluation.metric for evaluation in result.evaluations] == ["cosine", "cosine", "euclidean", "cosine", "cosine"]
+    assert [evaluation.features.metric for evaluation in result.evaluations] == [
+        "cosine",
+        "cosine",
+        "euclidean",
+        "cosine",
+        "cosine",
+    ]
     assert result.summary["mAP"] == pytest.approx(mean_average_precision(expected, plain.splits))
     for name in "abc":
         assert (plain.folder / name / "features" / "Drawings.npy").exists(), name
@@ -291,7 +298,8 @@ def test_a_descriptor_has_its_own_metric_and_name(plain, register):
     ink = np.stack([255 - np.asarray(Image.open(sample.path), np.float64).mean(0) for sample in plain.samples])
     query, gallery = split(plain, ink)
     distances = np.linalg.norm(query[:, None] - gallery, axis=2)
-    assert (pipeline.metric, result.evaluations[0].metric, result.evaluations[0].name) == ("euclidean", "euclidean", "ink")
+    (evaluation,) = result.evaluations
+    assert (evaluation.features.metric, evaluation.name) == ("euclidean", "ink")
     assert result.summary["mAP"] == pytest.approx(mean_average_precision(-distances, plain.splits))
 
 
@@ -382,7 +390,7 @@ other = Splits("Other", [], plain.splits.gallery[:3], plain.splits.query)  # an 
 pipeline = Pipeline(plain.config(**settings), torch.device("cpu"))
 for splits in (plain.splits, other):
     found = pipeline.features(splits)
-    print(json.dumps([[name, query.tolist(), gallery.tolist()] for name, query, gallery in found]))
+    print(json.dumps([[of.name, of.query.tolist(), of.gallery.tolist()] for of in found]))
 dist.destroy_process_group()
 """
 

@@ -40,8 +40,9 @@ def test_reranked_distance_is_the_published_sum(labelled, known):
     for weight, expansion in product((0.0, 0.3, 1.0), (None, {"k": 3, "alpha": 2.0})):
         case = f"weight {weight}, expansion {expansion}"
         reranking = {"k1": 8, "k2": 3, "weight": weight}
-        found = rank_features(features, splits_of(labels, known), "euclidean", expansion=expansion, reranking=reranking)
-        _, query, gallery = features
+        compared = features._replace(metric="euclidean")
+        found = rank_features(compared, splits_of(labels, known), expansion=expansion, reranking=reranking)
+        query, gallery = features.query, features.gallery
         if expansion:
             query, gallery = expand_queries(query, gallery, **expansion)
         jaccard = 1 - reciprocal_similarity(query, gallery, 8, 3).toarray().astype(np.float64)
@@ -60,7 +61,9 @@ def test_reranked_distance_is_the_published_sum(labelled, known):
 def test_the_ranking_does_not_depend_on_whether_it_is_measured(labelled):
     features, labels = labelled
     for metric in ("cosine", "euclidean"):
-        measured, bare = (rank_features(features, splits_of(labels, known), metric) for known in (True, False))
+        measured, bare = (
+            rank_features(features._replace(metric=metric), splits_of(labels, known)) for known in (True, False)
+        )
         np.testing.assert_array_equal(measured.ranking, bare.ranking, err_msg=metric)
         assert bare.summary == {} and measured.summary["queries"] == 20
 
@@ -68,14 +71,15 @@ def test_the_ranking_does_not_depend_on_whether_it_is_measured(labelled):
 def test_an_evaluation_holds_what_was_ranked(labelled):
     """Its features are those before expansion, with the metric by which they are compared."""
     features, labels = labelled
+    features = features._replace(metric="euclidean")
     for known, options, name in (
         (True, {}, "net"),
         (False, {}, "net"),
         (True, {"expansion": {"k": 3, "alpha": 2.0}}, "row"),
     ):
-        found = rank_features(features, splits_of(labels, known), "euclidean", "" if name == "net" else name, **options)
+        found = rank_features(features, splits_of(labels, known), "" if name == "net" else name, **options)
         assert found.features is features
-        assert (found.name, found.metric, found.splits.name, found.ranking.shape) == (name, "euclidean", "toy", (20, 10))
+        assert (found.name, found.splits.name, found.ranking.shape) == (name, "toy", (20, 10))
 
 
 def test_processings_follow_the_configuration():

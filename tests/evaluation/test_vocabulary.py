@@ -1,7 +1,6 @@
 """A vocabulary is learned once, saved with the run, and learned again only if its settings change."""
 
-from contextlib import contextmanager
-from types import SimpleNamespace
+import logging
 
 import numpy as np
 import pytest
@@ -13,11 +12,6 @@ from fastpatent.errors import CheckpointError
 from fastpatent.evaluation.vocabulary import load_vocabulary, vocabulary_file
 
 
-@contextmanager
-def progress(title, number):
-    yield SimpleNamespace(update=lambda done: None)
-
-
 class Learning:
     """Descriptors whose vocabulary is its two sizes; `calls` records each learning."""
 
@@ -26,7 +20,7 @@ class Learning:
             (folder / "data" / f"design{design}").mkdir(parents=True)
             for view in range(2):
                 Image.new("L", (8, 8), 40 * design + view).save(folder / "data" / f"design{design}" / f"{view}.png")
-        self.folder, self.calls, self.messages = folder, [], []
+        self.folder, self.calls = folder, []
         for name in ("learned", "other"):
             register(DESCRIPTORS, name, Descriptor(None, learn=self.learn))
 
@@ -40,7 +34,7 @@ class Learning:
         return load_config(overrides=[*(str(word) for pair in given.items() for word in pair), *map(str, words)])
 
     def load(self, *words):
-        return load_vocabulary(self.config(*words), 0, self.messages.append, progress)
+        return load_vocabulary(self.config(*words), 0)
 
 
 @pytest.fixture
@@ -48,14 +42,15 @@ def learning(tmp_path, register):
     return Learning(tmp_path, register)
 
 
-def test_it_is_learned_once_from_random_training_drawings(learning):
+def test_it_is_learned_once_from_random_training_drawings(learning, caplog):
+    caplog.set_level(logging.INFO)
     first = learning.load()
     np.testing.assert_array_equal(first["words"], [64, 64])
     np.testing.assert_array_equal(learning.load()["words"], first["words"])
     ((paths, words, dim, seed),) = learning.calls
     assert (len(set(paths)), words, dim, seed) == (4, 64, 64, 0) and paths != sorted(paths)
     assert vocabulary_file(learning.config()) == learning.folder / "run" / "vocabulary.safetensors"
-    assert learning.messages == [
+    assert caplog.messages == [
         f"vocabulary of learned: learned from 4 training drawings, saved in {vocabulary_file(learning.config())}"
     ]
 
