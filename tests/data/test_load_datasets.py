@@ -1,10 +1,8 @@
 """Joining the data sets that a configuration names."""
 
-import logging
-
 import pytest
 
-from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set, report_skipped
+from fastpatent.data.load_datasets import load_test_set, load_training_set
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -52,37 +50,3 @@ def test_nothing_to_ask(tmp_path, cfg, write_drawing):
     cfg.DATASETS.ROOT = str(tmp_path)
     with pytest.raises(DataError, match="Drawings below .* has no query; an identity needs two drawings"):
         load_test_set(cfg, "Drawings")
-
-
-@pytest.fixture
-def with_queries(tmp_path, cfg, write_drawing, write_list):
-    """Function of folders and identities of queries: configuration of a test set whose gallery is a/2.png of identity 1."""
-    for number, name in enumerate(("a/1", "a/2", "b/1", "c/1")):
-        write_drawing(tmp_path / f"{name}.png", number)
-    write_list(tmp_path / "test_db_patent.txt", ["a/2.png 1"])
-    cfg.DATASETS.ROOT, cfg.DATASETS.TESTS = str(tmp_path), ("DeepPatentTest",)
-
-    def write(**identities):
-        write_list(tmp_path / "test_query_patent.txt", [f"{name}/1.png {label}" for name, label in identities.items()])
-        return cfg
-
-    return write
-
-
-def test_queries_without_a_match_are_counted_and_named(with_queries, caplog):
-    (splits,) = load_test_sets(with_queries(a=1, b=2, c=3))
-    assert len(splits.query) == 3
-    (record,) = caplog.records
-    assert record.levelname == "WARNING" and "DeepPatentTest: 2 queries have no drawing" in record.message
-    assert "b/1.png first" in record.message
-
-
-def test_a_set_in_which_no_query_has_a_match_is_refused(with_queries):
-    with pytest.raises(DataError, match="DeepPatentTest: no query.*b/1.png"):
-        load_test_sets(with_queries(b=2, c=3))
-
-
-def test_what_was_skipped_is_reported_by_its_first_cases(caplog):
-    caplog.set_level(logging.INFO)
-    report_skipped({"damaged": [f"/data/{name}.png: empty" for name in "abcde"], "without a text": []}, "/data")
-    assert caplog.messages == [*(f"damaged: {name}.png: empty" for name in "abc"), "damaged: and 2 more"]
