@@ -11,8 +11,7 @@ from torch import nn
 
 from fastpatent.errors import CheckpointError
 from fastpatent.layers.non_local import NonLocal
-from fastpatent.models.families import is_weight, translate
-from fastpatent.models.families.backbone import CLASSIFIERS
+from fastpatent.models.families import CLASSIFIERS, is_weight, translate
 from fastpatent.models.network import Network
 from fastpatent.models.resizing import fit_to_network
 from fastpatent.models.state_file import read_state_file

@@ -8,8 +8,7 @@ import pytest
 import timm
 import torch
 
-from fastpatent.models.families import FAMILIES, translate
-from fastpatent.models.families.swin import todays_stages
+from fastpatent.models.families import FAMILIES, todays_stages, translate
 
 
 def keys(shared, name):
@@ -111,4 +110,4 @@ def test_what_follows_from_sizes_is_never_loaded(buffer):
 
 
 def test_every_family_has_a_name_that_follows_a_checkpoint_of():
-    assert len({family.NAME for family in FAMILIES}) == len(FAMILIES)
+    assert len({family.name for family in FAMILIES}) == len(FAMILIES)
