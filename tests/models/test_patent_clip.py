@@ -92,7 +92,7 @@ def test_features_are_those_of_open_clip(kind, custom_text, pair_file, tmp_path)
     file = pair_file(kind, custom_text=custom_text)
     reference = theirs(file, tmp_path).eval()
     model = build_model(config(file))
-    assert (type(model.door) is not Widen) == (kind in FOLDED)
+    assert (type(model.widen) is not Widen) == (kind in FOLDED)
     report = load_weights(model, {f"module.{name}": value for name, value in reference.state_dict().items()})
     assert not report.missing and not report.unexpected and not report.reshaped
     model.eval()
@@ -100,7 +100,7 @@ def test_features_are_those_of_open_clip(kind, custom_text, pair_file, tmp_path)
     with torch.no_grad():
         found, expected = model(images), reference.encode_image(in_colour(images), normalize=True)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
-        found, expected = model.embed_text(tokens), reference.encode_text(tokens, normalize=True)
+        found, expected = model.embed_texts(tokens), reference.encode_text(tokens, normalize=True)
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
@@ -372,8 +372,8 @@ def test_pretrained_files_of_every_origin(kind, pair_file, tmp_path):
     model = build_model(config(file, MODEL__CLIP__PRETRAINED=path)).eval()
     tokens = model.tokenize(CAPTIONS)
     reference.eval()
-    expected = reference.embed_text(tokens) if kind == "model_best.pth" else reference.encode_text(tokens, normalize=True)
-    torch.testing.assert_close(model.embed_text(tokens), expected)
+    expected = reference.embed_texts(tokens) if kind == "model_best.pth" else reference.encode_text(tokens, normalize=True)
+    torch.testing.assert_close(model.embed_texts(tokens), expected)
     assert torch.equal(model.visual.conv1.weight, reference.visual.conv1.weight)
 
 
@@ -443,7 +443,7 @@ def test_a_checkpoint_of_another_tower_is_refused(change, message, pair_file, tm
         ({"MODEL__CLIP__LOSS": "clib"}, r"MODEL.CLIP.LOSS: 'clib' is unknown; did you mean clip\?"),
         ({"MODEL__CLIP__LOCK": ["vision"]}, "MODEL.CLIP.LOCK: 'vision' is unknown"),
         ({"MODEL__CLIP__POSITIVES": "patent"}, "MODEL.CLIP.POSITIVES: 'patent' is unknown"),
-        ({"INPUT__SIZE_TEST": [64, 64]}, "INPUT.SIZE_TEST: .* takes one size"),
+        ({"INPUT__SIZE_TEST": [64, 64]}, "INPUT.SIZE_TEST: .* accepts one size"),
         ({"INPUT__SIZE_TRAIN": [36, 32], "INPUT__SIZE_TEST": [36, 32]}, "INPUT.SIZE_TRAIN: patches of 8 x 8"),
     ],
 )
