@@ -122,12 +122,8 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
 
 
 def _trunk_of(model: nn.Module) -> tuple[str, str]:
-    """Return (prefix of the first backbone, prefix of its `trunk`) in the names of a network that may load a bare backbone.
-
-    Both are empty for a network with `essential` parameters, which needs more, and for a bare backbone.
-    """
-    backbones = model.backbones if isinstance(model, Network) and not model.essential else {}
-    for name, backbone in backbones.items():
+    """Return (prefix of the first backbone, prefix of its `trunk`) in the names of a network; empty if it has none."""
+    for name, backbone in model.backbones.items() if isinstance(model, Network) else ():
         if hasattr(backbone, "trunk"):
             return f"{name}.", f"{name}." if backbone.trunk is backbone else f"{name}.trunk."
     return "", ""
@@ -136,7 +132,7 @@ def _trunk_of(model: nn.Module) -> tuple[str, str]:
 def _placed(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the state with the prefix of its backbone changed to that in `model`; either may be a bare backbone."""
     prefix, place = _trunk_of(model)
-    within = any(name.startswith("backbone.") for name in state)
+    within = any(name.startswith(("backbone.", prefix or "backbone.")) for name in state)
     if prefix and not within:
         return {place + name: value for name, value in state.items()}
     if not prefix and within:
