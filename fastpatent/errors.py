@@ -1,6 +1,23 @@
-"""Errors a person can act on: one sentence that names the file, line or key at fault."""
+"""Errors that a user can act on: one sentence that names the file, line or key at fault."""
 
 import difflib
+from collections.abc import Iterable
+
+
+# Modules that are not installed with the package itself, and the extra that brings them: pip install fastpatent[report]
+EXTRAS = {
+    "open_clip": "impact",
+    "pyarrow": "build",
+    "defusedxml": "build",
+    "skimage": "descriptors",
+    "cv2": "descriptors",
+    "threadpoolctl": "descriptors",
+    "sklearn": "report",
+    "matplotlib": "report",
+    "onnx": "export",
+    "onnxscript": "export",
+    "onnxruntime": "export",
+}
 
 
 class FastPatentError(Exception):
@@ -12,17 +29,17 @@ class ConfigError(FastPatentError):
 
 
 class DataError(FastPatentError):
-    """A drawing, list or folder is missing, unreadable or unusable."""
+    """An image, list or folder is missing, unreadable or unusable."""
 
 
 class CheckpointError(FastPatentError):
     """A weights file is missing, unreadable or belongs to another network."""
 
 
-def nearest(name, choices):
+def nearest(name: object, choices: Iterable[object]) -> str:
     """Return `; did you mean X?` for the choice closest to `name`, or the list of choices where none is close."""
-    choices = sorted(map(str, choices))
-    close = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.6)
+    names = sorted(map(str, choices))
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; choose from {', '.join(choices)}" if choices else ""
+    return f"; choose from {', '.join(names)}" if names else ""

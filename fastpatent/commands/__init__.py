@@ -30,4 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if job not in JOBS:
         print(f"error: fastpatent has no job {job!r}; choose from {', '.join(JOBS)}", file=sys.stderr)
         return 2
-    return run(importlib.import_module(f"fastpatent.commands.{job}").main, rest)
+    return run(_main_of, job, rest)
+
+
+def _main_of(job: str, argv: Sequence[str]) -> int | None:
+    return importlib.import_module(f"fastpatent.commands.{job}").main(argv)

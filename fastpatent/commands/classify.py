@@ -38,15 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     tested = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)[0]
     sides = [_Side(pipeline, splits) for splits in (trained, tested)]
     train, test = (side.labelled(side.features) for side in sides)
-    options: dict[str, int] = {"resamples": cfg.BENCHMARK.RESAMPLES, "seed": cfg.SEED}
-    rows = [("linear probe on drawings", linear_probe(train, test, **options, device=device))]
+    resamples, seed = cfg.BENCHMARK.RESAMPLES, cfg.SEED
+    rows = [("linear probe on drawings", linear_probe(train, test, resamples=resamples, seed=seed, device=device))]
     if pipeline.reads_texts:
         names = sorted({*train.labels, *test.labels})
         nearest = class_features(pipeline.embed_texts(prompts([class_title(name) for name in names]), "the classes"))
-        rows.insert(0, ("zero-shot, by the names of the classes", classify(test, nearest, names, **options, device=device)))
+        found = classify(test, nearest, names, resamples, seed, device)
+        rows.insert(0, ("zero-shot, by the names of the classes", found))
         train, test = (side.labelled(rows) for side, rows in zip(sides, _joined(cfg, sides, pipeline)))
     with ProgressLine("classifiers", len(CLASSIFIERS)) as line:
-        found = compare_classifiers(train, test, **options, on_done=line.update)
+        found = compare_classifiers(train, test, resamples=resamples, seed=seed, on_done=line.update)
     what = "drawings and texts" if pipeline.reads_texts else "drawings"
     rows += [(f"{name} on {what}", result) for name, result in found.items()]
     logger.info(classification_table(rows))
@@ -87,7 +88,8 @@ def _joined(cfg: CfgNode, sides: Sequence[_Side], pipeline: Pipeline) -> list[np
         del by_kind["caption"]
     joined = []
     for side in sides:
-        parts: dict[str, tuple[Sequence[int], np.ndarray]] = {"drawing": (range(len(side.drawings)), side.features)}
+        parts: dict[str, tuple[Sequence[int] | np.ndarray, np.ndarray]] = {}
+        parts["drawing"] = range(len(side.drawings)), side.features
         for kind, by_path in by_kind.items():
             rows = [row for row, sample in enumerate(side.drawings) if by_path.get(sample.path)]
             texts = [by_path[side.drawings[row].path] for row in rows]

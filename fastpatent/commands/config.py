@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.config.report import describe, differences_table, explain, keys_table
+from fastpatent.config.document import document
+from fastpatent.config.report import describe, differences_table, explain
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,10 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--explain", metavar="KEY", help="print the default and the meaning of a key, or of a section's keys"
     )
-    parser.add_argument("--table", action="store_true", help="print every key as Markdown, as in docs/configuration.md")
+    parser.add_argument("--table", action="store_true", help="print every key as Markdown: docs/configuration.md")
     args = parser.parse_args(argv)
     if args.explain or args.table:
-        print(explain(args.explain) if args.explain else keys_table(), end="" if args.table else "\n")
+        print(explain(args.explain) if args.explain else document().rstrip("\n"))
         return 0
     cfg = load_from(args)
     print(describe(cfg).yaml)

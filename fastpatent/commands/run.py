@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from fastpatent import log
-from fastpatent.errors import FastPatentError
+from fastpatent.errors import EXTRAS, FastPatentError
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 logger = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
     """Call `main_function(*arguments)` and return its exit status (None counts as 0).
 
-    A FastPatentError, and a full, read-only or forbidden disk, become `error: <sentence>` lines and status 1; Ctrl-C
+    A FastPatentError, a package of an extra that is not installed, and a full, read-only or forbidden disk, become `error: <sentence>` lines and status 1; Ctrl-C
     becomes `interrupted` and 130; a reader that closed the pipe (`| head`) ends the command quietly with 141. Every other
     exception is a bug and passes through.
     """
@@ -29,6 +29,12 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
         return status or 0
     except FastPatentError as error:
         logger.error("%s", error)
+        return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        logger.error(f"this needs the package {package}: pip install 'fastpatent[{EXTRAS[package]}]'")
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

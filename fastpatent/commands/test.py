@@ -1,4 +1,4 @@
-"""`fastpatent test` and tools/test.py: rank and measure data sets with a trained network, or several; write the submission."""
+"""`fastpatent test` and tools/test.py: rank and measure data sets with one trained network or several."""
 
 import logging
 from collections.abc import Sequence

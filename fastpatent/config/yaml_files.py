@@ -155,7 +155,9 @@ class _File:
 
 def _written(key: yaml.Node) -> str:
     """Return a mapping's key as text; YAML would also take lists and mappings for keys."""
-    return key.value if isinstance(key, yaml.ScalarNode) else f"a key that is a {type(key).id}"
+    if isinstance(key, yaml.ScalarNode):
+        return key.value
+    return f"a key that is a {'mapping' if isinstance(key, yaml.MappingNode) else 'sequence'}"
 
 
 def _syntax_problem(path: str, error: yaml.MarkedYAMLError) -> str:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from PIL import Image
-from skimage.feature import hog as oriented_gradients
 
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
 
@@ -15,6 +14,8 @@ def hog(drawing: np.ndarray) -> np.ndarray:
     Args:
         drawing: uint8 [height, width]; aspect ratio is ignored.
     """
+    from skimage.feature import hog as oriented_gradients  # of an extra, and slow to import
+
     small = np.asarray(Image.fromarray(drawing).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
     return oriented_gradients(small, ORIENTATIONS, (CELL, CELL), (BLOCK, BLOCK), block_norm="L2-Hys").astype(np.float32)
 

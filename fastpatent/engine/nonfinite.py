@@ -82,8 +82,8 @@ class LossGuard:
         found = [finding for finding in findings if finding]
         iteration, loss, _ = found[0]
         raise FastPatentError(
-            f"the loss became {loss} at iteration {iteration}: that step and all after it changed no weight, the last checkpoint "
-            f"is valid; images of the batch: {'; '.join(images for *_, images in found)}"
+            f"the loss became {loss} at iteration {iteration}: that step and all after it changed no weight, the last "
+            f"checkpoint is valid; images of the batch: {'; '.join(images for *_, images in found)}"
         )
 
     def _finding(self) -> tuple[int, float, str] | None:

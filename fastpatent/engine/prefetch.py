@@ -43,8 +43,8 @@ class Batch(NamedTuple):
 class DeviceFeed:
     """Iterate over a loader's batches as `Batch` on a device.
 
-    On a GPU the copy (uint8, from pinned memory) and the augmentation run in a stream of their own: they start while the step
-    before is still computing, and the host does not wait for them.
+    On a GPU the copy (uint8, from pinned memory) and the augmentation run in a stream of their own: they start while the
+    step before is still computing, and the host does not wait for them.
 
     Args:
         loader: yields dicts of images (uint8 [batch, 1, height, width]), targets, domains, indices and positions (int64

@@ -191,7 +191,7 @@ class Trainer:
     def save(self, name: str) -> Path | None:
         """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it.
 
-        "model" holds the weights to use: with SOLVER.EMA the averaged ones, and "trained" those that training continues with.
+        "model" holds the weights to use: with SOLVER.EMA the averaged ones, and "trained" those of the training.
         """
         self._guard.check()
         states = distributed.collect(random_state(self.device))

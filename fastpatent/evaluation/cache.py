@@ -27,7 +27,7 @@ def cached_features(
 ) -> np.ndarray | None:
     """Return the features of a data set: cached ones where nothing that decides them has changed, else new ones.
 
-    A cache that cannot be read or written is logged and is not an error. Several processes extract together and use no cache.
+    A cache that cannot be read or written is logged and is not an error. Several processes extract together, without cache.
 
     Args:
         cfg: the configuration; with TEST.CACHE_FEATURES False this is `extract()`.

@@ -1,7 +1,7 @@
 """The one way from a configuration to features and metrics: extract, whiten, join, add texts, expand, re-rank, measure.
 
-Training's periodic evaluation, `train --eval-only`, `test`, `benchmark`, `extract`, `find` and `classify` all use it. Everything
-before `Features` knows nothing of ranking, everything after it knows nothing of networks.
+Training's periodic evaluation, `train --eval-only`, `test`, `benchmark`, `extract`, `find` and `classify` all use it.
+Everything before `Features` is independent of ranking, everything after it is independent of networks.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The table of all configuration keys. Defaults, checks, docs/configuration.md and the key of cached features come from it."""
+"""The table of all configuration keys: source of defaults, checks, docs/configuration.md and the key of cached features."""
 
 from fastpatent.config.key import Key
 from fastpatent.config.keys import data, evaluation, model, training

@@ -36,7 +36,7 @@ class CrossDomainSampler(IdentitySampler):
         super().__init__(labels, batch_size, num_instance, seed)
         if num_instance % 2:
             raise ConfigError(
-                f"DATALOADER.NUM_INSTANCE: {num_instance} cannot be halved into drawings and photographs; write an even number"
+                f"DATALOADER.NUM_INSTANCE: {num_instance} must be even: half drawings, half photographs"
             )
         self.sides = []
         for domain, name in ((DRAWING, "drawing"), (PHOTO, "photograph")):

@@ -1,0 +1,45 @@
+"""What works without the extras, and how a command names the extra that it misses."""
+
+import subprocess
+import sys
+
+import pytest
+
+from fastpatent.errors import EXTRAS
+
+WITHOUT = """
+import sys
+
+sys.modules.update(dict.fromkeys({missing}))  # None there is an import that fails
+from fastpatent.commands import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def run_without(missing, *words, cwd):
+    program = WITHOUT.format(missing=sorted(missing))
+    return subprocess.run([sys.executable, "-c", program, *words], cwd=cwd, capture_output=True, text=True)
+
+
+def test_training_testing_and_configuration_need_no_extra(tmp_path):
+    """Run as far as the first file that is not there: everything that these commands import has been imported then."""
+    for command in ("train", "test"):
+        words = ["DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.ROOT", "nowhere"]
+        done = run_without(EXTRAS, command, *words, "MODEL.DEVICE", "cpu", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, "error: nowhere: there is no such folder of drawings\n")
+    assert run_without(EXTRAS, "config", "TEST.METRIC", "euclidean", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "missing, words",
+    [
+        ("matplotlib", ["benchmark", "BENCHMARK.SYSTEMS", "['x.yml']"]),
+        ("cv2", ["data", "stats"]),
+        ("defusedxml", ["data", "build", "x.tar", "--out", "x"]),
+    ],
+)
+def test_a_missing_extra_is_named(tmp_path, missing, words):
+    done = run_without({missing}, *words, cwd=tmp_path)
+    expected = f"error: this needs the package {missing}: pip install 'fastpatent[{EXTRAS[missing]}]'\n"
+    assert (done.returncode, done.stderr) == (1, expected)
