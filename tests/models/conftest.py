@@ -10,6 +10,7 @@ import torch
 
 from fastpatent.config import get_cfg
 from fastpatent.models import build_model
+from tests.models.pairs import write_pair
 
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 CHALLENGE = {
@@ -87,3 +88,9 @@ def reference_state(filling, reference_keys):
 def challenge_state(reference_state):
     """The state dict of the challenge checkpoint."""
     return reference_state("dira_r101_ibn_nl")
+
+
+@pytest.fixture
+def pair_file(tmp_path):
+    """Function of the kind of image tower and further settings: the JSON file of a small open_clip model."""
+    return lambda kind="vit", name="pair", **settings: write_pair(tmp_path / f"{name}.json", kind, **settings)
