@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from fastpatent.backbones.timm import TimmBackbone, create_for_size
-from fastpatent.models import Network
+from fastpatent.models import Network, build_model
 from fastpatent.models.weights import load_weights
 
 # Fewer layers in large families, with every kind of layer.
@@ -140,3 +140,16 @@ def test_tables_of_no_rectangle_are_skipped_and_reported():
     state["backbone.trunk.pos_embed"] = torch.randn(1, 1 + math.prod((3, 5)), 192)
     (row,) = load_weights(model, state).reshaped
     assert "keeps its value" in row.outcome and torch.equal(model.backbone.trunk.pos_embed, before)
+    model = OnlyBackbone("swin_tiny_patch4_window7_224", (64, 64))
+    name = "backbone.trunk.layers.0.blocks.0.attn.relative_position_bias_table"
+    state = model.state_dict()
+    state[name] = torch.randn(len(state[name]) + 2, state[name].shape[1])
+    (row,) = load_weights(model, state).reshaped
+    assert "keeps its value" in row.outcome
+
+
+def test_a_single_number_may_have_any_shape(challenge_config):
+    model = build_model(challenge_config())
+    state = {**model.state_dict(), "heads.pool_layer.p": torch.tensor(2.5)}
+    (row,) = load_weights(model, state).reshaped
+    assert row.outcome == "the same number" and model.heads.pool_layer.p.tolist() == [2.5]
