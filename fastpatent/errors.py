@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-
 # Modules that are not installed with the package itself, and the extra that brings them: pip install fastpatent[report]
 EXTRAS = {
     "open_clip": "impact",

@@ -55,8 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         logger.info(f"{benchmark.dataset}: {headline(benchmark)}")
         logger.info(benchmark_table(benchmark))
-        assert pictured.features, "an evaluation of the pipeline has features"
-        pictures = write_figures(benchmark, pictured, pictured.features.all, folder, cfg.SEED, logger.info)
+        pictures = write_figures(benchmark, pictured, folder, cfg.SEED)
         written += [write_page(benchmark, pictures, folder), *write_tables(benchmark, folder)]
     logger.info("written: " + ", ".join(map(str, written)))
     return int(failed)
@@ -132,5 +131,4 @@ def _measure(
         if place == 0:  # systems as they are come before what TEST.AQE and TEST.RERANK add
             for result, evaluation, more in zip(measured, found.evaluations, added):
                 assert evaluation.features, "an evaluation of the pipeline has features"
-                sizes, metric = benchmark.sizes, evaluation.metric
-                result.growth = growth(evaluation.features, more.gallery, found.splits, sizes, metric, device)
+                result.growth = growth(evaluation.features, more.gallery, found.splits, benchmark.sizes, device)

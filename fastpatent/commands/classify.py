@@ -69,7 +69,8 @@ class _Side:
             )
         self.name = splits.name
         self.drawings = [drawings[row] for row in rows]
-        self.features = pipeline.features(splits)[-1].all[rows]
+        features = pipeline.features(Splits(splits.name, [], [], drawings))[-1]  # without captions of TEST.TEXT_WEIGHT
+        self.features = features.gallery[rows]
 
     def labelled(self, features: np.ndarray) -> Labelled:
         """Return these images with some features as Labelled."""

@@ -46,10 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     pipeline = Pipeline(cfg, device)
     query = _query(pipeline, args.image, args.text, args.weight)
     splits = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)[0]
-    features = pipeline.features(splits)[-1].all
+    drawings = [*splits.query, *splits.gallery]
+    features = pipeline.features(Splits(splits.name, [], [], drawings))[-1]  # without captions of TEST.TEXT_WEIGHT
     asked = Sample(args.image, None, caption=args.text)
-    every = Splits(splits.name, [], [asked], [*splits.query, *splits.gallery])
-    found = rank(query, features, SHOWN, metric=pipeline.metric, device=device)
+    every = Splits(splits.name, [], [asked], drawings)
+    found = rank(query, features.gallery, SHOWN, metric=features.metric, device=device)
     logger.info(_table(found, every.gallery, cfg.DATASETS.ROOT))
     output = Path(args.output or Path(cfg.OUTPUT_DIR) / "found.png")
     write_png(output, gallery_picture(Evaluation("", every, found.indices, None), [0], SHOWN))

@@ -159,7 +159,6 @@ def growth(
     distractors: np.ndarray,
     splits: Splits,
     sizes: Sequence[int],
-    metric: str,
     device: torch.device | str = "cpu",
 ) -> dict[str, list[float]]:
     """Return {name of GROWTH_FIGURES: list of float} of a gallery to which distractors are added, one pass for all sizes.
@@ -169,9 +168,9 @@ def growth(
         distractors: float32 [distractors, dim], in the order of `read_distractors`.
         splits: the data set.
         sizes: of `growth_sizes`.
-        metric, device: see `rank_growing`.
+        device: where to compute.
     """
-    _, query, gallery = features
+    _, query, gallery, metric = features
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     by_size = [
         query_figures(found, GROWTH_FIGURES)

@@ -34,7 +34,7 @@ def read_members(cfg: CfgNode) -> list[Member]:
 
     Raises:
         ConfigError: a member's file is missing or wrong, its MODEL.WEIGHTS names no file, or it is an ensemble itself;
-            TEST.WHITENING is asked of the ensemble instead of its members.
+            TEST.WHITENING or TEST.TEXT_WEIGHT is asked of the ensemble instead of its members.
     """
     files, weights = cfg.TEST.ENSEMBLE.CONFIGS, cfg.TEST.ENSEMBLE.WEIGHTS
     if not files:
@@ -43,6 +43,8 @@ def read_members(cfg: CfgNode) -> list[Member]:
         raise ConfigError(
             "TEST.WHITENING.ENABLED: an ensemble is not whitened, write it in the files of TEST.ENSEMBLE.CONFIGS"
         )
+    if cfg.TEST.TEXT_WEIGHT:
+        raise ConfigError("TEST.TEXT_WEIGHT: an ensemble reads no texts, write it in the files of TEST.ENSEMBLE.CONFIGS")
     return [
         Member(str(file), _member_config(cfg, file), weight) for file, weight in zip(files, weights or [1.0] * len(files))
     ]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -51,6 +51,9 @@ class NetworkExtractor:
     def reads_texts(self) -> bool:
         """Whether `embed_texts` can be called."""
         return self._tokenize is not None
+
+    def prepare(self) -> None:
+        """Do nothing: a network has learned what its features depend on."""
 
     def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
         """Return float32 [samples, dim] on the first process, None on the others; each process extracts its share.
@@ -109,7 +112,12 @@ class DescriptorExtractor:
     @cached_property
     def vocabulary(self) -> dict[str, np.ndarray] | None:
         """What the descriptor has learned; None where it learns nothing."""
-        return load_vocabulary(self.cfg, self.workers, logger.info, partial(ProgressLine))
+        return load_vocabulary(self.cfg, self.workers)
+
+    def prepare(self) -> None:
+        """Load or learn the vocabulary, on which the features and the key of their cache depend."""
+        if distributed.rank() == 0:
+            _ = self.vocabulary
 
     def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
         """See `NetworkExtractor.embed_images`; the first process does all the work."""

@@ -25,11 +25,13 @@ class Features(NamedTuple):
         name: the system, for tables.
         query: float32 [queries, dim].
         gallery: float32 [gallery, dim].
+        metric: how they are compared: cosine, euclidean or normalized_euclidean.
     """
 
     name: str
     query: np.ndarray
     gallery: np.ndarray
+    metric: str = "cosine"
 
     @property
     def all(self) -> np.ndarray:

@@ -59,8 +59,7 @@ class Pipeline:
         name: of the system in tables, where it is not an ensemble; "network" or the descriptor's name where not given.
 
     Raises:
-        ConfigError: as `read_members`; or TEST.TEXT_WEIGHT with whitening or an ensemble, or of a network that has no text
-            tower.
+        ConfigError: as `read_members`; or TEST.TEXT_WEIGHT with whitening, or of a network that has no text tower.
     """
 
     def __init__(self, cfg: CfgNode, device: torch.device, network: Network | None = None, name: str = "") -> None:
@@ -69,19 +68,15 @@ class Pipeline:
         if name and len(self.members) == 1:
             self.members = [self.members[0]._replace(name=name)]
         self.extractors: list[Extractor] = [build_extractor(member.cfg, device, network) for member in self.members]
-        self._whitenings: dict[int, Whitening] = {}
+        self._whitenings: dict[int, Whitening | None] = {}  # None on every process but the first
         for member, extractor in zip(self.members, self.extractors):
             _check_text_weight(member.cfg, extractor)
 
     @property
-    def metric(self) -> str:
-        """How the features that the configuration asks for are compared."""
-        return self.extractors[0].metric if len(self.members) == 1 else self.cfg.TEST.METRIC
-
-    @property
     def reads_texts(self) -> bool:
         """Whether texts and images have features in one space: one network with a text tower, as it is."""
-        return len(self.members) == 1 and self.extractors[0].reads_texts and not self.cfg.TEST.WHITENING.ENABLED
+        whitened = self.members[0].cfg.TEST.WHITENING.ENABLED
+        return len(self.members) == 1 and self.extractors[0].reads_texts and not whitened
 
     def features(self, splits: Splits, cached: bool = True) -> list[Features]:
         """Return the features of a data set by every system of the configuration; what it asks for comes last.
@@ -99,7 +94,7 @@ class Pipeline:
             last, weights = [rows[-1] for rows in of_members], [member.weight for member in self.members]
             query, gallery = [features.query for features in last], [features.gallery for features in last]
             joined = join_features(query, weights), join_features(gallery, weights)
-            rows.append(Features(f"ensemble of {len(self.members)}", *joined))
+            rows.append(Features(f"ensemble of {len(self.members)}", *joined, metric=self.cfg.TEST.METRIC))
         return rows
 
     def evaluate(self, splits: Splits, every: bool = True) -> SetResult | None:
@@ -114,14 +109,11 @@ class Pipeline:
             return None
         evaluations = []
         if every:
-            evaluations = [
-                rank_features(features, splits, extractor.metric, device=self.device)
-                for extractor, features in zip(self._owners(), systems[:-1])
-            ]
+            evaluations = [rank_features(features, splits, device=self.device) for features in systems[:-1]]
         last = systems[-1]
         steps = processings(self.cfg, last.name)
         for name, processing in steps if every else steps[-1:]:
-            evaluations.append(rank_features(last, splits, self.metric, name, **processing, device=self.device))
+            evaluations.append(rank_features(last, splits, name, **processing, device=self.device))
         return SetResult(splits, evaluations, self._measure_texts(splits, systems[0]))
 
     def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
@@ -143,28 +135,21 @@ class Pipeline:
             raise ConfigError(f"{self.members[0].name}: {why}, so texts have no features in the space of its images")
         return self.extractors[0].embed_texts(texts, name)
 
-    def _owners(self) -> list[Extractor]:
-        """Return the extractor of each row of `features` but that of an ensemble."""
-        owners = []
-        for member, extractor in zip(self.members, self.extractors):
-            owners += [extractor] * (1 + member.cfg.TEST.WHITENING.ENABLED + (member.cfg.TEST.TEXT_WEIGHT > 0))
-        return owners
-
     def _of_member(self, number: int, splits: Splits, cached: bool) -> list[Features]:
         member, extractor = self.members[number], self.extractors[number]
         found = self._extract(number, splits, cached)
         whitening = self._whitening(number, found, cached) if member.cfg.TEST.WHITENING.ENABLED else None
         if found is None:
             return []
-        rows = [Features(member.name, *np.split(found, [len(splits.query)]))]
+        rows = [Features(member.name, *np.split(found, [len(splits.query)]), metric=extractor.metric)]
         if whitening:
-            sides = (whitening.apply(normalise(side)) for side in rows[0][1:])
-            rows.append(Features(f"{member.name} + whitening", *sides))
+            query, gallery = (whitening.apply(normalise(side)) for side in (rows[0].query, rows[0].gallery))
+            rows.append(rows[0]._replace(name=f"{member.name} + whitening", query=query, gallery=gallery))
         weight = member.cfg.TEST.TEXT_WEIGHT
         if weight:
             name = f"{rows[-1].name} + captions of the queries (weight {weight:g})"
             query = _with_captions(extractor, splits, rows[-1].query, weight)
-            rows.append(Features(name, query, rows[-1].gallery))
+            rows.append(rows[-1]._replace(name=name, query=query))
         return rows
 
     def _extract(self, number: int, splits: Splits, cached: bool) -> np.ndarray | None:
@@ -173,7 +158,10 @@ class Pipeline:
         def extract() -> np.ndarray | None:
             return extractor.embed_images([*splits.query, *splits.gallery], splits.name)
 
-        return cached_features(member.cfg, splits, self.device, extract) if cached else extract()
+        if not cached:
+            return extract()
+        extractor.prepare()  # for the key of the cache
+        return cached_features(member.cfg, splits, self.device, extract)
 
     def _whitening(self, number: int, features: np.ndarray | None, cached: bool) -> Whitening | None:
         """Return the whitening of a member, learned once on training images; None on every process but the first."""
@@ -184,9 +172,8 @@ class Pipeline:
                     f"TEST.WHITENING.DIM is {settings.DIM}, but the features have only {features.shape[1]} dimensions"
                 )
             learned_on = self._extract(number, whitening_set(self.members[number].cfg), cached)
-            if learned_on is None:
-                return None
-            self._whitenings[number] = learn_whitening(normalise(learned_on), settings.DIM)
+            learned = None if learned_on is None else learn_whitening(normalise(learned_on), settings.DIM)
+            self._whitenings[number] = learned  # None too, or the processes would extract different sets next time
         return self._whitenings[number]
 
     def _measure_texts(self, splits: Splits, features: Features) -> TextImageMetrics | None:

@@ -27,7 +27,6 @@ class Evaluation:
         ranking: int64 [queries, up to 10], gallery indices, best first.
         metrics: RankMetrics, or None where identities are unknown.
         features: what was ranked, before expansion; None where they are not at hand.
-        metric: by which the features are compared.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Evaluation:
     ranking: np.ndarray
     metrics: RankMetrics | None
     features: Features | None = None
-    metric: str = "cosine"
 
     @property
     def summary(self) -> dict[str, float]:
@@ -46,7 +44,6 @@ class Evaluation:
 def rank_features(
     features: Features,
     splits: Splits,
-    metric: str = "cosine",
     name: str = "",
     expansion: dict[str, Any] | None = None,
     reranking: dict[str, Any] | None = None,
@@ -59,7 +56,6 @@ def rank_features(
     Args:
         features: Features of the data set.
         splits: the data set.
-        metric: cosine, euclidean or normalized_euclidean.
         name: of the system in tables; that of the features where not given.
         expansion: dict of settings of `expand_queries`, or None; an expanded ranking is by cosine.
         reranking: dict(k1, k2, weight) for k-reciprocal re-ranking, or None: distances become
@@ -69,7 +65,7 @@ def rank_features(
     Returns:
         Evaluation.
     """
-    name, (_, query, gallery), compared_by = name or features.name, features, metric
+    name, (_, query, gallery, metric) = name or features.name, features
     if expansion:
         query, gallery = expand_queries(query, gallery, **expansion, device=device)
         metric = "cosine"
@@ -80,12 +76,11 @@ def rank_features(
         options |= {"metric": "cosine", "scale": reranking["weight"], "bonus": similarity}
     measured = any(sample.identity is not None for sample in splits.query)
     if not measured and not reranking:
-        return Evaluation(
-            name, splits, rank_top(query, gallery, min(COLUMNS, len(gallery)), metric)[0], None, features, metric
-        )
+        nearest, _ = rank_top(query, gallery, min(COLUMNS, len(gallery)), metric)
+        return Evaluation(name, splits, nearest, None, features)
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     ranking = rank(query, gallery, COLUMNS, identities if measured else None, **options)
-    return Evaluation(name, splits, ranking.indices, ranking.metrics, features, compared_by)
+    return Evaluation(name, splits, ranking.indices, ranking.metrics, features)
 
 
 def processings(cfg: CfgNode, name: str = "network") -> list[tuple[str, dict[str, Any]]]:

@@ -1,10 +1,8 @@
 """Vocabularies of descriptors: learned on training drawings, and saved with the run."""
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import logging
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,12 +15,9 @@ from fastpatent.data.splitting import hashed_order
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.errors import CheckpointError
 from fastpatent.files import write_atomically
+from fastpatent.progress import ProgressLine
 
-
-class Progress(Protocol):
-    """A progress line."""
-
-    def update(self, done: int, /) -> None: ...
+logger = logging.getLogger(__name__)
 
 
 def vocabulary_file(cfg: CfgNode) -> Path | None:
@@ -35,12 +30,7 @@ def vocabulary_file(cfg: CfgNode) -> Path | None:
     return Path(cfg.MODEL.WEIGHTS or Path(cfg.OUTPUT_DIR) / "vocabulary.safetensors")
 
 
-def load_vocabulary(
-    cfg: CfgNode,
-    workers: int,
-    say: Callable[[str], None],
-    progress: Callable[[str, int], AbstractContextManager[Progress]],
-) -> dict[str, np.ndarray] | None:
+def load_vocabulary(cfg: CfgNode, workers: int) -> dict[str, np.ndarray] | None:
     """Return the vocabulary of DESCRIPTOR.NAME, a dict of float32 arrays; None if it needs none.
 
     The one in MODEL.WEIGHTS is used as it is. That of the run is learned if it is missing or has other settings.
@@ -48,8 +38,6 @@ def load_vocabulary(
     Args:
         cfg: the configuration.
         workers: worker processes that read drawings.
-        say: prints one line of text.
-        progress: function (title, total) -> context manager of a Progress.
 
     Raises:
         CheckpointError: MODEL.WEIGHTS holds no vocabulary of this descriptor.
@@ -69,9 +57,9 @@ def load_vocabulary(
     samples = load_training_set(cfg)
     by_name = dict(zip(names_below(cfg.DATASETS.ROOT, samples), samples))
     chosen = [by_name[name].path for name in hashed_order(by_name, cfg.SEED)[: cfg.DESCRIPTOR.VOCABULARY.DRAWINGS]]
-    say(f"vocabulary of {cfg.DESCRIPTOR.NAME}: learned from {len(chosen)} training drawings, saved in {path}")
+    logger.info(f"vocabulary of {cfg.DESCRIPTOR.NAME}: learned from {len(chosen)} training drawings, saved in {path}")
     sizes = cfg.DESCRIPTOR.VOCABULARY
-    with progress(f"learning {cfg.DESCRIPTOR.NAME}", len(chosen)) as line:
+    with ProgressLine(f"learning {cfg.DESCRIPTOR.NAME}", len(chosen)) as line:
         vocabulary = learn(chosen, sizes.WORDS, sizes.DIM, cfg.SEED, workers, line.update)
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"vocabulary": json.dumps(wanted)}

@@ -18,9 +18,9 @@ class Objective:
         name: in the log, such as "loss_cls".
         function: (logits or embeddings, labels) -> scalar, with further arguments by `reads`.
         reads: LOGITS: logits; a mean over samples, which each process computes on its own. The others take the embeddings
-            of all processes. EMBEDDINGS: over all pairs, with `past` if there is a cross-batch memory (see
-            `fastpatent.losses.cross_batch_memory`). TUPLES: over samples whose position in the batch gives their role. DOMAINS: with
-            `domains`.
+            of all processes. EMBEDDINGS: over all pairs, with `past` if there is a memory (see
+            `fastpatent.losses.cross_batch_memory`). TUPLES: over samples whose position in the batch gives their role.
+            DOMAINS: with `domains`.
         scale: weight in the sum of losses.
     """
 

@@ -51,7 +51,7 @@ def test_files_by_the_shortest_names_that_differ(folder):
 def test_runs_with_weights_and_configuration_but_those_of_the_benchmark(folder):
     found = read(logs="logs")
     assert [system.name for system in found] == ["deep/second", "first"]
-    assert "NO_SUCH_KEY" in found[0].lacks and found[0].cfg is None
+    assert "NO_SUCH_KEY" in found[0].lacks
     assert not found[1].lacks and found[1].cfg.MODEL.WEIGHTS == found[1].source == "logs/first/model_best.pth"
 
 
@@ -63,15 +63,12 @@ def test_data_device_and_folder_are_the_benchmarks_and_the_rest_its_own(folder):
     assert system.cfg.OUTPUT_DIR == "logs/all/systems/test" and system.cfg.TEST.METRIC == "euclidean"
 
 
-@pytest.mark.parametrize(
-    "systems, logs, said",
-    [
+def test_mistakes_are_named(folder):
+    for systems, logs, message in (
         ([], "", "BENCHMARK.SYSTEMS and BENCHMARK.LOGS name no system"),
         (["nowhere.yml"], "", "BENCHMARK.SYSTEMS: there is no file nowhere.yml"),
         ([], "nowhere", "BENCHMARK.LOGS: there is no folder nowhere"),
         (["wrong.yml"], "", "MODEL.WEIGHTS"),
-    ],
-)
-def test_mistakes_are_named(folder, systems, logs, said):
-    with pytest.raises(ConfigError, match=said):
-        read(systems, logs)
+    ):
+        with pytest.raises(ConfigError, match=message):
+            read(systems, logs)

@@ -1,29 +1,28 @@
+"""The key of cached features: which settings, files, versions and devices change it."""
+
 import os
 import shutil
 
 import pytest
 import torch
 
-from fastpatent.config import load_config
+from fastpatent.config import Key, add_key, get_cfg
+from fastpatent.config.key import NETWORK, NONE
+from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves, section_of
 from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation import cache_key as module
 from fastpatent.evaluation.cache_key import differences, feature_origin, origin_key
 
 CPU = torch.device("cpu")
-# Every key that changes a feature, or keeps the network from being built where its value is misspelt.
-DECIDING = {
-    "INPUT.SIZE_TEST", "INPUT.KEEP_ASPECT", "INPUT.FIT", "INPUT.INTERPOLATION",
-    "TEST.FLIP.ENABLED", "TEST.SCALES", "TEST.PRECISION",
-    "MODEL.META_ARCHITECTURE", "MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD", "MODEL.LOSSES.NAME",
-    *(f"MODEL.BACKBONE.{name}" for name in ("NAME", "TIMM_NAME", "DEPTH", "LAST_STRIDE", "NORM", "WITH_IBN", "WITH_NL")),
-    *(f"MODEL.HEADS.{name}" for name in ("NAME", "NORM", "EMBEDDING_DIM", "WITH_BNNECK", "POOL_LAYER", "CLS_LAYER")),
-}  # fmt: skip
-KEYS = [key for key, _ in leaves(load_config()) if key not in ("MODEL.WEIGHTS", "DATASETS.ROOT", "DESCRIPTOR.NAME")]
+DESCRIPTOR = {"DESCRIPTOR.NAME": "hog", "MODEL.WEIGHTS": ""}
+BY_BYTES = {"MODEL.WEIGHTS", "DATASETS.ROOT"}  # paths, of which only the files below count
 
 
-def changed(value):
+def changed(key, value):
     """Another value of the same type."""
+    if key == "DESCRIPTOR.NAME":
+        return "pixels"
     if isinstance(value, bool):
         return not value
     if isinstance(value, (list, tuple)):
@@ -32,9 +31,9 @@ def changed(value):
 
 
 def configure(folder, **given):
-    cfg = load_config(overrides=["DATASETS.ROOT", str(folder / "data"), "MODEL.WEIGHTS", str(folder / "net.pth")]).clone()
-    cfg.defrost()
-    for key, value in given.items():
+    """The configuration of a run below a folder, with further values that need not be valid."""
+    cfg = get_cfg()
+    for key, value in {"DATASETS.ROOT": str(folder / "data"), "MODEL.WEIGHTS": str(folder / "net.pth"), **given}.items():
         section, name = section_of(cfg, key)
         section[name] = value
     return cfg
@@ -55,39 +54,88 @@ def splits(folder, names="abc"):
     return Splits("Set", [], samples[:1], samples[1:])
 
 
+def origin_of(folder, names="abc", device=CPU, **given):
+    return feature_origin(configure(folder, **given), splits(folder, names), device)
+
+
 def key_of(folder, names="abc", device=CPU, **given):
-    return origin_key(feature_origin(configure(folder, **given), splits(folder, names), device))
+    return origin_key(origin_of(folder, names, device, **given))
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_keys_of_the_configuration_that_decide(folder, key):
-    value = dict(leaves(load_config()))[key]
-    assert (key_of(folder, **{key: changed(value)}) != key_of(folder)) == (key in DECIDING)
+@pytest.fixture
+def add():
+    """`add_key`, whose keys are removed after the test."""
+    before = dict(KEYS)
+    yield add_key
+    KEYS.clear()
+    KEYS.update(before)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key.startswith("MODEL.CLIP.") or key == "TEST.WISE_FT"])
-def test_keys_of_two_towers_decide_where_there_are_two(folder, key):
-    value, two = dict(leaves(load_config()))[key], {"MODEL.META_ARCHITECTURE": "PatentCLIP"}
-    decides = key in ("MODEL.CLIP.NAME", "MODEL.CLIP.PRETRAINED", "TEST.WISE_FT")
-    assert (key_of(folder, **two, **{key: changed(value)}) != key_of(folder, **two)) == decides
+def test_every_key_counts_unless_the_table_of_keys_excludes_it(folder):
+    """Of networks all but those of no feature; of descriptors also not those of networks alone."""
+    defaults = dict(leaves(get_cfg()))
+    assert defaults.keys() == KEYS.keys()
+    network, descriptor = key_of(folder), key_of(folder, **DESCRIPTOR)
+    assert network != descriptor
+    counted = {"network": set(), "descriptor": set()}
+    for key in KEYS.keys() - BY_BYTES:
+        other = {key: changed(key, defaults[key])}
+        if key != "DESCRIPTOR.NAME" and key_of(folder, **other) != network:
+            counted["network"].add(key)
+        if key_of(folder, **DESCRIPTOR | other) != descriptor:
+            counted["descriptor"].add(key)
+    of_networks = {key for key, row in KEYS.items() if row.features == NETWORK}
+    assert {key for key, row in KEYS.items() if row.features not in (NETWORK, NONE)} == {"DESCRIPTOR.NAME"}
+    assert counted == {"network": of_networks, "descriptor": {"DESCRIPTOR.NAME"}}
 
 
-@pytest.mark.parametrize("key", [*KEYS, "DESCRIPTOR.NAME"])
-def test_nothing_of_the_network_decides_a_descriptors_features(folder, key):
-    value = "pixels" if key == "DESCRIPTOR.NAME" else changed(dict(leaves(load_config()))[key])
-    given = {"DESCRIPTOR.NAME": "hog", "MODEL.WEIGHTS": ""}
-    assert (key_of(folder, **given | {key: value}) != key_of(folder, **given)) == (key == "DESCRIPTOR.NAME")
-    assert key_of(folder, **given) != key_of(folder)
+def test_a_key_from_outside_counts_for_everything_unless_it_is_excluded(folder, add):
+    add(Key("INPUT.SHARPEN", 0.0, "not known to the cache"))
+    add(Key("MODEL.BACKBONE.TWISTS", [1, 2], "of networks alone", features=NETWORK))
+    add(Key("TEST.COLOUR_OF_TABLES", "red", "of no feature", features=NONE))
+    for key, expected in (
+        ("INPUT.SHARPEN", (True, True)),
+        ("MODEL.BACKBONE.TWISTS", (True, False)),
+        ("TEST.COLOUR_OF_TABLES", (False, False)),
+    ):
+        other = {key: changed(key, KEYS[key].default)}
+        found = tuple(key_of(folder, **given | other) != key_of(folder, **given) for given in ({}, DESCRIPTOR))
+        assert found == expected, key
+    before = origin_of(folder)
+    assert differences(origin_of(folder, **{"INPUT.SHARPEN": 0.5}), before) == ["configuration (INPUT.SHARPEN)"]
 
 
-def test_a_vocabulary_decides_by_its_bytes(folder):
-    given = {"DESCRIPTOR.NAME": "sift_fisher"}
-    before = feature_origin(configure(folder, **given), splits(folder), CPU)
+def test_a_value_that_names_a_file_counts_by_its_bytes(folder, add):
+    add(Key("INPUT.MASK", "", "a file that every feature depends on"))
+    add(Key("TEST.REPORT", "", "a file of no feature", features=NONE))
+    for key, counts in (("INPUT.MASK", True), ("TEST.REPORT", False), ("MODEL.CLIP.NAME", True)):
+        path = folder / f"{key}.txt"
+        path.write_text("first")
+        given = {key: str(path)}
+        before = origin_of(folder, **given)
+        os.utime(path, ns=(0, 0))
+        assert origin_of(folder, **given) == before, key
+        path.write_text("other")
+        expected = [f"configuration ({key} (file))"] if counts else []
+        assert differences(origin_of(folder, **given), before) == expected, key
+
+
+def test_published_weights_count_by_their_bytes_where_there_are_no_others(folder):
+    given = {"MODEL.WEIGHTS": "", "MODEL.CLIP.PRETRAINED": str(folder / "net.pth")}
+    before = origin_of(folder, **given)
     _rewrite(folder)
-    assert differences(feature_origin(configure(folder, **given), splits(folder), CPU), before) == ["weights"]
+    assert differences(origin_of(folder, **given), before) == ["configuration (MODEL.CLIP.PRETRAINED (file))"]
+    with pytest.raises(OSError):
+        origin_of(folder, **{"MODEL.WEIGHTS": ""})
 
 
-def test_equal_weights_and_drawings_elsewhere_are_the_same(folder):
+def test_a_vocabulary_counts_by_its_bytes(folder):
+    before = origin_of(folder, **{"DESCRIPTOR.NAME": "sift_fisher"})
+    _rewrite(folder)
+    assert differences(origin_of(folder, **{"DESCRIPTOR.NAME": "sift_fisher"}), before) == ["weights"]
+
+
+def test_equal_weights_and_drawings_in_another_folder_give_the_same_key(folder):
     moved = folder / "moved"
     moved.mkdir()
     shutil.copytree(folder / "data", moved / "data")
@@ -98,7 +146,7 @@ def test_equal_weights_and_drawings_elsewhere_are_the_same(folder):
     assert key_of(moved) == key_of(folder)
 
 
-def test_order_and_number_of_drawings_decide(folder):
+def test_order_and_number_of_drawings_count(folder):
     keys = [key_of(folder, names) for names in ("abc", "acb", "ab", "abca")]
     assert len(set(keys)) == 4
 
@@ -124,38 +172,34 @@ def _replace(folder):
     os.utime(path, ns=(0, time))
 
 
-@pytest.mark.parametrize(
-    "change, part", [(_rewrite, "weights"), (_grow, "drawings"), (_touch, "drawings"), (_replace, None)]
-)
-def test_a_changed_file_is_named(folder, change, part):
-    before = feature_origin(configure(folder), splits(folder), CPU)
-    change(folder)
-    after = feature_origin(configure(folder), splits(folder), CPU)
-    assert differences(after, before) == ([part] if part else [])
+def test_a_changed_file_is_named(folder):
+    for change, part in ((_rewrite, "weights"), (_replace, None), (_touch, "drawings"), (_grow, "drawings")):
+        before = origin_of(folder)
+        change(folder)
+        assert differences(origin_of(folder), before) == ([part] if part else []), change.__name__
 
 
-@pytest.mark.parametrize("package", ["fastpatent", "torch", "PIL"])
-def test_another_version_decides(folder, package, monkeypatch):
+def test_another_version_counts(folder, monkeypatch):
     before = key_of(folder)
-    monkeypatch.setattr(getattr(module, package), "__version__", "9.9")
-    assert key_of(folder) != before
+    for package in ("fastpatent", "torch", "PIL"):
+        with monkeypatch.context() as patched:
+            patched.setattr(getattr(module, package), "__version__", "9.9")
+            assert key_of(folder) != before, package
 
 
-def test_the_kind_of_device_decides_and_not_its_number(folder):
+def test_the_kind_of_device_counts_and_not_its_number(folder):
     one, other = (key_of(folder, device=torch.device("cuda", number)) for number in (0, 1))
     assert one == other != key_of(folder)
 
 
 def test_differences_name_keys(folder):
-    before = feature_origin(configure(folder), splits(folder), CPU)
-    after = feature_origin(
-        configure(folder, **{"INPUT.SIZE_TEST": [9, 9], "TEST.PRECISION": "bf16"}), splits(folder, "ab"), CPU
-    )
-    assert differences(after, before) == ["configuration (INPUT.SIZE_TEST, TEST.PRECISION)", "drawings"]
+    after = origin_of(folder, "ab", **{"INPUT.SIZE_TEST": [9, 9], "TEST.PRECISION": "bf16"})
+    assert differences(after, origin_of(folder)) == ["configuration (INPUT.SIZE_TEST, TEST.PRECISION)", "drawings"]
 
 
-@pytest.mark.parametrize("missing", ["net.pth", "data/design/b"])
-def test_a_missing_file_is_an_os_error(folder, missing):
-    (folder / missing).unlink()
-    with pytest.raises(OSError, match=missing):
-        feature_origin(configure(folder), splits(folder), CPU)
+def test_a_missing_file_is_an_os_error(folder):
+    for missing in ("net.pth", "data/design/b"):
+        (folder / missing).rename(folder / "elsewhere")
+        with pytest.raises(OSError, match=missing):
+            origin_of(folder)
+        (folder / "elsewhere").rename(folder / missing)

@@ -13,7 +13,7 @@ TRUE = ["D1", "D2", "D3", "D6", "D26"]  # D26 is not in KNOWN; D9 and D14 have n
 
 
 @pytest.fixture
-def said():
+def predicted():
     """The ranking of a classifier and the test drawings, three per patent."""
     rng = np.random.default_rng(0)
     labels = rng.choice(TRUE, 60).tolist()
@@ -24,8 +24,8 @@ def said():
     return ranked, Labelled(np.zeros((60, 2), np.float32), labels, [f"patent {row // 3:02d}" for row in range(60)])
 
 
-def test_shares_and_their_intervals_meet_loops(said):
-    ranked, test = said
+def test_shares_and_their_intervals_meet_loops(predicted):
+    ranked, test = predicted
     found = measure(KNOWN, ranked, test, 200, 3)
     hits = [
         [float(KNOWN[row[0]] == label), float(label in [KNOWN[place] for place in row[:5]])]
@@ -35,19 +35,19 @@ def test_shares_and_their_intervals_meet_loops(said):
     for figure, mean, interval in expected:
         assert figure.mean == pytest.approx(mean, abs=1e-12)
         np.testing.assert_array_equal(figure[1:], interval)
-    predicted = [KNOWN[place] for place in ranked[:, 0]]
-    assert found.accuracy.mean == pytest.approx(accuracy_score(test.labels, predicted))
-    assert found.macro_f1 == pytest.approx(f1_score(test.labels, predicted, labels=TRUE, average="macro"))
+    first = [KNOWN[place] for place in ranked[:, 0]]
+    assert found.accuracy.mean == pytest.approx(accuracy_score(test.labels, first))
+    assert found.macro_f1 == pytest.approx(f1_score(test.labels, first, labels=TRUE, average="macro"))
 
 
-def test_every_class_of_the_drawings_is_told_by_loops(said):
-    ranked, test = said
+def test_every_class_of_the_drawings_meets_loops(predicted):
+    ranked, test = predicted
     found = measure(KNOWN, ranked, test)
-    predicted = [KNOWN[place] for place in ranked[:, 0]]
+    first = [KNOWN[place] for place in ranked[:, 0]]
     assert [of.name for of in found.classes] == sorted(TRUE)
     for of in found.classes:
-        right = sum(label == guess == of.name for label, guess in zip(test.labels, predicted))
-        precision = right / predicted.count(of.name) if of.name in predicted else 0
+        right = sum(label == guess == of.name for label, guess in zip(test.labels, first))
+        precision = right / first.count(of.name) if of.name in first else 0
         recall = right / test.labels.count(of.name)
         assert of.drawings == test.labels.count(of.name)
         f1 = 2 * precision * recall / (precision + recall) if right else 0
@@ -55,20 +55,20 @@ def test_every_class_of_the_drawings_is_told_by_loops(said):
     assert found.macro_f1 == pytest.approx(np.mean([of.f1 for of in found.classes]))
 
 
-def test_classes_that_only_one_side_has(said):
-    ranked, test = said
+def test_classes_in_training_or_test_alone(predicted):
+    ranked, test = predicted
     found = measure(KNOWN, ranked, test)
     assert found.unseen == {"D26": test.labels.count("D26")} and found.unused == ["D9", "D14"]
     assert next(of for of in found.classes if of.name == "D26")[2:] == (0, 0, 0)
 
 
-@pytest.mark.parametrize("columns", [1, 4])
-def test_five_are_needed_for_the_first_five(said, columns):
-    ranked, test = said
-    assert measure(KNOWN, ranked[:, :columns], test).top5 is None
+def test_top_5_accuracy_needs_five_ranked_classes(predicted):
+    ranked, test = predicted
+    for columns in (1, 4):
+        assert measure(KNOWN, ranked[:, :columns], test).top5 is None, columns
 
 
-def test_drawings_without_a_patent_stand_alone():
+def test_a_drawing_without_a_patent_is_a_patent_of_its_own():
     ranked = np.array([[0], [0], [1], [0]])
     alone, named = (
         measure(["a", "b"], ranked, Labelled(np.zeros((4, 1)), list("aabb"), identities))
@@ -81,19 +81,16 @@ def labelled(labels, identities):
     return Labelled(np.zeros((len(labels), 2), np.float32), labels, identities)
 
 
-@pytest.mark.parametrize(
-    "drawings, message",
-    [
+def test_drawings_that_cannot_be_classified():
+    for drawings, message in (
         (labelled([], []), "there is no test drawing that has a class"),
         (labelled(["a", None, None], ["p", "q", "r"]), "2 of 3 test drawings have no class; exclude them"),
         (labelled(["a", "b"], ["p"]), "numbers differ: 2 test drawings, 2 classes, 1 patents"),
-    ],
-)
-def test_drawings_that_cannot_be_classified(drawings, message):
-    with pytest.raises(DataError, match=message):
-        check_labelled(drawings, "test")
-    with pytest.raises(DataError, match=message):
-        check_apart(labelled(["a"], ["other"]), drawings)
+    ):
+        with pytest.raises(DataError, match=message):
+            check_labelled(drawings, "test")
+        with pytest.raises(DataError, match=message):
+            check_apart(labelled(["a"], ["other"]), drawings)
 
 
 def test_a_patent_on_both_sides_is_refused():

@@ -1,3 +1,5 @@
+"""Extraction of features: rows in the order of the images, averages over views, sizes, processes and the device's queue."""
+
 import numpy as np
 import pytest
 import torch
@@ -7,31 +9,31 @@ from fastpatent.config import load_config
 from fastpatent.device import extraction_precision
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation import features as extraction
-from fastpatent.evaluation.features import extract_features
-from fastpatent.models import build_model, with_classes
+from fastpatent.evaluation.features import Features, extract_features
+from fastpatent.models import Network, build_model, with_classes
 from tests.waiting import NothingWaits
 
 CPU = torch.device("cpu")
-needs_card = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 
 
-class Columns(nn.Module):
-    """The mean of every column: sees a mirror, and behaves otherwise in training mode."""
+class Columns(Network):
+    """The mean of every column, which changes with a mirror; refuses to run in training mode."""
 
-    def forward(self, images, domains=None):
+    def embed_images(self, images, domains=None):
         assert not self.training
         return images.float().mean((1, 2))
 
 
-class Moments(nn.Module):
-    """Numbers that depend on where the ink is, for drawings of any size; `sizes` are those it was given."""
+class Moments(Network):
+    """Numbers that depend on where the ink is, for drawings of any size; `calls` are the (shape, domains) it was given."""
 
     def __init__(self):
         super().__init__()
-        self.sizes = []
+        self.calls = []
 
-    def forward(self, images, domains=None):
-        self.sizes.append(tuple(images.shape))
+    def embed_images(self, images, domains=None):
+        self.calls.append((tuple(images.shape), domains.tolist()))
         height, width = images.shape[2:]
         down, across = torch.linspace(0, 1, height)[:, None], torch.linspace(0, 1, width)
         grey = images[:, 0].float()
@@ -63,7 +65,7 @@ def drawings(count, size=(5, 6)):
 
 @pytest.fixture(scope="module")
 def network():
-    """A ResNet with IBN, non-local blocks and GeM pooling, as the challenge's, and silent nowhere."""
+    """A ResNet with IBN, non-local blocks and GeM pooling, as the challenge's, in which every layer has an effect."""
     settings = {"DEPTH": "50x", "WITH_IBN": "True", "WITH_NL": "True"}
     words = [word for name, value in settings.items() for word in (f"MODEL.BACKBONE.{name}", value)]
     words += ["MODEL.HEADS.POOL_LAYER", "GeneralizedMeanPoolingP", "MODEL.HEADS.WITH_BNNECK", "True"]
@@ -75,8 +77,13 @@ def network():
     return model.eval()
 
 
+def test_all_features_are_queries_then_gallery():
+    query, gallery = np.zeros((2, 3), np.float32), np.ones((4, 3), np.float32)
+    np.testing.assert_array_equal(Features("net", query, gallery).all, np.repeat([0.0, 1.0], [2, 4])[:, None] * np.ones(3))
+
+
 @pytest.mark.parametrize("flip", [False, True])
-def test_rows_come_in_the_order_of_the_drawings(flip):
+def test_rows_are_in_the_order_of_the_drawings(flip):
     images = drawings(8)
     done = []
     model = Columns().train()
@@ -88,16 +95,16 @@ def test_rows_come_in_the_order_of_the_drawings(flip):
     assert features.dtype == np.float32 and done == [3, 6, 8] and model.training
 
 
-@pytest.mark.parametrize("precision, flip", [("fp32", False), ("fp32", True), ("bf16", False)])
-def test_features_are_to_the_bit_those_of_one_batch_after_another(network, precision, flip):
+def test_features_are_bit_by_bit_those_of_one_batch_after_another(network):
     loader = Batches(drawings(7, (48, 48)))
-    expected = []
-    with torch.inference_mode(), extraction_precision(precision).autocast(CPU):
-        for batch in loader:
-            rows = network(batch["images"]).float()
-            expected.append((rows + network(batch["images"].flip(-1)).float()) / 2 if flip else rows)
-    found = extract_features(network, loader, CPU, extraction_precision(precision), flip, scales=[1.0])
-    np.testing.assert_array_equal(found, torch.cat(expected).numpy())
+    for precision, flip in (("fp32", True), ("bf16", False)):
+        expected = []
+        with torch.inference_mode(), extraction_precision(precision).autocast(CPU):
+            for batch in loader:
+                rows = network(batch["images"]).float()
+                expected.append((rows + network(batch["images"].flip(-1)).float()) / 2 if flip else rows)
+        found = extract_features(network, loader, CPU, extraction_precision(precision), flip, scales=[1.0])
+        np.testing.assert_array_equal(found, torch.cat(expected).numpy(), err_msg=precision)
 
 
 def ragged(sizes):
@@ -112,29 +119,26 @@ def plain_moments(image, flip=False):
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_drawings_of_various_sizes_go_in_groups_of_one_size(flip):
+def test_drawings_of_various_sizes_are_grouped_by_size(flip):
     images = ragged([(5, 6), (9, 6), (5, 6), (6, 5), (6, 5), (6, 5), (40, 70)])
-    domains, done, seen, model = torch.arange(7), [], [], Moments()
-    model.register_forward_pre_hook(lambda *given: seen.append(given[2]["domains"].tolist()), with_kwargs=True)
-    order = [2, 1, 0, 3, 4, 5, 6]
-    loader = Batches(images, order, domains=domains)
+    domains, done, model = torch.arange(7), [], Moments()
+    loader = Batches(images, [2, 1, 0, 3, 4, 5, 6], domains=domains)
     features = extract_features(model, loader, CPU, extraction_precision("fp32"), flip, done.append)
     truth = np.array([plain_moments(image) for image in images])
     if flip:
         truth = (truth + [plain_moments(image, True) for image in images]) / 2
     np.testing.assert_allclose(features, truth, rtol=1e-5)
-    groups = [(2, 1, 5, 6), (1, 1, 9, 6), (3, 1, 6, 5), (1, 1, 40, 70)]
-    assert model.sizes == [group for group in groups for _ in range(1 + flip)] and done == [2, 3, 6, 7]
-    assert seen[:: 1 + flip] == [[2, 0], [1], [3, 4, 5], [6]]
+    groups = [((2, 1, 5, 6), [2, 0]), ((1, 1, 9, 6), [1]), ((3, 1, 6, 5), [3, 4, 5]), ((1, 1, 40, 70), [6])]
+    assert model.calls == [group for group in groups for _ in range(1 + flip)] and done == [2, 3, 6, 7]
 
 
 def test_each_drawing_goes_with_its_domain():
     """A network of two towers, here of two signs."""
 
     class Signs(Columns):
-        def forward(self, images, domains=None):
+        def embed_images(self, images, domains=None):
             assert domains.device == CPU
-            return super().forward(images) * torch.where(domains == 1, -1, 1)[:, None]
+            return super().embed_images(images) * torch.where(domains == 1, -1, 1)[:, None]
 
     images, domains = drawings(8), torch.tensor([0, 1, 1, 0, 0, 1, 0, 1])
     loader = Batches(images, [3, 1, 7, 0, 2, 6, 5, 4], domains=domains)
@@ -151,47 +155,38 @@ def tent_weights(side, wanted):
     return weights / weights.sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("flip", [False, True])
-@pytest.mark.parametrize("scales", [(1.0,), (0.5,), (1.0, 0.7071, 0.5), (1.0, 1.5), (0.01, 2.0)])
 @pytest.mark.parametrize("various", [False, True])
-def test_scales_are_averaged(scales, flip, various):
+def test_scales_are_averaged(various):
     images = ragged([(21, 30), (33, 18), (21, 30), (16, 16)]) if various else drawings(4, (21, 30))
-    model = Moments()
-    found = extract_features(model, Batches(images), CPU, extraction_precision("fp32"), flip, scales=scales)
-    expected = []
-    for image in images:
-        rows = []
-        for scale in scales:
-            height, width = (max(round(side * scale), 1) for side in image.shape[1:])
-            down, across = tent_weights(image.shape[1], height), tent_weights(image.shape[2], width)
-            resized = torch.from_numpy(down @ image[0].double().numpy() @ across.T)[None]
-            rows += [plain_moments(resized, mirrored) for mirrored in ([False, True] if flip else [False])]
-        expected.append(np.mean(rows, axis=0))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    for scales in ((1.0,), (0.5,), (1.0, 0.7071, 0.5), (1.0, 1.5), (0.01, 2.0)):
+        for flip in (False, True):
+            found = extract_features(Moments(), Batches(images), CPU, extraction_precision("fp32"), flip, scales=scales)
+            expected = []
+            for image in images:
+                rows = []
+                for scale in scales:
+                    height, width = (max(round(side * scale), 1) for side in image.shape[1:])
+                    down, across = tent_weights(image.shape[1], height), tent_weights(image.shape[2], width)
+                    resized = torch.from_numpy(down @ image[0].double().numpy() @ across.T)[None]
+                    rows += [plain_moments(resized, mirrored) for mirrored in ([False, True] if flip else [False])]
+                expected.append(np.mean(rows, axis=0))
+            np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=f"{scales}, flip {flip}")
 
 
-@pytest.fixture(scope="module")
-def swin():
-    """A network that takes drawings of 64 x 64 alone."""
+def test_a_network_of_one_size_names_the_key():
     words = ["MODEL.BACKBONE.NAME", "timm", "MODEL.BACKBONE.TIMM_NAME", "swinv2_cr_tiny_ns_224"]
     words += ["INPUT.SIZE_TRAIN", "[64,64]", "INPUT.SIZE_TEST", "[64,64]"]
-    return build_model(with_classes(load_config(overrides=words), 2))
-
-
-@pytest.mark.parametrize(
-    "size, scales, said",
-    [
-        ((64, 80), (1.0,), "INPUT.FIT, INPUT.SIZE_TEST: the network takes no drawings of 64 x 80"),
-        ((64, 64), (1.0, 0.5), "TEST.SCALES: 0.5: the network takes no drawings of 32 x 32"),
-    ],
-)
-def test_a_network_of_one_size_names_the_key(swin, size, scales, said):
-    with pytest.raises(ConfigError, match=said):
-        extract_features(swin, Batches(drawings(2, size)), CPU, extraction_precision("fp32"), scales=scales)
+    swin = build_model(with_classes(load_config(overrides=words), 2))
+    for size, scales, message in (
+        ((64, 80), (1.0,), "INPUT.FIT, INPUT.SIZE_TEST: the network takes no images of 64 x 80"),
+        ((64, 64), (1.0, 0.5), "TEST.SCALES: 0.5: the network takes no images of 32 x 32"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            extract_features(swin, Batches(drawings(2, size)), CPU, extraction_precision("fp32"), scales=scales)
 
 
 @pytest.mark.parametrize("count, processes", [(8, 3), (3, 5)])
-def test_shares_of_several_processes_come_together_on_the_first(count, processes, monkeypatch):
+def test_rows_of_several_processes_are_joined_by_the_first(count, processes, monkeypatch):
     images, shares = drawings(count), []
     for rank in reversed(range(processes)):
 
@@ -206,11 +201,11 @@ def test_shares_of_several_processes_come_together_on_the_first(count, processes
 
 
 def test_no_drawing_is_an_error():
-    with pytest.raises(DataError, match="no drawing"):
+    with pytest.raises(DataError, match="there is no image"):
         extract_features(Columns(), Batches(drawings(0)), CPU, extraction_precision("fp32"))
 
 
-def test_an_error_while_reading_leaves_the_network_as_it_was():
+def test_an_error_while_reading_restores_the_mode_of_the_network():
     def torn():
         yield from Batches(drawings(3))
         raise DataError("7.png is torn")
@@ -233,9 +228,9 @@ def test_the_host_waits_for_a_batch_only_when_two_later_ones_are_queued(monkeypa
             waited.append((self.number, len(queued)))
 
     class Counting(Columns):
-        def forward(self, images, domains=None):
+        def embed_images(self, images, domains=None):
             queued.append(len(images))
-            return super().forward(images)
+            return super().embed_images(images)
 
     monkeypatch.setattr(extraction, "_send", lambda *sent: extraction._Arrival(*sent, Event()))
     extract_features(Counting(), Batches(drawings(15)), CPU, extraction_precision("fp32"))
@@ -249,19 +244,19 @@ def test_nothing_in_the_loop_waits_for_the_device(network):
         extract_features(Moments(), various, CPU, extraction_precision("bf16"), flip=True, scales=[1.0, 0.7])
 
 
-@needs_card
+@needs_gpu
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_card_is_waited_for_by_events_alone(network, precision):
-    card, loader = torch.device("cuda", 0), Batches(drawings(31, (64, 64)), pinned=True)
-    model, chosen = network.to(card), extraction_precision(precision)
+def test_a_gpu_is_waited_for_by_events_alone(network, precision):
+    gpu, loader = torch.device("cuda", 0), Batches(drawings(31, (64, 64)), pinned=True)
+    model, chosen = network.to(gpu), extraction_precision(precision)
     expected = []
-    with torch.inference_mode(), chosen.autocast(card):
+    with torch.inference_mode(), chosen.autocast(gpu):
         for batch in loader:  # a first pass also sets up the libraries, which waits
-            images = batch["images"].to(card)
+            images = batch["images"].to(gpu)
             expected.append(((model(images).float() + model(images.flip(-1)).float()) / 2).cpu())
     try:
         torch.cuda.set_sync_debug_mode("error")
-        found = extract_features(model, loader, card, chosen, flip=True)
+        found = extract_features(model, loader, gpu, chosen, flip=True)
     finally:
         torch.cuda.set_sync_debug_mode("default")
         network.to(CPU)
@@ -269,12 +264,12 @@ def test_a_card_is_waited_for_by_events_alone(network, precision):
     assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
 
 
-@needs_card
-def test_rows_of_a_slow_card_are_not_read_too_early():
+@needs_gpu
+def test_rows_of_a_slow_gpu_are_not_read_too_early():
     class Slow(Columns):
-        def forward(self, images, domains=None):
+        def embed_images(self, images, domains=None):
             torch.cuda._sleep(20_000_000)
-            return super().forward(images)
+            return super().embed_images(images)
 
     images = drawings(12)
     found = extract_features(Slow(), Batches(images, pinned=True), torch.device("cuda", 0), extraction_precision("fp32"))

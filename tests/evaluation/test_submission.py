@@ -1,3 +1,5 @@
+"""The two files of a submission."""
+
 import zipfile
 
 import numpy as np
@@ -7,7 +9,7 @@ from fastpatent.errors import DataError
 from fastpatent.evaluation.submission import write_submission
 
 
-def test_the_archive_holds_the_array_that_lies_beside_it(tmp_path):
+def test_the_archive_holds_the_array_beside_it(tmp_path):
     ranking = np.random.default_rng(0).integers(0, 99, (7, 10)).astype(np.int32)
     array, archive = write_submission(ranking, tmp_path)
     with zipfile.ZipFile(archive) as packed:
@@ -24,7 +26,7 @@ def test_too_few_columns_are_refused(tmp_path):
         write_submission(np.zeros((3, 4), np.int64), tmp_path)
 
 
-def test_a_failed_write_keeps_the_old_submission(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_submission(tmp_path, monkeypatch):
     write_submission(np.zeros((3, 10)), tmp_path)
 
     def full(*_):

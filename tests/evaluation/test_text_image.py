@@ -36,8 +36,8 @@ def expect(found, ranks, identities):
         np.testing.assert_array_equal(found.recall[k][1:], intervals[number])
 
 
-@pytest.mark.parametrize("patents, most", [(60, 1), (40, 6), (1300, 2)])  # the last in several tiles
-def test_figures_are_those_of_an_argsort(patents, most):
+@pytest.mark.parametrize("patents, most", [(60, 1), (40, 6), (900, 2)])  # the last in several tiles
+def test_metrics_are_those_of_an_argsort(patents, most):
     images, texts, identities = pairs(patents, most)
     metrics = text_image_metrics(images, texts, identities, resamples=200, seed=3)
     assert (metrics.pairs, metrics.patents, metrics.texts) == (len(images), patents, len(images))
@@ -49,24 +49,24 @@ def test_figures_are_those_of_an_argsort(patents, most):
         assert pair.database == patent.database == len(images)
 
 
-def test_what_a_patent_says_twice_counts_once():
+def test_a_text_that_a_patent_repeats_counts_once():
     images, texts, identities = pairs(40, 6)
     words = [f"text {identity} {number % 2}" for number, identity in enumerate(identities)]
     first = [words.index(word) for word in words]
     texts = texts[first]
     metrics = text_image_metrics(images, texts, identities, words, 200, 3)
-    kept = sorted(set(first))
-    assert metrics.texts == len(kept) < len(images)
-    of_kept = [identities[row] for row in kept]
+    once = sorted(set(first))
+    assert metrics.texts == len(once) < len(images)
+    owners = [identities[row] for row in once]
 
     asked = metrics.directions["text to image", PATENT]
-    expect(asked, first_ranks(texts[kept], images, lambda text, row: of_kept[text] == identities[row]), of_kept)
+    expect(asked, first_ranks(texts[once], images, lambda text, row: owners[text] == identities[row]), owners)
     found = metrics.directions["image to text", PATENT]
-    expect(found, first_ranks(images, texts[kept], lambda image, row: identities[image] == of_kept[row]), identities)
-    assert (asked.database, found.database) == (len(images), len(kept))
+    expect(found, first_ranks(images, texts[once], lambda image, row: identities[image] == owners[row]), identities)
+    assert (asked.database, found.database) == (len(images), len(once))
 
 
-def test_by_pair_equal_texts_stand_for_one_drawing_each_and_tie_by_row():
+def test_by_pair_equal_texts_are_of_one_drawing_each_and_tie_by_row():
     images = np.eye(6, dtype=np.float32)[[0, 0, 0, 3, 4, 5]]
     identities = ["a", "b", "c", "d", "e", "f"]
     metrics = text_image_metrics(images, images, identities, ["chair"] * 3 + list("def"))
@@ -77,7 +77,7 @@ def test_by_pair_equal_texts_stand_for_one_drawing_each_and_tie_by_row():
     assert metrics.texts == 6
 
 
-def test_pairs_without_a_patent_stand_alone():
+def test_a_pair_without_a_patent_is_a_patent_of_its_own():
     images, texts, identities = pairs(30, 4)
     named = text_image_metrics(images, texts, [f"only {row}" for row in range(len(images))])
     unnamed = text_image_metrics(images, texts, [None] * len(images))
@@ -86,7 +86,7 @@ def test_pairs_without_a_patent_stand_alone():
         assert named.directions[direction, PATENT] == named.directions[direction, PAIR]
 
 
-def test_chance_is_that_of_drawing_blindly():
+def test_chance_is_the_recall_of_a_random_ranking():
     images, texts, identities = pairs(25, 8)
     metrics = text_image_metrics(images, texts, identities)
     total = len(images)
@@ -97,7 +97,7 @@ def test_chance_is_that_of_drawing_blindly():
             assert metrics.directions[direction, PATENT].chance[k] == pytest.approx(expected)
 
 
-def test_noise_reaches_chance():
+def test_features_without_information_reach_chance():
     rng = np.random.default_rng(5)
     identities = np.repeat(np.arange(400), 3).tolist()
     images, texts = rng.standard_normal((2, 1200, 8)).astype(np.float32)
@@ -106,26 +106,36 @@ def test_noise_reaches_chance():
             assert found.recall[k].low - 0.003 <= found.chance[k] <= found.recall[k].high + 0.003
 
 
-def test_fewer_pairs_than_places():
+def test_fewer_pairs_than_depths():
     images, texts, _ = pairs(3, 1)
     for found in text_image_metrics(images, texts, ["a", "a", "b"]).directions.values():
         assert found.recall[5].mean == found.recall[10].mean == found.chance[5] == found.chance[10] == 1
 
 
-@pytest.mark.parametrize(
-    "images, texts, identities, words, message",
-    [
-        (4, 3, 4, None, "drawings, texts and patents are no pairs: there are 4, 3, 4 of them"),
-        (4, 4, 5, None, "are no pairs: there are 4, 4, 5"),
-        (4, 4, 4, 3, "are no pairs"),
-        (0, 0, 0, None, "there is no pair of a drawing and a text"),
-    ],
-)
-def test_what_are_no_pairs(images, texts, identities, words, message):
-    with pytest.raises(DataError, match=message):
-        text_image_metrics(
-            np.ones((images, 4)), np.ones((texts, 4)), ["a"] * identities, words if words is None else ["b"] * words
-        )
+def test_sides_of_different_lengths_are_refused():
+    different = "images, texts and patents must be as many, but there are"
+    for images, texts, identities, words, message in (
+        (4, 3, 4, None, f"{different} 4, 3, 4 of them"),
+        (4, 4, 5, None, f"{different} 4, 4, 5 of them"),
+        (4, 4, 4, 3, different),
+        (0, 0, 0, None, "there is no pair of an image and a text"),
+    ):
+        words = words if words is None else ["b"] * words
+        with pytest.raises(DataError, match=message):
+            text_image_metrics(np.ones((images, 4)), np.ones((texts, 4)), ["a"] * identities, words)
+
+
+def test_the_summary_is_by_patent_and_has_the_mean_of_all_recalls():
+    images, texts, identities = pairs(30, 4)
+    metrics = text_image_metrics(images, texts, identities)
+    expected = {
+        f"{short}-R@{k}": metrics.directions[direction, PATENT].recall[k].mean
+        for short, direction in (("T2I", "text to image"), ("I2T", "image to text"))
+        for k in DEPTHS
+    }
+    expected["mean-R"] = np.mean(list(expected.values()))
+    assert metrics.summary == pytest.approx(expected)
+    assert list(metrics.summary)[-1] == "mean-R"
 
 
 def test_features_that_are_not_finite():

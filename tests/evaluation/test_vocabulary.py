@@ -1,7 +1,6 @@
 """A vocabulary is learned once, saved with the run, and learned again only if its settings change."""
 
-from contextlib import contextmanager
-from types import SimpleNamespace
+import logging
 
 import numpy as np
 import pytest
@@ -13,21 +12,17 @@ from fastpatent.errors import CheckpointError
 from fastpatent.evaluation.vocabulary import load_vocabulary, vocabulary_file
 
 
-@contextmanager
-def progress(title, number):
-    yield SimpleNamespace(update=lambda done: None)
-
-
 class Learning:
-    """A descriptor whose vocabulary is its two sizes; `calls` records each learning."""
+    """Descriptors whose vocabulary is its two sizes; `calls` records each learning."""
 
-    def __init__(self, folder, monkeypatch):
+    def __init__(self, folder, register):
         for design in range(6):
             (folder / "data" / f"design{design}").mkdir(parents=True)
             for view in range(2):
                 Image.new("L", (8, 8), 40 * design + view).save(folder / "data" / f"design{design}" / f"{view}.png")
-        self.folder, self.calls, self.said = folder, [], []
-        monkeypatch.setattr(DESCRIPTORS, "get", lambda name: Descriptor(None, learn=self.learn))
+        self.folder, self.calls = folder, []
+        for name in ("learned", "other"):
+            register(DESCRIPTORS, name, Descriptor(None, learn=self.learn))
 
     def learn(self, paths, words, dim, seed, workers, on_drawing):
         self.calls.append((paths, words, dim, seed))
@@ -39,46 +34,45 @@ class Learning:
         return load_config(overrides=[*(str(word) for pair in given.items() for word in pair), *map(str, words)])
 
     def load(self, *words):
-        return load_vocabulary(self.config(*words), 0, self.said.append, progress)
+        return load_vocabulary(self.config(*words), 0)
 
 
 @pytest.fixture
-def learning(tmp_path, monkeypatch):
-    return Learning(tmp_path, monkeypatch)
+def learning(tmp_path, register):
+    return Learning(tmp_path, register)
 
 
-def test_it_is_learned_once_from_training_drawings_by_chance(learning):
+def test_it_is_learned_once_from_random_training_drawings(learning, caplog):
+    caplog.set_level(logging.INFO)
     first = learning.load()
     np.testing.assert_array_equal(first["words"], [64, 64])
     np.testing.assert_array_equal(learning.load()["words"], first["words"])
     ((paths, words, dim, seed),) = learning.calls
     assert (len(set(paths)), words, dim, seed) == (4, 64, 64, 0) and paths != sorted(paths)
     assert vocabulary_file(learning.config()) == learning.folder / "run" / "vocabulary.safetensors"
-    assert learning.said == [
+    assert caplog.messages == [
         f"vocabulary of learned: learned from 4 training drawings, saved in {vocabulary_file(learning.config())}"
     ]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [("SEED", 1), ("DESCRIPTOR.VOCABULARY.WORDS", 8), ("DESCRIPTOR.VOCABULARY.DRAWINGS", 3), ("DESCRIPTOR.NAME", "other")],
-)
-def test_other_settings_learn_anew(learning, words):
+def test_other_settings_replace_it(learning):
+    settings = [("SEED", 1), ("DESCRIPTOR.VOCABULARY.WORDS", 8), ("DESCRIPTOR.VOCABULARY.DRAWINGS", 3)]
     learning.load()
-    learning.load(*words)
-    assert len(learning.calls) == 2
-    learning.load("TEST.IMS_PER_BATCH", 3, *words)
-    assert len(learning.calls) == 2
+    for number, words in enumerate([*settings, ("DESCRIPTOR.NAME", "other")], 2):
+        learning.load(*words)
+        assert len(learning.calls) == number, words
+        learning.load("TEST.IMS_PER_BATCH", 3, *words)
+        assert len(learning.calls) == number, words
 
 
-def test_a_damaged_file_is_learned_anew(learning):
+def test_a_damaged_file_is_replaced(learning):
     learning.load()
     vocabulary_file(learning.config()).write_bytes(b"half")
     learning.load()
     assert len(learning.calls) == 2
 
 
-def test_the_weights_of_another_run_are_taken_as_they_are(learning):
+def test_the_vocabulary_of_another_run_is_used_as_it_is(learning):
     learning.load()
     elsewhere = learning.folder / "taken.safetensors"
     vocabulary_file(learning.config()).rename(elsewhere)
@@ -87,18 +81,17 @@ def test_the_weights_of_another_run_are_taken_as_they_are(learning):
     assert len(learning.calls) == 1
 
 
-@pytest.mark.parametrize("content", [None, b"half", "other"])
-def test_weights_that_are_no_such_vocabulary_are_refused(learning, content):
+def test_weights_that_are_no_such_vocabulary_are_refused(learning):
     path = learning.folder / "given.safetensors"
-    if content == "other":
-        learning.load("DESCRIPTOR.NAME", "other")
-        vocabulary_file(learning.config()).rename(path)
-    elif content:
-        path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=f"MODEL.WEIGHTS: {path} holds no vocabulary of learned"):
-        learning.load("MODEL.WEIGHTS", path)
+    learning.load("DESCRIPTOR.NAME", "other")
+    other = vocabulary_file(learning.config()).read_bytes()
+    for content in (None, b"half", other):
+        if content:
+            path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=f"MODEL.WEIGHTS: {path} holds no vocabulary of learned"):
+            learning.load("MODEL.WEIGHTS", path)
 
 
-def test_a_descriptor_that_learns_nothing_has_no_file(learning, monkeypatch):
-    monkeypatch.setattr(DESCRIPTORS, "get", lambda name: Descriptor(None))
-    assert vocabulary_file(learning.config()) is None and learning.load() is None
+def test_a_descriptor_that_learns_nothing_has_no_file(learning):
+    words = "DESCRIPTOR.NAME", "pixels"
+    assert vocabulary_file(learning.config(*words)) is None and learning.load(*words) is None

@@ -1,16 +1,16 @@
-import io
+"""Pictures and pages of queries with their results."""
+
 import re
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
 
 from fastpatent.data.records import Sample, Splits
+from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
 from fastpatent.report.gallery import FRAMES, best_and_worst, choose_queries, gallery_picture, write_gallery
-from fastpatent.report.tables import metrics_table
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def evaluation(tmp_path):
     gallery = [drawing(f"g{i}<&>", f"patent{i // 2}") for i in range(6)]
     places = np.array([0, 10, 0, 0, 1, 10, 11, 20, 21]) + 1.0
     features = np.stack([np.cos(places / 20), np.sin(places / 20)], axis=1)
-    return rank_features("toy", features, Splits("toy", [], query, gallery))
+    return rank_features(Features("toy", *np.split(features, [3])), Splits("toy", [], query, gallery))
 
 
 def test_queries_are_shown_from_the_best_to_the_worst(evaluation):
@@ -36,13 +36,13 @@ def test_queries_are_shown_from_the_best_to_the_worst(evaluation):
     assert len(choose_queries(evaluation, 2)) == 2
 
 
-def test_the_best_and_the_worst_come_from_different_patents_and_have_most_to_find():
-    chance = np.random.default_rng(0)
-    patents = [f"patent{n}" for n in chance.integers(0, 12, 40)]
+def test_the_best_and_the_worst_are_of_different_patents_with_most_relevant_drawings():
+    rng = np.random.default_rng(0)
+    patents = [f"patent{n}" for n in rng.integers(0, 12, 40)]
     metrics = SimpleNamespace(
-        matched=chance.random(40) < 0.8,
-        average_precision=chance.choice([0.1, 0.5, 1.0], 40),
-        relevant=chance.integers(1, 5, 40),
+        matched=rng.random(40) < 0.8,
+        average_precision=rng.choice([0.1, 0.5, 1.0], 40),
+        relevant=rng.integers(1, 5, 40),
     )
     splits = Splits("toy", [], [Sample(f"{n}.png", patent) for n, patent in enumerate(patents)], [])
     best, worst = best_and_worst(SimpleNamespace(metrics=metrics, splits=splits), 5)
@@ -52,16 +52,16 @@ def test_the_best_and_the_worst_come_from_different_patents_and_have_most_to_fin
         order = [(sign * keys[row][0], -keys[row][1]) for row in chosen]
         assert order == sorted(order)
         taken = {patents[row] for row in chosen}
-        left = [
+        others = [
             row for row in np.flatnonzero(metrics.matched) if patents[row] not in taken and (sign < 0 or row not in best)
         ]
-        assert all((sign * keys[row][0], -keys[row][1]) >= order[-1] for row in left)
+        assert all((sign * keys[row][0], -keys[row][1]) >= order[-1] for row in others)
     assert not set(best) & set(worst)
     again = best_and_worst(SimpleNamespace(metrics=metrics, splits=splits), 5)
     assert [rows.tolist() for rows in again] == [best.tolist(), worst.tolist()]
 
 
-def test_frames_tell_right_from_wrong(evaluation):
+def test_frames_distinguish_correct_results_from_wrong_ones(evaluation):
     picture = gallery_picture(evaluation, [0], found=3, size=32)
     colours = {tuple(pixel) for row in picture for pixel in row}
     assert {FRAMES["query"], FRAMES["right"], FRAMES["wrong"]} <= colours
@@ -70,7 +70,7 @@ def test_frames_tell_right_from_wrong(evaluation):
     assert FRAMES["unknown"] in {tuple(pixel) for row in grey for pixel in row}
 
 
-def test_a_drawing_that_was_missed_follows_where_nothing_right_was_found(evaluation):
+def test_a_missed_drawing_follows_where_no_result_is_correct(evaluation):
     def blue(picture):
         return (picture == FRAMES["missed"]).all(axis=2)
 
@@ -91,7 +91,7 @@ def test_the_page_holds_everything_it_shows(evaluation, tmp_path):
     assert Image.open(picture).size[0] > 300
 
 
-def test_a_drawing_that_vanished_leaves_its_place_empty(evaluation):
+def test_the_place_of_a_missing_drawing_is_empty(evaluation):
     missing = SimpleNamespace(**vars(evaluation))
     missing.splits = Splits(
         "toy", [], [s._replace(path=s.path + ".gone") for s in evaluation.splits.query], evaluation.splits.gallery
@@ -99,10 +99,22 @@ def test_a_drawing_that_vanished_leaves_its_place_empty(evaluation):
     assert gallery_picture(missing, [0], found=1, size=16).shape[2] == 3
 
 
-def test_the_table_has_the_figures_and_says_where_there_are_none(evaluation):
-    console = Console(width=120, file=io.StringIO())
-    console.print(
-        metrics_table([("toy", evaluation), ("blind", Evaluation("toy", evaluation.splits, evaluation.ranking, None))])
+def test_without_metrics_queries_are_evenly_spaced_and_headed_by_their_captions(evaluation, tmp_path):
+    splits = evaluation.splits
+    query = [sample._replace(identity=None, caption=f"caption {row}") for row, sample in enumerate(splits.query)]
+    unlabelled = Evaluation(
+        "toy", Splits("toy", [], query * 4, splits.gallery), np.repeat(evaluation.ranking, 4, axis=0), None
     )
-    text = console.file.getvalue()
-    assert f"{evaluation.summary['mAP']:.4f}" in text and "no labels" in text
+    assert choose_queries(unlabelled, 4).tolist() == [0, 4, 7, 11]
+    text = write_gallery(unlabelled, tmp_path / "bare", found=2)[1].read_text()
+    assert [f"caption {row % 3}" for row in range(12)] == re.findall("<h2>(.*?)</h2>", text)
+
+
+def test_a_query_without_a_relevant_drawing_is_headed_by_that(evaluation, tmp_path):
+    splits = evaluation.splits
+    gallery = [sample for sample in splits.gallery if sample.identity != "patent1"]
+    rows = [row for row, sample in enumerate(splits.gallery) if sample in gallery]
+    features = evaluation.features._replace(gallery=evaluation.features.gallery[rows])
+    found = rank_features(features, Splits("toy", [], splits.query, gallery))
+    text = write_gallery(found, tmp_path / "unmatched")[1].read_text()
+    assert text.count("patent1: no relevant drawing in the database") == 1 and text.count(" relevant at rank ") == 2

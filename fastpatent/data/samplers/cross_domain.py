@@ -35,9 +35,7 @@ class CrossDomainSampler(IdentitySampler):
     ) -> None:
         super().__init__(labels, batch_size, num_instance, seed)
         if num_instance % 2:
-            raise ConfigError(
-                f"DATALOADER.NUM_INSTANCE: {num_instance} must be even: half drawings, half photographs"
-            )
+            raise ConfigError(f"DATALOADER.NUM_INSTANCE: {num_instance} must be even: half drawings, half photographs")
         self.sides = []
         for domain, name in ((DRAWING, "drawing"), (PHOTO, "photograph")):
             places = np.flatnonzero(np.asarray(domains) == domain)

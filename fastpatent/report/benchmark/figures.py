@@ -1,9 +1,7 @@
 """The pictures of a benchmark: growth curves, ranked galleries and maps (DeepPatent paper, figures 3 to 5)."""
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
-
-import numpy as np
 
 from fastpatent.errors import DataError
 from fastpatent.evaluation.benchmark import Benchmark
@@ -12,6 +10,8 @@ from fastpatent.report.benchmark.drawing_map import METHODS, map_picture, map_po
 from fastpatent.report.benchmark.growth_plot import write_growth_plot
 from fastpatent.report.gallery import KEY, best_and_worst, gallery_picture
 from fastpatent.report.picture import write_png
+
+logger = logging.getLogger(__name__)
 
 MAP_KEY = (
     "Drawings with similar features are close together; overlapping ones are pushed apart. Drawings of one patent have one "
@@ -22,20 +22,16 @@ MAP_KEY = (
 def write_figures(
     benchmark: Benchmark,
     evaluation: Evaluation,
-    features: np.ndarray,
     folder: str | Path,
     seed: int,
-    say: Callable[[str], None],
 ) -> list[tuple[str, str, Path]]:
     """Write the pictures as PNG files; those without content are skipped.
 
     Args:
         benchmark: Benchmark.
-        evaluation: Evaluation of the system to show.
-        features: float32 [queries + gallery, dim] of that system.
+        evaluation: Evaluation, with features, of the system to show.
         folder: existing output folder.
         seed: of the sample of drawings and of the maps.
-        say: prints the reason for a skipped map.
 
     Returns:
         list of (title, caption, path).
@@ -54,12 +50,14 @@ def write_figures(
             pictures.append((title, f"Each query is of a different patent. {KEY}", path))
     samples = [*evaluation.splits.query, *evaluation.splits.gallery]
     rows = mapped_drawings(samples, seed=seed)
+    assert evaluation.features, "an evaluation of the pipeline has features"
+    features = evaluation.features.all[rows]
     for method in METHODS:
         path = folder / f"map_{method.lower()}.png"
         try:
-            positions = map_positions(features[rows], seed, method)
+            positions = map_positions(features, seed, method)
         except DataError as error:
-            say(f"{method} map skipped: {error}")
+            logger.info(f"{method} map skipped: {error}")
             continue
         write_png(path, map_picture([samples[row] for row in rows], positions))
         pictures.append((f"Map of the features of {system}", f"{method} of {len(rows):,} drawings. {MAP_KEY}", path))

@@ -1,3 +1,5 @@
+"""Maps of drawings: which are chosen, where they are, and the pixels of the picture."""
+
 import sys
 
 import numpy as np
@@ -27,18 +29,18 @@ def test_whole_patents_are_chosen_by_name_and_seed():
     chosen = [samples[row].identity for row in mapped_drawings(samples, 41)]
     assert len(chosen) == 41
     assert [chosen.count(name) for name in dict.fromkeys(chosen)] == [4] * 10 + [1]
-    kept = [sample for sample in samples if sample.identity in chosen]
-    assert [samples[row] for row in mapped_drawings(samples, 41)] == [kept[row] for row in mapped_drawings(kept, 41)]
+    alone = [sample for sample in samples if sample.identity in chosen]
+    assert [samples[row] for row in mapped_drawings(samples, 41)] == [alone[row] for row in mapped_drawings(alone, 41)]
     assert chosen != [samples[row].identity for row in mapped_drawings(samples, 41, seed=1)]
     unknown = [sample._replace(identity=None) for sample in samples]
     assert len(set(mapped_drawings(unknown, 41).tolist())) == 41
 
 
 def test_neighbours_by_cosine_are_neighbours_on_the_map():
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(4), 15)
-    lengths = chance.uniform(0.1, 10, (60, 1))  # cosine ignores them
-    features = (lengths * (np.eye(4, 20)[groups] + chance.normal(0, 0.05, (60, 20)))).astype(np.float32)
+    lengths = rng.uniform(0.1, 10, (60, 1))  # cosine ignores them
+    features = (lengths * (np.eye(4, 20)[groups] + rng.normal(0, 0.05, (60, 20)))).astype(np.float32)
     positions = map_positions(features)
     assert positions.dtype == np.float32 and positions.shape == (60, 2)
     assert positions.min(axis=0).tolist() == [0, 0] and positions.max(axis=0).tolist() == [1, 1]
@@ -47,24 +49,28 @@ def test_neighbours_by_cosine_are_neighbours_on_the_map():
     assert (map_positions(features) == positions).all()
 
 
-@pytest.mark.parametrize("features", [np.zeros((9, 3)), np.ones((9, 3)), np.eye(4)])
-def test_nothing_to_map_is_said(features):
-    with pytest.raises(DataError, match="same features|at least 5"):
-        map_positions(features.astype(np.float32))
+def test_too_few_or_equal_features_are_refused():
+    for features, message in (
+        (np.zeros((9, 3)), "all drawings have the same features"),
+        (np.ones((9, 3)), "all drawings have the same features"),
+        (np.eye(4), "a map needs at least 5 drawings, not 4"),
+    ):
+        with pytest.raises(DataError, match=message):
+            map_positions(features.astype(np.float32))
 
 
-def test_few_drawings_with_some_alike_have_finite_places():
+def test_few_drawings_with_some_equal_ones_have_finite_positions():
     features = np.eye(5, dtype=np.float32)[[0, 0, 0, 1, 2]]
     assert np.isfinite(map_positions(features)).all()
 
 
-def test_umap_that_is_not_installed_is_said(monkeypatch):
+def test_a_missing_umap_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(DataError, match="umap-learn is not installed"):
         map_positions(np.eye(6, dtype=np.float32), method="UMAP")
 
 
-def test_ink_lies_at_its_place_in_the_colour_of_its_patent_and_paper_is_transparent(drawing):
+def test_ink_is_at_its_position_in_the_colour_of_its_patent_and_paper_is_transparent(drawing):
     samples = [drawing("a", "one"), drawing("b", "two"), drawing("c", "one"), drawing("blank", "two", ink=0)]
     samples.append(samples[0]._replace(path="gone.png"))
     picture = map_picture(samples, [[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.5]], side=240)

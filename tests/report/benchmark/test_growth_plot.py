@@ -1,3 +1,5 @@
+"""Growth curves: their data, labels, ticks and colours."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +33,7 @@ def test_every_panel_has_the_curves_on_a_logarithmic_axis(benchmark):
         assert [int(tick) for tick in panel.get_xticks()] == benchmark.sizes
 
 
-def test_labels_do_not_cover_each_other_and_stand_in_the_order_of_the_ends(crowded):
+def test_labels_do_not_overlap_and_are_in_the_order_of_the_ends(crowded):
     figure = growth_figure(crowded)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -47,7 +49,7 @@ def test_every_system_looks_different(crowded):
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == 15
 
 
-def test_sizes_that_stand_close_share_a_tick(benchmark):
+def test_close_sizes_share_a_tick(benchmark):
     benchmark.sizes = [100, 110, 5000]
     assert [int(tick) for tick in growth_figure(benchmark).axes[0].get_xticks()] == [100, 5000]
 

@@ -1,3 +1,5 @@
+"""The HTML page of a benchmark, parsed."""
+
 import base64
 import io
 from html.parser import HTMLParser
@@ -62,7 +64,7 @@ def test_the_page_holds_all_tables_and_no_name_is_markup(benchmark, tmp_path):
     assert page.attributes.count(("class", "published")) == 1
 
 
-def test_the_page_needs_nothing_but_itself(benchmark, picture, tmp_path):
+def test_the_page_refers_to_no_other_file(benchmark, picture, tmp_path):
     path, pixels = picture
     text = write_page(benchmark, [("A <b> & c", 'caption "<x>"', path)] * 2, tmp_path).read_text(encoding="utf-8")
     page = Page(text)
@@ -77,6 +79,6 @@ def test_the_page_needs_nothing_but_itself(benchmark, picture, tmp_path):
     assert ("alt", "A <b> & c") in page.attributes and 'caption "<x>"' in page.text and "x" not in page.tags
 
 
-def test_a_phone_is_told_its_width(benchmark, tmp_path):
+def test_the_page_adapts_to_narrow_screens(benchmark, tmp_path):
     page = Page(write_page(benchmark, [], tmp_path).read_text(encoding="utf-8"))
     assert ("content", "width=device-width, initial-scale=1") in page.attributes and "click" not in page.text

@@ -1,8 +1,11 @@
+"""A benchmark as CSV, JSON and Markdown, read back."""
+
 import csv
 import json
 import re
 
 import numpy as np
+import pytest
 
 from fastpatent.evaluation.benchmark import FIGURES
 from fastpatent.report.benchmark.files import write_tables
@@ -43,6 +46,19 @@ def test_the_json_holds_everything(benchmark, tmp_path):
             if ours is benchmark.results[3]:
                 expected = {name: dict.fromkeys(figure) for name, figure in expected.items()}
             assert result[part] == expected
+
+
+def test_the_json_has_the_metrics_of_texts(with_texts, tmp_path):
+    path = next(path for path in write_tables(with_texts, tmp_path) if path.suffix == ".json")
+    ((system, metrics),) = with_texts.texts
+    (found,) = json.loads(path.read_text(encoding="utf-8"))["texts"]
+    assert (found["system"], found["pairs"], found["patents"], found["texts"]) == (system, 12, 6, 12)
+    assert found["summary"] == pytest.approx(metrics.summary)
+    assert len(found["directions"]) == 4
+    for (direction, right), expected in metrics.directions.items():
+        of_direction = found["directions"][f"{direction}, {right}"]
+        assert of_direction["recall"] == {str(k): figure._asdict() for k, figure in expected.recall.items()}
+        assert of_direction["median_rank"] == expected.median_rank
 
 
 def test_the_markdown_shows_the_tables_and_no_name_is_markup(benchmark, tmp_path):

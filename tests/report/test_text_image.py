@@ -38,7 +38,7 @@ def printed(table):
     return [line.split() for line in console.file.getvalue().splitlines()]
 
 
-def test_every_figure_stands_in_the_terminal(rows):
+def test_the_terminal_shows_every_metric(rows):
     lines = printed(text_image_table(rows))
     for right in RIGHT_ANSWERS:
         heading = lines.index(TITLES[right].split())
@@ -52,7 +52,7 @@ def test_every_figure_stands_in_the_terminal(rows):
     assert " ".join(word for line in lines[-2:] for word in line).endswith(size_of(rows[0][1]))
 
 
-def test_the_text_has_intervals_and_the_best_stands_out(rows):
+def test_the_text_has_intervals_and_marks_the_best(rows):
     tables = text_image_tables(rows)
     for right, table in zip(RIGHT_ANSWERS, tables):
         assert table.title == TITLES[right]
@@ -70,7 +70,7 @@ def test_the_text_has_intervals_and_the_best_stands_out(rows):
     assert text_image_tables(rows[:1])[0].best == set()
 
 
-def test_published_figures_stand_below_those_by_pair(rows):
+def test_published_figures_are_below_those_by_pair(rows):
     pair, patent = text_image_tables(rows, published=True)
     assert pair.published == len(PUBLISHED) == 12 and patent.published == 0
     last = pair.rows[-1]
@@ -80,7 +80,7 @@ def test_published_figures_stand_below_those_by_pair(rows):
     assert not any(row >= 2 for row, _ in pair.best)
 
 
-def test_the_published_table_is_the_sources(shared):
+def test_published_figures_are_those_of_the_source(shared):
     """The README of the published code, cell by cell."""
     (source,) = (shared / "sources").glob("002_*.txt")
     lines = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in source.read_text("utf-8").splitlines()]
@@ -89,7 +89,7 @@ def test_the_published_table_is_the_sources(shared):
     assert [line[2] for line in rows] == [system.split(",")[0] for system in PUBLISHED]
 
 
-def test_texts_that_repeat_are_told(rows):
+def test_the_size_mentions_repeated_texts(rows):
     metrics = rows[0][1]
     assert size_of(metrics) == (
         "90 pairs of a drawing and a text, of 30 patents. "

@@ -1,3 +1,5 @@
+"""Published figures against the text of the papers."""
+
 import re
 
 import pytest

@@ -21,17 +21,17 @@ KNOWN = ["D14", "D2", "D3", "D5", "D6", "D7", "D8", "D9"]
 
 
 @pytest.fixture
-def test_side():
+def tested():
     return Labelled(np.zeros((10, 1), np.float32), LABELS, [f"USD{row}" for row in range(10)])
 
 
 @pytest.fixture
-def rows(test_side):
+def rows(tested):
     """A classifier that ranks all classes, with a note, and one that predicts one class, of two."""
     orders = np.array([np.roll(np.arange(8), row // 2) for row in range(10)])
-    first = measure(KNOWN, orders, test_side)
+    first = measure(KNOWN, orders, tested)
     first.notes.append("it has not converged.")
-    return [("orders [all]", first), ("says one", measure(KNOWN[:2], orders[:, :1] % 2, test_side))]
+    return [("orders [all]", first), ("two classes", measure(KNOWN[:2], orders[:, :1] % 2, tested))]
 
 
 def printed(table):
@@ -54,7 +54,7 @@ def test_figures_of_classifiers(rows):
     assert " ".join(table.note.split()) in " ".join(text.split())
 
 
-def test_the_last_row_is_that_of_a_constant_answer(rows):
+def test_the_last_row_is_a_constant_prediction(rows):
     name, accuracy, *_, macro = classification_text(rows).rows[-1]
     constant = ["D14"] * 10
     assert name == CONSTANT and float(accuracy) == accuracy_score(LABELS, constant)
@@ -62,21 +62,21 @@ def test_the_last_row_is_that_of_a_constant_answer(rows):
     assert float(macro) == pytest.approx(expected, abs=5.1e-4)
 
 
-def test_notes_say_once_what_is_true_of_all(rows):
+def test_a_note_that_applies_to_all_appears_once(rows):
     assert classification_text(rows).note == (
         "10 drawings of 3 classes. Counted as wrong, class not in training: 1 of D26. "
         "In training, but without a test drawing: D3, D5, D6, D7, D8 and 1 more (orders [all]). it has not converged."
     )
 
 
-def test_a_perfect_figure_keeps_its_one(test_side):
-    perfect = measure(["D14", "D2", "D26"], np.array([0] * 6 + [1] * 3 + [2])[:, None], test_side)
+def test_a_perfect_figure_is_1_000(tested):
+    perfect = measure(["D14", "D2", "D26"], np.array([0] * 6 + [1] * 3 + [2])[:, None], tested)
     assert classification_text([("all right", perfect)]).rows[0][1:] == ["1.000", "1.000 to 1.000", "–", "1.000"]
     assert classification_text([("all right", perfect)]).note == "10 drawings of 3 classes."
     assert class_text("all right", perfect).note == ""
 
 
-def test_classes_go_from_the_largest_and_have_titles(rows):
+def test_classes_are_sorted_by_size_and_have_titles(rows):
     found = rows[0][1]
     table = class_text("orders [all]", found)
     assert [cells[:2] for cells in table.rows] == [
