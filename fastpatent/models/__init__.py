@@ -1,17 +1,17 @@
-"""What a configuration assembles: a network, of a backbone, a head and losses or of two towers.
+"""Networks: a backbone, a head and losses, or two towers, as the configuration describes.
 
 A builder takes the config and returns a `Network` (see `fastpatent.models.network`), on the CPU and in training mode. It
 is registered with META_ARCHITECTURES, or from outside by `@fastpatent.register("network")`. The rest of the package uses a
-network by this contract alone and never asks for its class:
+network through this interface only, whatever its class:
 
 - `network(images, targets, domains[, tokens])` returns a dict of scalar losses in training mode, whose sum is the
   objective; in evaluation mode it returns `embed_images(images, domains)`;
-- `embed_images`, and `embed_texts` of a network that reads texts;
-- `backbones`, `head`, `classifier_weight` and `backbone_inputs`: for the optimizer, the compiler and weights files;
-- `best_metric`: the metric that chooses its best checkpoint.
+- `embed_images`, and `embed_texts` of a network with a text tower;
+- `backbones`, `head`, `classifier_weight`, `layer_depths` and `backbone_inputs`: for optimizer, compiler and weights files;
+- `best_metric`: the metric that selects its best checkpoint.
 
-A network that reads texts also registers the builder `(cfg) -> tokenizer` with TOKENIZERS under its own name: loaders
-tokenise captions before the network is built, and commands know by it that texts can be queries.
+A network with a text tower also registers a builder `(cfg) -> tokenizer` with TOKENIZERS under its own name: loaders
+tokenise captions before the network is built, and commands accept texts as queries only if there is one.
 """
 
 from collections.abc import Callable
@@ -29,17 +29,17 @@ __all__ = ["META_ARCHITECTURES", "TOKENIZERS", "Network", "build_model", "build_
 def build_model(cfg: CfgNode) -> Network:
     """Return the network that `cfg` describes, on the CPU, with initial or ImageNet weights, in training mode.
 
-    MODEL.HEADS.NUM_CLASSES must be set; MODEL.WEIGHTS is left to `fastpatent.models.weights.load_weights`.
+    MODEL.HEADS.NUM_CLASSES must be set. MODEL.WEIGHTS is not loaded, see `fastpatent.models.weights.load_weights`.
 
     Raises:
-        ConfigError: a component has no such name or setting.
+        ConfigError: unknown component, or a setting that it does not support.
         CheckpointError: MODEL.BACKBONE.PRETRAIN_PATH cannot be read or belongs to another network.
     """
     return META_ARCHITECTURES.get(cfg.MODEL.META_ARCHITECTURE)(cfg)
 
 
 def build_tokenizer(cfg: CfgNode) -> Callable[[list[str]], torch.Tensor] | None:
-    """Return the tokenizer of a network that reads texts, int64 [texts, context] of a list of str; None of any other."""
+    """Return the tokenizer, list of str -> int64 [texts, context], of a network with a text tower; None for any other."""
     build = TOKENIZERS.all().get(cfg.MODEL.META_ARCHITECTURE)
     return build(cfg) if build else None
 
@@ -47,11 +47,11 @@ def build_tokenizer(cfg: CfgNode) -> Callable[[list[str]], torch.Tensor] | None:
 def with_classes(cfg: CfgNode, found: int, resumed: bool = False) -> CfgNode:
     """Return the configuration with MODEL.HEADS.NUM_CLASSES filled in from the number of training identities.
 
-    A number that the configuration gives is used as it is. A resumed run has all its weights, so MODEL.BACKBONE.PRETRAIN and
-    MODEL.TOWER_WEIGHTS are switched off.
+    A number in the configuration is kept. A resumed run has all its weights, so MODEL.BACKBONE.PRETRAIN and
+    MODEL.TOWER_WEIGHTS are disabled.
 
     Raises:
-        ConfigError: the number that the configuration gives is too small.
+        ConfigError: the number in the configuration is too small.
     """
     cfg = cfg.clone()
     cfg.defrost()

@@ -1,7 +1,6 @@
 """One backbone, one head: images to features in evaluation, to losses in training."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import nn
@@ -15,23 +14,24 @@ from fastpatent.heads.classifying import HeadOutput
 from fastpatent.losses import LOSSES
 from fastpatent.losses.cross_batch_memory import EmbeddingMemory, build_memory
 from fastpatent.losses.objective import DOMAINS, EMBEDDINGS, LOGITS, Objective
+from fastpatent.losses.pairs import Past
 from fastpatent.models import META_ARCHITECTURES
-from fastpatent.models.network import Network
+from fastpatent.models.network import Backbone, Network
 from fastpatent.models.pretrained import load_pretrained
 
 
 class Baseline(Network):
-    """Backbone, head and losses; grey images are repeated to its channels and normalised on its device.
+    """Backbone, head and losses; grey images are repeated to the channels of the backbone and normalised on its device.
 
     Args:
-        backbone: module as `fastpatent.backbones` describes.
+        backbone: module that follows `fastpatent.backbones`.
         head: module (feature_maps, targets) -> features in evaluation, HeadOutput in training.
-        losses: list of Objective.
-        pixel_mean, pixel_std: of the channels that the backbone takes, over 0..255.
-        memory: EmbeddingMemory of past steps for losses over pairs, or None.
+        losses: Objectives, whose sum is minimised.
+        pixel_mean, pixel_std: one number per channel of the backbone's input, over 0..255.
+        memory: EmbeddingMemory of previous iterations for losses over pairs, or None.
 
     Raises:
-        ConfigError: a loss reads logits that the head does not give.
+        ConfigError: a loss reads logits, and the head has no classifier.
     """
 
     pixel_mean: torch.Tensor
@@ -39,7 +39,7 @@ class Baseline(Network):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Backbone,
         head: nn.Module,
         losses: Sequence[Objective],
         pixel_mean: Sequence[float],
@@ -47,7 +47,7 @@ class Baseline(Network):
         memory: EmbeddingMemory | None = None,
     ) -> None:
         super().__init__()
-        self.backbone = backbone.to(memory_format=backbone.memory_format)
+        self.backbone: Backbone = backbone.to(memory_format=backbone.memory_format)
         self.heads = head
         self.losses = tuple(losses)
         self.memory = memory
@@ -90,20 +90,22 @@ class Baseline(Network):
         return widened.contiguous(memory_format=self.backbone.memory_format)
 
     def feature_maps(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the backbone's feature maps of uint8 images; one backbone serves all domains here."""
+        """Return the backbone's feature maps of uint8 images, regardless of the domain."""
         return self.backbone(self.normalise(images))
 
     def embed_images(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
         """Return float32 features [batch, dim]; see `Network`."""
         return self.heads(self.feature_maps(images, domains)).float()
 
-    def forward(self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None) -> Any:
+    def forward(
+        self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
         """Return features in evaluation and losses in training.
 
         Args:
             images: uint8 [batch, 1 or channels, height, width], 0 ink, 255 paper.
             targets: int64 [batch], the class of each image; needed in training.
-            domains: int64 [batch] on the CPU, drawing or photograph; None where neither network nor losses use it.
+            domains: int64 [batch] on the CPU, drawing or photograph; None if neither network nor losses use them.
 
         Returns:
             in evaluation float32 features [batch, dim]; in training a dict from names to scalar losses, whose sum is the
@@ -118,20 +120,21 @@ class Baseline(Network):
     def objective_losses(
         self, output: HeadOutput, targets: torch.Tensor, domains: torch.Tensor | None = None
     ) -> dict[str, torch.Tensor]:
-        """Return {name: scalar loss} of a HeadOutput; a memory of past steps takes its embeddings.
+        """Return {name: scalar loss} of a HeadOutput, and add its embeddings to the cross-batch memory, if there is one.
 
         Args:
-            output: HeadOutput.
+            output: of the head.
             targets: int64 [batch], the class of each image.
-            domains: int64 [batch], on any device; needed by losses between domains only.
+            domains: int64 [batch], on any device; needed only by losses between domains.
         """
-        rows: dict[str, tuple] = {LOGITS: (output.logits, output.columns)}
-        more: dict[str, dict[str, Any]] = {}
+        rows: dict[str, tuple[torch.Tensor, torch.Tensor | None]] = {}
+        more: dict[str, dict[str, torch.Tensor | Past]] = {}
+        if output.logits is not None:
+            rows[LOGITS] = output.logits, output.columns
         pairwise = [loss for loss in self.losses if loss.reads != LOGITS]
-        everywhere = ()
         if pairwise:
             everywhere = gather_with_gradient(output.embeddings), gather_labels(targets)
-            rows |= {loss.reads: everywhere for loss in pairwise}
+            rows |= dict.fromkeys((loss.reads for loss in pairwise), everywhere)
         if DOMAINS in rows:
             assert domains is not None, "a loss between domains needs the domain of each image"
             more[DOMAINS] = {"domains": gather_labels(domains.to(targets.device, non_blocking=True))}
@@ -151,8 +154,10 @@ def build_baseline(cfg: CfgNode) -> Baseline:
     return Baseline(backbone, *beyond_backbone(cfg, backbone.feature_dim))
 
 
-def beyond_backbone(cfg: CfgNode, feature_dim: int) -> tuple:
-    """Return what a Baseline takes after its backbone, which gives `feature_dim` channels: (head, losses, ..., memory)."""
+def beyond_backbone(
+    cfg: CfgNode, feature_dim: int
+) -> tuple[nn.Module, list[Objective], list[float], list[float], EmbeddingMemory | None]:
+    """Return the arguments of a Baseline after its backbone, whose feature maps have `feature_dim` channels."""
     head = HEADS.get(cfg.MODEL.HEADS.NAME)(cfg, feature_dim)
     losses = [LOSSES.get(name)(cfg) for name in cfg.MODEL.LOSSES.NAME]
     return head, losses, cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD, build_memory(cfg, losses, head)

@@ -1,59 +1,72 @@
-"""A network as ONNX: drawings in, features out, compared with the network before the file is there."""
+"""Export a network to ONNX, images in, features out; the file is written only if its features are those of the network."""
 
 import importlib.util
 import logging
 import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from fastpatent.errors import ConfigError, FastPatentError
 from fastpatent.files import write_atomically
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
-LARGEST = 3 << 29  # bytes of weights; torch splits a larger model into several files, for protobuf ends at 2 GiB
+LARGEST = 3 << 29  # bytes of weights; protobuf is limited to 2 GiB, so torch would split a larger model into several files
 BATCHES = (1, 2, 7)
 LEAST_COSINE = 0.9999
 
+Shape = tuple[int, int, int, int]  # batch, channels, height, width
 
-def export_onnx(model, path, size, any_size=False, metadata=None):
-    """Write the evaluation of a network as one ONNX file that says itself what it takes.
 
-    The input `images` is what the network takes at its door: uint8 [batch, 1, height, width], 0 ink, 255 paper;
-    normalisation is inside. The output `features` is float32 [batch, dim]. The batch may have any size.
+def export_onnx(
+    model: nn.Module,
+    path: str | Path,
+    size: tuple[int, int],
+    any_size: bool = False,
+    metadata: dict[str, str] | None = None,
+) -> float:
+    """Write the evaluation of a network as one ONNX file.
+
+    The input `images` is that of the network: uint8 [batch, 1, height, width], 0 ink, 255 paper; normalisation is included.
+    The output `features` is float32 [batch, dim]. The batch size is dynamic.
 
     Args:
         model: `model(images)` returns features, in evaluation mode and on the CPU.
-        path: where to write; replaced only by a file that has passed `least_cosine` with LEAST_COSINE.
-        size: (height, width) of the drawings.
-        any_size: whether drawings of other sizes are taken too, which few networks but convolutional ones can.
-        metadata: dict of strings to keep in the file.
+        path: of the file, which is replaced only if `least_cosine` exceeds LEAST_COSINE.
+        size: (height, width) of the images.
+        any_size: whether height and width are dynamic, which few networks other than convolutional ones support.
+        metadata: stored in the file.
 
     Returns:
-        least cosine that was found.
+        least cosine between the features of the network and of the file.
 
     Raises:
-        ConfigError: the packages for it are not installed.
-        FastPatentError: the network cannot be exported, is too large or gives other features in ONNX; nothing is written.
+        ConfigError: packages are not installed.
+        FastPatentError: the network cannot be exported, is too large or has other features in ONNX; nothing is written.
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(f"ONNX needs {' and '.join(missing)}: pip install fastpatent[export]")
     program = _program(model, path, size, any_size)
-    weights = sum(value.const_value.nbytes for value in program.model.graph.initializers.values())
+    initializers = program.model.graph.initializers.values()
+    weights = sum(value.const_value.nbytes for value in initializers if value.const_value is not None)
     if weights > LARGEST:
         raise FastPatentError(f"{path}: {weights / 2**30:.1f} GiB of weights are more than one ONNX file can hold")
     program.model.metadata_props.update(metadata or {})
-    shapes = [(batch, 1, *size) for batch in BATCHES]
+    height, width = size
+    shapes: list[Shape] = [(batch, 1, height, width) for batch in BATCHES]
     if any_size:
-        shapes += [(2, 1, size[0] + 32, size[1] + 96)]
-    found = {}
+        shapes.append((2, 1, height + 32, width + 96))
+    found: dict[Shape, float] = {}
 
-    def write(temporary):
+    def write(temporary: Path) -> None:
         program.save(temporary)
         found.update(least_cosine(model, temporary, shapes))
-        if not min(found.values()) > LEAST_COSINE:
+        if not all(cosine > LEAST_COSINE for cosine in found.values()):  # also if one is nan
             figures = ", ".join(f"{cosine:.6f} at {list(shape)}" for shape, cosine in found.items())
             raise FastPatentError(f"{path}: not written, its features are not the network's: least cosine {figures}")
 
@@ -61,29 +74,30 @@ def export_onnx(model, path, size, any_size=False, metadata=None):
     return min(found.values())
 
 
-def least_cosine(model, path, shapes):
-    """Return {shape: least cosine between a row of the network's features and of the ONNX file's} on random drawings.
+def least_cosine(model: nn.Module, path: str | Path, shapes: Iterable[Shape]) -> dict[Shape, float]:
+    """Return {shape: least cosine between the features of the network and of an ONNX file} on random drawings.
 
     Args:
-        model: as `export_onnx` takes it.
+        model: see `export_onnx`.
         path: of the ONNX file.
-        shapes: (batch, 1, height, width) to try.
+        shapes: (batch, 1, height, width) of the inputs.
     """
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    random, found = np.random.default_rng(0), {}
+    random = np.random.default_rng(0)
+    found: dict[Shape, float] = {}
     for shape in shapes:
         images = random_drawings(random, shape)
         with torch.inference_mode():
             own = model(torch.from_numpy(images)).double().numpy()
-        exported = session.run(None, {"images": images})[0].astype(np.float64)
+        exported = np.asarray(session.run(None, {"images": images})[0], np.float64)
         lengths = np.linalg.norm(own, axis=1) * np.linalg.norm(exported, axis=1)
         found[shape] = float(((own * exported).sum(1) / lengths).min())
     return found
 
 
-def random_drawings(random, shape, strokes=12):
+def random_drawings(random: np.random.Generator, shape: Shape, strokes: int = 12) -> np.ndarray:
     """Return uint8 drawings [batch, 1, height, width] of black random walks on white paper."""
     drawings = np.full(shape, 255, np.uint8)
     height, width = shape[2:]
@@ -95,12 +109,12 @@ def random_drawings(random, shape, strokes=12):
     return drawings
 
 
-def _program(model, path, size, any_size):
+def _program(model: nn.Module, path: str | Path, size: tuple[int, int], any_size: bool) -> torch.onnx.ONNXProgram:
     axes = {0: "batch", 2: "height", 3: "width"} if any_size else {0: "batch"}
     example = torch.full((2, 1, *size), 255, dtype=torch.uint8)
     try:
         with _quiet(), torch.no_grad():
-            return torch.onnx.export(
+            program = torch.onnx.export(
                 model,
                 (example,),
                 dynamo=True,
@@ -112,11 +126,13 @@ def _program(model, path, size, any_size):
     except torch.onnx.OnnxExporterError as error:
         cause = str(error.__cause__ or error).strip().splitlines()[0]
         raise FastPatentError(f"{path}: not written, the network cannot be exported: {cause}") from error
+    assert program is not None  # with dynamo
+    return program
 
 
 @contextmanager
-def _quiet():
-    """Keep the exporter's remarks on its own workings from the screen; what it did is checked."""
+def _quiet() -> Iterator[None]:
+    """Suppress log messages and warnings of the exporter, whose result is checked."""
     loggers = [logging.getLogger(name) for name in ("torch", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     try:

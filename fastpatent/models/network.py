@@ -9,13 +9,21 @@ from fastpatent.backbones import layer_depths
 from fastpatent.errors import ConfigError
 
 
+class Backbone(nn.Module):
+    """Type of a module that follows `fastpatent.backbones`; a backbone need not derive from it."""
+
+    feature_dim: int
+    memory_format: torch.memory_format
+    trunk: nn.Module
+
+
 class Network(nn.Module):
-    """Base of networks: what training, evaluation and export may ask of any of them.
+    """Base of networks: the interface that training, evaluation and export use.
 
     Attributes:
         best_metric: metric that chooses the best checkpoint where TEST.BEST_METRIC is auto.
-        essential: beginnings of names that a weights file must have, see `fastpatent.models.weights.load_weights`.
-        tokenize: function of a list of texts that returns int64 [texts, context]; None of a network without `embed_texts`.
+        essential: prefixes of the parameters that a weights file must have, see `fastpatent.models.weights.load_weights`.
+        tokenize: function of a list of texts that returns int64 [texts, context]; None for a network without `embed_texts`.
     """
 
     best_metric: str = "mAP"
@@ -26,7 +34,7 @@ class Network(nn.Module):
         """Return float32 features [batch, dim] of uint8 images [batch, 1, height, width], 0 ink, 255 paper.
 
         Args:
-            images: also float32 where images were resized, same range.
+            images: float32 of the same range where they were resized.
             domains: int64 [batch] on the CPU, drawing or photograph; None: all are drawings.
         """
         raise NotImplementedError
@@ -37,7 +45,7 @@ class Network(nn.Module):
 
     @property
     def backbones(self) -> dict[str, nn.Module]:
-        """The backbones by the names of the children that hold them: what is compiled, and has layers that decay."""
+        """{name of the child module: backbone}: what MODEL.COMPILE compiles and SOLVER.LAYER_DECAY applies to."""
         return {}
 
     @property
@@ -47,7 +55,7 @@ class Network(nn.Module):
 
     @property
     def classifier_weight(self) -> nn.Parameter | None:
-        """The class weights [classes, dim] that training alone needs; None where there are none."""
+        """The class weights [classes, dim], needed in training only; None where there are none."""
         return None
 
     def layer_depths(self, backbone: str) -> dict[str, int]:
@@ -55,7 +63,7 @@ class Network(nn.Module):
         return layer_depths(self.backbones[backbone])
 
     def backbone_inputs(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return what each of `backbones` would be called with for a batch of uint8 images [batch, 1, height, width]."""
+        """Return {name of a backbone: its input} for a batch of uint8 images [batch, 1, height, width]."""
         return {}
 
     def name_of(self, parameter: nn.Parameter | None) -> str | None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -21,46 +21,50 @@ from fastpatent.models.clip.pretrained import load_pretrained_pair, tag_settings
 from fastpatent.models.clip.tokenizer import Tokenizer
 from fastpatent.models.network import Network
 
+if TYPE_CHECKING:
+    from open_clip.model import CustomTextCLIP
+
 LOSSES = {"clip": clip_loss, "siglip": siglip_loss}
 TOWERS = {"image": "visual", "text": "text"}
-# Initial values for a sigmoid (Zhai et al., section 3.2): few of the pairs are positive, which the bias accounts for.
+# Initial values for a sigmoid (Zhai et al., section 3.2); the bias accounts for the small share of positive pairs.
 SIGMOID_START = {"init_logit_scale": math.log(10), "init_logit_bias": -10.0}
 LARGEST_SCALE = 100  # Radford et al., section 2.5
 
 
 class PatentCLIP(Network):
-    """A tower for images, a tower for texts, and a contrastive loss between the two.
+    """An image tower, a text tower, and a contrastive loss between the two.
 
-    Weights have the names of open_clip's CustomTextCLIP.
+    The parameters have the names of open_clip's CustomTextCLIP.
 
     Args:
         pair: open_clip's CustomTextCLIP for colour images.
-        pixel_mean, pixel_std: lists of one or three numbers over 0..255.
-        tokenize: Tokenizer.
+        pixel_mean, pixel_std: one or three numbers over 0..255.
+        tokenize: tokenizer of the text tower.
         loss: "clip" or "siglip".
         shared: all images and texts of one label are positive pairs, not only an image and its own text.
-        lock: towers that are not trained: "image", "text"; they stay in evaluation mode.
-        chunk: how many images, or texts, a tower takes at a time in training (see `in_chunks`); 0: all.
+        lock: towers that are not trained ("image", "text"); they stay in evaluation mode.
+        chunk: number of images, or texts, per forward pass of a tower in training (see `in_chunks`); 0: all.
         checkpointing: recompute the layers of the towers in the backward pass.
 
     Attributes:
         tokenize: as given.
-        pretrained: whether the weights are those of MODEL.CLIP.PRETRAINED, so that it can be tested untrained.
+        pretrained: whether the weights are those of MODEL.CLIP.PRETRAINED, so that it can be tested without training.
 
     Raises:
-        ConfigError: chunks of a tower that normalises over the batch, which would see other statistics.
+        ConfigError: `chunk` with a tower that normalises over the batch, whose statistics would change.
     """
 
     best_metric = "mean-R"
     essential = "visual.", "text."
     pretrained = False
+    tokenize: Tokenizer
 
     def __init__(
         self,
-        pair: nn.Module,
+        pair: "CustomTextCLIP",
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
-        tokenize: Callable[[list[str]], torch.Tensor],
+        tokenize: Tokenizer,
         loss: str = "clip",
         shared: bool = False,
         lock: Sequence[str] = (),
@@ -68,7 +72,8 @@ class PatentCLIP(Network):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.visual, self.text = pair.visual, pair.text
+        self.visual: nn.Module = pair.visual
+        self.text: nn.Module = pair.text
         self.logit_scale, self.logit_bias = pair.logit_scale, pair.logit_bias
         colours = [list(values) * (3 // len(values)) for values in (pixel_mean, pixel_std)]
         self.widen = take_grey(self.visual, *colours)
@@ -84,12 +89,12 @@ class PatentCLIP(Network):
             elif checkpointing:
                 tower.set_grad_checkpointing(True)
         if self.logit_bias is not None and loss == "clip":
-            # It has no effect on a softmax, and a parameter without a gradient would stall distributed training.
+            # A softmax does not depend on it, and a parameter without a gradient would stall distributed training.
             self.logit_bias.requires_grad_(False)
         self.train()
 
-    def train(self, mode: bool = True) -> "PatentCLIP":
-        """Set training or evaluation mode; locked towers stay in evaluation."""
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; locked towers stay in evaluation mode."""
         super().train(mode)
         for name in self.locked:
             getattr(self, name).eval()
@@ -110,11 +115,11 @@ class PatentCLIP(Network):
         return {"visual": self.widen(images), "text": tokens}
 
     def embed_images(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
-        """Return float32 features [batch, dim] of length 1 of uint8 images [batch, 1, height, width]."""
+        """Return float32 features [batch, dim], L2-normalised; see `Network`."""
         return self._embed("visual", lambda rows: self.visual(self.widen(rows)), images)
 
     def embed_texts(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return float32 features [batch, dim] of length 1 of tokens int64 [batch, context], see `tokenize`."""
+        """Return float32 features [batch, dim], L2-normalised, of tokens int64 [batch, context], see `tokenize`."""
         return self._embed("text", self.text, tokens)
 
     def _embed(self, name: str, tower: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
@@ -128,27 +133,31 @@ class PatentCLIP(Network):
         targets: torch.Tensor | None = None,
         domains: torch.Tensor | None = None,
         texts: torch.Tensor | None = None,
-    ) -> Any:
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
         """Return features of images in evaluation and the loss in training.
 
         Args:
             images: uint8 [batch, 1, height, width], 0 ink, 255 paper.
-            targets: int64 [batch], with `shared`: the patent or class of each image, below 0 where it has none.
-            domains: not read.
+            targets: int64 [batch], the patent or class of each image, below 0 if unknown; used with `shared`.
+            domains: not used.
             texts: int64 [batch, context], the tokens of each image's text; needed in training.
 
         Returns:
-            in evaluation float32 features [batch, dim] of length 1; in training {"loss_clip" or "loss_siglip": scalar}, over
-            the batches of all processes in rank order, with the same value on each.
+            in evaluation float32 features [batch, dim], L2-normalised; in training {"loss_clip" or "loss_siglip": scalar}
+            over the batches of all processes in rank order, with the same value on each.
         """
         if not self.training:
             return self.embed_images(images)
-        assert texts is not None and targets is not None, "training needs the text and the label of each image"
+        assert texts is not None, "training needs the text of each image"
         with torch.no_grad():
             self.logit_scale.clamp_(0, math.log(LARGEST_SCALE))
-        features = [gather_with_gradient(rows) for rows in (self.embed_images(images), self.embed_texts(texts))]
-        positive = positive_pairs(gather_labels(targets)) if self.shared else None
-        return {self.loss_name: self.loss(*features, self.logit_scale.exp(), self.logit_bias, positive)}
+        image_features = gather_with_gradient(self.embed_images(images))
+        text_features = gather_with_gradient(self.embed_texts(texts))
+        positive = None
+        if self.shared:
+            assert targets is not None, "shared pairs need the label of each image"
+            positive = positive_pairs(gather_labels(targets))
+        return {self.loss_name: self.loss(image_features, text_features, self.logit_scale.exp(), self.logit_bias, positive)}
 
 
 @TOKENIZERS.register(name="PatentCLIP")
@@ -161,16 +170,18 @@ def build_clip_tokenizer(cfg: CfgNode) -> Tokenizer:
 def build_patent_clip(cfg: CfgNode) -> PatentCLIP:
     """Return the PatentCLIP of MODEL.CLIP for images of INPUT.SIZE_TRAIN, PIXEL_MEAN and PIXEL_STD.
 
-    It starts from PRETRAINED, unless MODEL.WEIGHTS replaces them.
+    It starts from PRETRAINED, unless MODEL.WEIGHTS replaces these weights.
 
     Raises:
-        ConfigError: an unknown name, or a size that the tower does not take.
+        ConfigError: an unknown name, or an image size that the tower does not accept.
         CheckpointError: PRETRAINED cannot be read or belongs to other towers.
     """
     settings = cfg.MODEL.CLIP
     if list(cfg.INPUT.SIZE_TEST) != list(cfg.INPUT.SIZE_TRAIN):
         size = list(cfg.INPUT.SIZE_TRAIN)
-        raise ConfigError(f"INPUT.SIZE_TEST: {settings.NAME} takes one size, so it must equal INPUT.SIZE_TRAIN, {size}")
+        raise ConfigError(
+            f"INPUT.SIZE_TEST: {settings.NAME} accepts one size only, so it must equal INPUT.SIZE_TRAIN, {size}"
+        )
     quick_gelu = tag_settings(settings.NAME, settings.PRETRAINED).get("quick_gelu", False)
     start = SIGMOID_START if settings.LOSS == "siglip" else {}
     model = PatentCLIP(

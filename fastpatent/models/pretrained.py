@@ -1,21 +1,21 @@
-"""ImageNet weights for a new network, from a file that the user has: torchvision's, IBN-Net's or timm's."""
+"""ImageNet weights for a new network, from a local file of torchvision, IBN-Net or timm."""
 
 import logging
 
-from torch import nn
 from yacs.config import CfgNode
 
+from fastpatent.models.network import Backbone
 from fastpatent.models.weights import load_weights
 
 logger = logging.getLogger(__name__)
 
 
-def load_pretrained(backbone: nn.Module, cfg: CfgNode) -> None:
-    """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone` where MODEL.BACKBONE.PRETRAIN asks for it.
+def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
+    """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone` if MODEL.BACKBONE.PRETRAIN is set.
 
-    Nothing is downloaded: with PRETRAIN and no path a warning says that training starts from random weights. Where
-    MODEL.WEIGHTS is given it replaces these weights, so nothing is loaded or reported. A table is logged where the file
-    lacks a part of the backbone (non-local blocks, IBN from plain weights) or was fitted to another size or number of
+    Nothing is downloaded: with PRETRAIN and no path, a warning reports that training starts from random weights. If
+    MODEL.WEIGHTS is set, it replaces these weights, so nothing is loaded or reported. A table is logged if the file lacks a
+    part of the backbone (non-local blocks, or IBN from plain weights) or was fitted to another image size or number of
     channels.
 
     Raises:
@@ -31,6 +31,6 @@ def load_pretrained(backbone: nn.Module, cfg: CfgNode) -> None:
         )
         return
     report = load_weights(backbone.trunk, settings.PRETRAIN_PATH)
-    # That the file's own classifier has no place here is expected; that a part of the backbone stays random is not.
+    # A classifier in the file without a place here is expected; a part of the backbone that stays random is not.
     if report.missing or report.reshaped:
         logger.warning("%s", report.table(rows=8))

@@ -1,7 +1,6 @@
 """RotNet: self-supervised learning by classifying the quarter turns of an image (Gidaris et al., ICLR 2018)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from fastpatent.layers.margin import Linear
 from fastpatent.losses.objective import LOGITS, Objective
 from fastpatent.models import META_ARCHITECTURES
 from fastpatent.models.baseline import Baseline
+from fastpatent.models.network import Backbone
 from fastpatent.models.pretrained import load_pretrained
 
 TURNS = 4
@@ -30,18 +30,20 @@ class RotNet(Baseline):
     """
 
     def __init__(
-        self, backbone: nn.Module, pool_layer: nn.Module, pixel_mean: Sequence[float], pixel_std: Sequence[float]
+        self, backbone: Backbone, pool_layer: nn.Module, pixel_mean: Sequence[float], pixel_std: Sequence[float]
     ) -> None:
         head = EmbeddingHead(backbone.feature_dim, pool_layer, Linear(TURNS))
         loss = Objective("loss_rotation", F.cross_entropy, LOGITS)
         super().__init__(backbone, head, [loss], pixel_mean, pixel_std)
 
-    def forward(self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None) -> Any:
-        """Return features in evaluation, and in training {"loss_rotation": mean cross entropy over the four turns of each}.
+    def forward(
+        self, images: torch.Tensor, targets: torch.Tensor | None = None, domains: torch.Tensor | None = None
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """Return features in evaluation, {"loss_rotation": mean cross entropy over the four turns} in training.
 
         Args:
-            images: uint8 [batch, 1 or channels, side, side]; four times as many go through the network in training.
-            targets, domains: not read.
+            images: uint8 [batch, 1 or channels, side, side]; the network sees four times as many in training.
+            targets, domains: not used.
         """
         if not self.training:
             return super().forward(images)
@@ -54,13 +56,11 @@ def build_rotnet(cfg: CfgNode) -> RotNet:
     """Return the RotNet of MODEL: BACKBONE, HEADS.POOL_LAYER, PIXEL_MEAN and PIXEL_STD.
 
     Raises:
-        ConfigError: INPUT.SIZE_TRAIN is not square, so that rotated images would have another shape.
+        ConfigError: INPUT.SIZE_TRAIN is not square, so rotated images would have another shape.
     """
     height, width = cfg.INPUT.SIZE_TRAIN
     if height != width:
-        raise ConfigError(
-            f"INPUT.SIZE_TRAIN: RotNet makes quarter turns, so drawings must be square, not {height} x {width}"
-        )
+        raise ConfigError(f"INPUT.SIZE_TRAIN: RotNet makes quarter turns, so images must be square, not {height} x {width}")
     backbone = BACKBONES.get(cfg.MODEL.BACKBONE.NAME)(cfg)
     load_pretrained(backbone, cfg)
     return RotNet(backbone, POOLING.get(cfg.MODEL.HEADS.POOL_LAYER)(), cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD)

@@ -1,9 +1,9 @@
-"""From a weights file to a dict of tensors, without running anything that the file holds."""
+"""Read a weights file into a dict of tensors, without executing code from the file."""
 
 import pickle
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 
 from fastpatent.errors import CheckpointError
 
-# Under which name training code keeps the parameters inside a checkpoint.
+# Keys under which training code stores the parameters in a checkpoint.
 STATE_KEYS = ("model", "state_dict")
 
-# NumPy numbers, which checkpoints hold as their best metric: under the names that NumPy 1 and 2 give them.
+# NumPy numbers, which checkpoints contain as their best metric, under their names in NumPy 1 and 2.
 _SCALAR = np.float64(0).__reduce__()[0]
 NUMBERS = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
@@ -23,40 +23,37 @@ NUMBERS = [
     np.dtype,
     *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "bool")),
 ]
-# How torch says which class or function a pickle asks for.
+# The class or function that a pickle needs, in torch's error message.
 STRANGER = re.compile(r"GLOBAL (\S+)")
 
 
 class StateFile(NamedTuple):
-    """What a weights file holds.
+    """Content of a weights file.
 
     Attributes:
-        state: dict from names, as they are in the file, to tensors on the CPU.
-        beside: dict of all else that training code kept, plain values and dicts of them.
+        state: names as in the file, and tensors on the CPU.
+        beside: all else that training code stored: plain values and containers of them.
     """
 
-    state: dict
-    beside: dict
+    state: dict[str, torch.Tensor]
+    beside: dict[str, Any]
 
 
-def read_state_file(path):
+def read_state_file(path: str | Path) -> StateFile:
     """Read a weights file.
 
     Args:
-        path: .safetensors, or any name for a file of torch.save: a state dict, or a dict that has one under `model` or
-            `state_dict`.
-
-    Returns:
-        StateFile.
+        path: .safetensors, or any other name for a file of torch.save: a state dict, or a dict that has one under `model`
+            or `state_dict`.
 
     Raises:
-        CheckpointError: the file is missing, truncated, no checkpoint, or holds objects that only code could rebuild.
+        CheckpointError: the file is missing, truncated, no checkpoint, or needs code to rebuild its objects.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: no such weights file")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
-    beside = {}
+    beside: dict[str, Any] = {}
     for key in STATE_KEYS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             beside.update((name, value) for name, value in content.items() if name != key)
@@ -72,18 +69,18 @@ def read_state_file(path):
     return StateFile(dict(content), beside)
 
 
-def _describe(value):
+def _describe(value: Any) -> str:
     return f"an empty {type(value).__name__}" if value in ({}, [], ()) else f"a {type(value).__name__}"
 
 
-def _read_safetensors(path):
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path}: truncated or no safetensors file ({error})") from error
 
 
-def _read_pickle(path):
+def _read_pickle(path: Path) -> Any:
     try:
         with torch.serialization.safe_globals(NUMBERS):
             return torch.load(path, map_location="cpu", weights_only=True)

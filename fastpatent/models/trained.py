@@ -1,4 +1,4 @@
-"""A network ready to evaluate: built, with its trained weights, on its device."""
+"""A network for evaluation: built, with its trained weights, on its device."""
 
 import logging
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_descriptor(cfg: CfgNode) -> None:
-    """Raise ConfigError where the configuration names a descriptor: there is no network to train or to write."""
+    """Raise ConfigError if the configuration names a descriptor: there is no network to train or export."""
     if cfg.DESCRIPTOR.NAME:
         raise ConfigError(
             f"DESCRIPTOR.NAME: {cfg.DESCRIPTOR.NAME} is not a network; use fastpatent test, extract or benchmark"
@@ -23,9 +23,9 @@ def refuse_descriptor(cfg: CfgNode) -> None:
 
 
 def load_trained(cfg: CfgNode, device: torch.device) -> Network:
-    """Return the network with MODEL.WEIGHTS on `device`, in evaluation mode; what of the file was not used is logged.
+    """Return the network with MODEL.WEIGHTS on `device`, in evaluation mode; the LoadReport is logged.
 
-    A PatentCLIP without MODEL.WEIGHTS has those of MODEL.CLIP.PRETRAINED; with both, TEST.WISE_FT mixes them.
+    A PatentCLIP without MODEL.WEIGHTS keeps those of MODEL.CLIP.PRETRAINED; with both, TEST.WISE_FT interpolates.
 
     Raises:
         ConfigError: the configuration names a descriptor, or no weights.

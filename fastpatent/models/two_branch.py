@@ -1,4 +1,4 @@
-"""Two towers, one for drawings and one for photographs, and one head (Sangkloy et al., SIGGRAPH 2016)."""
+"""One tower for drawings, one for photographs, and a common head (Sangkloy et al., SIGGRAPH 2016)."""
 
 import copy
 import logging
@@ -12,6 +12,7 @@ from fastpatent.backbones import BACKBONES
 from fastpatent.data.records import DRAWING
 from fastpatent.models import META_ARCHITECTURES
 from fastpatent.models.baseline import Baseline, beyond_backbone
+from fastpatent.models.network import Backbone
 from fastpatent.models.pretrained import load_pretrained
 from fastpatent.models.weights import load_weights
 
@@ -22,13 +23,13 @@ class TwoBranch(Baseline):
     """A Baseline whose feature maps come from one of two towers: `backbone` for drawings, `photo_backbone` for photographs.
 
     Args:
-        backbone, photo_backbone: modules as `fastpatent.backbones` describes, of the same shapes.
-        further arguments: see `Baseline`.
+        backbone, photo_backbone: backbones of the same architecture.
+        arguments, options: the further ones of `Baseline`.
     """
 
-    def __init__(self, backbone: nn.Module, photo_backbone: nn.Module, *arguments: Any, **options: Any) -> None:
+    def __init__(self, backbone: Backbone, photo_backbone: Backbone, *arguments: Any, **options: Any) -> None:
         super().__init__(backbone, *arguments, **options)
-        self.photo_backbone = photo_backbone.to(memory_format=photo_backbone.memory_format)
+        self.photo_backbone: Backbone = photo_backbone.to(memory_format=photo_backbone.memory_format)
 
     @property
     def backbones(self) -> dict[str, nn.Module]:
@@ -36,14 +37,14 @@ class TwoBranch(Baseline):
         return {"backbone": self.backbone, "photo_backbone": self.photo_backbone}
 
     def feature_maps(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the feature maps of uint8 drawings and photographs, in the order they came.
+        """Return the feature maps of uint8 drawings and photographs, in their order in the batch.
 
-        In training a tower without an image adds gradients of 0: DistributedDataParallel waits for every parameter.
+        In training, a tower without images gets gradients of 0, because DistributedDataParallel waits for every parameter.
 
         Args:
             images: see `Baseline.forward`.
-            domains: int64 [batch], best on the CPU: the host must know them to split the batch, and waits for a device that
-                holds them. None: all are drawings.
+            domains: int64 [batch]. On the CPU, no device synchronisation is needed to split the batch. None: all are
+                drawings.
         """
         if domains is None:
             return super().feature_maps(images, domains)
@@ -64,18 +65,18 @@ def _pick(rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 def _zero(module: nn.Module) -> torch.Tensor | int:
-    """Return 0 as a function of every trainable parameter of a module."""
+    """Return 0 as a differentiable function of every trainable parameter of a module."""
     return sum(0 * parameter.sum() for parameter in module.parameters() if parameter.requires_grad)
 
 
 @META_ARCHITECTURES.register(name="TwoBranch")
 def build_two_branch(cfg: CfgNode) -> TwoBranch:
-    """Return the TwoBranch of MODEL; each tower starts from its file of TOWER_WEIGHTS, or as a Baseline's backbone does.
+    """Return the TwoBranch of MODEL; each tower starts from its file in TOWER_WEIGHTS, or else as a Baseline's backbone.
 
-    A file of TOWER_WEIGHTS is a Baseline's, of which only the backbone is read. MODEL.WEIGHTS replaces them all.
+    The files are checkpoints of a Baseline, of which only the backbone is read. MODEL.WEIGHTS replaces them.
 
     Raises:
-        ConfigError: a component has no such name or setting.
+        ConfigError: unknown component, or a setting that it does not support.
         CheckpointError: a file cannot be read or belongs to another network.
     """
     backbone = BACKBONES.get(cfg.MODEL.BACKBONE.NAME)(cfg)
@@ -87,8 +88,8 @@ def build_two_branch(cfg: CfgNode) -> TwoBranch:
     return TwoBranch(*towers, *beyond_backbone(cfg, backbone.feature_dim))
 
 
-def _load_tower(tower: nn.Module, path: str) -> None:
-    """Load the backbone of a Baseline's file; a table is logged where a part of the tower is not in the file."""
+def _load_tower(tower: Backbone, path: str) -> None:
+    """Load the backbone of a checkpoint of a Baseline; a table is logged if a part of the tower is missing in the file."""
     report = load_weights(tower.trunk, path)
     if report.missing or report.reshaped:
         logger.warning("%s", report.table(rows=8))

@@ -1,4 +1,4 @@
-"""Weights into a network by name: published names, another size, inner width or number of classes, and a report."""
+"""Load weights by name: published names, another image size, inner width or number of classes, with a report."""
 
 import math
 from dataclasses import dataclass, replace
@@ -11,18 +11,17 @@ from torch import nn
 
 from fastpatent.errors import CheckpointError
 from fastpatent.layers.non_local import NonLocal
-from fastpatent.models.families import is_weight, translate
-from fastpatent.models.families.backbone import CLASSIFIERS
+from fastpatent.models.families import CLASSIFIERS, is_weight, translate
 from fastpatent.models.network import Network
 from fastpatent.models.resizing import fit_to_network
 from fastpatent.models.state_file import read_state_file
 
-# Below this share of common backbone values the file is of another network: half a ResNet-101 is all of a ResNet-50.
+# Least share of backbone values in common, below which the file is of another network: ResNet-50 is half of a ResNet-101.
 LEAST_SHARE = 2 / 3
 
 
 class Reshaped(NamedTuple):
-    """A parameter whose shape in the file differs from that in the network as it was built."""
+    """A parameter whose shape in the file differs from that in the network."""
 
     name: str
     in_file: tuple[int, ...]
@@ -32,15 +31,15 @@ class Reshaped(NamedTuple):
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of a weights file.
+    """Result of loading a weights file.
 
     Attributes:
         source: the file, for messages.
-        matched: names loaded.
-        missing: names of the network that the file lacks; they keep their values.
-        unexpected: names in the file without a place in the network, skipped.
-        reshaped: Reshaped rows: what took the file's width, was interpolated or shared among other channels, or was
-            skipped for its shape.
+        matched: names of the loaded parameters.
+        missing: names in the network only; they keep their values.
+        unexpected: names in the file only, skipped.
+        reshaped: parameters of another shape in the file: set to the width of the file, interpolated, redistributed among
+            the channels, or skipped.
         classifier: name of the network's class weights; None where it has none.
     """
 
@@ -52,11 +51,11 @@ class LoadReport:
     classifier: str | None = None
 
     def without_classifier(self) -> "LoadReport":
-        """Return the report of a network that only evaluates: its number of classes does not matter."""
+        """Return the report without the class weights, which evaluation does not need."""
         return replace(self, reshaped=[row for row in self.reshaped if row.name != self.classifier])
 
     def table(self, rows: int = 20) -> str:
-        """Return one line of counts and, where anything was skipped or changed, a table of at most `rows` lines of it."""
+        """Return one line of counts and, if anything was skipped or changed, a table of at most `rows` lines."""
         counts = f"{self.source}: {len(self.matched)} parameters loaded, {len(self.missing)} missing, "
         counts += f"{len(self.unexpected)} without a place, {len(self.reshaped)} of another shape"
         lines = [(row.name, str(list(row.in_file)), str(list(row.in_network)), row.outcome) for row in self.reshaped]
@@ -74,16 +73,16 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
 
     Args:
         model: Network, whose first backbone decides whether the file fits, and whose `essential` parameters must all be
-            there and fit; or a bare backbone, the `trunk` of one.
+            in the file and fit; or the `trunk` of a backbone.
         source: path (see `fastpatent.models.state_file.read_state_file`) or a state dict, under our names or those of a
-            family of `fastpatent.models.families`. Tables that depend on the size of the drawings are interpolated, and
-            the weights of a first layer for another number of channels are shared among those of the network.
+            family of `fastpatent.models.families`. Tables that depend on the image size are interpolated, and first-layer
+            weights for another number of channels are redistributed, see `fastpatent.models.resizing`.
 
     Returns:
         LoadReport.
 
     Raises:
-        CheckpointError: the file cannot be read or belongs to another network; `model` is as it was.
+        CheckpointError: the file cannot be read or belongs to another network; `model` is unchanged.
     """
     translation = translate(source if isinstance(source, dict) else read_state_file(source).state)
     source = "state dict" if isinstance(source, dict) else str(source)
@@ -91,7 +90,7 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
     own = {name: tuple(value.shape) for name, value in model.state_dict().items() if is_weight(name)}
 
     blocks = _other_widths(model, found)
-    widened = {f"{block}.{name}" for block in blocks for name in model.get_submodule(block).state_dict()}
+    widened = {f"{path}.{name}" for path, (block, _) in blocks.items() for name in block.state_dict()}
     reshaped: list[Reshaped] = []
     skipped: set[str] = set()
     for name in sorted(own.keys() & found.keys()):
@@ -113,17 +112,17 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
     if network:
         _check_essential(source, network.essential, own, found, skipped)
 
-    for block, width in blocks.items():
-        model.get_submodule(block).set_width(width)
+    for block, width in blocks.values():
+        block.set_width(width)
     model.load_state_dict({name: found[name] for name in matched}, strict=False)
-    # Files older than torch 0.4.1 have no such counters, and nothing here reads them.
+    # Files older than torch 0.4.1 have no such counters, and nothing here uses them.
     missing = [name for name in own if name not in found and not name.endswith("num_batches_tracked")]
     classifier = network and network.name_of(network.classifier_weight)
     return LoadReport(source, matched, missing, [name for name in found if name not in own], reshaped, classifier)
 
 
 def _trunk_of(model: nn.Module) -> tuple[str, str]:
-    """Return (prefix of the first backbone, prefix of its `trunk`) among a network's names; empty where it has none."""
+    """Return (prefix of the first backbone, prefix of its `trunk`) in the names of a network; empty if it has none."""
     for name, backbone in model.backbones.items() if isinstance(model, Network) else ():
         if hasattr(backbone, "trunk"):
             return f"{name}.", f"{name}." if backbone.trunk is backbone else f"{name}.trunk."
@@ -131,7 +130,7 @@ def _trunk_of(model: nn.Module) -> tuple[str, str]:
 
 
 def _placed(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state with the names of its backbone as they are in `model`, be either of them a bare backbone."""
+    """Return the state with the prefix of its backbone changed to that in `model`; either may be a bare backbone."""
     prefix, place = _trunk_of(model)
     within = any(name.startswith(("backbone.", prefix or "backbone.")) for name in state)
     if prefix and not within:
@@ -142,11 +141,11 @@ def _placed(state: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch
     return dict(state)
 
 
-def _other_widths(model: nn.Module, found: dict[str, torch.Tensor]) -> dict[str, int]:
-    """Return {name of a non-local block: its inner width in the file} where that is not the block's."""
+def _other_widths(model: nn.Module, found: dict[str, torch.Tensor]) -> dict[str, tuple[NonLocal, int]]:
+    """Return {name: (non-local block, its inner width in the file)} of the blocks whose widths differ."""
     blocks = {name: module for name, module in model.named_modules() if isinstance(module, NonLocal)}
     widths = {name: len(found[f"{name}.g.weight"]) for name in blocks if f"{name}.g.weight" in found}
-    return {name: width for name, width in widths.items() if width != blocks[name].width}
+    return {name: (blocks[name], width) for name, width in widths.items() if width != blocks[name].width}
 
 
 def _check_essential(
@@ -156,7 +155,7 @@ def _check_essential(
     found: dict[str, torch.Tensor],
     skipped: set[str],
 ) -> None:
-    """Raise CheckpointError where a parameter whose name begins as in `essential` is missing or does not fit."""
+    """Raise CheckpointError if a parameter with a prefix in `essential` is missing or does not fit."""
     for name in sorted((own.keys() ^ found.keys()) | skipped):
         if name.startswith(essential) and not name.endswith("num_batches_tracked"):
             there = list(found[name].shape) if name in found else "missing"
@@ -172,7 +171,7 @@ def _check_same_network(
     matched: list[str],
     prefix: str,
 ) -> None:
-    """Raise CheckpointError where too few values of the backbone, of the network or of the file, are in both."""
+    """Raise CheckpointError if network and file have too few values of the backbone in common."""
     strange = tuple(prefix + place + name for place in ("", "trunk.") for name in (*CLASSIFIERS, "heads."))
     count = {
         name: value.numel()

@@ -1,7 +1,8 @@
-"""Small networks and the reference weights for the tests of this room."""
+"""Small networks and the reference weights for the tests of models."""
 
 import importlib.util
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ import torch
 
 from fastpatent.config import get_cfg
 from fastpatent.models import build_model
+from tests.models.pairs import write_pair
 
+REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 CHALLENGE = {
     "MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPoolingP",
     "MODEL.HEADS.CLS_LAYER": "CircleSoftmax",
@@ -27,7 +30,7 @@ CHALLENGE = {
 
 @pytest.fixture(scope="session")
 def challenge_config():
-    """Function of a depth, a number of classes and further keys: the challenge network's config."""
+    """Function of a depth, a number of classes and further keys: the config of the challenge network."""
 
     def make(depth="18x", classes=37, **settings):
         cfg = get_cfg()
@@ -40,26 +43,54 @@ def challenge_config():
 
 @pytest.fixture(scope="session")
 def r101(challenge_config):
-    """The challenge's ResNet-101, in evaluation; built once, so a test loads the weights it looks at."""
+    """The challenge's ResNet-101, in evaluation mode; built once, so each test loads the weights that it needs."""
     return build_model(challenge_config("101x")).eval()
 
 
 @pytest.fixture(scope="session")
-def filling(shared):
-    """The module that makes the reference's weights and drawings."""
-    spec = importlib.util.spec_from_file_location("fill_weights", shared / "reference" / "fill_weights.py")
+def filling():
+    """The module that makes the weights and drawings of the reference."""
+    spec = importlib.util.spec_from_file_location("fill_weights", REFERENCE / "fill_weights.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="session")
-def reference_keys(shared):
-    """Rows [name, shape, dtype] of the challenge checkpoint, in order."""
-    return json.loads((shared / "reference" / "dira_r101_ibn_nl.keys.json").read_text())
+def reference_keys():
+    """Function of a published checkpoint: its rows [name, shape, dtype], in order."""
+    return lambda name: json.loads((REFERENCE / f"{name}.keys.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def reference_features():
+    """Function of a file and a key: the stored features."""
+
+    def read(name, key):
+        with np.load(REFERENCE / f"{name}.npz") as file:
+            return file[key]
+
+    return read
 
 
 @pytest.fixture(scope="session")
 def reference_state(filling, reference_keys):
-    """The challenge checkpoint's names with the reference's values."""
-    return {name: torch.from_numpy(np.asarray(filling.fill(name, shape))) for name, shape, _ in reference_keys}
+    """Function of a published checkpoint: its names with the values of the reference."""
+
+    def make(name):
+        state = {key: torch.from_numpy(np.asarray(filling.fill(key, shape))) for key, shape, _ in reference_keys(name)}
+        return {key: value.fill_(2.3026) if key.endswith("logit_scale") else value for key, value in state.items()}
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def challenge_state(reference_state):
+    """The state dict of the challenge checkpoint."""
+    return reference_state("dira_r101_ibn_nl")
+
+
+@pytest.fixture
+def pair_file(tmp_path):
+    """Function of the kind of image tower and further settings: the JSON file of a small open_clip model."""
+    return lambda kind="vit", name="pair", **settings: write_pair(tmp_path / f"{name}.json", kind, **settings)

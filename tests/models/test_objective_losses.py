@@ -1,4 +1,4 @@
-"""What each kind of loss is handed by the network."""
+"""What the network passes to each kind of loss."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def model(challenge_config):
     return build_model(challenge_config(classes=5, **settings)).train()
 
 
-def test_each_loss_is_handed_what_it_reads(model):
+def test_each_loss_gets_its_inputs(model):
     torch.manual_seed(0)
     targets, domains = torch.tensor([40, 41, 40, 42, 41, 42]), torch.tensor([0, 1, 1, 0, 0, 1])
     output = HeadOutput(torch.randn(6, 5), torch.randn(6, 8), torch.tensor([0, 1, 0, 2, 1, 2]))
@@ -30,7 +30,7 @@ def test_each_loss_is_handed_what_it_reads(model):
     assert swapped["loss_cross_domain"] != expected
 
 
-def test_the_network_passes_its_domains_on(model):
+def test_domains_reach_the_losses(model):
     torch.manual_seed(0)
     images = torch.randint(0, 256, (6, 1, 32, 32), dtype=torch.uint8)
     targets = torch.tensor([0, 0, 1, 1, 2, 2])

@@ -1,4 +1,4 @@
-"""ImageNet weights from a file: whose names fit, and what is said where there is none."""
+"""ImageNet weights from a file: published names, and the warning if there is none."""
 
 import logging
 
@@ -14,7 +14,7 @@ def pretrained(path, **settings):
     return {"MODEL.BACKBONE.PRETRAIN": True, "MODEL.BACKBONE.PRETRAIN_PATH": str(path), **settings}
 
 
-def test_torchvisions_file_fills_all_but_ibn_and_says_so(challenge_config, tmp_path, caplog):
+def test_torchvisions_file_fills_all_but_ibn_and_the_rest_is_logged(challenge_config, tmp_path, caplog):
     torch.manual_seed(0)
     oracle = torchvision.models.resnet18(weights=None)
     torch.save(oracle.state_dict(), tmp_path / "resnet18.pth")
@@ -35,16 +35,16 @@ def test_ibn_nets_file_fills_everything(challenge_config, tmp_path, caplog):
     assert not caplog.text
 
 
-def test_without_a_path_it_says_that_the_weights_are_random(challenge_config, caplog):
+def test_without_a_path_a_warning_reports_random_weights(challenge_config, caplog):
     with caplog.at_level(logging.WARNING):
         build_model(challenge_config(**pretrained("")))
     assert "PRETRAIN_PATH" in caplog.text and "random weights" in caplog.text
 
 
-@pytest.mark.parametrize("path", ["", "missing.pth"])
-def test_trained_weights_make_it_silent(challenge_config, caplog, path):
-    build_model(challenge_config(**pretrained(path, **{"MODEL.WEIGHTS": "logs/model_best.pth"})))
-    assert not caplog.text
+def test_trained_weights_replace_them_silently(challenge_config, caplog):
+    for path in ("", "missing.pth"):
+        build_model(challenge_config(**pretrained(path, **{"MODEL.WEIGHTS": "logs/model_best.pth"})))
+        assert not caplog.text, path
 
 
 def test_a_missing_file_is_an_error(challenge_config):

@@ -1,6 +1,4 @@
-"""PatentNet and Higuchi & Yanai's SwinV2, from files under their published names, against features computed elsewhere."""
-
-import json
+"""PatentNet and the SwinV2 of Higuchi & Yanai, from files under their published names, against the reference."""
 
 import numpy as np
 import pytest
@@ -35,13 +33,6 @@ def network(size, settings):
     return build_model(cfg).eval()
 
 
-def filled(filling, shared, name):
-    """A published state dict by the rule of the reference."""
-    rows = json.loads((shared / "reference" / f"{name}.keys.json").read_text())
-    state = {key: torch.from_numpy(np.asarray(filling.fill(key, shape))) for key, shape, _ in rows}
-    return {key: value.fill_(2.3026) if key.endswith("logit_scale") else value for key, value in state.items()}
-
-
 def error(model, drawings, expected):
     """Relative distance of features from the reference, both without the mean over the batch."""
     with torch.inference_mode():
@@ -50,23 +41,21 @@ def error(model, drawings, expected):
     return np.linalg.norm(features - expected) / np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize(("depth", "dim"), [(18, 512), (50, 2048)])
-@pytest.mark.parametrize("with_fc", [False, True])
-def test_patentnet_meets_the_reference(depth, dim, with_fc, filling, shared, tmp_path):
-    torch.save({"state_dict": filled(filling, shared, f"patentnet.resnet{depth}_rmac")}, tmp_path / "patentnet.pt")
-    settings = {"MODEL.BACKBONE.TIMM_NAME": f"resnet{depth}", "MODEL.HEADS.EMBEDDING_DIM": dim if with_fc else 0}
-    model = network(256, {**PATENTNET, **settings})
-    report = load_weights(model, tmp_path / "patentnet.pt")
-    assert not report.missing and not report.reshaped
-    assert report.unexpected == ([] if with_fc else ["heads.fc.weight", "heads.fc.bias"])
-    expected = np.load(shared / "reference" / "patentnet.npz")[f"resnet{depth}_rmac_{'fc' if with_fc else 'gem'}"]
-    assert error(model, filling.drawings(4, 256), expected) < 1e-4
+def test_patentnet_meets_the_reference_with_and_without_whitening(filling, reference_state, reference_features, tmp_path):
+    for depth, dim, key in ((18, 0, "resnet18_rmac_gem"), (50, 2048, "resnet50_rmac_fc")):
+        torch.save({"state_dict": reference_state(f"patentnet.resnet{depth}_rmac")}, tmp_path / "patentnet.pt")
+        settings = {"MODEL.BACKBONE.TIMM_NAME": f"resnet{depth}", "MODEL.HEADS.EMBEDDING_DIM": dim}
+        model = network(256, {**PATENTNET, **settings})
+        report = load_weights(model, tmp_path / "patentnet.pt")
+        assert not report.missing and not report.reshaped
+        assert report.unexpected == ([] if dim else ["heads.fc.weight", "heads.fc.bias"])
+        assert error(model, filling.drawings(4, 256), reference_features("patentnet", key)) < 1e-4
 
 
-def test_higuchis_network_meets_the_reference(filling, shared, tmp_path):
-    torch.save(filled(filling, shared, "higuchi_swinv2"), tmp_path / "higuchi.pth")
+@pytest.mark.slow
+def test_higuchis_network_meets_the_reference(filling, reference_state, reference_features, tmp_path):
+    torch.save(reference_state("higuchi_swinv2"), tmp_path / "higuchi.pth")
     model = network(384, HIGUCHI)
     report = load_weights(model, tmp_path / "higuchi.pth")
     assert report.missing == ["heads.weight"] and not report.unexpected and not report.reshaped
-    expected = np.load(shared / "reference" / "higuchi_swinv2.npz")["features_384"]
-    assert error(model, filling.drawings(2, 384), expected) < 1e-4
+    assert error(model, filling.drawings(2, 384), reference_features("higuchi_swinv2", "features_384")) < 1e-4

@@ -1,6 +1,6 @@
-"""Published networks on real sheets, through the command and its configurations, against features computed elsewhere."""
+"""Published networks on real sheets, through the command and its configurations, against the reference."""
 
-import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -8,73 +8,59 @@ import torch
 
 from fastpatent.commands import main
 
-OWN_VALUES = ("relative_position_index", "relative_coords_table", "attn_mask")  # buffers that a network fills by itself
-# Configuration, reference checkpoint, its key inside the file, stored features, their key, and further settings.
-SYSTEMS = {
-    "challenge": ("patent/sbs_R101-ibn_patent_test", "dira_r101_ibn_nl", "model", "sheets_dira", "features", []),
-    "challenge, mirrored": (
-        "patent/sbs_R101-ibn_patent_test",
-        "dira_r101_ibn_nl",
-        "model",
-        "sheets_dira",
-        "features_flip_mean",
-        ["TEST.FLIP.ENABLED", "True"],
-    ),
-    "PatentNet": (
-        "patentnet/resnet50_test",
-        "patentnet.resnet50_rmac",
-        "state_dict",
-        "sheets_patentnet",
-        "features_native",
-        [],
-    ),
-    "PatentNet, shorter side 256": (
-        "patentnet/resnet50_test",
-        "patentnet.resnet50_rmac",
-        "state_dict",
-        "sheets_patentnet",
-        "features_short256",
-        ["INPUT.FIT", "shorter"],
-    ),
-    "SwinV2 + ArcFace": ("swin/swinv2_arcface_384_test", "higuchi_swinv2", "state_dict", "sheets_higuchi", "features", []),
-}
+DERIVED = ("relative_position_index", "relative_coords_table", "attn_mask")  # buffers that a network fills by itself
+
+
+class System(NamedTuple):
+    """A configuration, a published checkpoint with its key for the parameters, stored features, and how many to compare."""
+
+    config: str
+    weights: str
+    under: str
+    stored: str
+    key: str
+    sheets: int
+    settings: tuple[str, ...] = ()
+
+
+CHALLENGE = "patent/sbs_R101-ibn_patent_test", "dira_r101_ibn_nl", "model", "sheets_dira"
+PATENTNET = "patentnet/resnet50_test", "patentnet.resnet50_rmac", "state_dict", "sheets_patentnet"
+HIGUCHI = "swin/swinv2_arcface_384_test", "higuchi_swinv2", "state_dict", "sheets_higuchi"
+SYSTEMS = [
+    pytest.param(System(*CHALLENGE, "features", 4), id="challenge"),
+    pytest.param(System(*CHALLENGE, "features_flip_mean", 2, ("TEST.FLIP.ENABLED", "True")), id="challenge, mirrored"),
+    pytest.param(System(*PATENTNET, "features_native", 2), id="PatentNet", marks=pytest.mark.slow),
+    pytest.param(System(*PATENTNET, "features_short256", 3, ("INPUT.FIT", "shorter")), id="PatentNet, shorter side 256"),
+    pytest.param(System(*HIGUCHI, "features", 2), id="SwinV2 + ArcFace", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(scope="module")
-def checkpoint(shared, filling, tmp_path_factory):
-    """Function of a reference and the key that its authors keep parameters under: a file with the released names."""
-    folder, made = tmp_path_factory.mktemp("released"), {}
+def checkpoint(reference_state, tmp_path_factory):
+    """Function of a published checkpoint and its key for the parameters: a file with the published names."""
+    folder = tmp_path_factory.mktemp("released")
 
-    def make(name, key):
-        if name not in made:
-            rows = json.loads((shared / "reference" / f"{name}.keys.json").read_text())
-            state = {}
-            for parameter, shape, _ in rows:
-                value = np.asarray(filling.fill(parameter, shape))
-                if parameter.endswith("logit_scale"):
-                    value = np.full(shape, 2.3026, np.float32)
-                state[parameter] = torch.from_numpy(value)
-            state = {parameter: value for parameter, value in state.items() if not parameter.endswith(OWN_VALUES)}
-            made[name] = folder / f"{name}.pth"
-            torch.save({key: state, "epoch": 89}, made[name])
-        return made[name]
+    def make(name, under):
+        path = folder / f"{name}.pth"
+        if not path.exists():
+            state = {key: value for key, value in reference_state(name).items() if not key.endswith(DERIVED)}
+            torch.save({under: state, "epoch": 89}, path)
+        return path
 
     return make
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_features_of_real_sheets_meet_the_reference(system, checkpoint, shared, repository, tmp_path):
-    config, weights, key, stored, wanted, settings = SYSTEMS[system]
-    with np.load(shared / "reference" / f"{stored}.npz") as reference:
-        expected, paths = reference[wanted], reference["paths"]
-    folder = tmp_path / "sheets"
+def test_features_of_real_sheets_meet_the_reference(system, checkpoint, shared, reference_features, repository, tmp_path):
+    expected = reference_features(system.stored, system.key)[-system.sheets :]
+    paths = reference_features(system.stored, "paths")[-system.sheets :]
+    folder, output = tmp_path / "sheets", tmp_path / "features.npz"
     folder.mkdir()
     for number, path in enumerate(paths):
         (folder / f"{number}.TIF").symlink_to(shared / path)
-    output = tmp_path / "features.npz"
-    command = ["extract", "--config-file", str(repository / "configs" / f"{config}.yml"), "--images", str(folder)]
-    command += ["--output", str(output), "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", str(checkpoint(weights, key))]
-    assert main([*command, *settings, "DATALOADER.NUM_WORKERS", "0"]) == 0
+    command = ["extract", "--config-file", str(repository / "configs" / f"{system.config}.yml"), "--images", str(folder)]
+    command += ["--output", str(output), "MODEL.WEIGHTS", str(checkpoint(system.weights, system.under))]
+    assert main([*command, *system.settings, "MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0"]) == 0
     with np.load(output) as found:
         features = found["features"] - found["features"].mean(0)
     expected = expected - expected.mean(0)

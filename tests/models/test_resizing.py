@@ -1,4 +1,4 @@
-"""Weights of one size of drawings in a network for another, against what timm makes of the same state."""
+"""Weights for one image size in a network for another, against timm with the same state."""
 
 import importlib
 import math
@@ -7,12 +7,12 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from fastpatent.backbones.timm import TimmBackbone, create_for_size
+from fastpatent.models import Network, build_model
 from fastpatent.models.weights import load_weights
 
-# Cut short where the family is large: every kind of layer is still there.
+# Fewer layers in large families, with every kind of layer.
 FAMILIES = {
     "vit_tiny_patch16_224": {"depth": 2},
     "vit_small_patch14_dinov2": {"depth": 2},
@@ -33,17 +33,21 @@ INTERPOLATED = {
 }
 
 
-class Network(nn.Module):
-    """A backbone where networks have it."""
+class OnlyBackbone(Network):
+    """A network of a timm backbone."""
 
     def __init__(self, name, size, channels=3):
         super().__init__()
         model = create_for_size(name, size, in_chans=channels, **FAMILIES.get(name, {}))
         self.backbone = TimmBackbone(model, size, channels)
 
+    @property
+    def backbones(self):
+        return {"backbone": self.backbone}
+
 
 def noisy(network):
-    """Give every parameter a value that no initialisation hides."""
+    """Change every parameter, those that are initialised with zeros, too."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -51,9 +55,9 @@ def noisy(network):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_the_second_stage_starts_from_what_timm_makes_of_the_first(name):
+def test_weights_of_another_size_give_timms_features_at_the_new_size(name):
     torch.manual_seed(0)
-    first, second = noisy(Network(name, (64, 64))), Network(name, (96, 96)).eval()
+    first, second = noisy(OnlyBackbone(name, (64, 64))), OnlyBackbone(name, (96, 96)).eval()
     report = load_weights(second, {key: value.clone() for key, value in first.state_dict().items()})
     assert not report.missing and not report.unexpected
     words = {row.outcome for row in report.reshaped}
@@ -80,7 +84,7 @@ def test_the_second_stage_starts_from_what_timm_makes_of_the_first(name):
         ("swin_tiny_patch4_window7_224", {"depths": (1, 1, 1, 1), "window_size": 8}),
     ],
 )
-def test_a_published_file_becomes_what_timm_loads(name, options):
+def test_a_published_file_gives_the_weights_that_timm_loads(name, options):
     torch.manual_seed(0)
     published = noisy(timm.create_model(name, num_classes=0, img_size=256, **options)).state_dict()
     larger = options | ({"window_size": 12} if "window_size" in options else {})
@@ -94,9 +98,9 @@ def test_a_published_file_becomes_what_timm_loads(name, options):
         torch.testing.assert_close(value, oracle.state_dict()[key], msg=key)
 
 
-def test_tables_of_drawings_that_are_not_square():
+def test_tables_of_images_that_are_not_square():
     torch.manual_seed(0)
-    first, second = noisy(Network("vit_tiny_patch16_224", (128, 64))), Network("vit_tiny_patch16_224", (192, 96))
+    first, second = noisy(OnlyBackbone("vit_tiny_patch16_224", (128, 64))), OnlyBackbone("vit_tiny_patch16_224", (192, 96))
     (row,) = load_weights(second, first.state_dict()).reshaped
     assert row.outcome == "interpolated from 8 x 4 to 12 x 6"
     table = first.backbone.trunk.pos_embed.detach()
@@ -109,31 +113,43 @@ def test_tables_of_drawings_that_are_not_square():
 def test_windows_that_are_not_square():
     torch.manual_seed(0)
     name = "swin_tiny_patch4_window7_224"
-    first, second = noisy(Network(name, (128, 64))), Network(name, (192, 96))
+    first, second = noisy(OnlyBackbone(name, (128, 64))), OnlyBackbone(name, (192, 96))
     report = load_weights(second, first.state_dict())
     assert {row.outcome for row in report.reshaped} == {"interpolated from 4 x 2 to 6 x 3"}
     first.backbone.trunk.set_input_size(img_size=(192, 96))
     assert all(torch.allclose(value, first.state_dict()[key], atol=1e-6) for key, value in second.state_dict().items())
 
 
-@pytest.mark.parametrize(("before", "after"), [(3, 1), (1, 3)])
-@pytest.mark.parametrize("name", ["convnext_atto", "vit_tiny_patch16_224"])
-def test_a_grey_drawing_looks_the_same_to_a_first_layer_of_other_channels(name, before, after):
+def test_a_first_layer_of_other_channels_gives_the_same_for_grey_images():
     torch.manual_seed(0)
-    first, second = noisy(Network(name, (64, 64), before)), Network(name, (64, 64), after).eval()
-    (row,) = load_weights(second, first.state_dict()).reshaped
-    assert row.outcome == f"{before} channels made {after}"
-    grey = torch.randn(1, 1, 64, 64)
-    with torch.no_grad():
-        features = [
-            network.backbone(grey.expand(-1, channels, -1, -1)) for network, channels in ((first, before), (second, after))
-        ]
-    torch.testing.assert_close(features[1], features[0], rtol=1e-4, atol=1e-4)
+    for name in ("convnext_atto", "vit_tiny_patch16_224"):
+        for before, after in ((3, 1), (1, 3)):
+            first, second = noisy(OnlyBackbone(name, (64, 64), before)), OnlyBackbone(name, (64, 64), after).eval()
+            (row,) = load_weights(second, first.state_dict()).reshaped
+            assert row.outcome == f"{before} channels made {after}"
+            grey = torch.randn(1, 1, 64, 64)
+            with torch.no_grad():
+                expected = first.backbone(grey.expand(-1, before, -1, -1))
+                found = second.backbone(grey.expand(-1, after, -1, -1))
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4, msg=f"{name}, {before} to {after}")
 
 
-def test_tables_without_a_rectangle_are_left_out_and_told():
-    model = Network("vit_tiny_patch16_224", (64, 64))
+def test_tables_of_no_rectangle_are_skipped_and_reported():
+    model = OnlyBackbone("vit_tiny_patch16_224", (64, 64))
     state, before = model.state_dict(), model.backbone.trunk.pos_embed.detach().clone()
     state["backbone.trunk.pos_embed"] = torch.randn(1, 1 + math.prod((3, 5)), 192)
     (row,) = load_weights(model, state).reshaped
     assert "keeps its value" in row.outcome and torch.equal(model.backbone.trunk.pos_embed, before)
+    model = OnlyBackbone("swin_tiny_patch4_window7_224", (64, 64))
+    name = "backbone.trunk.layers.0.blocks.0.attn.relative_position_bias_table"
+    state = model.state_dict()
+    state[name] = torch.randn(len(state[name]) + 2, state[name].shape[1])
+    (row,) = load_weights(model, state).reshaped
+    assert "keeps its value" in row.outcome
+
+
+def test_a_single_number_may_have_any_shape(challenge_config):
+    model = build_model(challenge_config())
+    state = {**model.state_dict(), "heads.pool_layer.p": torch.tensor(2.5)}
+    (row,) = load_weights(model, state).reshaped
+    assert row.outcome == "the same number" and model.heads.pool_layer.p.tolist() == [2.5]

@@ -1,9 +1,8 @@
-"""RotNet: what it is shown, what it is asked, and what is handed on."""
+"""RotNet: its input, its classes, its features, and its weights in the next stage."""
 
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from fastpatent.errors import ConfigError
 from fastpatent.models import build_model
@@ -23,7 +22,7 @@ def rotnet(challenge_config):
     return build_model(challenge_config(**ROTNET))
 
 
-def test_every_drawing_is_shown_in_its_four_turns_and_the_turn_is_the_class(rotnet):
+def test_the_network_sees_four_turns_of_every_image_and_the_turn_is_the_class(rotnet):
     images, seen = drawings(), []
     rotnet.backbone.register_forward_hook(lambda module, arguments, maps: seen.append((arguments[0], maps)))
     losses = rotnet(images)
@@ -37,14 +36,14 @@ def test_every_drawing_is_shown_in_its_four_turns_and_the_turn_is_the_class(rotn
     torch.testing.assert_close(losses["loss_rotation"].double(), sum(truth) / 20)
 
 
-def test_features_are_the_pooled_maps_of_the_drawing_as_it_is(rotnet):
+def test_features_are_the_pooled_maps_of_the_unrotated_image(rotnet):
     rotnet.eval()
     with torch.no_grad():
         maps = rotnet.backbone(rotnet.normalise(drawings()))
         torch.testing.assert_close(rotnet(drawings()), rotnet.heads.pool_layer(maps).flatten(1))
 
 
-def test_it_learns_to_tell_the_turns(rotnet):
+def test_it_learns_to_classify_the_turns(rotnet):
     optimizer = torch.optim.Adam(rotnet.parameters(), 1e-3)
     losses = []
     for _ in range(10):
@@ -56,7 +55,7 @@ def test_it_learns_to_tell_the_turns(rotnet):
     assert losses[0] > 1 and losses[-1] < 0.3 * losses[0]
 
 
-def test_the_next_stage_takes_its_backbone(rotnet, challenge_config):
+def test_the_next_stage_loads_its_backbone(rotnet, challenge_config):
     classifier = build_model(challenge_config(classes=37))
     head = classifier.heads.weight.clone()
     report = load_weights(classifier, rotnet.state_dict())
@@ -66,13 +65,12 @@ def test_the_next_stage_takes_its_backbone(rotnet, challenge_config):
     assert torch.equal(classifier.heads.weight, head)
 
 
-@pytest.mark.parametrize("classes, pooling", [(1, "GlobalAvgPool"), (33364, "GeneralizedMeanPooling")])
-def test_the_number_of_identities_is_no_matter(challenge_config, classes, pooling):
-    model = build_model(challenge_config(classes=classes, **ROTNET, **{"MODEL.HEADS.POOL_LAYER": pooling}))
-    assert model.heads.weight.shape == (4, 512)
-    assert F.cosine_similarity(model.eval()(drawings(2)), model(drawings(2)).detach()).min() > 0.999
+def test_there_are_four_classes_whatever_the_number_of_identities(challenge_config):
+    for classes, pooling in ((1, "GlobalAvgPool"), (33364, "GeneralizedMeanPooling")):
+        model = build_model(challenge_config(classes=classes, **ROTNET, **{"MODEL.HEADS.POOL_LAYER": pooling}))
+        assert model.heads.weight.shape == (4, 512)
 
 
-def test_drawings_that_are_not_square_are_refused(challenge_config):
+def test_images_that_are_not_square_are_refused(challenge_config):
     with pytest.raises(ConfigError, match="INPUT.SIZE_TRAIN: .*square, not 32 x 48"):
         build_model(challenge_config(**{**ROTNET, "INPUT.SIZE_TRAIN": [32, 48]}))

@@ -1,5 +1,6 @@
-"""What a weights file holds beside its parameters, and what it may not ask for."""
+"""The content of a weights file beside its parameters, and the objects that it must not need."""
 
+import os
 import pickle
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastpatent.errors import CheckpointError
 from fastpatent.models.state_file import read_state_file
 
 
-def test_what_stands_beside_the_parameters_is_kept(tmp_path):
+def test_the_rest_of_a_checkpoint_is_returned(tmp_path):
     weight = torch.arange(3.0)
     rest = {"epoch": 7, "metric": np.float64(0.25), "scheduler": {"last": 3}}
     torch.save({"model": {"weight": weight}, **rest}, tmp_path / "a.pth")
@@ -34,18 +35,15 @@ class Calls:
         return self.function, ("touched",)
 
 
-@pytest.mark.parametrize(
-    ("content", "wanted"),
-    [
+def test_a_pickle_that_needs_a_class_or_function_is_refused_by_its_name(tmp_path):
+    for content, wanted in (
         (Custom(), r"\S+\.Custom"),
         ({"model": {"weight": torch.zeros(2)}, "args": Custom()}, r"\S+\.Custom"),
         ({"state_dict": {}, "hook": Calls(print)}, "print"),
-        ({"state_dict": {}, "hook": Calls(__import__("os").system)}, r"(posix|nt)\.system"),
+        ({"state_dict": {}, "hook": Calls(os.system)}, r"(posix|nt)\.system"),
         ({"state_dict": {}, "hook": Calls(pickle.loads)}, r"_?pickle\.loads"),
-    ],
-)
-@pytest.mark.parametrize("zipped", [True, False])
-def test_a_pickle_that_needs_more_is_refused_by_the_name_of_what_it_needs(content, wanted, zipped, tmp_path):
-    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(CheckpointError, match=rf"x\.pth: refused: it needs {wanted},"):
-        read_state_file(tmp_path / "x.pth")
+    ):
+        for zipped in (True, False):
+            torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+            with pytest.raises(CheckpointError, match=rf"x\.pth: refused: it needs {wanted},"):
+                read_state_file(tmp_path / "x.pth")

@@ -1,4 +1,4 @@
-"""Checkpoints by name: older names and widths, other networks, and files that are none."""
+"""Checkpoints by name: older names and widths, other networks, and files that are no checkpoints."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from fastpatent.errors import CheckpointError
 from fastpatent.layers.non_local import NonLocal
-from fastpatent.models import build_model
+from fastpatent.models import Network, build_model
 from fastpatent.models.weights import load_weights
 
 OLDER = {"heads.bottleneck.0.": "heads.bnneck.", "heads.weight": "heads.classifier.weight"}
@@ -31,33 +31,33 @@ def noisy(model, seed):
 
 @pytest.fixture(scope="module")
 def small(challenge_config):
-    """A ResNet-18 of 5 classes, once a module."""
+    """A ResNet-18 with 5 classes, shared by the tests of this file."""
     return build_model(challenge_config(classes=5))
 
 
-@pytest.mark.parametrize("rename", [str, older, lambda name: f"module.{name}", lambda name: f"module.{older(name)}"])
-def test_the_challenge_checkpoint_loads_whole_under_all_its_names(r101, reference_state, rename):
-    torch.nn.init.zeros_(r101.heads.weight)
+def test_the_challenge_checkpoint_loads_completely_under_all_its_names(r101, challenge_state):
     extras = {"pixel_mean": torch.zeros(1, 3, 1, 1), "pixel_std": torch.ones(1, 3, 1, 1)}
-    report = load_weights(r101, {rename(name): value for name, value in {**reference_state, **extras}.items()})
-    assert not (report.missing or report.unexpected or report.reshaped)
-    assert len(report.table().splitlines()) == 1
-    assert all(torch.equal(value, reference_state[name]) for name, value in r101.state_dict().items())
+    for rename in (str, older, lambda name: f"module.{name}", lambda name: f"module.{older(name)}"):
+        torch.nn.init.zeros_(r101.heads.weight)
+        report = load_weights(r101, {rename(name): value for name, value in {**challenge_state, **extras}.items()})
+        assert not (report.missing or report.unexpected or report.reshaped)
+        assert len(report.table().splitlines()) == 1
+        assert all(torch.equal(value, challenge_state[name]) for name, value in r101.state_dict().items())
 
 
-@pytest.mark.parametrize("suffix", ["pth", "pt", "pth.tar", "safetensors"])
-@pytest.mark.parametrize("under", ["model", "state_dict", None])
-def test_files_of_every_kind(small, tmp_path, suffix, under):
-    state, path = noisy(small, 1), tmp_path / f"weights.{suffix}"
-    if suffix == "safetensors":
-        save_file(state, path)
-    else:
-        # As training code leaves it: an optimizer, a schedule, a best metric that is a NumPy number.
-        rest = {"optimizer": {"state": {}}, "epoch": 3, "metric": np.float64(0.5)}
-        torch.save({under: state, **rest} if under else state, path)
-    report = load_weights(small, path)
-    assert len(report.matched) == len(state) and not report.missing
-    assert all(torch.equal(value, state[name]) for name, value in small.state_dict().items())
+def test_files_of_every_kind(small, tmp_path):
+    # The rest of a checkpoint: an optimizer, a schedule, a best metric that is a NumPy number.
+    rest = {"optimizer": {"state": {}}, "epoch": 3, "metric": np.float64(0.5)}
+    state = noisy(small, 1)
+    save_file(state, tmp_path / "weights.safetensors")
+    torch.save(state, tmp_path / "weights.pt")
+    torch.save({"model": state, **rest}, tmp_path / "weights.pth")
+    torch.save({"state_dict": state, **rest}, tmp_path / "weights.pth.tar")
+    for path in sorted(tmp_path.iterdir()):
+        small.load_state_dict(noisy(small, 9))
+        report = load_weights(small, path)
+        assert len(report.matched) == len(state) and not report.missing, path
+        assert all(torch.equal(value, state[name]) for name, value in small.state_dict().items()), path
 
 
 def test_the_width_of_non_local_blocks_comes_from_the_file(challenge_config):
@@ -75,7 +75,7 @@ def test_the_width_of_non_local_blocks_comes_from_the_file(challenge_config):
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
-def test_class_weights_of_another_number_of_classes_are_left_out_and_told(small):
+def test_class_weights_of_another_number_of_classes_are_skipped_and_reported(small):
     state, before = noisy(small, 3), small.heads.weight.detach().clone()
     state["heads.weight"] = torch.rand(9, 512)
     report = load_weights(small, state)
@@ -83,9 +83,10 @@ def test_class_weights_of_another_number_of_classes_are_left_out_and_told(small)
     ((name, in_file, in_network, _),) = report.reshaped
     assert (name, in_file, in_network) == ("heads.weight", (9, 512), (5, 512))
     assert "heads.weight" in report.table() and "[9, 512]" in report.table()
+    assert report.classifier == "heads.weight" and not report.without_classifier().reshaped
 
 
-def test_what_is_missing_or_has_no_place_is_told_in_one_table(small):
+def test_missing_and_unexpected_names_are_reported_in_one_table(small):
     state = noisy(small, 4)
     del state["heads.bottleneck.0.weight"], state["backbone.bn1.num_batches_tracked"]
     state["heads.extra"] = torch.zeros(2)
@@ -95,34 +96,28 @@ def test_what_is_missing_or_has_no_place_is_told_in_one_table(small):
     assert len(report.table(rows=1).splitlines()) == 5 and "and 1 more" in report.table(rows=1)
 
 
-@pytest.mark.parametrize(
-    ("saved", "built"), [("18x", "34x"), ("34x", "18x"), ("50x", "101x"), ("101x", "50x"), ("18x", "50x")]
-)
-def test_a_checkpoint_of_another_depth_is_refused(challenge_config, saved, built):
+def test_a_checkpoint_of_another_depth_is_refused(challenge_config):
     with torch.device("meta"):
-        state = build_model(challenge_config(saved)).state_dict()
-        model = build_model(challenge_config(built))
-    with pytest.raises(CheckpointError, match="another network.*first missing: .*first without a place: "):
-        load_weights(model, state)
+        models = {depth: build_model(challenge_config(depth)) for depth in ("18x", "34x", "50x", "101x")}
+    for saved, built in (("18x", "34x"), ("34x", "18x"), ("50x", "101x"), ("101x", "50x"), ("18x", "50x")):
+        with pytest.raises(CheckpointError, match="another network.*first missing: .*first without a place: "):
+            load_weights(models[built], models[saved].state_dict())
 
 
-@pytest.mark.parametrize(
-    ("state", "origin"),
-    [
+def test_the_family_of_a_refused_checkpoint_is_named(small):
+    resnet = {"conv1.weight": torch.zeros(64, 3, 7, 7), "layer1.0.conv1.weight": torch.zeros(9)}
+    for state, origin in (
         ({"backbone.patch_embed.proj.weight": torch.zeros(4, 1, 2, 2), "head.1.running_mean": torch.zeros(4)}, "Higuchi"),
-        ({"conv1.weight": torch.zeros(64, 3, 7, 7), "layer1.0.conv1.weight": torch.zeros(9), "fc.weight": torch.zeros(5, 5)},
-         "PatentNet"),
+        ({**resnet, "fc.weight": torch.zeros(5, 5)}, "PatentNet"),
         ({"patch_embed.proj.weight": torch.zeros(4, 3, 2, 2), "blocks.0.norm1.weight": torch.zeros(4)}, "bare backbone"),
         ({"backbone.stem.weight": torch.zeros(4)}, "fastpatent"),
         ({"transformer.wte.weight": torch.zeros(4)}, "no family known here"),
-    ],
-)  # fmt: skip
-def test_a_checkpoint_of_another_family_says_of_which(small, state, origin):
-    with pytest.raises(CheckpointError, match=f"belongs to another network: .*{origin}.*0% of the backbone"):
-        load_weights(small, state)
+    ):
+        with pytest.raises(CheckpointError, match=f"belongs to another network: .*{origin}.*0% of the backbone"):
+            load_weights(small, state)
 
 
-def test_a_large_classifier_does_not_make_a_backbone_another_one(small):
+def test_a_large_classifier_does_not_count(small):
     """As of ImageNet's 21,843 classes: it outweighs the network, and has no place in any."""
     state = {
         name.removeprefix("backbone."): value for name, value in noisy(small, 5).items() if name.startswith("backbone.")
@@ -135,15 +130,36 @@ def test_a_large_classifier_does_not_make_a_backbone_another_one(small):
     assert torch.equal(small.backbone.conv1.weight, state["conv1.weight"])
 
 
-@pytest.mark.parametrize("prefix", ["backbone.", "module.backbone."])
-def test_the_backbone_of_a_whole_network_fits_a_bare_one(small, prefix):
-    state = {prefix + name: value for name, value in noisy(small.backbone, 6).items()}
-    report = load_weights(small.backbone, {**state, "heads.weight": torch.zeros(5, 512)})
-    assert not report.missing and report.unexpected == ["heads.weight"]
-    assert all(torch.equal(value, state[prefix + name]) for name, value in small.backbone.state_dict().items())
+def test_the_backbone_of_a_whole_network_fits_a_bare_one(small):
+    for seed, prefix in enumerate(["backbone.", "module.backbone."]):
+        state = {prefix + name: value for name, value in noisy(small.backbone, seed).items()}
+        report = load_weights(small.backbone, {**state, "heads.weight": torch.zeros(5, 512)})
+        assert not report.missing and report.unexpected == ["heads.weight"]
+        assert all(torch.equal(value, state[prefix + name]) for name, value in small.backbone.state_dict().items())
 
 
-def test_a_refused_checkpoint_leaves_the_model_as_it_was(small, tmp_path):
+class Renamed(Network):
+    """A network whose backbone has a name of its own."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.encoder = backbone
+
+    @property
+    def backbones(self):
+        return {"encoder": self.encoder}
+
+
+def test_a_backbone_of_another_name_is_found(small):
+    model, expected = Renamed(small.backbone), noisy(small.backbone, 7)
+    for state in (expected, {f"encoder.{name}": value for name, value in expected.items()}):
+        small.backbone.load_state_dict(noisy(small.backbone, 8))
+        report = load_weights(model, state)
+        assert not (report.missing or report.unexpected)
+        assert all(torch.equal(value, expected[name]) for name, value in small.backbone.state_dict().items())
+
+
+def test_a_refused_checkpoint_leaves_the_model_unchanged(small, tmp_path):
     before = {name: value.clone() for name, value in small.state_dict().items()}
     state = {"conv.weight": torch.zeros(3), "backbone.conv1.weight": torch.zeros(64, 3, 7, 7)}
     torch.save({"state_dict": state}, tmp_path / "x.pth")
@@ -166,9 +182,8 @@ def truncated_safetensors(path):
     path.write_bytes(path.read_bytes()[:20000])
 
 
-@pytest.mark.parametrize(
-    ("name", "write", "message"),
-    [
+def test_files_that_are_no_checkpoint_are_named(small, tmp_path):
+    for name, write, message in (
         ("missing.pth", lambda path: None, "no such weights file"),
         ("folder.pth", lambda path: path.mkdir(), "no such weights file"),
         ("empty.pth", lambda path: path.write_bytes(b""), "truncated or no checkpoint"),
@@ -181,9 +196,7 @@ def truncated_safetensors(path):
         ("numbers.pth", lambda path: torch.save({"epoch": 3}, path), "no parameters found: 'epoch' is a int"),
         ("tensor.pth", lambda path: torch.save(torch.zeros(3), path), "holds no parameters, but a Tensor"),
         ("nothing.pth", lambda path: torch.save({}, path), "holds no parameters, but an empty dict"),
-    ],
-)
-def test_what_is_no_checkpoint_is_named(small, tmp_path, name, write, message):
-    write(tmp_path / name)
-    with pytest.raises(CheckpointError, match=f"{name}: .*{message}"):
-        load_weights(small, tmp_path / name)
+    ):
+        write(tmp_path / name)
+        with pytest.raises(CheckpointError, match=f"{name}: .*{message}"):
+            load_weights(small, tmp_path / name)

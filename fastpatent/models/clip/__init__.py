@@ -1,1 +1,1 @@
-"""Parts of PatentCLIP: open_clip's towers and tokenizers, one grey channel, published weights, batches in chunks."""
+"""Parts of PatentCLIP: towers and tokenizers of open_clip, grey input, published weights, gradient caching, layer order."""

@@ -1,27 +1,32 @@
-"""Which open_clip model a name means, and its two towers with random weights."""
+"""The open_clip model of a name, and its two towers with random weights."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastpatent.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from open_clip.model import CustomTextCLIP
 
 ESSENTIAL = ("embed_dim", "vision_cfg", "text_cfg")
 
 
-def is_file(name):
-    """Tell whether MODEL.CLIP.NAME is of a JSON file."""
+def is_file(name: str) -> bool:
+    """Return whether MODEL.CLIP.NAME is the path of a JSON file."""
     return name.endswith(".json")
 
 
-def model_config(name):
-    """Return open_clip's description of a model: a dict with embed_dim, vision_cfg and text_cfg.
+def model_config(name: str) -> dict[str, Any]:
+    """Return open_clip's configuration of a model: a dict with embed_dim, vision_cfg and text_cfg.
 
     Args:
-        name: of a model that open_clip knows, `hf-hub:organisation/model`, `local-dir:folder`, or a JSON file of such a
-            description (as it is, or under `model_cfg` beside other things).
+        name: a model of open_clip, `hf-hub:organisation/model`, `local-dir:folder`, or a JSON file of such a configuration,
+            at the top level or under `model_cfg`.
 
     Raises:
-        ConfigError: there is none; the message has the nearest name.
+        ConfigError: there is none; the message gives the closest name.
     """
     import open_clip
 
@@ -35,8 +40,8 @@ def model_config(name):
         raise ConfigError(f"MODEL.CLIP.NAME: {name} cannot be read: {str(error).splitlines()[0]}") from error
     if found is None:
         hint = nearest(name, open_clip.list_models())
-        # Without a close name the list of all hundred models would help nobody.
-        hint = hint if "did you mean" in hint else "; `open_clip.list_models()` has them all"
+        # Without a close name, a list of more than a hundred models would not help.
+        hint = hint if "did you mean" in hint else "; see `open_clip.list_models()`"
         raise ConfigError(f"MODEL.CLIP.NAME: open_clip has no model {name!r}{hint}")
     missing = [key for key in ESSENTIAL if key not in found]
     if missing:
@@ -44,31 +49,38 @@ def model_config(name):
     return found
 
 
-def create_pair(name, image_size, quick_gelu=False, init_logit_scale=None, init_logit_bias=None):
+def create_pair(
+    name: str,
+    image_size: Sequence[int],
+    quick_gelu: bool = False,
+    init_logit_scale: float | None = None,
+    init_logit_bias: float | None = None,
+) -> "CustomTextCLIP":
     """Return open_clip's CustomTextCLIP, whose towers are `visual` and `text`, with random weights.
 
     Args:
         name: see `model_config`.
-        image_size: (height, width) of the drawings.
-        quick_gelu: the activation of OpenAI's weights, whatever the description says.
-        init_logit_scale, init_logit_bias: start of the logarithm of the scale and of the bias of the logits; None: as the
-            description has it.
+        image_size: (height, width) of the images.
+        quick_gelu: the activation of OpenAI's weights, whatever the configuration of the model.
+        init_logit_scale, init_logit_bias: initial values of the log of the scale and of the bias of the logits; None: as in
+            the configuration of the model.
 
     Raises:
-        ConfigError: no such model, one of another kind, or drawings of a size that it does not take.
+        ConfigError: unknown or unsupported model, or an image size that it does not accept.
     """
-    from open_clip import CustomTextCLIP
+    from open_clip.model import CLIPTextCfg, CLIPVisionCfg, CustomTextCLIP
+    from open_clip.timm_model import TimmModel
 
     settings = model_config(name)
     if "multimodal_cfg" in settings:
         raise ConfigError(f"MODEL.CLIP.NAME: {name} also writes captions; choose a model of two towers")
-    size = tuple(image_size)
-    drawings = f"drawings of {size[0]} x {size[1]}"
+    height, width = size = tuple(image_size)
+    images = f"images of {height} x {width}"
     vision = {**settings["vision_cfg"], "image_size": size, "timm_model_pretrained": False}
-    if isinstance(vision.get("layers"), list):  # a ResNet pools by attention over a square
-        if size[0] != size[1] or size[0] % 32:
-            raise ConfigError(f"INPUT.SIZE_TRAIN: {name} takes squares of a multiple of 32, not {size[0]} x {size[1]}")
-        vision["image_size"] = size[0]
+    if isinstance(vision.get("layers"), list):  # a ResNet, whose attention pooling needs a square
+        if height != width or height % 32:
+            raise ConfigError(f"INPUT.SIZE_TRAIN: {name} takes squares of a multiple of 32, not {height} x {width}")
+        vision["image_size"] = height
     options = {
         "quick_gelu": quick_gelu or settings.get("quick_gelu", False),
         "init_logit_scale": init_logit_scale or settings.get("init_logit_scale"),
@@ -78,13 +90,13 @@ def create_pair(name, image_size, quick_gelu=False, init_logit_scale=None, init_
     options = {key: value for key, value in options.items() if value is not None}
     text = {**settings["text_cfg"], "hf_model_pretrained": False}
     try:
-        pair = CustomTextCLIP(settings["embed_dim"], vision, text, **options)
-        if vision.get("timm_model_name"):
-            pair.visual.set_input_size(size)
+        pair = CustomTextCLIP(settings["embed_dim"], CLIPVisionCfg(**vision), CLIPTextCfg(**text), **options)
+        if isinstance(pair.visual, TimmModel):
+            pair.visual.set_input_size((height, width))
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, AssertionError, ImportError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"MODEL.CLIP.NAME: {name} cannot be built for {drawings}: {what}") from error
+        raise ConfigError(f"MODEL.CLIP.NAME: {name} cannot be built for {images}: {what}") from error
     patch = getattr(pair.visual, "patch_size", (1, 1))
     if any(length % step for length, step in zip(size, patch, strict=True)):
-        raise ConfigError(f"INPUT.SIZE_TRAIN: patches of {patch[0]} x {patch[1]} of {name} do not divide {drawings}")
+        raise ConfigError(f"INPUT.SIZE_TRAIN: patches of {patch[0]} x {patch[1]} of {name} do not divide {images}")
     return pair

@@ -1,26 +1,29 @@
-"""Published weights for a PatentCLIP: a file, a tag of open_clip, or a model on the Hugging Face hub; and WiSE-FT."""
+"""Published weights for PatentCLIP: a file, a tag of open_clip, or a model on the Hugging Face hub; and WiSE-FT."""
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
+from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError, nearest
-from fastpatent.models.weights import load_weights
+from fastpatent.models.network import Network
+from fastpatent.models.weights import LoadReport, load_weights
 
 logger = logging.getLogger(__name__)
 HUB = "hf-hub:"
 
 
-def tag_settings(name, pretrained):
-    """Return what open_clip knows of the weights `pretrained` of the model `name`: a dict, empty where it is no tag."""
+def tag_settings(name: str, pretrained: str) -> dict[str, Any]:
+    """Return open_clip's settings of the weights `pretrained` of the model `name`; empty if it is no tag."""
     import open_clip
 
     return (open_clip.get_pretrained_cfg(name, pretrained) or {}) if pretrained else {}
 
 
-def pretrained_file(name, pretrained):
-    """Return the path of the weights that MODEL.CLIP.PRETRAINED names, downloaded where it is no file.
+def pretrained_file(name: str, pretrained: str) -> str:
+    """Return the path of the weights MODEL.CLIP.PRETRAINED, downloaded unless it is a file.
 
     Raises:
         ConfigError: neither file nor tag, or the download failed.
@@ -45,28 +48,27 @@ def pretrained_file(name, pretrained):
     return pretrained
 
 
-def load_pretrained_pair(model, cfg):
+def load_pretrained_pair(model: Network, cfg: CfgNode) -> LoadReport:
     """Load MODEL.CLIP.PRETRAINED into a PatentCLIP.
 
-    Scale and bias of weights trained with a softmax say nothing of a sigmoid: without a bias in the file both stay as they
-    were. A warning tells of MODEL.PIXEL_MEAN that is not the one which a tag was trained with.
-
-    Returns:
-        LoadReport.
+    A scale trained with a softmax does not suit a sigmoid: if the file has no bias, scale and bias keep their values. A
+    warning is logged if MODEL.PIXEL_MEAN differs from that of the tag.
 
     Raises:
-        ConfigError: no such weights. CheckpointError: they cannot be read or belong to other towers.
+        ConfigError: no such weights.
+        CheckpointError: the file cannot be read or belongs to other towers.
     """
     settings = cfg.MODEL.CLIP
     _check_mean(cfg)
-    scale = model.logit_scale.detach().clone()
+    scale = model.get_parameter("logit_scale").detach()
+    before = scale.clone()
     report = load_weights(model, pretrained_file(settings.NAME, settings.PRETRAINED))
     if "logit_bias" in report.missing:
-        model.logit_scale.data.copy_(scale)
+        scale.copy_(before)
     return report
 
 
-def _check_mean(cfg):
+def _check_mean(cfg: CfgNode) -> None:
     import open_clip
 
     trained = tag_settings(cfg.MODEL.CLIP.NAME, cfg.MODEL.CLIP.PRETRAINED)
@@ -79,15 +81,17 @@ def _check_mean(cfg):
         logger.warning(f"MODEL.PIXEL_MEAN: {cfg.MODEL.CLIP.PRETRAINED} was trained with [{wanted}]")
 
 
-def interpolated(zero_shot, fine_tuned, alpha):
+def interpolated(
+    zero_shot: dict[str, torch.Tensor], fine_tuned: dict[str, torch.Tensor], alpha: float
+) -> dict[str, torch.Tensor]:
     """Return weights on the line between two states of one network (WiSE-FT, Wortsman et al., CVPR 2022, eq. 1).
 
     Args:
-        zero_shot, fine_tuned: dicts of the same names to tensors of the same shapes.
-        alpha: 0 gives the first, 1 the second, to the bit.
+        zero_shot, fine_tuned: tensors of the same names and shapes.
+        alpha: 0 gives exactly `zero_shot`, 1 exactly `fine_tuned`.
 
     Returns:
-        dict of tensors; those of whole numbers are of `fine_tuned`.
+        dict of tensors; integer tensors are those of `fine_tuned`.
     """
     if zero_shot.keys() != fine_tuned.keys():
         raise ValueError(f"names in one state only: {sorted(zero_shot.keys() ^ fine_tuned.keys())[:3]}")
@@ -97,15 +101,13 @@ def interpolated(zero_shot, fine_tuned, alpha):
     }
 
 
-def move_towards_pretrained(model, cfg):
-    """Put a trained PatentCLIP between MODEL.CLIP.PRETRAINED and its weights, by TEST.WISE_FT; 1 leaves it as it is.
+def move_towards_pretrained(model: Network, cfg: CfgNode) -> None:
+    """Interpolate the weights of a trained PatentCLIP with MODEL.CLIP.PRETRAINED by TEST.WISE_FT; 1 changes nothing.
 
     Raises:
-        ConfigError: a share outside 0..1, or no PRETRAINED to go towards.
+        ConfigError: TEST.WISE_FT is below 1, and there is no PRETRAINED.
     """
     alpha = cfg.TEST.WISE_FT
-    if not 0 <= alpha <= 1:
-        raise ConfigError(f"TEST.WISE_FT: {alpha} is not between 0 (pre-trained) and 1 (fine-tuned)")
     if alpha == 1:
         return
     if not cfg.MODEL.CLIP.PRETRAINED:

@@ -1,42 +1,49 @@
-"""Captions to numbers, by the tokenizer that belongs to an open_clip model."""
+"""Captions to tokens, by the tokenizer of an open_clip model."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
 
 from fastpatent.errors import ConfigError
 from fastpatent.models.clip.architecture import is_file, model_config
+
+if TYPE_CHECKING:
+    from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
 
 COUNTED_AT_ONCE = 4096
 
 
 class Tokenizer:
-    """open_clip's tokenizer of a model, made at the first text; it holds no network, so worker processes may have it.
+    """open_clip's tokenizer of a model, created at the first call; it contains no network, so it can be sent to workers.
 
     Args:
         name: of the model, see `fastpatent.models.clip.architecture.model_config`.
 
     Raises:
-        ConfigError: at the first text, where the tokenizer is neither here nor to be had.
+        ConfigError: at the first call, if the tokenizer is neither local nor can be downloaded.
     """
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, texts):
-        """Return int64 [texts, context] of a list of str; of a text longer than the context the end is cut off."""
+    def __call__(self, texts: list[str]) -> torch.Tensor:
+        """Return tokens, int64 [texts, context]; longer texts are truncated."""
         return self._tokenizer(texts)
 
-    def count_truncated(self, texts):
-        """Return how many of a list of str are longer than the context."""
+    def count_truncated(self, texts: list[str]) -> int:
+        """Return the number of texts that are longer than the context."""
         count, context = 0, self._tokenizer.context_length
+        assert context is not None
         for start in range(0, len(texts), COUNTED_AT_ONCE):
             some = texts[start : start + COUNTED_AT_ONCE]
-            # With room for one more token, the place of the mark that ends a cut text has a word.
+            # In a context of one more token, a longer text has a word where the truncated one has its end token.
             longer = self._tokenizer(some, context_length=context + 1)[:, :-1]
-            count += (longer != self(some)).any(dim=1).sum().item()
+            count += int((longer != self(some)).any(dim=1).sum())
         return count
 
     @cached_property
-    def _tokenizer(self):
+    def _tokenizer(self) -> "HFTokenizer | SigLipTokenizer | SimpleTokenizer":
         from open_clip import SimpleTokenizer, get_tokenizer
         from open_clip.tokenizer import HFTokenizer
 
@@ -49,4 +56,4 @@ class Tokenizer:
             return HFTokenizer(source, **options) if source else SimpleTokenizer(**options)
         except (OSError, RuntimeError, ValueError, ImportError) as error:
             what = str(error).strip().splitlines()[0]
-            raise ConfigError(f"MODEL.CLIP.NAME: the tokenizer of {self.name} cannot be had: {what}") from error
+            raise ConfigError(f"MODEL.CLIP.NAME: the tokenizer of {self.name} is not available: {what}") from error

@@ -1,0 +1,151 @@
+"""Published checkpoints: which parameter names identify a family, and what those names are here."""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+State = dict[str, torch.Tensor]
+
+# First layers of most models of timm.
+STEMS = ("conv1.", "conv_stem.", "stem.", "stem_", "patch_embed.", "features.")
+# Where bare backbones have their classifier, which has no place in a retrieval network.
+CLASSIFIERS = ("fc.", "head.", "head_dist.", "classifier.")
+# Today's names of the older ones of the challenge's framework.
+CHALLENGE_TODAY = {"heads.bnneck.": "heads.bottleneck.0.", "heads.classifier.weight": "heads.weight"}
+# Parameters of open_clip's text tower in files where it has no prefix.
+CLIP_TEXT = ("token_embedding.", "positional_embedding", "transformer.", "ln_final.", "text_projection")
+# Buffers computed from image and window sizes when a network is built, yet stored in older files.
+DERIVED = ("relative_position_index", "relative_coords_table", "attn_mask", "position_ids")
+# Stored in older checkpoints, set by the config here.
+SETTINGS = {"pixel_mean", "pixel_std"}
+# Embeddings of previous iterations (XBM), which only a resumed run needs.
+MEMORY = "memory."
+# The merging of patches in a Swin transformer, with the number of its stage.
+MERGING = re.compile(r"\blayers\.(\d+)\.downsample\.")
+
+
+class Family(NamedTuple):
+    """A family of checkpoints.
+
+    Attributes:
+        name: user-facing, to follow "a checkpoint of".
+        recognises: function of a state dict without `module.` prefixes: whether it is of this family.
+        rename: function of a name that returns ours: `backbone.*`, `heads.*` or those of PatentCLIP. Names of bare backbones
+            are unchanged: the network that loads them knows where its backbone is.
+    """
+
+    name: str
+    recognises: Callable[[State], bool]
+    rename: Callable[[str], str] = str
+
+
+class Translation(NamedTuple):
+    """A state dict under our names.
+
+    Attributes:
+        family: name of the family; None where no family recognises the file and its names are unchanged.
+        state: dict from names to tensors.
+        dropped: names in the file that are no weights, see `is_weight`.
+    """
+
+    family: str | None
+    state: State
+    dropped: list[str]
+
+
+def translate(state: State) -> Translation:
+    """Return the Translation of a published state dict: without `module.`, today's names and stages, weights only."""
+    found = {name.removeprefix("module."): value for name, value in state.items()}
+    family = next((family for family in FAMILIES if family.recognises(found)), None)
+    rename = family.rename if family else str
+    weights = {rename(name): value for name, value in found.items() if is_weight(name)}
+    dropped = [name for name in found if not is_weight(name)]
+    return Translation(family.name if family else None, todays_stages(weights), dropped)
+
+
+def is_weight(name: str) -> bool:
+    """Return whether `name`, in a file or network, is a weight, not a setting or a temporary state of a run."""
+    return name not in SETTINGS and not name.endswith(DERIVED) and not name.startswith(MEMORY)
+
+
+def is_resnet(state: State) -> bool:
+    """Return whether the names are torchvision's for a ResNet."""
+    return "conv1.weight" in state and "layer1.0.conv1.weight" in state
+
+
+def todays_stages(state: State) -> State:
+    """Return a state dict in which a Swin transformer merges patches where timm does today.
+
+    timm 0.6 and Microsoft's files merge at the end of a stage, timm since 0.9 at the start of the next. In older files the
+    first stage ends with a merging; today it has none. State dicts of other networks are unchanged.
+    """
+    if not any(name.endswith("layers.0.downsample.reduction.weight") for name in state):
+        return state
+    return {MERGING.sub(_next_stage, name): value for name, value in state.items()}
+
+
+def _next_stage(merging: re.Match[str]) -> str:
+    return f"layers.{int(merging[1]) + 1}.downsample."
+
+
+def _has(state: State, *prefixes: str) -> bool:
+    return any(name.startswith(prefixes) for name in state)
+
+
+def _is_higuchi(state: State) -> bool:
+    return "head.1.running_mean" in state and _has(state, "backbone.")
+
+
+def _rename_higuchi(name: str) -> str:
+    """Return our name of a parameter of a timm model under `backbone.` and of `head.`, a sequence that pools first.
+
+    ProjectionHead numbers the steps of its neck as their head does.
+    """
+    if name.startswith("backbone."):
+        return "backbone.trunk." + name.removeprefix("backbone.")
+    return "heads.bottleneck." + name.removeprefix("head.") if name.startswith("head.") else name
+
+
+def _is_challenge(state: State) -> bool:
+    return _has(state, "backbone.", "heads.")
+
+
+def _rename_challenge(name: str) -> str:
+    for older, today in CHALLENGE_TODAY.items():
+        if name.startswith(older):
+            return today + name.removeprefix(older)
+    return name
+
+
+def _is_patentnet(state: State) -> bool:
+    """Return whether the last layer of a ResNet is square, as no ImageNet classifier is: it whitens the features."""
+    return is_resnet(state) and "fc.weight" in state and len(set(state["fc.weight"].shape)) == 1
+
+
+def _rename_patentnet(name: str) -> str:
+    """Return our name of a parameter of torchvision's ResNet, which timm's equals, unlike our re-identification ResNet."""
+    return f"heads.{name}" if name.startswith("fc.") else f"backbone.trunk.{name}"
+
+
+def _is_open_clip(state: State) -> bool:
+    return "logit_scale" in state and _has(state, "visual.")
+
+
+def _rename_open_clip(name: str) -> str:
+    return f"text.{name}" if name.startswith(CLIP_TEXT) else name
+
+
+def _is_backbone(state: State) -> bool:
+    return _has(state, *STEMS)
+
+
+# The first family that recognises a file is taken; the last would also take files of those before it.
+FAMILIES = (
+    Family("Higuchi & Yanai (SwinV2)", _is_higuchi, _rename_higuchi),
+    Family("the challenge's system or of fastpatent", _is_challenge, _rename_challenge),
+    Family("PatentNet", _is_patentnet, _rename_patentnet),
+    Family("open_clip", _is_open_clip, _rename_open_clip),
+    Family("a bare backbone (torchvision, IBN-Net or timm)", _is_backbone),
+)
