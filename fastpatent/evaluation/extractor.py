@@ -64,7 +64,8 @@ class NetworkExtractor:
         """
         network = self.network
         loader = build_test_loader(self.cfg, samples[distributed.rank() :: distributed.world_size()], self.device)
-        logger.info(f"images of {name}: {loader.source_reason}")
+        if self._given is None:  # a training has reported its own, and evaluates often
+            logger.info(f"images of {name}: {loader.source_reason}")
         settings = self.cfg.TEST
         with ProgressLine(f"extracting {name}", len(samples)) as line:
             return extract_features(
