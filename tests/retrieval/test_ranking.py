@@ -10,7 +10,6 @@ from fastpatent.errors import DataError
 from fastpatent.retrieval import ranking as ranking_module
 from fastpatent.retrieval import relevance as members_module
 from fastpatent.retrieval import score_tiles as tiles_module
-from fastpatent.retrieval.metrics import RankMetrics
 from fastpatent.retrieval.ranking import rank
 from fastpatent.retrieval.torch_kernel import TorchKernel
 
@@ -148,18 +147,6 @@ def test_zero_features_rank_by_index():
     np.testing.assert_array_equal(found.ranks, [2, 3])
 
 
-def test_truncated_precision_by_hand():
-    for depth, expected in [(1, 0), (2, 1 / 2 / 2), (10, (1 / 2 + 2 / 3) / 3), (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)]:
-        found = RankMetrics(np.array([2, 3, 30]), np.array([3]))
-        np.testing.assert_allclose(found.average_precision_at(depth), [expected], err_msg=f"{depth=}, {expected=}")
-
-
-def test_accuracy_of_each_query_by_hand():
-    found = RankMetrics(np.array([2, 3, 1, 40]), np.array([2, 0, 1, 1]))
-    for k, expected in ((1, [0, np.nan, 1, 0]), (2, [1, np.nan, 1, 0]), (40, [1, np.nan, 1, 1])):
-        np.testing.assert_array_equal(found.accuracy_at(k), expected, err_msg=f"{k=}")
-
-
 def test_as_many_identities_as_features():
     with pytest.raises(DataError, match="2 gallery features came with 1 identities"):
         rank_metrics(np.ones((1, 2)), np.ones((2, 2)), ["a"], ["a"])
@@ -214,12 +201,6 @@ def test_cumulative_matches_meet_the_reference(ranking):
     labels = [ranking[f"{side}_labels"].astype(str) for side in ("query", "gallery")]
     found = rank(ranking["query"], ranking["gallery"], 0, labels).metrics.cumulative_matches(len(ranking["cosine.cmc"]))
     np.testing.assert_allclose(found, ranking["cosine.cmc"], rtol=1e-6)
-
-
-def test_cumulative_matches_by_hand():
-    found = RankMetrics(np.array([2, 3, 1, 40]), np.array([2, 0, 1, 1]))
-    np.testing.assert_allclose(found.cumulative_matches(4), [1 / 3, 2 / 3, 2 / 3, 2 / 3])
-    assert np.isnan(RankMetrics(np.zeros(0, int), np.array([0])).cumulative_matches(2)).all()
 
 
 def test_rows_stand_at_their_ranks(float64_scores, clustered):
