@@ -28,7 +28,7 @@ def test_joined_sets_keep_their_identities_apart(patent_cfg):
     assert len(patents) == 24 and {sample.identity.count("/") for sample in patents} == {1}
 
 
-def test_what_cannot_be_trained_on(patent_cfg, patent_root):
+def test_sets_that_cannot_be_trained_on_are_refused(patent_cfg, patent_root):
     for names, error, message in (
         ((), ConfigError, "no data set is named"),
         (("DeepPatentTest",), ConfigError, "DeepPatentTest has no train drawings"),
@@ -44,7 +44,7 @@ def test_test_set(patent_cfg):
     assert (splits.name, len(splits.query), len(splits.gallery)) == ("DeepPatentTest", 3, 9)
 
 
-def test_nothing_to_ask(tmp_path, cfg, write_drawing):
+def test_a_set_without_a_query_is_refused(tmp_path, cfg, write_drawing):
     for number in range(4):
         write_drawing(tmp_path / f"design{number}/only.png", number)
     cfg.DATASETS.ROOT = str(tmp_path)
