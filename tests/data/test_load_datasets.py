@@ -1,8 +1,10 @@
 """Joining the data sets that a configuration names."""
 
+import logging
+
 import pytest
 
-from fastpatent.data.load_datasets import load_test_set, load_training_set
+from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set, report_skipped
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -50,3 +52,35 @@ def test_a_set_without_a_query_is_refused(tmp_path, cfg, write_drawing):
     cfg.DATASETS.ROOT = str(tmp_path)
     with pytest.raises(DataError, match="Drawings below .* has no query; an identity needs two drawings"):
         load_test_set(cfg, "Drawings")
+
+
+def test_test_sets_warn_of_queries_without_a_match(patent_cfg, patent_root, caplog):
+    patent_cfg.DATASETS.TESTS = ("Patent", "DeepPatentTest")
+    path = patent_root / "train_data/val_db_patent.txt"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if "USD0000007" not in line))
+    assert [splits.name for splits in load_test_sets(patent_cfg)] == ["Patent", "DeepPatentTest"]
+    (message,) = caplog.messages
+    assert message.startswith("Patent: 1 queries have no drawing of their identity in the gallery and are excluded ")
+    assert "USD0000007" in message and caplog.records[0].levelname == "WARNING"
+
+
+def test_a_test_set_without_any_match_is_refused(patent_cfg, patent_root):
+    lists = patent_root / "train_data"
+    (lists / "val_db_patent.txt").write_bytes((lists / "test_db_patent.txt").read_bytes())
+    with pytest.raises(
+        DataError, match="Patent: no query has a drawing of its identity in the gallery, .*USD0000006.* first"
+    ):
+        load_test_sets(patent_cfg)
+
+
+def test_the_first_cases_of_each_fault_are_reported(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    cases = {"malformed row": [f"{tmp_path}/a.csv:{line}" for line in range(5)], "missing sheet": [], "twice": ["b.csv:1"]}
+    report_skipped(cases, tmp_path)
+    assert caplog.messages == [
+        "malformed row: a.csv:0",
+        "malformed row: a.csv:1",
+        "malformed row: a.csv:2",
+        "malformed row: and 2 more",
+        "twice: b.csv:1",
+    ]
