@@ -32,19 +32,24 @@ def settings(**keys):
     return cfg
 
 
-def trainer_of(cfg, device="cpu", dtype=torch.bfloat16):
-    """Return a Trainer whose loader has no batches, and one batch on its device."""
-    torch.manual_seed(0)
+def loader_of(cfg):
+    """Return what a Trainer reads of a loader over the samples of TARGETS, without batches."""
     samples = [Sample(f"{index}.png", str(target)) for index, target in enumerate(TARGETS)]
-    loader = SimpleNamespace(
+    return SimpleNamespace(
         batches_per_epoch=10,
         batch_size=cfg.SOLVER.IMS_PER_BATCH,
         samples=samples,
         sampler=SAMPLERS.get(cfg.DATALOADER.SAMPLER_TRAIN)(cfg, TARGETS, samples),
         augmentation=None,
     )
+
+
+def trainer_of(cfg, device="cpu", dtype=torch.bfloat16):
+    """Return a Trainer whose loader has no batches, and one batch on its device."""
+    torch.manual_seed(0)
     device = torch.device(device)
-    trainer = Trainer(cfg, build_model(cfg).to(device).train(), loader, device, Precision(dtype, ""), evaluate=None)
+    model = build_model(cfg).to(device).train()
+    trainer = Trainer(cfg, model, loader_of(cfg), device, Precision(dtype, ""), evaluate=None)
     images = torch.randint(0, 256, (8, 1, 32, 32), dtype=torch.uint8).to(device)
     targets = torch.tensor(TARGETS, device=device)
     return trainer, Batch(images, targets, torch.zeros_like(targets), torch.arange(8))
