@@ -72,7 +72,7 @@ def test_the_first_of_several_bad_batches_is_named():
 
 @pytest.mark.parametrize("overflows, refuses", [(True, False), (False, True), (False, False)])
 def test_an_overflow_of_scaled_gradients_is_no_bad_loss(overflows, refuses):
-    """An overflow of gradients skips a step and goes on; a loss that is not finite skips and ends."""
+    """An overflow of gradients skips one step; a loss that is not finite skips it and ends the run."""
     parameter, optimizer = network(fused=True)
     guard, scaler = LossGuard(optimizer, CPU, SAMPLES), torch.amp.GradScaler("cpu", init_scale=4.0)
     for iteration in (1, 2):
