@@ -1,4 +1,4 @@
-"""Small drawings for tests: the outlines of polygons, each design's own corners a little moved from view to view."""
+"""Small drawings for tests: outlines of polygons, whose corners differ a little from view to view of a design."""
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -1,4 +1,4 @@
-"""Runs that are stopped in the middle."""
+"""Processes that are killed or interrupted in the middle."""
 
 import os
 import signal
@@ -7,10 +7,10 @@ import sys
 
 
 def stop_when_going(program, words, folder, sent):
-    """Run `python -c program words...` below a folder, stop it once it prints "going", and check how it ends.
+    """Run `python -c program words...` below a folder, send it a signal once it prints "going", and check how it ends.
 
     Args:
-        sent: SIGKILL, sent to the main process alone, or SIGINT, sent to all processes as by Ctrl-C in a terminal.
+        sent: SIGKILL, which only the main process receives, or SIGINT, which all processes receive, as from Ctrl-C.
     """
     with subprocess.Popen(
         [sys.executable, "-c", program, *words],

@@ -58,7 +58,7 @@ def test_a_resnet_counts_its_blocks_in_the_order_they_run(depth):
             assert depth == expected[".".join(name.split(".")[:2])], name
 
 
-def test_of_others_each_child_with_parameters_is_a_layer():
+def test_each_child_of_another_module_with_parameters_is_a_layer():
     network = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Sequential(nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2)), nn.Conv2d(2, 2, 1)
     )

@@ -22,30 +22,30 @@ def settings(size=(225, 225), **keys):
     return cfg
 
 
-@pytest.mark.parametrize("size, positions", [((225, 225), (1, 1)), ((248, 249), (1, 2)), ((273, 321), (3, 5))])
-def test_the_layers_of_the_paper(size, positions):
-    torch.manual_seed(0)
-    network, images = SketchANet(1).eval(), torch.randn(2, 1, *size)
-    weights = iter(network.parameters())
-    maps = images
-    for kernel, channels, stride, padding, pooled in (
-        (15, 64, 3, 0, True),
-        (5, 128, 1, 0, True),
-        (3, 256, 1, 1, False),
-        (3, 256, 1, 1, False),
-        (3, 256, 1, 1, True),
-        (7, 512, 1, 0, False),
-        (1, 512, 1, 0, False),
-    ):
-        weight, bias = next(weights), next(weights)
-        assert weight.shape == (channels, maps.shape[1], kernel, kernel)
-        maps = F.conv2d(maps, weight, bias, stride, padding).relu()
-        if pooled:
-            maps = F.max_pool2d(maps, 3, 2)
-    with torch.no_grad():
-        found = network(images)
-    assert found.shape == (2, network.feature_dim, *positions)
-    torch.testing.assert_close(found, maps.detach())
+def test_it_has_the_layers_of_the_paper():
+    for size, positions in [((225, 225), (1, 1)), ((248, 249), (1, 2)), ((273, 321), (3, 5))]:
+        torch.manual_seed(0)
+        network, images = SketchANet(1).eval(), torch.randn(2, 1, *size)
+        weights = iter(network.parameters())
+        maps = images
+        for kernel, channels, stride, padding, pooled in (
+            (15, 64, 3, 0, True),
+            (5, 128, 1, 0, True),
+            (3, 256, 1, 1, False),
+            (3, 256, 1, 1, False),
+            (3, 256, 1, 1, True),
+            (7, 512, 1, 0, False),
+            (1, 512, 1, 0, False),
+        ):
+            weight, bias = next(weights), next(weights)
+            assert weight.shape == (channels, maps.shape[1], kernel, kernel), f"{size=}, {positions=}"
+            maps = F.conv2d(maps, weight, bias, stride, padding).relu()
+            if pooled:
+                maps = F.max_pool2d(maps, 3, 2)
+        with torch.no_grad():
+            found = network(images)
+        assert found.shape == (2, network.feature_dim, *positions), f"{size=}, {positions=}"
+        torch.testing.assert_close(found, maps.detach(), msg=lambda text: f"{text} ({size=}, {positions=})")
 
 
 def test_half_of_the_features_of_the_last_two_layers_are_dropped_in_training():
@@ -58,7 +58,7 @@ def test_half_of_the_features_of_the_last_two_layers_are_dropped_in_training():
     assert len(dropped) == 2 and all(abs(share - 0.5) < 0.03 for share in dropped)
 
 
-def test_features_keep_their_size_from_layer_to_layer_at_the_start():
+def test_features_have_a_similar_scale_in_every_layer_at_the_start():
     """Without norms, features that shrink or grow by a constant factor per layer would prevent training."""
     torch.manual_seed(0)
     network, scales = SketchANet(1).eval(), []
@@ -91,7 +91,9 @@ def test_it_learns_a_batch_of_line_drawings():
     assert sum(losses[-3:]) < 0.5 * sum(losses[:3]), losses
 
 
-@pytest.mark.parametrize("key", ["SIZE_TRAIN", "SIZE_TEST"])
-def test_drawings_that_are_too_small_are_refused(key):
-    with pytest.raises(ConfigError, match=f"INPUT.{key}: sketch_a_net needs images of at least 225 x 225, not 225 x 224"):
-        BACKBONES.get("sketch_a_net")(settings(**{key: [225, 224]}))
+def test_drawings_that_are_too_small_are_refused():
+    for key in ["SIZE_TRAIN", "SIZE_TEST"]:
+        with pytest.raises(
+            ConfigError, match=f"INPUT.{key}: sketch_a_net needs images of at least 225 x 225, not 225 x 224"
+        ):
+            BACKBONES.get("sketch_a_net")(settings(**{key: [225, 224]}))

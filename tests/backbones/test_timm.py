@@ -29,7 +29,7 @@ FAMILIES = {
 }
 
 
-@pytest.mark.parametrize(("name", "channels"), [*((name, 3) for name in FAMILIES), ("convnext_atto", 1)])
+@pytest.mark.parametrize("name, channels", [*((name, 3) for name in FAMILIES), ("convnext_atto", 1)])
 def test_feature_maps_are_those_of_the_model(name, channels):
     torch.manual_seed(0)
     dim, side, as_map = FAMILIES[name]
@@ -66,7 +66,7 @@ def test_drop_path_is_passed_where_the_family_has_it():
     assert not any(hasattr(module, "drop_prob") for module in without.modules())
 
 
-def test_weights_keep_the_names_of_timm():
+def test_weights_have_the_names_of_timm():
     backbone = build_timm_backbone(config("convnext_atto"))
     model = timm.create_model("convnext_atto", pretrained=False, num_classes=0)
     assert set(backbone.trunk.state_dict()) == set(model.state_dict())
@@ -107,23 +107,21 @@ SMALL = {
     "swinv2_tiny_window8_256": (768, 32),
 }
 LARGE = {
-    **{
-        f"efficientnet_b{number}": (dim, 32)
-        for number, dim in enumerate((1280, 1408, 1536, 1792, 2048, 2304, 2560), start=1)
-    },
+    "efficientnet_b1": (1280, 32),
+    "efficientnet_b4": (1792, 32),
+    "efficientnet_b7": (2560, 32),
     "convnextv2_base": (1024, 32),
     "swin_base_patch4_window12_384": (1024, 32),
     "swinv2_base_window12to24_192to384": (1024, 32),
 }
 
 
-@pytest.mark.parametrize("size", [256, 384])
 @pytest.mark.parametrize("name", SMALL)
-def test_every_family_trains_a_step(name, size):
+def test_every_family_trains_a_step(name):
     torch.manual_seed(0)
-    backbone = build_timm_backbone(config(name, size, drop_path=0.2))
+    backbone = build_timm_backbone(config(name, 128, drop_path=0.2))
     dim, stride = SMALL[name]
-    images, wanted = torch.randn(1, 3, size, size), torch.randn(1, dim, -(-size // stride), -(-size // stride))
+    images, wanted = torch.randn(1, 3, 128, 128), torch.randn(1, dim, -(-128 // stride), -(-128 // stride))
     optimizer = torch.optim.SGD([p for p in backbone.parameters() if p.requires_grad], 1e-3)
     losses = []
     for _ in range(2):
@@ -137,20 +135,20 @@ def test_every_family_trains_a_step(name, size):
     assert losses[1] < losses[0]
 
 
-@pytest.mark.parametrize("name", LARGE)
-def test_large_members_are_built_for_their_size(name):
-    dim, stride = LARGE[name]
+@pytest.mark.parametrize("name", SMALL | LARGE)
+def test_every_member_is_built_for_its_size(name):
+    dim, stride = (SMALL | LARGE)[name]
     with torch.device("meta"):
         backbone = build_timm_backbone(config(name, 256, channels=1))
         for size in (256, 384):
             if size == 384 and backbone.trunk.pretrained_cfg["fixed_input_size"]:
                 backbone = build_timm_backbone(config(name, size, channels=1))
             features = backbone(torch.zeros(2, 1, size, size))
-            assert features.shape == (2, dim, size // stride, size // stride)
+            assert features.shape == (2, dim, -(-size // stride), -(-size // stride)) and backbone.feature_dim == dim
 
 
 @pytest.mark.parametrize("name", [*SMALL, "swinv2_base_window12to24_192to384"])
-def test_drop_path_falls_out_as_timm_has_it(name):
+def test_the_rates_of_drop_path_are_those_of_timm(name):
     with torch.device("meta"):
         backbone = build_timm_backbone(config(name, 256, drop_path=0.4))
         model = timm.create_model(name, drop_path_rate=0.4)
@@ -189,15 +187,17 @@ WINDOWS = {
 }
 
 
-@pytest.mark.parametrize(("name", "size"), WINDOWS)
-def test_windows_divide_the_feature_maps(name, size):
-    with torch.device("meta"):
-        model = create_for_size(name, (size, size))
-    assert [block.window_size for block in (stage.blocks[0] for stage in model.layers)] == [
-        (window, window) for window in WINDOWS[name, size]
-    ]
-    for number, stage in enumerate(model.layers):
-        assert all(size // 4 // 2**number % length == 0 for block in stage.blocks for length in block.window_size)
+def test_windows_divide_the_feature_maps():
+    for name, size in WINDOWS:
+        with torch.device("meta"):
+            model = create_for_size(name, (size, size))
+        assert [block.window_size for block in (stage.blocks[0] for stage in model.layers)] == [
+            (window, window) for window in WINDOWS[name, size]
+        ], f"{name=}, {size=}"
+        for number, stage in enumerate(model.layers):
+            assert all(size // 4 // 2**number % length == 0 for block in stage.blocks for length in block.window_size), (
+                f"{name=}, {size=}"
+            )
 
 
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "swinv2_base_window12to24_192to384"])

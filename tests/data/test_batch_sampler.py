@@ -1,4 +1,4 @@
-"""Batches, ranks and resumes cut one and the same stream."""
+"""Batches, ranks and resumes are parts of one stream."""
 
 from itertools import chain, islice
 
@@ -24,21 +24,21 @@ def test_the_stream_is_the_passes_one_after_another(name):
 
 
 @EVERY
-@pytest.mark.parametrize("world_size", [2, 4, 8])
-def test_slices_of_the_ranks_join_to_the_global_batch(name, world_size):
-    ranks = [islice(BatchStream(SAMPLERS[name](), 8, rank, world_size), 12) for rank in range(world_size)]
-    joined = [list(chain.from_iterable(slices)) for slices in zip(*ranks)]
-    assert joined == list(islice(BatchStream(SAMPLERS[name](), 8), 12))
+def test_slices_of_the_ranks_join_to_the_global_batch(name):
+    for world_size in [2, 4, 8]:
+        ranks = [islice(BatchStream(SAMPLERS[name](), 8, rank, world_size), 12) for rank in range(world_size)]
+        joined = [list(chain.from_iterable(slices)) for slices in zip(*ranks)]
+        assert joined == list(islice(BatchStream(SAMPLERS[name](), 8), 12)), f"{world_size=}"
 
 
 @EVERY
-@pytest.mark.parametrize("start", [1, 2, 5, 13])
-def test_a_resume_goes_on_where_it_stopped(name, start):
-    whole = list(islice(BatchStream(SAMPLERS[name](), 8, 1, 2), start + 6))
-    assert list(islice(BatchStream(SAMPLERS[name](), 8, 1, 2, start), 6)) == whole[start:]
+def test_a_resume_continues_where_it_stopped(name):
+    for start in [1, 2, 5, 13]:
+        whole = list(islice(BatchStream(SAMPLERS[name](), 8, 1, 2), start + 6))
+        assert list(islice(BatchStream(SAMPLERS[name](), 8, 1, 2, start), 6)) == whole[start:], f"{start=}"
 
 
-def test_a_late_resume_replays_nothing():
+def test_a_late_resume_computes_one_pass_only():
     sampler = SAMPLERS["balanced"]()
     asked = []
     indices = sampler.indices
@@ -52,14 +52,14 @@ def test_iterating_again_starts_again():
     assert list(islice(stream, 3)) == list(islice(stream, 3))
 
 
-@pytest.mark.parametrize("batch_size, world_size", [(10, 4), (0, 1), (2, 4)])
-def test_batches_that_do_not_divide(batch_size, world_size):
-    with pytest.raises(ConfigError, match=f"IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts"):
-        BatchStream(SAMPLERS["training"](), batch_size, 0, world_size)
+def test_batches_that_do_not_divide_are_refused():
+    for batch_size, world_size in [(10, 4), (0, 1), (2, 4)]:
+        with pytest.raises(ConfigError, match=f"IMS_PER_BATCH: {batch_size} does not divide into {world_size} equal parts"):
+            BatchStream(SAMPLERS["training"](), batch_size, 0, world_size)
 
 
-@pytest.mark.parametrize("count", [0, 1, 4, 5, 9])
-def test_ordered_batches(count):
-    batches = OrderedBatches(count, 4)
-    assert len(list(batches)) == len(batches) == (count + 3) // 4
-    assert list(chain.from_iterable(batches)) == [(index, index) for index in range(count)]
+def test_ordered_batches():
+    for count in [0, 1, 4, 5, 9]:
+        batches = OrderedBatches(count, 4)
+        assert len(list(batches)) == len(batches) == (count + 3) // 4, f"{count=}"
+        assert list(chain.from_iterable(batches)) == [(index, index) for index in range(count)], f"{count=}"

@@ -43,7 +43,7 @@ def test_every_drawing_takes_the_text_of_its_identity(table):
     assert not any(left_out.values())
 
 
-def test_joined_sets_are_told_apart_after_their_texts(table):
+def test_joined_sets_are_captioned_before_they_are_joined(table):
     cfg = table(rows(range(12)))
     cfg.DATASETS.NAMES = ("Patent", "DeepPatentTest")
     cfg.DATASETS.COMBINEALL = False
@@ -57,11 +57,11 @@ def test_without_a_table_nothing_changes(patent_cfg):
     assert {(sample.caption, sample.category) for sample in load_training_set(patent_cfg)} == {(None, None)}
 
 
-def test_identities_without_a_text_are_told(table, patent_root):
+def test_identities_without_a_text_are_reported(table, patent_root):
     cfg = table(rows(range(4)) + f"{name(4)},  ,\n{name(2)},again,\n,,\nshort\n")
     left_out = {}
-    told = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(cfg, left_out)}
-    assert told[name(4)] == told[name(5)] == (None, None) and told[name(2)] == ("Title 2", "D3")
+    found = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(cfg, left_out)}
+    assert found[name(4)] == found[name(5)] == (None, None) and found[name(2)] == ("Title 2", "D3")
     path = patent_root / "table.csv"
     assert left_out == {
         "malformed row": [f"{path}:9: 1 fields where the first row has 3"],
@@ -70,18 +70,16 @@ def test_identities_without_a_text_are_told(table, patent_root):
     }
 
 
-@pytest.mark.parametrize(
-    "key, column, near", [("IDENTITY", "patnet", "patent"), ("TEXT", "titel", "title"), ("CLASS", "kinds", "kind")]
-)
-def test_columns_that_are_not_there(table, key, column, near):
-    cfg = table(rows(range(12)))
-    cfg.DATASETS.CAPTIONS.TABLE[key] = column
-    message = rf"DATASETS.CAPTIONS.TABLE.{key}: .*table.csv has no column '{column}'; did you mean {near}\?"
-    with pytest.raises(ConfigError, match=message):
-        load_training_set(cfg)
+def test_missing_columns_are_refused(table):
+    for key, column, near in [("IDENTITY", "patnet", "patent"), ("TEXT", "titel", "title"), ("CLASS", "kinds", "kind")]:
+        cfg = table(rows(range(12))).clone()
+        cfg.DATASETS.CAPTIONS.TABLE[key] = column
+        message = rf"DATASETS.CAPTIONS.TABLE.{key}: .*table.csv has no column '{column}'; did you mean {near}\?"
+        with pytest.raises(ConfigError, match=message):
+            load_training_set(cfg)
 
 
-def test_a_table_of_other_identities(table):
+def test_a_table_of_other_identities_is_refused(table):
     message = f"its column patent has no identity of Patent, such as {name(0)}; .*TABLE.IDENTITY names"
     with pytest.raises(DataError, match=message):
         load_training_set(table(HEADER + "L1,Title,kind\n"))
@@ -105,19 +103,19 @@ def test_the_metadata_of_a_built_data_set(patent_cfg, patent_root):
     write_metadata(patent_root / "metadata.parquet", (("archive", "member", record) for record in records))
     table = patent_cfg.DATASETS.CAPTIONS.TABLE
     table.FILE, table.IDENTITY, table.CLASS = "metadata.parquet", "patent", "national_classes"
-    told = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(patent_cfg)}
-    assert told == {name(number): (f"Title {number}", f"D{number + 1}" if number else None) for number in range(6)}
+    found = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(patent_cfg)}
+    assert found == {name(number): (f"Title {number}", f"D{number + 1}" if number else None) for number in range(6)}
 
 
-def test_a_table_goes_before_the_texts_of_the_data_set(patent_cfg, patent_root):
+def test_a_table_overrides_the_texts_of_the_data_set(patent_cfg, patent_root):
     """The captions of Captioned stay where the table has none."""
     drawings = [f"train_data/patent_data/I2018{n:04d}/{name(n)}/{name(n)}-D00000.png" for n in range(3)]
     (patent_root / "pairs.csv").write_text("filepath,caption\n" + "".join(f"{drawing},own\n" for drawing in drawings))
-    (patent_root / "table.csv").write_text(f"id,title\n{name(1)},told\n{name(2)},\n")
+    (patent_root / "table.csv").write_text(f"id,title\n{name(1)},theirs\n{name(2)},\n")
     patent_cfg.DATASETS.NAMES, patent_cfg.DATASETS.CAPTIONS.TRAIN = ("Captioned",), "pairs.csv"
     patent_cfg.DATASETS.CAPTIONS.TABLE.FILE = "table.csv"
     left_out = {}
-    assert [sample.caption for sample in load_training_set(patent_cfg, left_out)] == ["own", "told", "own"]
+    assert [sample.caption for sample in load_training_set(patent_cfg, left_out)] == ["own", "theirs", "own"]
     assert not any(left_out.values())
 
 

@@ -127,17 +127,19 @@ def test_many_equal_drawings_give_one_case_each(found, patent_root):
     assert len(cases["duplicate drawing, same bytes"]) == 23 + 11 + 11 and len(cases["leaked drawing"]) == 24
 
 
-def test_workers_find_the_same_and_progress_is_told(found, patent_cfg, patent_root):
+def test_workers_find_the_same_and_progress_is_reported(found, patent_cfg, patent_root):
     drawing(patent_root, 2, 2).unlink()
     shutil.copy(drawing(patent_root, 0, 0), drawing(patent_root, 1, 0))
     alone, _ = found()
     assert found(workers=2)[0] == alone
-    told = []
-    check_dataset([(DATASETS.get("DeepPatentTest")(patent_cfg), ("query", "gallery"))], 0, lambda *count: told.append(count))
-    assert told == [(number, 12) for number in range(1, 13)]
+    calls = []
+    check_dataset(
+        [(DATASETS.get("DeepPatentTest")(patent_cfg), ("query", "gallery"))], 0, lambda *count: calls.append(count)
+    )
+    assert calls == [(number, 12) for number in range(1, 13)]
 
 
-def test_what_a_data_set_left_out_is_told_once(patent_cfg):
+def test_faults_that_a_data_set_skipped_are_reported_once(patent_cfg):
     sets = [(DATASETS.get("Patent")(patent_cfg, verify=False), PARTS) for _ in range(2)]
     for splits, cases in zip((splits for splits, _ in sets), (["a.csv:2", "a.csv:5"], ["a.csv:5", "b.csv:2"])):
         splits.left_out = {"malformed row": cases, "missing sheet": []}

@@ -92,7 +92,7 @@ def test_the_transform_gets_the_sources_pixels(samples):
     assert dataset.__getitems__([(0, 2), (1, 1)])["images"].tolist() == [[[2, 5, 4]], [[1, 5, 4]]]
 
 
-def test_chance_is_that_of_the_position(cfg, samples, source):
+def test_random_numbers_depend_on_the_position_alone(cfg, samples, source):
     cfg.INPUT.PADDING.ENABLED = cfg.INPUT.REA.ENABLED = True
     dataset = DrawingDataset(samples, {}, source, build_train_transform(cfg), seed=4)
     drawn = {position: dataset[position, 0]["images"] for position in range(20)}
@@ -106,7 +106,7 @@ def test_chance_is_that_of_the_position(cfg, samples, source):
     assert any(not torch.equal(other[position, 0]["images"], drawn[position]) for position in range(4))
 
 
-def test_it_travels_to_a_spawned_process(cfg, samples, source):
+def test_it_can_be_sent_to_a_spawned_process(cfg, samples, source):
     for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "CJ", "AFFINE", "AUGMIX", "REA"):
         cfg.INPUT[name].ENABLED = True
     dataset = DrawingDataset(samples, {"a": 0}, source, build_train_transform(cfg), seed=1)
@@ -114,7 +114,7 @@ def test_it_travels_to_a_spawned_process(cfg, samples, source):
     assert all(torch.equal(copy[position, 1]["images"], dataset[position, 1]["images"]) for position in range(5))
 
 
-def test_an_unreadable_drawing_is_a_value_until_it_is_raised(samples, source, tmp_path):
+def test_an_unreadable_drawing_is_returned_as_an_error(samples, source, tmp_path):
     (tmp_path / "1.png").write_bytes(b"no drawing")
     error = DrawingDataset(samples, {}, source).__getitems__([(0, 0), (1, 1)])
     assert isinstance(error, DataError) and "1.png" in str(error)

@@ -27,53 +27,53 @@ def luma(rgb):
     return rgb.astype(np.float64) @ [0.299, 0.587, 0.114]
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "TIF", "tiff"])
-def test_one_bit_and_grey_are_exact(tmp_path, suffix):
-    for name, image, truth in (
-        ("1", Image.fromarray(binary()).convert("1"), binary()),
-        ("L", Image.fromarray(ramp()), ramp()),
-    ):
-        path = tmp_path / f"{name}.{suffix}"
-        image.save(path)
-        read = read_drawing(path)
-        assert read.dtype == np.uint8
-        np.testing.assert_array_equal(read, truth)
+def test_one_bit_and_grey_are_exact(tmp_path):
+    for suffix in ["png", "bmp", "tif", "TIF", "tiff"]:
+        for name, image, truth in (
+            ("1", Image.fromarray(binary()).convert("1"), binary()),
+            ("L", Image.fromarray(ramp()), ramp()),
+        ):
+            path = tmp_path / f"{name}.{suffix}"
+            image.save(path)
+            read = read_drawing(path)
+            assert read.dtype == np.uint8, f"{suffix=}, {name=}"
+            np.testing.assert_array_equal(read, truth, err_msg=f"{suffix=}, {name=}")
 
 
-@pytest.mark.parametrize("photometric", [0, 1])
-@pytest.mark.parametrize("compression", [None, "group4", "tiff_lzw"])
-def test_one_bit_tiff_of_both_photometrics(tmp_path, photometric, compression):
-    path = tmp_path / "sheet.tif"
-    Image.fromarray(binary()).convert("1").save(path, compression=compression, tiffinfo={262: photometric})
-    with Image.open(path) as written:
-        assert written.tag_v2[262] == photometric
-    np.testing.assert_array_equal(read_drawing(path), binary())
+def test_one_bit_tiff_of_both_photometrics(tmp_path):
+    for photometric in [0, 1]:
+        for compression in [None, "group4", "tiff_lzw"]:
+            path = tmp_path / "sheet.tif"
+            Image.fromarray(binary()).convert("1").save(path, compression=compression, tiffinfo={262: photometric})
+            with Image.open(path) as written:
+                assert written.tag_v2[262] == photometric, f"{photometric=}, {compression=}"
+            np.testing.assert_array_equal(read_drawing(path), binary(), err_msg=f"{photometric=}, {compression=}")
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4])
-def test_shallow_grey_png_reaches_white(tmp_path, bits):
-    levels = np.arange(2**bits, dtype=np.uint8)[None]
-    path = tmp_path / "grey.png"
-    path.write_bytes(png(levels.shape[1], 1, bits, 0, packed(levels, bits)))
-    np.testing.assert_array_equal(read_drawing(path), levels * (255 // (2**bits - 1)))
+def test_shallow_grey_png_reaches_white(tmp_path):
+    for bits in [1, 2, 4]:
+        levels = np.arange(2**bits, dtype=np.uint8)[None]
+        path = tmp_path / "grey.png"
+        path.write_bytes(png(levels.shape[1], 1, bits, 0, packed(levels, bits)))
+        np.testing.assert_array_equal(read_drawing(path), levels * (255 // (2**bits - 1)), err_msg=f"{bits=}")
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
-def test_transparent_grey_level_is_paper(tmp_path, bits):
+def test_transparent_grey_level_is_paper(tmp_path):
     """A tRNS chunk gives a level in the bit depth of the file; here black is transparent."""
-    levels = np.array([[0, 1, 2**bits - 1]], np.uint32)
-    path = tmp_path / "key.png"
-    path.write_bytes(png(3, 1, bits, 0, packed(levels, bits), transparency=struct.pack(">H", 0)))
-    scale = 255 / (2**bits - 1)
-    np.testing.assert_array_equal(read_drawing(path), [[255, round(scale), 255]])
+    for bits in [1, 2, 4, 8, 16]:
+        levels = np.array([[0, 1, 2**bits - 1]], np.uint32)
+        path = tmp_path / "key.png"
+        path.write_bytes(png(3, 1, bits, 0, packed(levels, bits), transparency=struct.pack(">H", 0)))
+        scale = 255 / (2**bits - 1)
+        np.testing.assert_array_equal(read_drawing(path), [[255, round(scale), 255]], err_msg=f"{bits=}")
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_sixteen_bits_are_scaled_not_clipped(tmp_path, suffix):
-    deep = np.linspace(0, 65535, 300).astype(np.uint16).reshape(15, 20)
-    path = tmp_path / f"deep.{suffix}"
-    Image.fromarray(deep).save(path)
-    np.testing.assert_array_equal(read_drawing(path), np.rint(deep / 257.0))
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    for suffix in ["png", "tif"]:
+        deep = np.linspace(0, 65535, 300).astype(np.uint16).reshape(15, 20)
+        path = tmp_path / f"deep.{suffix}"
+        Image.fromarray(deep).save(path)
+        np.testing.assert_array_equal(read_drawing(path), np.rint(deep / 257.0), err_msg=f"{suffix=}")
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
@@ -103,53 +103,55 @@ def test_thirty_two_bits_are_refused(tmp_path):
         read_drawing(path)
 
 
-@pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
-def test_colours_become_luma(tmp_path, suffix):
-    rgb = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
-    rgb[0, 0] = 255
-    path = tmp_path / f"colour.{suffix}"
-    Image.fromarray(rgb).save(path)
-    read = read_drawing(path)
-    assert read[0, 0] == 255
-    np.testing.assert_allclose(read, luma(rgb), atol=0.51)
+def test_colours_become_luma(tmp_path):
+    for suffix in ["png", "bmp", "tif"]:
+        rgb = np.random.default_rng(0).integers(0, 256, (9, 11, 3), dtype=np.uint8)
+        rgb[0, 0] = 255
+        path = tmp_path / f"colour.{suffix}"
+        Image.fromarray(rgb).save(path)
+        read = read_drawing(path)
+        assert read[0, 0] == 255, f"{suffix=}"
+        np.testing.assert_allclose(read, luma(rgb), atol=0.51, err_msg=f"{suffix=}")
 
 
-@pytest.mark.parametrize("mode", ["LA", "RGBA"])
-@pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_transparency_shows_white_paper(tmp_path, mode, suffix):
-    generator = np.random.default_rng(1)
-    alpha = generator.integers(0, 256, (12, 10), dtype=np.uint8)
-    alpha[0, :3] = [0, 255, 128]
-    colour = generator.integers(0, 256, (12, 10, 1 if mode == "LA" else 3), dtype=np.uint8)
-    colour[0, 0] = 0
-    path = tmp_path / f"clear.{suffix}"
-    Image.fromarray(np.concatenate([colour, alpha[..., None]], 2)).save(path)
-    opacity = alpha[..., None] / 255
-    shown = colour * opacity + 255 * (1 - opacity)
-    read = read_drawing(path)
-    assert read[0, 0] == 255
-    np.testing.assert_allclose(read, shown[..., 0] if mode == "LA" else luma(shown), atol=1.01)
+def test_transparency_shows_white_paper(tmp_path):
+    for mode in ["LA", "RGBA"]:
+        for suffix in ["png", "tif"]:
+            generator = np.random.default_rng(1)
+            alpha = generator.integers(0, 256, (12, 10), dtype=np.uint8)
+            alpha[0, :3] = [0, 255, 128]
+            colour = generator.integers(0, 256, (12, 10, 1 if mode == "LA" else 3), dtype=np.uint8)
+            colour[0, 0] = 0
+            path = tmp_path / f"clear.{suffix}"
+            Image.fromarray(np.concatenate([colour, alpha[..., None]], 2)).save(path)
+            opacity = alpha[..., None] / 255
+            shown = colour * opacity + 255 * (1 - opacity)
+            read = read_drawing(path)
+            assert read[0, 0] == 255, f"{mode=}, {suffix=}"
+            np.testing.assert_allclose(
+                read, shown[..., 0] if mode == "LA" else luma(shown), atol=1.01, err_msg=f"{mode=}, {suffix=}"
+            )
 
 
-@pytest.mark.parametrize("transparency", [None, 2, bytes([255, 255, 0])])
-def test_palettes(tmp_path, transparency):
-    palette = Image.new("P", (4, 1))
-    palette.putpalette([255, 255, 255, 0, 0, 0, 255, 0, 0])
-    palette.putdata([0, 1, 2, 1])
-    path = tmp_path / "palette.png"
-    palette.save(path, **({} if transparency is None else {"transparency": transparency}))
-    red = round(255 * 0.299) if transparency is None else 255
-    np.testing.assert_allclose(read_drawing(path), [[255, 0, red, 0]], atol=1)
+def test_palettes(tmp_path):
+    for transparency in [None, 2, bytes([255, 255, 0])]:
+        palette = Image.new("P", (4, 1))
+        palette.putpalette([255, 255, 255, 0, 0, 0, 255, 0, 0])
+        palette.putdata([0, 1, 2, 1])
+        path = tmp_path / "palette.png"
+        palette.save(path, **({} if transparency is None else {"transparency": transparency}))
+        red = round(255 * 0.299) if transparency is None else 255
+        np.testing.assert_allclose(read_drawing(path), [[255, 0, red, 0]], atol=1, err_msg=f"{transparency=}")
 
 
-@pytest.mark.parametrize("suffix", ["tif", "jpg"])
-def test_cmyk_paper_is_white(tmp_path, suffix):
-    path = tmp_path / f"ink.{suffix}"
-    page = np.zeros((16, 32, 4), np.uint8)
-    page[:, 16:, 3] = 255
-    Image.fromarray(page, "CMYK").save(path, **({"quality": 100} if suffix == "jpg" else {}))
-    read = read_drawing(path)
-    assert read[8, 4] == 255 and read[8, 28] <= 2
+def test_cmyk_paper_is_white(tmp_path):
+    for suffix in ["tif", "jpg"]:
+        path = tmp_path / f"ink.{suffix}"
+        page = np.zeros((16, 32, 4), np.uint8)
+        page[:, 16:, 3] = 255
+        Image.fromarray(page, "CMYK").save(path, **({"quality": 100} if suffix == "jpg" else {}))
+        read = read_drawing(path)
+        assert read[8, 4] == 255 and read[8, 28] <= 2, f"{suffix=}"
 
 
 def test_jpeg_is_turned_upright(tmp_path):
@@ -170,12 +172,12 @@ def test_first_page_of_many(tmp_path):
     np.testing.assert_array_equal(read_drawing(path), np.full((4, 6), 200))
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 6000), (6000, 1), (6000, 6000)])
-def test_extreme_sizes(tmp_path, size):
-    path = tmp_path / "sheet.png"
-    Image.new("1", size, 1).save(path)
-    read = read_drawing(path)
-    assert read.shape == size[::-1] and read.min() == 255
+def test_extreme_sizes(tmp_path):
+    for size in [(1, 1), (1, 6000), (6000, 1), (6000, 6000)]:
+        path = tmp_path / "sheet.png"
+        Image.new("1", size, 1).save(path)
+        read = read_drawing(path)
+        assert read.shape == size[::-1] and read.min() == 255, f"{size=}"
 
 
 @pytest.mark.parametrize("largest", [400, 150])
@@ -192,19 +194,19 @@ def test_bombs_are_refused_at_either_level(tmp_path, monkeypatch, largest):
     assert read_drawing(path).shape == (20, 21)
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "bmp"])
-@pytest.mark.parametrize("kept", [0.02, 0.5, 0.9])
-def test_truncated_files(tmp_path, suffix, kept):
-    path = tmp_path / f"half.{suffix}"
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
-    Image.fromarray(noise).save(path, **({"compression": "tiff_lzw"} if suffix == "tif" else {}))
-    data = path.read_bytes()
-    path.write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(DataError, match=rf"half\.{suffix}: cannot be read as a drawing"):
-        read_drawing(path)
+def test_truncated_files_are_refused(tmp_path):
+    for suffix in ["png", "tif", "jpg", "bmp"]:
+        for share in [0.02, 0.5, 0.9]:
+            path = tmp_path / f"half.{suffix}"
+            noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+            Image.fromarray(noise).save(path, **({"compression": "tiff_lzw"} if suffix == "tif" else {}))
+            data = path.read_bytes()
+            path.write_bytes(data[: int(len(data) * share)])
+            with pytest.raises(DataError, match=rf"half\.{suffix}: cannot be read as a drawing"):
+                read_drawing(path)
 
 
-def test_damaged_pixels(tmp_path):
+def test_damaged_pixels_are_refused(tmp_path):
     path = tmp_path / "damaged.png"
     Image.fromarray(ramp(64, 64)).save(path)
     data = bytearray(path.read_bytes())
@@ -215,7 +217,7 @@ def test_damaged_pixels(tmp_path):
         read_drawing(path)
 
 
-def test_files_that_are_no_drawings(tmp_path):
+def test_files_that_are_no_drawings_are_refused(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("not a picture")
     Image.new("L", (4, 4)).save(tmp_path / "picture.gif")
@@ -233,7 +235,7 @@ def test_files_that_are_no_drawings(tmp_path):
         assert str(tmp_path / name) in str(error.value) and reason in str(error.value)
 
 
-def test_bytes_in_hand_read_as_the_file(tmp_path):
+def test_bytes_are_read_as_the_file_is(tmp_path):
     path = tmp_path / "sheet.png"
     Image.fromarray(ramp()).save(path)
     assert open_drawing("elsewhere", path.read_bytes()).tobytes() == open_drawing(path).tobytes()

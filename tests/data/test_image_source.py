@@ -1,4 +1,4 @@
-"""Which source a configuration gets, and what a run says of it."""
+"""Which source a configuration gets, and the description of it in the log."""
 
 import os
 import shutil
@@ -36,9 +36,9 @@ def write(patent_cfg, samples):
 
 
 def test_decoded(patent_cfg, samples):
-    source, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    source, reason = build_source(patent_cfg, "SIZE_TRAIN", samples)
     folder = os.path.join(patent_cfg.DATASETS.ROOT, "packs", "24x20")
-    assert said == f"decoded each time: no pack in {folder}; `fastpatent data pack` makes one"
+    assert reason == f"decoded each time: no pack in {folder}; `fastpatent data pack` makes one"
     for path in [sample.path for sample in samples[:5]]:
         truth = np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BICUBIC))
         np.testing.assert_array_equal(source(path), truth)
@@ -48,20 +48,20 @@ def test_decoded(patent_cfg, samples):
 
 def test_packed(patent_cfg, samples, write):
     folder = write()
-    _, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
-    assert said == f"24 of 24 drawings from {folder}"
+    _, reason = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert reason == f"24 of 24 drawings from {folder}"
     patent_cfg.INPUT.KEEP_ASPECT = True
     assert f"no pack in {folder}-aspect;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
 
 
-@pytest.mark.parametrize("fit", ["crop", "shorter", "native"])
-def test_drawings_of_various_sizes_are_decoded_each_time(patent_cfg, samples, write, fit):
-    patent_cfg.INPUT.KEEP_ASPECT = True
-    folder = write()
-    patent_cfg.INPUT.FIT = fit
-    source, said = build_source(patent_cfg, "SIZE_TEST", samples)
-    assert os.path.isdir(folder) and isinstance(source, DecodedDrawings)
-    assert said.startswith(f"decoded each time: INPUT.FIT is {fit}, and a pack holds drawings of one size")
+def test_drawings_of_various_sizes_are_decoded_each_time(patent_cfg, samples, write):
+    for fit in ["crop", "shorter", "native"]:
+        patent_cfg.INPUT.KEEP_ASPECT, patent_cfg.INPUT.FIT = True, "paper"
+        folder = write()
+        patent_cfg.INPUT.FIT = fit
+        source, reason = build_source(patent_cfg, "SIZE_TEST", samples)
+        assert os.path.isdir(folder) and isinstance(source, DecodedDrawings), f"{fit=}"
+        assert reason.startswith(f"decoded each time: INPUT.FIT is {fit}, and a pack holds images of one size"), f"{fit=}"
 
 
 def test_each_interpolation_has_a_pack_of_its_own(patent_cfg, samples, write):
@@ -69,27 +69,27 @@ def test_each_interpolation_has_a_pack_of_its_own(patent_cfg, samples, write):
     patent_cfg.INPUT.INTERPOLATION = "bilinear"
     assert f"no pack in {folder}-bilinear;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
     assert write() == f"{folder}-bilinear"
-    source, said = build_source(patent_cfg, "SIZE_TRAIN", samples)
-    assert said == f"24 of 24 drawings from {folder}-bilinear"
+    source, reason = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert reason == f"24 of 24 drawings from {folder}-bilinear"
     for path in [sample.path for sample in samples[:5]]:
         truth = np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BILINEAR))
         np.testing.assert_array_equal(source(path), truth)
 
 
-def test_every_reason_not_to_use_a_pack_is_said(patent_cfg, samples, write):
+def test_every_reason_not_to_use_a_pack_is_named(patent_cfg, samples, write):
     folder = write()
     changed, other = samples[0].path, Sample(samples[0].path.replace("D00000", "D00009"), "x")
     os.utime(changed)
     os.truncate(f"{folder}/00002.0.u8", 480)
     os.truncate(f"{folder}/00001.json", 480)
-    said = build_source(patent_cfg, "SIZE_TRAIN", [*samples, other])[1]
-    parts = said.removesuffix(REPAIR).split("; ")
-    assert said.endswith(REPAIR) and parts == [
+    reason = build_source(patent_cfg, "SIZE_TRAIN", [*samples, other])[1]
+    parts = reason.removesuffix(REPAIR).split("; ")
+    assert reason.endswith(REPAIR) and parts == [
         f"9 of 25 drawings from {folder}",
         f"15 not in it, {samples[10].path} first",
         f"1 changed since they were packed, {changed} first",
         f"{folder}/00001.json: the index is damaged or only half written",
-        "1 more of its shards are of no use",
+        "1 more of its shards are unusable",
     ]
     os.unlink(f"{folder}/00001.json")
     parts = build_source(patent_cfg, "SIZE_TRAIN", samples)[1].removesuffix(REPAIR).split("; ")
@@ -98,7 +98,7 @@ def test_every_reason_not_to_use_a_pack_is_said(patent_cfg, samples, write):
     assert build_source(patent_cfg, "SIZE_TRAIN", samples)[1] == f"24 of 24 drawings from {folder}"
 
 
-def test_packs_lie_where_they_are_asked_to(patent_cfg, samples, write, tmp_path_factory):
+def test_packs_lie_in_the_folder_of_the_configuration(patent_cfg, samples, write, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     patent_cfg.DATASETS.PACKS = str(elsewhere)
     assert write() == f"{elsewhere}/24x20"
@@ -111,6 +111,6 @@ def test_drawings_outside_the_root_are_decoded(patent_cfg, samples, write, write
     outside = tmp_path_factory.mktemp("outside") / os.path.relpath(samples[0].path, patent_cfg.DATASETS.ROOT)
     outside.parent.mkdir(parents=True)
     shutil.copy2(samples[1].path, outside)
-    source, said = build_source(patent_cfg, "SIZE_TRAIN", [Sample(str(outside), None)])
-    assert said.startswith(f"0 of 1 drawings from {folder}; 1 not in it, ")
+    source, reason = build_source(patent_cfg, "SIZE_TRAIN", [Sample(str(outside), None)])
+    assert reason.startswith(f"0 of 1 drawings from {folder}; 1 not in it, ")
     np.testing.assert_array_equal(source(str(outside)), source(samples[1].path))

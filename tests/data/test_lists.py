@@ -8,9 +8,8 @@ from fastpatent.data.lists import Listing, listed_samples, read_lines
 from fastpatent.errors import DataError
 
 
-@pytest.mark.parametrize(
-    "line, relative",
-    [
+def test_a_last_integer_is_a_label(tmp_path):
+    for line, relative in [
         ("a/x.png 12", "a/x.png"),
         ("a/x.png", "a/x.png"),
         ("a/x.png  7  ", "a/x.png"),
@@ -23,12 +22,10 @@ from fastpatent.errors import DataError
         ("./a//b/../x.png 1", "a/x.png"),
         ("a/.b/x.png 1", "a/.b/x.png"),
         ("12", "12"),
-    ],
-)
-def test_a_last_integer_is_a_label(tmp_path, line, relative):
-    path = tmp_path / "list.txt"
-    path.write_text(line)
-    assert read_lines(path) == [(1, relative)]
+    ]:
+        path = tmp_path / "list.txt"
+        path.write_text(line)
+        assert read_lines(path) == [(1, relative)], f"{line=}, {relative=}"
 
 
 def test_blank_lines_line_ends_and_byte_order_mark(tmp_path):
@@ -37,15 +34,15 @@ def test_blank_lines_line_ends_and_byte_order_mark(tmp_path):
     assert read_lines(path) == [(1, "a/ä.png"), (4, "b/y.png"), (5, "c/z.png")]
 
 
-@pytest.mark.parametrize("line", ["../x.png 1", "/etc/x.png", "a/../../x.png 3", "a/../..", ".."])
-def test_paths_that_lead_out(tmp_path, line):
-    path = tmp_path / "list.txt"
-    path.write_text(f"a/x.png 0\n{line}\n")
-    with pytest.raises(DataError, match=r"list\.txt:2: .* leads out"):
-        read_lines(path)
+def test_paths_that_lead_out_are_refused(tmp_path):
+    for line in ["../x.png 1", "/etc/x.png", "a/../../x.png 3", "a/../..", ".."]:
+        path = tmp_path / "list.txt"
+        path.write_text(f"a/x.png 0\n{line}\n")
+        with pytest.raises(DataError, match=r"list\.txt:2: .* leads out"):
+            read_lines(path)
 
 
-def test_lists_that_are_no_text(tmp_path):
+def test_lists_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"a/x.png 1\nb/\xff.png 2\n")
     with pytest.raises(DataError, match=r"list\.txt:2: the list is not UTF-8 text"):
@@ -74,7 +71,7 @@ def test_relative_folders_give_absolute_paths(tmp_path, monkeypatch):
     assert listed_samples([(1, "a/x.png")], "list.txt", ".")[0].path == str(tmp_path / "a/x.png")
 
 
-def test_first_missing_drawing_is_named_unless_not_asked(tmp_path):
+def test_the_first_missing_drawing_is_named_where_drawings_are_verified(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.png").write_bytes(b"")
     lines = [(1, "a/x.png"), (4, "a/y.png"), (5, "b/z.png")]
@@ -85,13 +82,13 @@ def test_first_missing_drawing_is_named_unless_not_asked(tmp_path):
     assert len(listed_samples(lines, "list.txt", tmp_path, verify=False)) == 3
 
 
-def test_empty_list(tmp_path):
+def test_an_empty_list_is_refused_where_drawings_are_verified(tmp_path):
     with pytest.raises(DataError, match="list.txt: the list is empty"):
         listed_samples([], "list.txt", tmp_path)
     assert listed_samples([], "list.txt", tmp_path, verify=False) == []
 
 
-def test_a_folder_is_asked_once(tmp_path, monkeypatch):
+def test_a_folder_is_listed_once(tmp_path, monkeypatch):
     for number in range(50):
         (tmp_path / f"{number}.png").write_bytes(b"")
     asked = []

@@ -1,8 +1,10 @@
 """Joining the data sets that a configuration names."""
 
+import logging
+
 import pytest
 
-from fastpatent.data.load_datasets import load_test_set, load_training_set
+from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set, report_skipped
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -28,7 +30,7 @@ def test_joined_sets_keep_their_identities_apart(patent_cfg):
     assert len(patents) == 24 and {sample.identity.count("/") for sample in patents} == {1}
 
 
-def test_what_cannot_be_trained_on(patent_cfg, patent_root):
+def test_sets_that_cannot_be_trained_on_are_refused(patent_cfg, patent_root):
     for names, error, message in (
         ((), ConfigError, "no data set is named"),
         (("DeepPatentTest",), ConfigError, "DeepPatentTest has no train drawings"),
@@ -44,9 +46,41 @@ def test_test_set(patent_cfg):
     assert (splits.name, len(splits.query), len(splits.gallery)) == ("DeepPatentTest", 3, 9)
 
 
-def test_nothing_to_ask(tmp_path, cfg, write_drawing):
+def test_a_set_without_a_query_is_refused(tmp_path, cfg, write_drawing):
     for number in range(4):
         write_drawing(tmp_path / f"design{number}/only.png", number)
     cfg.DATASETS.ROOT = str(tmp_path)
     with pytest.raises(DataError, match="Drawings below .* has no query; an identity needs two drawings"):
         load_test_set(cfg, "Drawings")
+
+
+def test_test_sets_warn_of_queries_without_a_match(patent_cfg, patent_root, caplog):
+    patent_cfg.DATASETS.TESTS = ("Patent", "DeepPatentTest")
+    path = patent_root / "train_data/val_db_patent.txt"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if "USD0000007" not in line))
+    assert [splits.name for splits in load_test_sets(patent_cfg)] == ["Patent", "DeepPatentTest"]
+    (message,) = caplog.messages
+    assert message.startswith("Patent: 1 queries have no drawing of their identity in the gallery and are excluded ")
+    assert "USD0000007" in message and caplog.records[0].levelname == "WARNING"
+
+
+def test_a_test_set_without_any_match_is_refused(patent_cfg, patent_root):
+    lists = patent_root / "train_data"
+    (lists / "val_db_patent.txt").write_bytes((lists / "test_db_patent.txt").read_bytes())
+    with pytest.raises(
+        DataError, match="Patent: no query has a drawing of its identity in the gallery, .*USD0000006.* first"
+    ):
+        load_test_sets(patent_cfg)
+
+
+def test_the_first_cases_of_each_fault_are_reported(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    cases = {"malformed row": [f"{tmp_path}/a.csv:{line}" for line in range(5)], "missing sheet": [], "twice": ["b.csv:1"]}
+    report_skipped(cases, tmp_path)
+    assert caplog.messages == [
+        "malformed row: a.csv:0",
+        "malformed row: a.csv:1",
+        "malformed row: a.csv:2",
+        "malformed row: and 2 more",
+        "twice: b.csv:1",
+    ]

@@ -1,4 +1,4 @@
-"""One writer per folder, and no lock left behind by a killed one."""
+"""One writer per folder, and no lock that outlives a killed one."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path, reposito
                 os.killpg(holder.pid, signal.SIGKILL)
 
 
-def test_it_is_given_back(tmp_path):
+def test_it_is_released(tmp_path):
     for _ in range(2):
         with pytest.raises(ValueError), only_writer(tmp_path, "fastpatent data pack"):
             raise ValueError

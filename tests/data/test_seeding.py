@@ -1,7 +1,6 @@
 """Seeds of positions, and that the generator's state is restored."""
 
 import numpy as np
-import pytest
 import torch
 from scipy import stats
 
@@ -26,7 +25,7 @@ def test_neighbouring_positions_draw_independently():
     assert abs(torch.corrcoef(torch.stack([drawn[:-1], drawn[1:]]))[0, 1]) < 4 / 4000**0.5
 
 
-def test_the_outer_state_is_put_back():
+def test_the_outer_state_is_restored():
     torch.manual_seed(1)
     expected = torch.rand(4)
     torch.manual_seed(1)
@@ -45,23 +44,25 @@ def test_splitmix64_against_the_published_generator():
     assert splitmix64(start, np.array([3], np.uint64)).tolist() == truth[3:4]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2**63 + 11, 2**70])
-def test_uniforms_are_those_of_whole_number_arithmetic(seed):
+def test_uniforms_are_those_of_whole_number_arithmetic():
     """The same with Python's unbounded integers: overflow in NumPy loses nothing."""
-    mask = 2**64 - 1
+    for seed in [0, 1, 2**63 + 11, 2**70]:
+        mask = 2**64 - 1
 
-    def mix(value):
-        value &= mask
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
-        return value ^ (value >> 31)
+        def mix(value):
+            value &= mask
+            value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & mask
+            value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & mask
+            return value ^ (value >> 31)
 
-    positions, slots = [0, 3, 2**40], [5, 0, 38]
-    drawn = uniforms(seed, torch.tensor(positions), slots)
-    assert drawn.dtype == np.float64 and drawn.shape == (3, 3)
-    for position, row in zip(positions, drawn):
-        start = mix(seed * 0xD1342543DE82EF95 + 0xA0761D6478BD642F + position * 0x9E3779B97F4A7C15)
-        assert row.tolist() == [(mix(start + (slot + 1) * 0x9E3779B97F4A7C15) >> 11) / 2**53 for slot in slots]
+        positions, slots = [0, 3, 2**40], [5, 0, 38]
+        drawn = uniforms(seed, torch.tensor(positions), slots)
+        assert drawn.dtype == np.float64 and drawn.shape == (3, 3), f"{seed=}"
+        for position, row in zip(positions, drawn):
+            start = mix(seed * 0xD1342543DE82EF95 + 0xA0761D6478BD642F + position * 0x9E3779B97F4A7C15)
+            assert row.tolist() == [(mix(start + (slot + 1) * 0x9E3779B97F4A7C15) >> 11) / 2**53 for slot in slots], (
+                f"{seed=}"
+            )
 
 
 def test_uniforms_depend_on_seed_position_and_slot_alone():

@@ -13,17 +13,21 @@ from fastpatent.errors import DataError
 ROWS = [["a", "plain"], ["b", 'quoted, "twice"'], ["c", "two\nlines"], ["d", ""], ["e\té", "Ω"]]
 
 
-@pytest.mark.parametrize("delimiter", [",", "\t"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_rows_of_a_csv_file(tmp_path, delimiter, end, encoding):
-    path = tmp_path / "table.csv"
-    with open(path, "w", newline="", encoding=encoding) as file:
-        csv.writer(file, delimiter=delimiter, lineterminator=end).writerows([["id", "text"], *ROWS])
-    malformed = []
-    found = list(read_rows(path, ["text", "id"], malformed))
-    assert [values for _, values in found] == [[text, name] for name, text in ROWS] and malformed == []
-    assert [where for where, _ in found] == [f"{path}:{line}" for line in (2, 3, 4, 6, 7)]  # c takes two lines
+def test_rows_of_a_csv_file(tmp_path):
+    for delimiter in [",", "\t"]:
+        for end in ["\n", "\r\n"]:
+            for encoding in ["utf-8", "utf-8-sig"]:
+                path = tmp_path / "table.csv"
+                with open(path, "w", newline="", encoding=encoding) as file:
+                    csv.writer(file, delimiter=delimiter, lineterminator=end).writerows([["id", "text"], *ROWS])
+                malformed = []
+                found = list(read_rows(path, ["text", "id"], malformed))
+                assert [values for _, values in found] == [[text, name] for name, text in ROWS] and malformed == [], (
+                    f"{delimiter=}, {end=}, {encoding=}"
+                )
+                assert [where for where, _ in found] == [f"{path}:{line}" for line in (2, 3, 4, 6, 7)], (
+                    f"{delimiter=}, {end=}, {encoding=}"
+                )  # c takes two lines
 
 
 def test_malformed_rows_are_named_and_the_others_read(tmp_path):
@@ -38,7 +42,7 @@ def test_malformed_rows_are_named_and_the_others_read(tmp_path):
     assert len(malformed) == 3 and malformed[2].startswith(f"{path}:6: field larger than field limit")
 
 
-def test_text_that_is_none(tmp_path):
+def test_bytes_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "table.csv"
     lines = [f"{number},text" for number in range(20_000)]  # beyond what is decoded at once
     lines[15_000] = "15000,caf\xe9"
@@ -50,14 +54,14 @@ def test_text_that_is_none(tmp_path):
         column_names(path)
 
 
-@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
-def test_tables_that_cannot_be_read(tmp_path, name):
-    path = tmp_path / name
-    with pytest.raises(DataError, match=f"{name}.*cannot be read.*[Nn]o such file"):
-        column_names(path)
-    path.write_bytes(b"")
-    with pytest.raises(DataError, match=f"{name}: (the first row is empty|cannot be read as Parquet)"):
-        list(read_rows(path, ["id"], []))
+def test_tables_that_cannot_be_read_are_refused(tmp_path):
+    for name in ["table.csv", "table.parquet"]:
+        path = tmp_path / name
+        with pytest.raises(DataError, match=f"{name}.*cannot be read.*[Nn]o such file"):
+            column_names(path)
+        path.write_bytes(b"")
+        with pytest.raises(DataError, match=f"{name}: (the first row is empty|cannot be read as Parquet)"):
+            list(read_rows(path, ["id"], []))
 
 
 def test_a_missing_column_names_the_nearest(tmp_path):

@@ -13,20 +13,17 @@ from fastpatent.data.workers import AHEAD, leave_quietly, map_in_order, worker_c
 from fastpatent.errors import DataError
 
 
-@pytest.mark.parametrize(
-    "cores, sharing, requested, expected, reason",
-    [
+def test_workers_are_limited_to_the_share_of_cores(monkeypatch):
+    for cores, sharing, requested, expected, reason in [
         (16, 1, 8, 8, "DATALOADER.NUM_WORKERS"),
         (2, 1, 8, 2, "2 cores, DATALOADER.NUM_WORKERS is 8"),
         (16, 4, 8, 4, "16 cores for 4 processes, DATALOADER.NUM_WORKERS is 8"),
         (2, 4, 8, 1, "2 cores for 4 processes, DATALOADER.NUM_WORKERS is 8"),
         (2, 1, 0, 0, "DATALOADER.NUM_WORKERS"),
-    ],
-)
-def test_capped_by_the_share_of_cores(monkeypatch, cores, sharing, requested, expected, reason):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
-    assert worker_count(requested) == (expected, reason)
+    ]:
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
+        assert worker_count(requested) == (expected, reason), f"{cores=}, {sharing=}, {requested=}"
 
 
 def test_a_worker_prints_its_faults_but_not_a_broken_connection(monkeypatch, capsys):
@@ -58,15 +55,17 @@ def complain(number):
     raise ValueError(f"{number} is no drawing")
 
 
-@pytest.mark.parametrize("workers, chunk", [(0, 4), (1, 4), (2, 1), (2, 4), (3, 7), (2, 100)])
-def test_results_come_in_order(workers, chunk):
-    results, processes = zip(*map_in_order(with_process, list(range(30)), workers, chunk))
-    assert results == tuple(number * number for number in range(30))
-    in_this = workers == 0 or chunk == 100
-    assert (set(processes) == {os.getpid()}) == in_this and len(set(processes)) <= max(workers, 1)
+def test_results_come_in_order():
+    for workers, chunk in [(0, 4), (1, 4), (2, 1), (2, 4), (3, 7), (2, 100)]:
+        results, processes = zip(*map_in_order(with_process, list(range(30)), workers, chunk))
+        assert results == tuple(number * number for number in range(30)), f"{workers=}, {chunk=}"
+        in_this = workers == 0 or chunk == 100
+        assert (set(processes) == {os.getpid()}) == in_this and len(set(processes)) <= max(workers, 1), (
+            f"{workers=}, {chunk=}"
+        )
 
 
-def test_nothing_to_do():
+def test_no_items_give_no_results():
     assert list(map_in_order(complain, [], 2)) == []
 
 
@@ -94,12 +93,12 @@ def test_workers_stay_a_bounded_way_ahead_and_end_when_the_caller_stops():
         os.kill(process, 0)
 
 
-def test_what_the_function_raises_passes_through():
+def test_errors_of_the_function_pass_through():
     with pytest.raises(ValueError, match="0 is no drawing"):
         list(map_in_order(complain, list(range(20)), 2, 4))
 
 
-def test_a_killed_worker_is_one_sentence():
+def test_a_killed_worker_is_reported_in_one_sentence():
     with pytest.raises(DataError, match="DATALOADER.NUM_WORKERS: one of 2 processes that read drawings was killed"):
         list(map_in_order(die, list(range(20)), 2, 2))
 

@@ -1,8 +1,9 @@
+"""The signature of images against a plain walk over pixels in Python numbers."""
+
 import math
 from fractions import Fraction
 
 import numpy as np
-import pytest
 from PIL import Image, ImageDraw
 
 from fastpatent.data.image import read_drawing
@@ -66,16 +67,16 @@ def drawn(seed, size=(131, 97), lines=12, margin=0):
     return np.asarray(sheet)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("options", [{}, {"margin": 25}, {"size": (40, 230)}, {"lines": 2}, {"size": (11, 14)}])
-def test_equals_a_plain_walk(seed, options):
-    drawing = drawn(seed, **options)
-    row = vishash(drawing)
-    assert row.dtype == np.float32
-    np.testing.assert_array_equal(row, plain_vishash(drawing))
+def test_it_equals_a_plain_walk():
+    for seed in range(4):
+        for options in [{}, {"margin": 25}, {"size": (40, 230)}, {"lines": 2}, {"size": (11, 14)}]:
+            drawing = drawn(seed, **options)
+            row = vishash(drawing)
+            assert row.dtype == np.float32, f"{seed=}, {options=}"
+            np.testing.assert_array_equal(row, plain_vishash(drawing), err_msg=f"{seed=}, {options=}")
 
 
-def test_equals_a_plain_walk_on_a_real_sheet(shared):
+def test_it_equals_a_plain_walk_on_a_real_sheet(shared):
     drawing = read_drawing(min((shared / "impact/patents").rglob("*.TIF")))
     np.testing.assert_array_equal(vishash(drawing), plain_vishash(drawing))
 
@@ -98,7 +99,7 @@ def test_blank_margins_change_nothing():
     np.testing.assert_array_equal(vishash(wider), vishash(drawing))
 
 
-def test_a_speck_below_the_threshold_counts_as_nothing():
+def test_a_speck_below_the_threshold_has_no_effect():
     drawing = np.full((900, 900), 255, np.uint8)
     drawing[::899, :] = drawing[:, ::899] = 254  # the frame that fixes the window
     drawing[450, 450] = 200

@@ -1,20 +1,17 @@
-"""The moving average of weights, against its formula in float64 over the weights that were."""
-
-import os
-import signal
+"""The moving average of weights, against its formula in float64 over the weights of every step."""
 
 import pytest
 import torch
 from torch import nn
 
-from fastpatent.engine import trainer as training
 from fastpatent.engine.ema import WeightAverage
+from fastpatent.engine.trainer import Trainer
 from fastpatent.models.state_file import read_state_file
-from tests.engine.test_step import settings, trainer_of
-from tests.engine.test_trainer import SMALL, assert_same_bits, train, weights
+from tests.engine.runs import INTERRUPTED, SMALL, assert_same_bits, interrupted_after, train, weights
+from tests.engine.steps import settings, trainer_of
 from tests.waiting import NothingWaits
 
-EMA = [*SMALL, "SOLVER.EMA.ENABLED", "True"]
+EMA = (*SMALL, "SOLVER.EMA.ENABLED", "True")
 
 
 def averaged(states, decay):
@@ -81,7 +78,7 @@ def test_a_step_averages_its_result_and_waits_for_nothing():
         trainer.step(batch)
 
 
-def test_class_centres_that_wait_outside_the_network_are_its_own():
+def test_class_centres_stored_outside_the_network_are_not_averaged():
     cfg = settings(SOLVER__EMA__ENABLED=True, MODEL__HEADS__SAMPLED_CLASSES=6, SOLVER__CLIP_GRADIENTS__ENABLED=False)
     cfg.MODEL.LOSSES.NAME = ["CrossEntropyLoss"]
     trainer, batch = trainer_of(cfg)
@@ -96,7 +93,7 @@ def whole(drawings_folder, tmp_path_factory):
     """The folder of a run with an average, and what its network was whenever it was evaluated."""
     folder, seen = tmp_path_factory.mktemp("ema"), []
     with pytest.MonkeyPatch.context() as patched:
-        evaluate = training.Trainer._measure
+        evaluate = Trainer._measure
 
         def watched(self, epoch):
             measured = self._evaluate
@@ -104,12 +101,12 @@ def whole(drawings_folder, tmp_path_factory):
             evaluate(self, epoch)
             self._evaluate = measured
 
-        patched.setattr(training.Trainer, "_measure", watched)
+        patched.setattr(Trainer, "_measure", watched)
         assert train(drawings_folder, folder, *EMA) == 0
     return folder, seen
 
 
-def test_the_average_is_what_is_evaluated_and_kept(whole):
+def test_the_average_is_what_is_evaluated_and_saved(whole):
     folder, seen = whole
     final, best = weights(folder), weights(folder, "model_best.pth")
     assert_same_bits(final["model"], seen[-1])
@@ -119,18 +116,9 @@ def test_the_average_is_what_is_evaluated_and_kept(whole):
     assert final["trained"].keys() == final["model"].keys() and not torch.equal(final["trained"][name], final["model"][name])
 
 
-def test_a_run_with_an_average_stopped_and_resumed_gives_the_same_bits(whole, drawings_folder, tmp_path, monkeypatch):
-    step = training.Trainer.step
-
-    def stopped_step(self, batch):
-        rate = step(self, batch)
-        if self.position.iteration == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-        return rate
-
-    with monkeypatch.context() as patched:
-        patched.setattr(training.Trainer, "step", stopped_step)
-        assert train(drawings_folder, tmp_path, *EMA) == 130
+def test_a_run_with_an_average_interrupted_and_resumed_gives_the_same_bits(whole, drawings_folder, tmp_path):
+    with interrupted_after(5):
+        assert train(drawings_folder, tmp_path, *EMA) == INTERRUPTED
     assert train(drawings_folder, tmp_path, *EMA, resume=True) == 0
     expected, found = weights(whole[0]), weights(tmp_path)
     for part in ("model", "trained"):

@@ -17,7 +17,7 @@ class Network(nn.Module):
         return self.heads(self.backbone(rows)).square().sum()
 
 
-def test_frozen_parts_get_no_gradient_and_are_released_on_time():
+def test_frozen_parts_get_no_gradient_until_they_are_released():
     model = Network()
     freezer = Freezer(model, ["backbone"], iterations=2)
     learned = []
@@ -35,7 +35,7 @@ def test_nothing_of_the_frozen_part_enters_the_graph():
     assert model.backbone(torch.randn(2, 3)).grad_fn is None
 
 
-def test_what_never_learned_stays_still_after_the_release():
+def test_parameters_that_are_never_trained_stay_frozen_after_the_release():
     model = Network()
     freezer = Freezer(model, ["heads"], iterations=1)
     assert [freezer.update(i) for i in range(3)] == [True, True, False]

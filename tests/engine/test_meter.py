@@ -16,7 +16,7 @@ def test_means_since_the_last_call_come_with_their_note():
 
 
 class Event:
-    """A card's event that has not happened."""
+    """An event of a GPU that has not happened yet."""
 
     waited = False
 
@@ -27,7 +27,7 @@ class Event:
         self.waited = True
 
 
-def test_what_has_not_arrived_is_left_for_later():
+def test_what_has_not_arrived_is_returned_later():
     meter = LossMeter(torch.device("cpu"))
     meter.add({"a": torch.tensor(1.0)})
     meter.send("on its way")
@@ -37,8 +37,8 @@ def test_what_has_not_arrived_is_left_for_later():
     assert meter.arrived(wait=True) == [("on its way", {"a": 1.0})]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
-def test_means_arrive_from_a_card():
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+def test_means_arrive_from_a_gpu():
     meter = LossMeter(torch.device("cuda"))
     meter.add({"a": torch.tensor(1.5, device="cuda")})
     meter.send(3)

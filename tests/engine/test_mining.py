@@ -1,26 +1,23 @@
-"""Mined tuples: the negatives are the nearest of others, and a run stopped anywhere goes on with the same ones."""
+"""Mined tuples: the negatives are the nearest of other identities, and a resumed run continues with the same tuples."""
 
-import os
-import signal
+import logging
 
 import numpy as np
 import pytest
 import torch
 
-from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.data.image import open_drawing
 from fastpatent.data.loader import build_train_loader
 from fastpatent.data.transforms import build_resize
 from fastpatent.device import Precision
-from fastpatent.engine import mining, trainer
+from fastpatent.engine import mining
 from fastpatent.engine.checkpoint import LAST
-from fastpatent.log import RunLog
 from fastpatent.models import build_model, with_classes
-from tests.engine import test_distributed as distributed_runs
-from tests.engine.test_trainer import SMALL, STEPS, assert_same_bits, train, weights
+from tests.engine import processes
+from tests.engine.runs import INTERRUPTED, SMALL, STEPS, assert_same_bits, interrupt, interrupted_after, train, weights
 
-# 8 queries with 2 negatives in batches of 8: 4 an epoch, as in the runs of the trainer's tests
+# 8 queries with 2 negatives in batches of 8: 4 an epoch, as in the runs of test_trainer
 MINED = {
     "DATALOADER.SAMPLER_TRAIN": "MinedTupleSampler",
     "DATALOADER.MINING.QUERIES": "9",
@@ -28,11 +25,11 @@ MINED = {
     "DATALOADER.MINING.NEGATIVES": "2",
     "MODEL.LOSSES.NAME": "('CrossEntropyLoss','MinedTripletLoss')",
 }
-WORDS = [*SMALL, *(word for pair in MINED.items() for word in pair)]
+WORDS = (*SMALL, *(word for pair in MINED.items() for word in pair))
 
 
 def brute_force(queries, query_labels, pool, pool_labels, negatives):
-    """The definition in loops: sort the pool, go down the list, skip identities that were met."""
+    """The definition in loops: sort the pool, walk down the list, skip identities already taken."""
     queries, pool = queries.astype(np.float64), pool.astype(np.float64)
     rows = []
     for query, label in zip(queries, query_labels):
@@ -58,6 +55,9 @@ def test_negatives_are_the_nearest_each_of_another_identity(queries, pool, ident
     np.testing.assert_array_equal(found, brute_force(features[0], labels[0], features[1], labels[1], negatives))
 
 
+CPU = torch.device("cpu")
+
+
 def settings(root, *words):
     return load_config(overrides=[
         "DATASETS.ROOT", str(root), "DATASETS.NAMES", "('Drawings',)", "DATASETS.DRAWINGS.VAL_FRACTION", "0.25",
@@ -67,16 +67,17 @@ def settings(root, *words):
 
 
 @pytest.mark.parametrize("pool", [20, 1000])
-def test_tuples_are_what_the_network_itself_finds(drawings_folder, pool, capsys):
+def test_tuples_are_what_the_network_itself_finds(drawings_folder, pool, caplog):
     cfg = settings(drawings_folder, "DATALOADER.MINING.POOL", str(pool))
-    loader = build_train_loader(cfg)
+    caplog.set_level(logging.INFO)
+    loader = build_train_loader(cfg, CPU)
     torch.manual_seed(0)
     model = build_model(with_classes(cfg, loader.num_classes))
-    miner = mining.build_miner(cfg, model, loader, torch.device("cpu"), Precision(torch.float32, ""), RunLog())
+    miner = mining.Miner(cfg, model, loader, CPU, Precision(torch.float32, ""))
     before = torch.get_rng_state()
     miner.mine(2)
     assert model.training and torch.equal(torch.get_rng_state(), before)
-    assert f"mined the negatives of 8 queries from {min(pool, 36)} drawings in" in capsys.readouterr().out
+    assert f"mined the negatives of 8 queries from {min(pool, 36)} images in" in caplog.text
 
     resize, labels = build_resize(cfg, "SIZE_TRAIN"), loader.sampler.labels
     images = np.stack([np.asarray(resize(open_drawing(sample.path))) for sample in loader.samples])
@@ -92,7 +93,7 @@ def test_tuples_are_what_the_network_itself_finds(drawings_folder, pool, capsys)
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_batches_end_with_the_epoch_and_go_on_with_the_next(drawings_folder, workers):
     cfg = settings(drawings_folder, "DATALOADER.NUM_WORKERS", workers)
-    loader = build_train_loader(cfg, start_batch=5)  # epoch 1 has the batches 4 to 7
+    loader = build_train_loader(cfg, CPU, start_batch=5)  # epoch 1 has the batches 4 to 7
     assert loader.batches_per_epoch == 4
     tables = [np.random.default_rng(number).integers(36, size=(8, 4)) for number in range(4)]
     loader.sampler.take(1, tables[1])
@@ -109,10 +110,8 @@ def test_batches_end_with_the_epoch_and_go_on_with_the_next(drawings_folder, wor
 
 
 @pytest.fixture(scope="module")
-def never_stopped(drawings_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("whole")
-    assert train(drawings_folder, folder, *WORDS) == 0
-    return folder
+def whole(whole_run):
+    return whole_run(*WORDS)
 
 
 @pytest.fixture
@@ -123,70 +122,61 @@ def mined(monkeypatch):
     return numbers
 
 
-@pytest.mark.parametrize("stop_at, still_to_mine", [(1, [1]), (4, [1]), (6, [])])
-def test_a_run_stopped_anywhere_and_resumed_gives_the_same_bits(
-    stop_at, still_to_mine, never_stopped, drawings_folder, tmp_path, monkeypatch, mined
+@pytest.mark.parametrize("iteration, still_to_mine", [(1, [1]), (4, [1]), (6, [])])
+def test_a_run_interrupted_anywhere_and_resumed_gives_the_same_bits(
+    iteration, still_to_mine, whole, drawings_folder, tmp_path, mined
 ):
-    step = trainer.Trainer.step
-
-    def stopped_step(self, batch):
-        rate = step(self, batch)
-        if self.position.iteration == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
-        return rate
-
-    with monkeypatch.context() as patched:
-        patched.setattr(trainer.Trainer, "step", stopped_step)
-        assert train(drawings_folder, tmp_path, *WORDS) == 130
+    with interrupted_after(iteration):
+        assert train(drawings_folder, tmp_path, *WORDS) == INTERRUPTED
     mined.clear()
-    workers = ["DATALOADER.NUM_WORKERS", "1"] if stop_at == 1 else []
+    workers = ["DATALOADER.NUM_WORKERS", "1"] if iteration == 1 else []
     assert train(drawings_folder, tmp_path, *WORDS, *workers, resume=True) == 0
     assert mined == still_to_mine
-    expected, found = weights(never_stopped), weights(tmp_path)
+    expected, found = weights(whole), weights(tmp_path)
     assert found["iteration"] == STEPS
     assert_same_bits(expected["model"], found["model"])
     assert torch.equal(expected["mined"]["tuples"], found["mined"]["tuples"])
 
 
 @pytest.mark.parametrize("epoch", [0, 1])
-def test_a_run_stopped_while_it_mines_mines_again(epoch, never_stopped, drawings_folder, tmp_path, monkeypatch):
+def test_a_run_interrupted_while_it_mines_mines_again(epoch, whole, drawings_folder, tmp_path, monkeypatch):
     search = mining.nearest_negatives
     calls = []
 
     def interrupted(*arguments):
         calls.append(arguments)
         if len(calls) > epoch:
-            os.kill(os.getpid(), signal.SIGINT)
+            interrupt()
         return search(*arguments)
 
     with monkeypatch.context() as patched:
         patched.setattr(mining, "nearest_negatives", interrupted)
-        assert train(drawings_folder, tmp_path, *WORDS) == 130
+        assert train(drawings_folder, tmp_path, *WORDS) == INTERRUPTED
     assert (tmp_path / LAST).read_text() == "model_interrupted.pth"
     assert weights(tmp_path, "model_interrupted.pth")["iteration"] == 4 * epoch
     assert train(drawings_folder, tmp_path, *WORDS, resume=True) == 0
-    assert_same_bits(weights(never_stopped)["model"], weights(tmp_path)["model"])
+    assert_same_bits(weights(whole)["model"], weights(tmp_path)["model"])
 
 
-def test_resume_refuses_tuples_of_other_settings(never_stopped, drawings_folder, capfd):
+def test_resume_refuses_tuples_of_other_settings(whole, drawings_folder, capfd):
     other = ["DATALOADER.MINING.NEGATIVES", "6", "DATALOADER.MINING.QUERIES", "4"]
-    assert train(drawings_folder, never_stopped, *WORDS, *other, resume=True) == 1
+    assert train(drawings_folder, whole, *WORDS, *other, resume=True) == 1
     assert "8 tuples of 4 drawings an epoch, now there are 4 of 8" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("parts, whole", [("2", True), ("4", False)])
-def test_parts_of_a_batch_hold_whole_tuples(parts, whole, drawings_folder, tmp_path, capfd):
-    words = [*WORDS, "SOLVER.GRAD_ACCUM_STEPS", parts, "SOLVER.MAX_EPOCH", "1"]
-    assert train(drawings_folder, tmp_path, *words) == (0 if whole else 1)
-    assert whole or "4 equal parts of whole tuples (4 drawings each)" in capfd.readouterr().err
+def test_parts_of_a_batch_hold_whole_tuples(drawings_folder, tmp_path, capfd):
+    words = [*WORDS, "SOLVER.MAX_EPOCH", "1", "SOLVER.GRAD_ACCUM_STEPS"]
+    assert train(drawings_folder, tmp_path, *words, "2") == 0
+    assert train(drawings_folder, tmp_path, *words, "4") == 1
+    assert "4 equal parts of whole tuples (4 images each)" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_two_processes_mine_and_learn_what_one_does(drawings_folder, tmp_path, repository):
     words = [word for pair in {**MINED, "DATALOADER.MINING.QUERIES": "10"}.items() for word in pair]
-    configs = [distributed_runs.write_config(drawings_folder, tmp_path / name) for name in ("one", "two")]
-    assert main(["train", "--config-file", str(configs[0]), *words]) == 0
-    two, loss = distributed_runs.train(repository, configs[1], options=["--num-gpus", "2", *words])
-    one = weights(tmp_path / "one")
-    assert torch.equal(weights(tmp_path / "two")["mined"]["tuples"], one["mined"]["tuples"])
-    assert loss == pytest.approx(distributed_runs.reported_loss(tmp_path / "one"), rel=1e-5)
-    distributed_runs.assert_same_steps(configs[0], one["model"], two)
+    configs = [processes.write_config(drawings_folder, tmp_path / name) for name in ("one", "two")]
+    one, loss = processes.train_here(configs[0], *words)
+    two, loss_of_two = processes.train_in_processes(repository, configs[1], options=["--num-gpus", "2", *words])
+    assert torch.equal(two["mined"]["tuples"], one["mined"]["tuples"])
+    assert loss_of_two == pytest.approx(loss, rel=1e-5)
+    processes.assert_same_steps(configs[0], one["model"], two["model"])

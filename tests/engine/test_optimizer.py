@@ -1,3 +1,5 @@
+"""Optimizers: the rate and decay of every parameter, and steps against torch's own."""
+
 import pytest
 import torch
 from torch import nn
@@ -5,14 +7,22 @@ from torch import nn
 from fastpatent.config import get_cfg
 from fastpatent.engine.optimizer import build_clipper, build_optimizer
 from fastpatent.errors import ConfigError
+from fastpatent.models import Network, build_model
 
 
-class Network(nn.Module):
+class WithHead(Network):
+    """A backbone, a head of two layers, and a temperature."""
+
     def __init__(self):
         super().__init__()
         self.backbone = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
         self.heads = nn.Sequential(nn.Linear(4, 2), nn.BatchNorm1d(2))
         self.heads[1].bias.requires_grad_(False)
+        self.temperature = nn.Parameter(torch.ones(()))
+
+    @property
+    def head(self):
+        return self.heads
 
 
 def config(**solver):
@@ -22,7 +32,7 @@ def config(**solver):
 
 
 def test_every_rule_reaches_its_parameters():
-    model = Network()
+    model = WithHead()
     cfg = config(
         BASE_LR=1.0, HEADS_LR_FACTOR=10.0, BIAS_LR_FACTOR=2.0, WEIGHT_DECAY=0.1, WEIGHT_DECAY_NORM=0.2, WEIGHT_DECAY_BIAS=0.3
     )
@@ -32,11 +42,12 @@ def test_every_rule_reaches_its_parameters():
         "backbone.0.weight": (1, 0.1), "backbone.0.bias": (2, 0.3),
         "backbone.1.weight": (1, 0.2), "backbone.1.bias": (2, 0.3),
         "heads.0.weight": (10, 0.1), "heads.0.bias": (20, 0.3), "heads.1.weight": (10, 0.2),
+        "temperature": (1, 0.2),
     }  # fmt: skip
 
 
-class Deep(nn.Module):
-    """Two backbones of three layers, a head with class weights."""
+class Deep(Network):
+    """A backbone of three layers, one of two whose last is not trained, and a head with class weights."""
 
     def __init__(self):
         super().__init__()
@@ -44,6 +55,18 @@ class Deep(nn.Module):
         self.photo_backbone = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
         self.photo_backbone[1].requires_grad_(False)
         self.heads = nn.Linear(4, 2)
+
+    @property
+    def backbones(self):
+        return {"backbone": self.backbone, "photo_backbone": self.photo_backbone}
+
+    @property
+    def head(self):
+        return self.heads
+
+    @property
+    def classifier_weight(self):
+        return self.heads.weight
 
 
 def test_rates_fall_from_the_head_to_the_stem():
@@ -59,30 +82,59 @@ def test_rates_fall_from_the_head_to_the_stem():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("name, timm_name", [("build_resnet_backbone", ""), ("timm", "test_vit")])
+def test_the_layers_of_a_network_decay_by_its_own_depths(name, timm_name):
+    """A parameter's rate follows from `layer_depths` of the network: a power of the decay, one more a layer further down."""
+    cfg = config(BASE_LR=1.0, LAYER_DECAY=0.5)
+    cfg.MODEL.BACKBONE.NAME, cfg.MODEL.BACKBONE.TIMM_NAME, cfg.MODEL.BACKBONE.DEPTH = name, timm_name, "18x"
+    cfg.MODEL.HEADS.NUM_CLASSES = 3
+    cfg.INPUT.SIZE_TRAIN = cfg.INPUT.SIZE_TEST = [160, 160]
+    model = build_model(cfg)
+    found = {p: group["lr"] for group in build_optimizer(cfg, model).param_groups for p in group["params"]}
+    depths = model.layer_depths("backbone")
+    trained = {key: p for key, p in model.backbone.named_parameters() if p.requires_grad}
+    assert depths.keys() >= trained.keys()
+    last = max(depths[key] for key in trained)
+    assert last >= 3 and {depths[key] for key in trained} == set(range(last + 1))
+    for key, parameter in trained.items():
+        assert found[parameter] == 0.5 ** (last + 1 - depths[key]), key
+    assert {found[p] for p in model.heads.parameters() if p.requires_grad} == {1.0}
+
+
 def test_equal_settings_share_a_group():
-    assert len(build_optimizer(config(), Network()).param_groups) == 1
+    assert len(build_optimizer(config(), WithHead()).param_groups) == 1
+
+
+class Line(Network):
+    """One weight for each of three numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(3, 1, bias=False).double()
+
+    def forward(self, numbers):
+        return self.line(numbers)
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "SGD"])
 def test_a_step_equals_torchs_own_in_float64(name):
     torch.manual_seed(0)
-    weight = nn.Linear(3, 1, bias=False).double()
-    twin = nn.Linear(3, 1, bias=False).double()
-    twin.load_state_dict(weight.state_dict())
-    ours = build_optimizer(config(OPT=name, BASE_LR=0.1, WEIGHT_DECAY=0.01, MOMENTUM=0.9), weight)
+    model, twin = Line(), Line()
+    twin.load_state_dict(model.state_dict())
+    ours = build_optimizer(config(OPT=name, BASE_LR=0.1, WEIGHT_DECAY=0.01, MOMENTUM=0.9), model)
     options = {"momentum": 0.9} if name == "SGD" else {}
     theirs = getattr(torch.optim, name)(twin.parameters(), lr=0.1, weight_decay=0.01, foreach=False, **options)
     for _ in range(3):
-        for module, optimizer in ((weight, ours), (twin, theirs)):
+        for module, optimizer in ((model, ours), (twin, theirs)):
             optimizer.zero_grad()
             module(torch.arange(3.0).double()).square().backward()
             optimizer.step()
-    torch.testing.assert_close(weight.weight, twin.weight)
+    torch.testing.assert_close(model.state_dict(), twin.state_dict())
 
 
 def test_an_unknown_optimizer_is_named():
     with pytest.raises(ConfigError, match="SOLVER.OPT.*AdamV.*did you mean"):
-        build_optimizer(config(OPT="AdamV"), Network())
+        build_optimizer(config(OPT="AdamV"), WithHead())
 
 
 @pytest.mark.parametrize("kind, expected", [("norm", [0.6, 0.8]), ("value", [1.0, 1.0])])

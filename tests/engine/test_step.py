@@ -1,59 +1,25 @@
 """A training step: it waits for nothing, and parts of a batch add up to the whole."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
-from fastpatent.config import get_cfg
-from fastpatent.data.records import Sample
-from fastpatent.device import Precision
-from fastpatent.engine.prefetch import Batch
-from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import ConfigError
-from fastpatent.models import build_model
+from tests.engine.steps import LOSSES, settings, trainer_of
 from tests.waiting import NothingWaits
 
-CARD = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
-LOSSES = ["CrossEntropyLoss", "TripletLoss", "CircleLoss", "Cosface"]
 
-
-def settings(**keys):
-    """A small network with every kind of part, on 32 x 32 drawings."""
-    cfg = get_cfg()
-    cfg.MODEL.DEVICE = "cpu"
-    cfg.MODEL.BACKBONE.DEPTH, cfg.MODEL.BACKBONE.WITH_IBN, cfg.MODEL.BACKBONE.WITH_NL = "18x", True, True
-    cfg.MODEL.HEADS.NUM_CLASSES, cfg.MODEL.HEADS.WITH_BNNECK = 8, True
-    cfg.MODEL.HEADS.POOL_LAYER, cfg.MODEL.HEADS.CLS_LAYER = "GeneralizedMeanPoolingP", "CircleSoftmax"
-    cfg.MODEL.HEADS.SCALE, cfg.MODEL.HEADS.MARGIN = 64, 0.35
-    cfg.MODEL.LOSSES.NAME = LOSSES
-    cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.CLIP_GRADIENTS.ENABLED = 8, True
-    cfg.DATALOADER.SAMPLER_TRAIN, cfg.DATALOADER.NUM_INSTANCE = "BalancedIdentitySampler", 2
-    for key, value in keys.items():
-        cfg.merge_from_list([key.replace("__", "."), value])
-    return cfg
-
-
-def trainer_of(cfg, device="cpu", dtype=torch.bfloat16):
-    """A Trainer on no data, and one batch on its device."""
-    torch.manual_seed(0)
-    loader = SimpleNamespace(
-        batches_per_epoch=10, samples=[Sample(f"{index}.png", None) for index in range(8)], augmentation=None
-    )
-    device = torch.device(device)
-    trainer = Trainer(cfg, build_model(cfg).to(device).train(), loader, device, Precision(dtype, ""), None, None)
-    images = torch.randint(0, 256, (8, 1, 32, 32), dtype=torch.uint8).to(device)
-    targets = torch.arange(8).repeat_interleave(2)[:8].to(device)
-    return trainer, Batch(images, targets, torch.zeros_like(targets), torch.arange(8))
-
-
-@pytest.mark.parametrize("optimizer", ["Adam", "SGD"])
-@pytest.mark.parametrize("loss", LOSSES + ["all"])
-@pytest.mark.parametrize("hard", [True, False])
-def test_nothing_in_a_step_waits_for_the_device(optimizer, loss, hard):
-    cfg = settings(SOLVER__OPT=optimizer, MODEL__LOSSES__TRI__HARD_MINING=hard)
-    if loss != "all":
-        cfg.MODEL.LOSSES.NAME = [loss]
+@pytest.mark.parametrize(
+    "optimizer, losses, hard",
+    [
+        ("Adam", LOSSES, True),
+        ("SGD", LOSSES, False),
+        ("Adam", ["CrossEntropyLoss"], True),
+        ("SGD", ["TripletLoss"], False),
+    ],
+    ids=["all, hard", "all, soft", "logits", "pairs"],
+)
+def test_nothing_in_a_step_waits_for_the_device(optimizer, losses, hard):
+    cfg = settings(SOLVER__OPT=optimizer, MODEL__LOSSES__NAME=losses, MODEL__LOSSES__TRI__HARD_MINING=hard)
     trainer, batch = trainer_of(cfg)
     trainer.step(batch)
     with NothingWaits() as watched:
@@ -61,26 +27,29 @@ def test_nothing_in_a_step_waits_for_the_device(optimizer, loss, hard):
     assert watched.calls > 300
 
 
-@pytest.mark.parametrize("inference", [True, False])
-@pytest.mark.parametrize(
-    "wait",
-    [
-        lambda x: x.item(),
-        lambda x: float(x.max()),
-        lambda x: x[x > 0],
-        lambda x: bool((x > 0).any()),
-        lambda x: x.nonzero(),
-        lambda x: x.unique(),
-    ],
-)
-def test_the_watch_sees_what_waits(wait, inference):
-    with torch.inference_mode(inference), NothingWaits(), pytest.raises(AssertionError, match="waits for the device"):
-        wait(torch.ones(1))
+def test_what_waits_is_noticed():
+    waits = {
+        "item": lambda x: x.item(),
+        "float": lambda x: float(x.max()),
+        "mask": lambda x: x[x > 0],
+        "bool": lambda x: bool((x > 0).any()),
+        "nonzero": lambda x: x.nonzero(),
+        "unique": lambda x: x.unique(),
+    }
+    for name, wait in waits.items():
+        for inference in (True, False):
+            noticed = ""
+            try:
+                with torch.inference_mode(inference), NothingWaits():
+                    wait(torch.ones(1))
+            except AssertionError as error:
+                noticed = str(error)
+            assert "waits for the device" in noticed, f"{name=}, {inference=}"
 
 
-@CARD
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_no_step_waits_for_the_card(dtype):
+def test_no_step_waits_for_the_gpu(dtype):
     trainer, batch = trainer_of(settings(), "cuda", dtype)
     for _ in range(3):
         trainer.step(batch)
@@ -95,25 +64,26 @@ def test_no_step_waits_for_the_card(dtype):
     assert trainer._meter.arrived(wait=True)
 
 
-@pytest.mark.parametrize("parts", [2, 4])
-def test_parts_give_the_gradient_of_the_whole_batch(parts):
+def test_parts_give_the_gradient_of_the_whole_batch():
     """With a classification loss and a norm that sees one drawing at a time nothing else can differ."""
     keys = {"MODEL__BACKBONE__NORM": "GN", "MODEL__HEADS__WITH_BNNECK": False, "MODEL__BACKBONE__WITH_NL": False}
-    gradients = []
-    for count in (1, parts):
-        cfg = settings(**keys, SOLVER__GRAD_ACCUM_STEPS=count, SOLVER__CLIP_GRADIENTS__ENABLED=False)
+    gradients = {}
+    for parts in (1, 2, 4):
+        cfg = settings(**keys, SOLVER__GRAD_ACCUM_STEPS=parts, SOLVER__CLIP_GRADIENTS__ENABLED=False)
         cfg.MODEL.LOSSES.NAME, cfg.MODEL.BACKBONE.WITH_IBN = ["CrossEntropyLoss"], False
         trainer, batch = trainer_of(cfg, dtype=torch.float32)
         trainer.step(batch)
-        gradients.append({name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None})
+        gradients[parts] = {name: p.grad for name, p in trainer.model.named_parameters() if p.grad is not None}
         trainer._meter.send("sent")
-        gradients[-1]["total"] = torch.tensor(trainer._meter.arrived()[0][1]["total"])
-    assert gradients[0].keys() == gradients[1].keys()
-    for name, truth in gradients[0].items():
-        torch.testing.assert_close(gradients[1][name], truth, rtol=1e-4, atol=1e-4 * float(truth.abs().max()), msg=name)
+        gradients[parts]["total"] = torch.tensor(trainer._meter.arrived()[0][1]["total"])
+    for parts in (2, 4):
+        assert gradients[1].keys() == gradients[parts].keys()
+        for name, truth in gradients[1].items():
+            atol = 1e-4 * float(truth.abs().max())
+            torch.testing.assert_close(gradients[parts][name], truth, rtol=1e-4, atol=atol, msg=f"{parts=}, {name}")
 
 
-@pytest.mark.parametrize("parts, words", [(3, "8 drawings a process do not divide into 3"), (8, "whole identities")])
-def test_parts_that_cannot_be_are_refused(parts, words):
-    with pytest.raises(ConfigError, match=f"SOLVER.GRAD_ACCUM_STEPS.*{words}"):
-        trainer_of(settings(SOLVER__GRAD_ACCUM_STEPS=parts))
+def test_parts_that_do_not_divide_the_batch_are_refused():
+    for parts, words in ((3, "8 images a process do not divide into 3"), (8, "8 equal parts of whole identities")):
+        with pytest.raises(ConfigError, match=f"SOLVER.GRAD_ACCUM_STEPS.*{words}"):
+            trainer_of(settings(SOLVER__GRAD_ACCUM_STEPS=parts))

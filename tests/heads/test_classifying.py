@@ -78,26 +78,26 @@ def assert_same(found, ours, expected, theirs, dtype):
         torch.testing.assert_close(gradient.double(), truth, rtol=rounding, atol=rounding * float(truth.abs().max()) / 10)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("targets", TARGETS)
 @pytest.mark.parametrize("name", SETTINGS)
-def test_loss_and_gradients_equal_loops(name, targets, dtype):
-    head, targets = head_of(**SETTINGS[name]), torch.tensor(TARGETS[targets])
-    features = torch.randn(BATCH, DIM).to(dtype).requires_grad_()
-    truth = [tensor.detach().double().requires_grad_() for tensor in (features, head.weight)]
-    output = head.classify(features, targets, features)
-    assert output.logits.dtype == torch.float32 and output.logits.shape == (BATCH, CLASSES)
-    assert output.embeddings is features and output.columns is targets
-    found = F.cross_entropy(output.logits, targets)
-    assert_same(found, [features, head.weight], loops(*truth, targets, **SETTINGS[name]), truth, dtype)
+def test_loss_and_gradients_equal_loops(name):
+    for labels in TARGETS.values():
+        for dtype in (torch.float32, torch.bfloat16):
+            head, targets = head_of(**SETTINGS[name]), torch.tensor(labels)
+            features = torch.randn(BATCH, DIM).to(dtype).requires_grad_()
+            truth = [tensor.detach().double().requires_grad_() for tensor in (features, head.weight)]
+            output = head.classify(features, targets, features)
+            assert output.logits.dtype == torch.float32 and output.logits.shape == (BATCH, CLASSES)
+            assert output.embeddings is features and output.columns is targets
+            found = F.cross_entropy(output.logits, targets)
+            assert_same(found, [features, head.weight], loops(*truth, targets, **SETTINGS[name]), truth, dtype)
 
 
-@pytest.mark.parametrize("name", SETTINGS)
-def test_nothing_waits_for_the_device(name):
-    head, features = head_of(**SETTINGS[name]), torch.randn(BATCH, DIM, requires_grad=True)
-    with NothingWaits() as watched:
-        head.classify(features, torch.tensor(TARGETS["many"]), features).logits.sum().backward()
-    assert watched.calls > 5
+def test_nothing_waits_for_the_device():
+    for settings in SETTINGS.values():
+        head, features = head_of(**settings), torch.randn(BATCH, DIM, requires_grad=True)
+        with NothingWaits() as watched:
+            head.classify(features, torch.tensor(TARGETS["many"]), features).logits.sum().backward()
+        assert watched.calls > 5, settings
 
 
 LIBRARY = {
@@ -109,10 +109,10 @@ LIBRARY = {
 }
 
 
-@pytest.mark.parametrize("targets", TARGETS)
+@pytest.mark.parametrize("labels", TARGETS.values(), ids=TARGETS)
 @pytest.mark.parametrize("name", LIBRARY)
-def test_loss_and_gradients_equal_pytorch_metric_learning(name, targets):
-    head, targets, theirs = head_of(**SETTINGS[name]).double(), torch.tensor(TARGETS[targets]), LIBRARY[name]().double()
+def test_loss_and_gradients_equal_pytorch_metric_learning(name, labels):
+    head, targets, theirs = head_of(**SETTINGS[name]).double(), torch.tensor(labels), LIBRARY[name]().double()
     features = torch.randn(BATCH, DIM, dtype=torch.float64, requires_grad=True)
     truth = [tensor.detach().clone().requires_grad_() for tensor in (features, head.weight)]
     theirs.W = torch.nn.Parameter(truth[1].detach().T.clone())

@@ -27,31 +27,48 @@ def batch():
     return torch.randn(6, 12, 3, 4), torch.arange(6) % 5
 
 
-@pytest.mark.parametrize("neck_feat", ["before", "after"])
-@pytest.mark.parametrize("embedding_dim", [0, 7])
-@pytest.mark.parametrize("with_bnneck", [True, False])
 @pytest.mark.parametrize("cls_layer", ["Linear", "CosSoftmax"])
-def test_training_output_meets_the_formula(neck_feat, embedding_dim, with_bnneck, cls_layer):
-    head = build(
-        NECK_FEAT=neck_feat, EMBEDDING_DIM=embedding_dim, WITH_BNNECK=with_bnneck, CLS_LAYER=cls_layer, SCALE=8, MARGIN=0.2
-    )
-    maps, targets = batch()
-    logits, embeddings, columns = head(maps, targets)
-    assert columns is targets
-    pooled = maps.double().mean((2, 3))
-    features = pooled @ head.bottleneck[0].weight.double().flatten(1).T if embedding_dim else pooled
-    if with_bnneck:
-        features = (features - features.mean(0)) / (features.var(0, correction=0) + 1e-5).sqrt()
-    weight = head.weight.double()
-    expected = features @ weight.T
-    if cls_layer == "CosSoftmax":
-        expected = 8 * (F.normalize(features) @ F.normalize(weight).T - 0.2 * F.one_hot(targets, 5))
-    torch.testing.assert_close(logits.double(), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(embeddings.double(), pooled if neck_feat == "before" else features, rtol=1e-4, atol=1e-5)
+def test_training_output_meets_the_formula(cls_layer):
+    for neck_feat in ["before", "after"]:
+        for embedding_dim in [0, 7]:
+            for with_bnneck in [True, False]:
+                head = build(
+                    NECK_FEAT=neck_feat,
+                    EMBEDDING_DIM=embedding_dim,
+                    WITH_BNNECK=with_bnneck,
+                    CLS_LAYER=cls_layer,
+                    SCALE=8,
+                    MARGIN=0.2,
+                )
+                maps, targets = batch()
+                logits, embeddings, columns = head(maps, targets)
+                assert columns is targets, f"{neck_feat=}, {embedding_dim=}, {with_bnneck=}"
+                pooled = maps.double().mean((2, 3))
+                features = pooled @ head.bottleneck[0].weight.double().flatten(1).T if embedding_dim else pooled
+                if with_bnneck:
+                    features = (features - features.mean(0)) / (features.var(0, correction=0) + 1e-5).sqrt()
+                weight = head.weight.double()
+                expected = features @ weight.T
+                if cls_layer == "CosSoftmax":
+                    expected = 8 * (F.normalize(features) @ F.normalize(weight).T - 0.2 * F.one_hot(targets, 5))
+                torch.testing.assert_close(
+                    logits.double(),
+                    expected,
+                    rtol=1e-4,
+                    atol=1e-5,
+                    msg=lambda text: f"{text} ({neck_feat=}, {embedding_dim=}, {with_bnneck=})",
+                )
+                torch.testing.assert_close(
+                    embeddings.double(),
+                    pooled if neck_feat == "before" else features,
+                    rtol=1e-4,
+                    atol=1e-5,
+                    msg=lambda text: f"{text} ({neck_feat=}, {embedding_dim=}, {with_bnneck=})",
+                )
 
 
 @pytest.mark.parametrize("neck_feat", ["before", "after"])
-def test_in_evaluation_the_feature_is_the_neck_as_it_is(neck_feat):
+def test_the_feature_in_evaluation_is_the_output_of_the_neck(neck_feat):
     head = build(NECK_FEAT=neck_feat, WITH_BNNECK=True).eval()
     norm = head.bottleneck[0]
     torch.nn.init.uniform_(norm.running_var, 0.5, 2)
@@ -61,11 +78,11 @@ def test_in_evaluation_the_feature_is_the_neck_as_it_is(neck_feat):
     torch.testing.assert_close(head(maps), expected)
 
 
-@pytest.mark.parametrize("norm", ["BN", "GN", "LN"])
-def test_the_shift_of_the_neck_is_frozen_at_zero(norm):
-    head = build(WITH_BNNECK=True, NORM=norm)
-    assert not head.bottleneck[0].bias.requires_grad and not head.bottleneck[0].bias.any()
-    assert head.bottleneck[0].weight.requires_grad
+def test_the_shift_of_the_neck_is_frozen_at_zero():
+    for norm in ["BN", "GN", "LN"]:
+        head = build(WITH_BNNECK=True, NORM=norm)
+        assert not head.bottleneck[0].bias.requires_grad and not head.bottleneck[0].bias.any(), f"{norm=}"
+        assert head.bottleneck[0].weight.requires_grad, f"{norm=}"
 
 
 def test_class_weights_start_small():
@@ -74,15 +91,15 @@ def test_class_weights_start_small():
     assert head.weight.std().item() == pytest.approx(0.01, rel=0.05)
 
 
-@pytest.mark.parametrize("cls_layer", ["Linear", "CosSoftmax", "ArcSoftmax", "CircleSoftmax"])
-def test_autocast_does_not_round_the_logits(cls_layer):
-    head = build(CLS_LAYER=cls_layer, SCALE=64, MARGIN=0.35, WITH_BNNECK=True, POOL_LAYER="GeneralizedMeanPoolingP")
-    maps, targets = batch()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        output = head(maps, targets)
-        (half,) = torch.autograd.grad(head(maps.bfloat16(), targets).logits.sum(), head.weight)
-    torch.testing.assert_close(output.logits, head(maps, targets).logits)
-    assert output.logits.dtype == torch.float32 and half.isfinite().all()
+def test_autocast_does_not_round_the_logits():
+    for cls_layer in ["Linear", "CosSoftmax", "ArcSoftmax", "CircleSoftmax"]:
+        head = build(CLS_LAYER=cls_layer, SCALE=64, MARGIN=0.35, WITH_BNNECK=True, POOL_LAYER="GeneralizedMeanPoolingP")
+        maps, targets = batch()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            output = head(maps, targets)
+            (half,) = torch.autograd.grad(head(maps.bfloat16(), targets).logits.sum(), head.weight)
+        torch.testing.assert_close(output.logits, head(maps, targets).logits, msg=lambda text: f"{text} ({cls_layer=})")
+        assert output.logits.dtype == torch.float32 and half.isfinite().all(), f"{cls_layer=}"
 
 
 def test_a_pooling_that_leaves_positions_is_refused():

@@ -19,21 +19,29 @@ def config(**settings):
     return cfg
 
 
-@pytest.mark.parametrize("embedding_dim", [0, 5])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_features_meet_the_formula(embedding_dim, dtype):
-    torch.manual_seed(0)
-    head = HEADS.get("NormalisedHead")(config(MODEL__HEADS__EMBEDDING_DIM=embedding_dim), 8)
-    maps = 50 * torch.randn(4, 8, 3, 5).to(dtype)
-    pooled = maps.double().clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
-    rows = pooled @ head.fc.weight.double().T + head.fc.bias.double() if embedding_dim else pooled
-    expected = rows / rows.pow(2).sum(1, keepdim=True).sqrt()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        output, features = head(maps), head.eval()(maps)
-    assert output.logits is None and features.dtype == torch.float32
-    torch.testing.assert_close(output.embeddings.double(), expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(features.double(), expected, rtol=1e-4, atol=1e-5)
-    assert head.pair_dim == features.shape[1]
+def test_features_meet_the_formula():
+    for embedding_dim in [0, 5]:
+        for dtype in [torch.float32, torch.bfloat16]:
+            torch.manual_seed(0)
+            head = HEADS.get("NormalisedHead")(config(MODEL__HEADS__EMBEDDING_DIM=embedding_dim), 8)
+            maps = 50 * torch.randn(4, 8, 3, 5).to(dtype)
+            pooled = maps.double().clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
+            rows = pooled @ head.fc.weight.double().T + head.fc.bias.double() if embedding_dim else pooled
+            expected = rows / rows.pow(2).sum(1, keepdim=True).sqrt()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+                output, features = head(maps), head.eval()(maps)
+            assert output.logits is None and features.dtype == torch.float32, f"{embedding_dim=}, {dtype=}"
+            torch.testing.assert_close(
+                output.embeddings.double(),
+                expected,
+                rtol=1e-4,
+                atol=1e-5,
+                msg=lambda text: f"{text} ({embedding_dim=}, {dtype=})",
+            )
+            torch.testing.assert_close(
+                features.double(), expected, rtol=1e-4, atol=1e-5, msg=lambda text: f"{text} ({embedding_dim=}, {dtype=})"
+            )
+            assert head.pair_dim == features.shape[1], f"{embedding_dim=}, {dtype=}"
 
 
 @pytest.mark.parametrize("embedding_dim", [0, 16])

@@ -65,16 +65,16 @@ def test_training_classifies_that_feature(neck_feat, cls_layer):
     assert head.pair_dim == pairs.shape[1]
 
 
-def test_dropout_leaves_out_its_share_in_training_only():
+def test_dropout_removes_its_share_in_training_only():
     head = build(DROPOUT=0.25)
     seen = []
     head.bottleneck[2].register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
     head(torch.randn(4000, 12, 1, 1), torch.zeros(4000, dtype=torch.long))
     head.eval()(torch.randn(6, 12, 1, 1))
     (before, after), (same, untouched) = seen
-    kept = after != 0
-    assert kept.double().mean().item() == pytest.approx(0.75, abs=0.01)
-    torch.testing.assert_close(after[kept], before[kept] / 0.75)
+    rest = after != 0
+    assert rest.double().mean().item() == pytest.approx(0.75, abs=0.01)
+    torch.testing.assert_close(after[rest], before[rest] / 0.75)
     assert torch.equal(same, untouched)
 
 

@@ -27,7 +27,7 @@ def one_logit(name, cosine, is_target, scale, margin):
     return scale * max(cosine + margin, 0) * (cosine - margin)
 
 
-@pytest.mark.parametrize(("name", "scale", "margin"), SETTINGS)
+@pytest.mark.parametrize("name, scale, margin", SETTINGS)
 def test_meets_the_formula_logit_by_logit(name, scale, margin):
     cosine = torch.linspace(-1, 1, 41, dtype=torch.float64).reshape(-1, 1).repeat(1, 3)
     targets = torch.arange(41) % 3
@@ -39,47 +39,67 @@ def test_meets_the_formula_logit_by_logit(name, scale, margin):
     torch.testing.assert_close(logits, torch.tensor(expected, dtype=torch.float64), rtol=1e-8, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "scale", "margin"), SETTINGS)
-@pytest.mark.parametrize("epsilon", [0.0, 0.1])
-def test_meets_the_reference(shared, name, scale, margin, epsilon):
-    reference = np.load(shared / "reference" / "dira_losses.npz")
-    classifier = CLASSIFIERS.get(name)(8, scale, margin)
-    embeddings = torch.from_numpy(reference["embedding"]).requires_grad_()
-    weight, labels = torch.from_numpy(reference["class_weight"]), torch.from_numpy(reference["labels"])
-    products = F.linear(F.normalize(embeddings), F.normalize(weight)) if classifier.reads_cosine else embeddings @ weight.T
-    logits = classifier(products, labels)
-    loss = cross_entropy(logits, labels, epsilon)
-    loss.backward()
-    key = f"{name}_s{scale}_m{margin}"
-    expected = torch.from_numpy(reference[f"{key}.ce_eps{epsilon}.grad"])
-    torch.testing.assert_close(logits, torch.from_numpy(reference[f"{key}.logits"]), rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(loss.item(), float(reference[f"{key}.ce_eps{epsilon}"]), rtol=1e-5, atol=0)
-    torch.testing.assert_close(embeddings.grad, expected, rtol=1e-4, atol=1e-4 * expected.abs().max().item())
+@pytest.mark.parametrize("name, scale, margin", SETTINGS)
+def test_meets_the_reference(shared, name, scale, margin):
+    for epsilon in [0.0, 0.1]:
+        reference = np.load(shared / "reference" / "dira_losses.npz")
+        classifier = CLASSIFIERS.get(name)(8, scale, margin)
+        embeddings = torch.from_numpy(reference["embedding"]).requires_grad_()
+        weight, labels = torch.from_numpy(reference["class_weight"]), torch.from_numpy(reference["labels"])
+        products = (
+            F.linear(F.normalize(embeddings), F.normalize(weight)) if classifier.reads_cosine else embeddings @ weight.T
+        )
+        logits = classifier(products, labels)
+        loss = cross_entropy(logits, labels, epsilon)
+        loss.backward()
+        key = f"{name}_s{scale}_m{margin}"
+        expected = torch.from_numpy(reference[f"{key}.ce_eps{epsilon}.grad"])
+        torch.testing.assert_close(
+            logits,
+            torch.from_numpy(reference[f"{key}.logits"]),
+            rtol=1e-4,
+            atol=1e-4,
+            msg=lambda text: f"{text} ({epsilon=})",
+        )
+        torch.testing.assert_close(
+            loss.item(),
+            float(reference[f"{key}.ce_eps{epsilon}"]),
+            rtol=1e-5,
+            atol=0,
+            msg=lambda text: f"{text} ({epsilon=})",
+        )
+        torch.testing.assert_close(
+            embeddings.grad,
+            expected,
+            rtol=1e-4,
+            atol=1e-4 * expected.abs().max().item(),
+            msg=lambda text: f"{text} ({epsilon=})",
+        )
 
 
-@pytest.mark.parametrize(("name", "scale", "margin"), SETTINGS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_finite_at_and_beyond_the_ends_of_the_cosine(name, scale, margin, dtype):
-    ends = torch.tensor([-1.01, -1.0000001, -1, -0.9999999, 0, 0.9999999, 1, 1.0000001, 1.01])
-    cosine = ends[:, None].repeat(1, 2).to(dtype).requires_grad_()
-    logits = CLASSIFIERS.get(name)(2, scale, margin)(cosine, torch.zeros(len(ends), dtype=torch.int64))
-    logits.sum().backward()
-    assert logits.dtype == torch.float32
-    assert logits.isfinite().all() and cosine.grad.isfinite().all()
+def test_finite_at_and_beyond_the_ends_of_the_cosine():
+    for name, scale, margin in SETTINGS:
+        for dtype in [torch.float32, torch.bfloat16]:
+            ends = torch.tensor([-1.01, -1.0000001, -1, -0.9999999, 0, 0.9999999, 1, 1.0000001, 1.01])
+            cosine = ends[:, None].repeat(1, 2).to(dtype).requires_grad_()
+            logits = CLASSIFIERS.get(name)(2, scale, margin)(cosine, torch.zeros(len(ends), dtype=torch.int64))
+            logits.sum().backward()
+            assert logits.dtype == torch.float32, f"{name=}, {dtype=}"
+            assert logits.isfinite().all() and cosine.grad.isfinite().all(), f"{name=}, {dtype=}"
 
 
-@pytest.mark.parametrize("margin", [0.1, 0.5, 1.0])
-def test_the_arc_logit_rises_with_the_cosine_everywhere(margin):
-    cosine = torch.linspace(-1, 1, 2001, dtype=torch.float64)[:, None]
-    logits = CLASSIFIERS.get("ArcSoftmax")(1, 30, margin)(cosine, torch.zeros(2001, dtype=torch.int64))
-    assert (logits.diff(dim=0) > 0).all()
+def test_the_arc_logit_rises_with_the_cosine_everywhere():
+    for margin in [0.1, 0.5, 1.0]:
+        cosine = torch.linspace(-1, 1, 2001, dtype=torch.float64)[:, None]
+        logits = CLASSIFIERS.get("ArcSoftmax")(1, 30, margin)(cosine, torch.zeros(2001, dtype=torch.int64))
+        assert (logits.diff(dim=0) > 0).all(), f"{margin=}"
 
 
-@pytest.mark.parametrize("name", ["CosSoftmax", "ArcSoftmax", "CircleSoftmax"])
-def test_a_drawing_without_a_class_receives_no_margin(name):
-    cosine = torch.linspace(-0.9, 0.9, 12).reshape(3, 4)
-    classifier = CLASSIFIERS.get(name)(4, 10, 0.3)
-    without = classifier(cosine, torch.tensor([-1, -1, -1]))
-    with_class = classifier(cosine, torch.tensor([0, 1, 2]))
-    differs = without != with_class
-    assert differs.sum() == 3 and differs[[0, 1, 2], [0, 1, 2]].all()
+def test_a_drawing_without_a_class_receives_no_margin():
+    for name in ["CosSoftmax", "ArcSoftmax", "CircleSoftmax"]:
+        cosine = torch.linspace(-0.9, 0.9, 12).reshape(3, 4)
+        classifier = CLASSIFIERS.get(name)(4, 10, 0.3)
+        without = classifier(cosine, torch.tensor([-1, -1, -1]))
+        with_class = classifier(cosine, torch.tensor([0, 1, 2]))
+        differs = without != with_class
+        assert differs.sum() == 3 and differs[[0, 1, 2], [0, 1, 2]].all(), f"{name=}"

@@ -1,6 +1,5 @@
 """Non-local block against the N x N form of the paper in float64."""
 
-import pytest
 import torch
 from torch import nn
 
@@ -26,18 +25,18 @@ def position_by_position(block, features):
     return features + block.W(response)
 
 
-@pytest.mark.parametrize("width", [1, 8])
-@pytest.mark.parametrize("training", [True, False])
-def test_equals_the_paper_with_gradients(width, training):
-    block = fill(NonLocal(16, width=width)).double().train(training)
-    features = torch.randn(3, 16, 5, 7, dtype=torch.float64, requires_grad=True)
-    weights = torch.randn(3, 16, 5, 7, dtype=torch.float64)
-    expected = position_by_position(block, features)
-    (expected_gradient,) = torch.autograd.grad((expected * weights).sum(), features)
-    found = block(features)
-    (gradient,) = torch.autograd.grad((found * weights).sum(), features)
-    torch.testing.assert_close(found, expected)
-    torch.testing.assert_close(gradient, expected_gradient)
+def test_equals_the_paper_with_gradients():
+    for width in [1, 8]:
+        for training in [True, False]:
+            block = fill(NonLocal(16, width=width)).double().train(training)
+            features = torch.randn(3, 16, 5, 7, dtype=torch.float64, requires_grad=True)
+            weights = torch.randn(3, 16, 5, 7, dtype=torch.float64)
+            expected = position_by_position(block, features)
+            (expected_gradient,) = torch.autograd.grad((expected * weights).sum(), features)
+            found = block(features)
+            (gradient,) = torch.autograd.grad((found * weights).sum(), features)
+            torch.testing.assert_close(found, expected, msg=lambda text: f"{text} ({width=}, {training=})")
+            torch.testing.assert_close(gradient, expected_gradient, msg=lambda text: f"{text} ({width=}, {training=})")
 
 
 def test_width_one_is_theta_times_the_mean_of_phi_times_g():
@@ -52,7 +51,7 @@ def test_a_new_block_is_the_identity():
     assert torch.equal(NonLocal(16)(features), features)
 
 
-def test_set_width_keeps_dtype_and_the_closing_norm():
+def test_set_width_changes_neither_dtype_nor_the_last_norm():
     block = fill(NonLocal(16)).double()
     norm = block.W[1]
     block.set_width(8)
@@ -61,9 +60,9 @@ def test_set_width_keeps_dtype_and_the_closing_norm():
     torch.testing.assert_close(block(features), position_by_position(block, features))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_large_features_stay_finite_under_autocast(dtype):
-    block = NonLocal(64).train()
-    features = 40 * torch.randn(4, 64, 8, 8)
-    with torch.autocast("cpu", dtype=dtype):
-        assert block(features).isfinite().all()
+def test_large_features_stay_finite_under_autocast():
+    for dtype in [torch.bfloat16, torch.float16]:
+        block = NonLocal(64).train()
+        features = 40 * torch.randn(4, 64, 8, 8)
+        with torch.autocast("cpu", dtype=dtype):
+            assert block(features).isfinite().all(), f"{dtype=}"

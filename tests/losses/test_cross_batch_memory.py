@@ -1,7 +1,6 @@
 """The cross-batch memory against a Python queue, and in training runs."""
 
 from collections import deque
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,33 +17,34 @@ from fastpatent.losses.cross_batch_memory import EmbeddingMemory
 from fastpatent.losses.pairs import EMPTY, Past
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
+from tests.engine.steps import loader_of
 from tests.waiting import NothingWaits
 
 BATCH = 8
 
 
-@pytest.mark.parametrize("size", [4, 10, 12])
-def test_it_holds_the_newest_drawings(size):
-    torch.manual_seed(0)
-    memory, queue = EmbeddingMemory(size, 3), deque(maxlen=size)
-    for step in range(9):
-        rows, labels = torch.randn(4, 3), torch.arange(4) + 4 * step
-        memory.add(rows.bfloat16() if step == 5 else rows, labels)
-        queue.extend(zip(labels.tolist(), (rows.bfloat16().float() if step == 5 else rows).tolist()))
-        past = memory.past()
-        there = past.labels != EMPTY
-        found = sorted(zip(past.labels[there].tolist(), past.embeddings[there].tolist()))
-        assert found == sorted(queue)
+def test_it_holds_the_newest_drawings():
+    for size in [4, 10, 12]:
+        torch.manual_seed(0)
+        memory, queue = EmbeddingMemory(size, 3), deque(maxlen=size)
+        for step in range(9):
+            rows, labels = torch.randn(4, 3), torch.arange(4) + 4 * step
+            memory.add(rows.bfloat16() if step == 5 else rows, labels)
+            queue.extend(zip(labels.tolist(), (rows.bfloat16().float() if step == 5 else rows).tolist()))
+            past = memory.past()
+            there = past.labels != EMPTY
+            found = sorted(zip(past.labels[there].tolist(), past.embeddings[there].tolist()))
+            assert found == sorted(queue), f"{size=}"
 
 
-def test_it_gives_nothing_before_its_start():
+def test_it_is_empty_before_its_start():
     memory = EmbeddingMemory(20, 3, start=9)
     for step in range(5):
         assert (memory.past().labels != EMPTY).sum() == (0 if 4 * step < 9 else 4 * step)
         memory.add(torch.randn(4, 3), torch.arange(4))
 
 
-def test_what_is_not_finite_is_left_out():
+def test_rows_that_are_not_finite_are_not_stored():
     memory = EmbeddingMemory(8, 2)
     rows = torch.tensor([[1.0, 2.0], [float("nan"), 0.0], [0.0, float("inf")], [3.0, 4.0]])
     memory.add(rows, torch.arange(4))
@@ -71,9 +71,8 @@ def config(**keys):
 
 def trainer_of(cfg, checkpoint=None):
     torch.manual_seed(0)
-    loader = SimpleNamespace(batches_per_epoch=10, samples=[], augmentation=None)
-    model = build_model(cfg).train()
-    return Trainer(cfg, model, loader, torch.device("cpu"), Precision(torch.float32, ""), None, None, checkpoint=checkpoint)
+    model, precision = build_model(cfg).train(), Precision(torch.float32, "")
+    return Trainer(cfg, model, loader_of(cfg), torch.device("cpu"), precision, evaluate=None, checkpoint=checkpoint)
 
 
 def batch_of(step):
@@ -111,7 +110,7 @@ def test_nothing_waits_for_the_device():
     assert watched.calls > 300
 
 
-def test_a_stopped_run_goes_on_to_the_bit(tmp_path):
+def test_a_resumed_run_has_the_same_bits(tmp_path):
     cfg = config(OUTPUT_DIR=str(tmp_path))
     whole, stopped = trainer_of(cfg), trainer_of(cfg)
     for step in range(6):
@@ -146,7 +145,7 @@ def test_a_weights_file_is_read_without_it_and_into_it():
         ({"MODEL__LOSSES__XBM__SIZE": 7}, "MODEL.LOSSES.XBM.SIZE: 7 is less than a batch, SOLVER.IMS_PER_BATCH 8"),
     ],
 )
-def test_a_memory_of_no_use_is_refused(keys, message):
+def test_a_memory_that_nothing_reads_is_refused(keys, message):
     with pytest.raises(ConfigError, match=message):
         build_model(config(**keys))
 
@@ -160,6 +159,7 @@ def half_of_steps(rank, folder):
     dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_remember_what_one_remembers(tmp_path):
     torch.multiprocessing.spawn(half_of_steps, (tmp_path,), nprocs=2)
     one = trainer_of(config())

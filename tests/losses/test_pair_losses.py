@@ -30,47 +30,47 @@ LOSS_FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", LOSS_FUNCTIONS)
 @pytest.mark.parametrize("labels", [[3] * 6, list(range(6))], ids=["one identity", "all different"])
-def test_no_triplet_no_loss_no_gradient(name, labels):
-    embeddings = torch.randn(6, 8, requires_grad=True)
-    loss = LOSS_FUNCTIONS[name](embeddings, torch.tensor(labels))
-    loss.backward()
-    assert loss == 0
-    assert (embeddings.grad == 0).all()
+def test_no_triplet_no_loss_no_gradient(labels):
+    for name in LOSS_FUNCTIONS:
+        embeddings = torch.randn(6, 8, requires_grad=True)
+        loss = LOSS_FUNCTIONS[name](embeddings, torch.tensor(labels))
+        loss.backward()
+        assert loss == 0, f"{name=}"
+        assert (embeddings.grad == 0).all(), f"{name=}"
 
 
-@pytest.mark.parametrize("name", LOSS_FUNCTIONS)
-@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e3])
-def test_equal_drawings_and_any_length_are_finite(name, scale):
-    torch.manual_seed(0)
-    embeddings = scale * torch.randn(4, 8).repeat_interleave(2, dim=0)
-    embeddings[6:] = embeddings[0]  # a sample of another identity at distance 0
-    embeddings.requires_grad_()
-    loss = LOSS_FUNCTIONS[name](embeddings, torch.arange(8) // 2)
-    loss.backward()
-    assert loss.isfinite() and embeddings.grad.isfinite().all()
+def test_equal_drawings_and_any_length_are_finite():
+    for name in LOSS_FUNCTIONS:
+        for scale in [1e-4, 1.0, 1e3]:
+            torch.manual_seed(0)
+            embeddings = scale * torch.randn(4, 8).repeat_interleave(2, dim=0)
+            embeddings[6:] = embeddings[0]  # a sample of another identity at distance 0
+            embeddings.requires_grad_()
+            loss = LOSS_FUNCTIONS[name](embeddings, torch.arange(8) // 2)
+            loss.backward()
+            assert loss.isfinite() and embeddings.grad.isfinite().all(), f"{name=}, {scale=}"
 
 
-@pytest.mark.parametrize("name", LOSS_FUNCTIONS)
-def test_autocast_does_not_round_the_pairs(name):
-    torch.manual_seed(0)
-    embeddings, labels = 0.2 * torch.randn(12, 32), torch.arange(12) // 3
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = LOSS_FUNCTIONS[name](embeddings, labels)
-        half = LOSS_FUNCTIONS[name](embeddings.bfloat16(), labels)
-    assert found.dtype == half.dtype == torch.float32
-    torch.testing.assert_close(found, LOSS_FUNCTIONS[name](embeddings, labels))
-    assert half.isfinite()
+def test_autocast_does_not_round_the_pairs():
+    for name in LOSS_FUNCTIONS:
+        torch.manual_seed(0)
+        embeddings, labels = 0.2 * torch.randn(12, 32), torch.arange(12) // 3
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = LOSS_FUNCTIONS[name](embeddings, labels)
+            half = LOSS_FUNCTIONS[name](embeddings.bfloat16(), labels)
+        assert found.dtype == half.dtype == torch.float32, f"{name=}"
+        torch.testing.assert_close(found, LOSS_FUNCTIONS[name](embeddings, labels), msg=lambda text: f"{text} ({name=})")
+        assert half.isfinite(), f"{name=}"
 
 
 # Not circle: its brackets have no gradient by design; it is compared with pytorch-metric-learning.
-@pytest.mark.parametrize("name", [name for name in LOSS_FUNCTIONS if name != "circle"])
-def test_an_identity_with_one_drawing_is_a_negative_only(name):
-    torch.manual_seed(0)
-    embeddings = torch.randn(7, 8, dtype=torch.float64, requires_grad=True)
-    labels = torch.tensor([0, 0, 1, 1, 2, 2, 9])
-    assert torch.autograd.gradcheck(lambda rows: LOSS_FUNCTIONS[name](rows, labels), embeddings)
+def test_an_identity_with_one_drawing_is_a_negative_only():
+    for name in [name for name in LOSS_FUNCTIONS if name != "circle"]:
+        torch.manual_seed(0)
+        embeddings = torch.randn(7, 8, dtype=torch.float64, requires_grad=True)
+        labels = torch.tensor([0, 0, 1, 1, 2, 2, 9])
+        assert torch.autograd.gradcheck(lambda rows: LOSS_FUNCTIONS[name](rows, labels), embeddings), f"{name=}"
 
 
 REFERENCE = [

@@ -12,9 +12,11 @@ def test_zero_rows_stay_zero():
     np.testing.assert_allclose(normalise(rows), [[0, 0], [0.6, 0.8]], rtol=1e-6)
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1e-20, 1e20, 1e30])
-def test_norms_neither_overflow_nor_vanish(scale):
-    np.testing.assert_allclose(inverse_norms(np.full((1, 4), scale, np.float32)), [0.5 / scale], rtol=1e-6)
+def test_norms_neither_overflow_nor_vanish():
+    for scale in [1e-30, 1e-20, 1e20, 1e30]:
+        np.testing.assert_allclose(
+            inverse_norms(np.full((1, 4), scale, np.float32)), [0.5 / scale], rtol=1e-6, err_msg=f"{scale=}"
+        )
 
 
 @pytest.mark.parametrize(
@@ -30,18 +32,18 @@ def test_wrong_features_are_named(arguments, words):
         as_pair(*arguments)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_row_that_is_not_finite_is_named(bad):
-    features = np.zeros((5000, 2), np.float32)
-    features[4321, 1] = bad
-    with pytest.raises(DataError, match="row 4321 of the features holds NaN or infinity"):
-        as_features(features)
+def test_a_row_that_is_not_finite_is_named():
+    for bad in [np.nan, np.inf, -np.inf]:
+        features = np.zeros((5000, 2), np.float32)
+        features[4321, 1] = bad
+        with pytest.raises(DataError, match="row 4321 of the features holds NaN or infinity"):
+            as_features(features)
 
 
 def test_finite_rows_whose_sum_overflows_float32_pass():
     as_features(np.full((1, 8), 3e38, np.float32))
 
 
-@pytest.mark.parametrize("memory, row_bytes, multiple, rows", [(100, 10, 1, 10), (100, 10, 4, 8), (5, 10, 4, 4)])
-def test_rows_within(memory, row_bytes, multiple, rows):
-    assert rows_within(memory, row_bytes, multiple) == rows
+def test_rows_within():
+    for memory, row_bytes, multiple, rows in [(100, 10, 1, 10), (100, 10, 4, 8), (5, 10, 4, 4)]:
+        assert rows_within(memory, row_bytes, multiple) == rows, f"{memory=}, {row_bytes=}, {multiple=}, {rows=}"

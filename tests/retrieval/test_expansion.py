@@ -62,18 +62,20 @@ def test_expansion_meets_the_published_loop(float64_scores, clustered, k, alpha,
 
 
 @pytest.mark.parametrize("side", ["query", "database"])
-@pytest.mark.parametrize("normalize", [False, True])
-@pytest.mark.parametrize("k, alpha, rounds", [(1, 3.0, 1), (2, 0.0, 1), (5, 3.0, 1), (4, 0.5, 2), (500, 2.0, 1)])
-def test_one_side_meets_its_definition(float64_scores, clustered, side, normalize, k, alpha, rounds):
-    query, gallery, _, _ = clustered(12, 90, 16, 8)
-    gallery *= np.linspace(0.1, 10, 90, dtype=np.float32)[:, None]
-    found = expand_queries(query, gallery, k, alpha, rounds, side, normalize)
-    truth = expand_side(float64_scores, query, gallery, k, alpha, rounds, side, normalize)
-    for rows, expected in zip(found, truth):
-        assert rows.dtype == np.float32
-        np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-5)
-    untouched = (found[1], gallery) if side == "query" else (found[0], query)
-    np.testing.assert_array_equal(*untouched)
+def test_one_side_meets_its_definition(float64_scores, clustered, side):
+    for normalize in [False, True]:
+        for k, alpha, rounds in [(1, 3.0, 1), (2, 0.0, 1), (5, 3.0, 1), (4, 0.5, 2), (500, 2.0, 1)]:
+            query, gallery, _, _ = clustered(12, 90, 16, 8)
+            gallery *= np.linspace(0.1, 10, 90, dtype=np.float32)[:, None]
+            found = expand_queries(query, gallery, k, alpha, rounds, side, normalize)
+            truth = expand_side(float64_scores, query, gallery, k, alpha, rounds, side, normalize)
+            for rows, expected in zip(found, truth):
+                assert rows.dtype == np.float32, f"{normalize=}, {k=}, {alpha=}, {rounds=}"
+                np.testing.assert_allclose(
+                    rows, expected, rtol=1e-4, atol=1e-5, err_msg=f"{normalize=}, {k=}, {alpha=}, {rounds=}"
+                )
+            untouched = (found[1], gallery) if side == "query" else (found[0], query)
+            assert np.array_equal(*untouched), f"{normalize=}, {k=}, {alpha=}, {rounds=}"
 
 
 def test_normalised_rows_are_expanded_as_if_they_came_so(clustered):
@@ -83,13 +85,15 @@ def test_normalised_rows_are_expanded_as_if_they_came_so(clustered):
         np.testing.assert_allclose(rows, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("side", expansion.SIDES)
-def test_blocks_do_not_change_a_bit(clustered, side, monkeypatch):
+def test_blocks_do_not_change_a_bit(clustered, monkeypatch):
     query, gallery, _, _ = clustered(100, 400, 24, 50)
-    large = expand_queries(query, gallery, side=side)
-    monkeypatch.setattr(expansion, "AVERAGED_ROWS", 7)
-    for rows, expected in zip(expand_queries(query, gallery, side=side), large):
-        np.testing.assert_array_equal(rows, expected)
+    for side in expansion.SIDES:
+        large = expand_queries(query, gallery, side=side)
+        with monkeypatch.context() as patched:
+            patched.setattr(expansion, "AVERAGED_ROWS", 7)
+            small = expand_queries(query, gallery, side=side)
+        for rows, expected in zip(small, large):
+            np.testing.assert_array_equal(rows, expected, err_msg=f"{side=}")
 
 
 @pytest.mark.parametrize("side, rounds, copies", [("both", 1, 1), ("both", 2, 2), ("database", 1, 1)])
@@ -117,14 +121,16 @@ def test_features_are_not_changed_and_one_side_may_be_empty(rng):
     assert expanded.shape == (6, 4) and nothing.shape == (0, 4)
 
 
-@pytest.mark.parametrize("side", ["query", "database"])
-@pytest.mark.parametrize("queries, rows", [(0, 5), (5, 0)])
-def test_either_side_may_be_empty_whichever_is_expanded(rng, side, queries, rows):
-    sides = rng.standard_normal((queries, 4)), rng.standard_normal((rows, 4))
-    found = expand_queries(*sides, k=1, side=side)
-    for after, before in zip(found, sides):
-        np.testing.assert_allclose(after, before, rtol=1e-6)
-    assert [len(after) for after in expand_queries(*sides, k=3, side=side)] == [queries, rows]
+def test_either_side_may_be_empty_whichever_is_expanded(rng):
+    for side in ("query", "database"):
+        for queries, rows in ((0, 5), (5, 0)):
+            sides = rng.standard_normal((queries, 4)), rng.standard_normal((rows, 4))
+            found = expand_queries(*sides, k=1, side=side)
+            for after, before in zip(found, sides):
+                np.testing.assert_allclose(after, before, rtol=1e-6, err_msg=f"{side=}, {queries=}, {rows=}")
+            assert [len(after) for after in expand_queries(*sides, k=3, side=side)] == [queries, rows], (
+                f"{side=}, {queries=}, {rows=}"
+            )
 
 
 def test_an_unknown_side_is_refused_with_a_suggestion():
@@ -132,8 +138,8 @@ def test_an_unknown_side_is_refused_with_a_suggestion():
         expand_queries(np.ones((2, 2)), np.ones((2, 2)), side="databse")
 
 
-@pytest.mark.parametrize("side", expansion.SIDES)
-@pytest.mark.parametrize("settings", [{"rounds": 0}, {"alpha": -1.0}, {"k": 0}])
-def test_settings_without_a_meaning_are_refused(settings, side):
-    with pytest.raises(DataError):
-        expand_queries(np.ones((2, 2)), np.ones((2, 2)), side=side, **settings)
+def test_settings_without_a_meaning_are_refused():
+    for side in expansion.SIDES:
+        for settings in ({"rounds": 0}, {"alpha": -1.0}, {"k": 0}):
+            with pytest.raises(DataError):
+                expand_queries(np.ones((2, 2)), np.ones((2, 2)), side=side, **settings)

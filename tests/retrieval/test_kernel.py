@@ -20,7 +20,7 @@ def compiled():
     return CompiledKernel(pytest.importorskip("fastpatent.retrieval._rank", reason="the rank kernel was not built"))
 
 
-def card():
+def gpu():
     """Return PyTorch's kernel on a GPU; skip the test if there is none."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU")
@@ -28,7 +28,7 @@ def card():
 
 
 KERNELS = pytest.mark.parametrize(
-    "make", [compiled, lambda: TorchKernel(torch.device("cpu")), card], ids=["c", "torch", "cuda"]
+    "make", [compiled, lambda: TorchKernel(torch.device("cpu")), gpu], ids=["c", "torch", "cuda"]
 )
 VALUES = pytest.mark.parametrize("values", [FEW_VALUES, MANY_VALUES], ids=["ties", "distinct"])
 
@@ -50,54 +50,55 @@ def parts(rng, kernel, scores):
 
 @KERNELS
 @VALUES
-@pytest.mark.parametrize("k", [1, 5, 64, COLUMNS])
-def test_nearest_rows_are_those_of_a_stable_sort(rng, scores, make, k):
-    kernel = make()
-    top = kernel.top(ROWS, k)
-    for tile, columns in parts(rng, kernel, scores):
-        top.update(tile, columns)
-    indices, found = top.result()
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(indices, order)
-    np.testing.assert_array_equal(found, np.take_along_axis(scores, order, 1))
+def test_nearest_rows_are_those_of_a_stable_sort(rng, scores, make):
+    for k in [1, 5, 64, COLUMNS]:
+        kernel = make()
+        top = kernel.top(ROWS, k)
+        for tile, columns in parts(rng, kernel, scores):
+            top.update(tile, columns)
+        indices, found = top.result()
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+        np.testing.assert_array_equal(indices, order, err_msg=f"k {k}")
+        np.testing.assert_array_equal(found, np.take_along_axis(scores, order, 1), err_msg=f"k {k}")
 
 
 @KERNELS
 @VALUES
-@pytest.mark.parametrize("k", [1, 7])
-def test_the_transpose_asks_for_the_columns(rng, scores, make, k):
-    kernel = make()
-    top = kernel.top(ROWS, k)
-    for tile, rows in parts(rng, kernel, scores):
-        transposed = np.ascontiguousarray(np.asarray(tile.cpu() if torch.is_tensor(tile) else tile).T)
-        top.update_from_columns(kernel.put(transposed), rows)
-    np.testing.assert_array_equal(top.result()[0], np.argsort(-scores, axis=1, kind="stable")[:, :k])
+def test_columns_may_take_the_place_of_rows(rng, scores, make):
+    for k in [1, 7]:
+        kernel = make()
+        top = kernel.top(ROWS, k)
+        for tile, rows in parts(rng, kernel, scores):
+            transposed = np.ascontiguousarray(np.asarray(tile.cpu() if torch.is_tensor(tile) else tile).T)
+            top.update_from_columns(kernel.put(transposed), rows)
+        np.testing.assert_array_equal(top.result()[0], np.argsort(-scores, axis=1, kind="stable")[:, :k], err_msg=f"k {k}")
 
 
 @KERNELS
 @VALUES
-@pytest.mark.parametrize("relevant", [1, 5, 32, 33, 300, COLUMNS])
-def test_closer_rows_are_those_of_a_stable_sort(rng, scores, make, relevant):
-    kernel = make()
-    counts = rng.integers(0, relevant + 1, ROWS)
-    counts[0], counts[1] = relevant, 0
-    order = np.argsort(-scores, axis=1, kind="stable")
-    place = [np.sort(rng.choice(COLUMNS, count, replace=False)) for count in counts]
-    chosen = [order[row, places] for row, places in enumerate(place)]
-    limits = np.concatenate([scores[row, rows] for row, rows in enumerate(chosen)])
-    counter = kernel.counter(limits, np.concatenate(chosen), np.concatenate([[0], np.cumsum(counts)]))
-    for tile, columns in parts(rng, kernel, scores):
-        counter.update(tile, columns)
-    np.testing.assert_array_equal(counter.result(), np.concatenate(place))
+def test_closer_rows_are_those_of_a_stable_sort(rng, scores, make):
+    for relevant in [1, 5, 32, 33, 300, COLUMNS]:
+        kernel = make()
+        counts = rng.integers(0, relevant + 1, ROWS)
+        counts[0], counts[1] = relevant, 0
+        order = np.argsort(-scores, axis=1, kind="stable")
+        place = [np.sort(rng.choice(COLUMNS, count, replace=False)) for count in counts]
+        chosen = [order[row, places] for row, places in enumerate(place)]
+        limits = np.concatenate([scores[row, rows] for row, rows in enumerate(chosen)])
+        counter = kernel.counter(limits, np.concatenate(chosen), np.concatenate([[0], np.cumsum(counts)]))
+        for tile, columns in parts(rng, kernel, scores):
+            counter.update(tile, columns)
+        np.testing.assert_array_equal(counter.result(), np.concatenate(place), err_msg=f"{relevant} relevant")
 
 
-@pytest.mark.parametrize("threads", [1, 3, 50])
-def test_threads_share_the_rows_out(rng, threads, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    scores = rng.choice(FEW_VALUES, (ROWS, COLUMNS)).astype(np.float32)
-    top = compiled().top(ROWS, 9)
-    top.update(scores, np.arange(COLUMNS))
-    np.testing.assert_array_equal(top.result()[0], np.argsort(-scores, axis=1, kind="stable")[:, :9])
+def test_threads_share_the_rows(rng, monkeypatch):
+    for threads in [1, 3, 50]:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+        scores = rng.choice(FEW_VALUES, (ROWS, COLUMNS)).astype(np.float32)
+        top = compiled().top(ROWS, 9)
+        top.update(scores, np.arange(COLUMNS))
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :9]
+        np.testing.assert_array_equal(top.result()[0], order, err_msg=f"{threads} threads")
 
 
 def test_keys_sort_as_rows_rank_and_can_be_read():
@@ -111,7 +112,7 @@ def test_keys_sort_as_rows_rank_and_can_be_read():
     np.testing.assert_array_equal(read, scores)
 
 
-def test_a_missing_extension_is_said_once_and_pytorch_ranks_instead(monkeypatch):
+def test_a_missing_extension_warns_once_and_pytorch_ranks_instead(monkeypatch):
     found = builtins.__import__
 
     def without_extension(name, globals=None, locals=None, fromlist=(), level=0):
@@ -122,10 +123,10 @@ def test_a_missing_extension_is_said_once_and_pytorch_ranks_instead(monkeypatch)
     monkeypatch.setattr(builtins, "__import__", without_extension)
     kernel_module._compiled.cache_clear()
     try:
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             assert all(isinstance(choose_kernel(), TorchKernel) for _ in range(3))
     finally:
         kernel_module._compiled.cache_clear()
-    assert [warning.category for warning in said] == [RuntimeWarning]
-    assert "PyTorch is used instead" in str(said[0].message)
+    assert [warning.category for warning in caught] == [RuntimeWarning]
+    assert "PyTorch is used instead" in str(caught[0].message)

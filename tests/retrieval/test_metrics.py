@@ -136,3 +136,15 @@ def test_accuracy_is_whether_a_relevant_row_is_among_the_first():
     for k in (1, 3, 7, 8, 60):
         expected = [float(of_query[0] <= k) if of_query else np.nan for of_query in places]
         np.testing.assert_array_equal(metrics_of(places).accuracy_at(k), expected, err_msg=str(k))
+
+
+def test_truncated_precision_by_hand():
+    for depth, expected in [(1, 0), (2, 1 / 2 / 2), (10, (1 / 2 + 2 / 3) / 3), (30, (1 / 2 + 2 / 3 + 3 / 30) / 3)]:
+        found = RankMetrics(np.array([2, 3, 30]), np.array([3]))
+        np.testing.assert_allclose(found.average_precision_at(depth), [expected], err_msg=f"{depth=}, {expected=}")
+
+
+def test_cumulative_matches_by_hand():
+    four = RankMetrics(np.array([2, 3, 1, 40]), np.array([2, 0, 1, 1]))
+    np.testing.assert_allclose(four.cumulative_matches(4), [1 / 3, 2 / 3, 2 / 3, 2 / 3])
+    assert np.isnan(RankMetrics(np.zeros(0, int), np.array([0])).cumulative_matches(2)).all()

@@ -4,36 +4,36 @@ import numpy as np
 import pytest
 
 from fastpatent.errors import DataError
-from fastpatent.retrieval import kernel as kernel_module
-from fastpatent.retrieval import neighbours, tiles
+from fastpatent.retrieval import neighbours, score_tiles
 from fastpatent.retrieval.neighbours import nearest_rows
+from fastpatent.retrieval.torch_kernel import TorchKernel
 
 
 @pytest.mark.parametrize("sides", [(1,), (40, 90), (1024, 1025), (0, 7)])
-@pytest.mark.parametrize("k", [1, 6, 300])
-def test_nearest_rows_meet_a_sort_in_float64(rng, float64_scores, sides, k):
+def test_nearest_rows_meet_a_sort_in_float64(rng, float64_scores, sides):
     arrays = [rng.standard_normal((count, 12)).astype(np.float32) for count in sides]
     joined = np.concatenate(arrays)
-    indices, similarities = nearest_rows(arrays, k)
     truth = float64_scores(joined, joined, "cosine")
-    assert indices.dtype == np.int64 and similarities.dtype == np.float32
-    np.testing.assert_array_equal(indices[:, :1], np.arange(len(joined))[:, None])
-    assert all(len(set(row)) == min(k, len(joined)) for row in indices.tolist())
-    np.testing.assert_allclose(similarities, np.take_along_axis(truth, indices, 1), atol=1e-6)
-    np.testing.assert_allclose(similarities, -np.sort(-truth, axis=1)[:, :k], atol=1e-6)
+    for k in (1, 6, 300):
+        indices, similarities = nearest_rows(arrays, k)
+        assert indices.dtype == np.int64 and similarities.dtype == np.float32
+        np.testing.assert_array_equal(indices[:, :1], np.arange(len(joined))[:, None], err_msg=f"k {k}")
+        assert all(len(set(row)) == min(k, len(joined)) for row in indices.tolist()), f"k {k}"
+        np.testing.assert_allclose(similarities, np.take_along_axis(truth, indices, 1), atol=1e-6, err_msg=f"k {k}")
+        np.testing.assert_allclose(similarities, -np.sort(-truth, axis=1)[:, :k], atol=1e-6, err_msg=f"k {k}")
 
 
 @pytest.mark.parametrize("kernel", ["compiled", "torch"])
-@pytest.mark.parametrize("tile", [16, 64, 1024])
-def test_ties_go_to_the_lower_index_whatever_the_tiles(few_values, float64_scores, kernel, tile, monkeypatch):
-    monkeypatch.setattr(tiles, "TILE", tile)
+def test_ties_go_to_the_lower_index_whatever_the_tiles(few_values, float64_scores, kernel, monkeypatch):
     if kernel == "torch":
-        monkeypatch.setattr(neighbours, "choose_kernel", lambda device: kernel_module.TorchKernel(device))
+        monkeypatch.setattr(neighbours, "choose_kernel", TorchKernel)
     rows = few_values(230, 8)
     rows[7] = 0
     truth = np.round(float64_scores(rows, rows, "cosine"), 9)
-    indices, _ = nearest_rows([rows[:100], rows[100:]], 9)
-    np.testing.assert_array_equal(indices, np.argsort(-truth, axis=1, kind="stable")[:, :9])
+    for tile in (16, 64, 1024):
+        monkeypatch.setattr(score_tiles, "TILE", tile)
+        indices, _ = nearest_rows([rows[:100], rows[100:]], 9)
+        np.testing.assert_array_equal(indices, np.argsort(-truth, axis=1, kind="stable")[:, :9], err_msg=f"tile {tile}")
 
 
 def test_equal_rows_tie_exactly_from_both_sides(rng):

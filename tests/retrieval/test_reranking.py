@@ -72,30 +72,32 @@ def test_similarity_meets_the_definition_at_any_shape(float64_scores, clustered,
     check(float64_scores, query, gallery, 8, 3)
 
 
-@pytest.mark.parametrize("k1, k2", [(6, 1), (6, 3), (12, 20)])
-def test_ties_duplicates_and_queries_in_the_gallery(float64_scores, few_values, k1, k2):
-    gallery = few_values(80, 9)
-    gallery[40:60] = gallery[7]  # more equal rows than neighbours
-    query = gallery[[3, 7, 50, 79]]
-    found = check(float64_scores, query, gallery, k1, k2)
-    if 1 < k2 <= k1:
-        np.testing.assert_array_equal(found[1], found[2])
-        np.testing.assert_allclose(found[1, 40:60], 1, rtol=1e-6)
+def test_ties_duplicates_and_queries_in_the_gallery(float64_scores, few_values):
+    for k1, k2 in [(6, 1), (6, 3), (12, 20)]:
+        gallery = few_values(80, 9)
+        gallery[40:60] = gallery[7]  # more equal rows than neighbours
+        query = gallery[[3, 7, 50, 79]]
+        found = check(float64_scores, query, gallery, k1, k2)
+        if 1 < k2 <= k1:
+            np.testing.assert_array_equal(found[1], found[2], err_msg=f"{k1=}, {k2=}")
+            np.testing.assert_allclose(found[1, 40:60], 1, rtol=1e-6, err_msg=f"{k1=}, {k2=}")
 
 
-@pytest.mark.parametrize("k2", [1, 3])
-def test_zero_rows_are_similar_to_nothing(float64_scores, clustered, k2):
-    query, gallery, _, _ = clustered(10, 20, 6, 4)
-    query[[0, 4]], gallery[[0, 1, 19]] = 0, 0
-    found = check(float64_scores, query, gallery, 40, k2)
-    assert not found[[0, 4]].any() and not found[:, [0, 1, 19]].any() and found[1].any()
+def test_zero_rows_are_similar_to_nothing(float64_scores, clustered):
+    for k2 in [1, 3]:
+        query, gallery, _, _ = clustered(10, 20, 6, 4)
+        query[[0, 4]], gallery[[0, 1, 19]] = 0, 0
+        found = check(float64_scores, query, gallery, 40, k2)
+        assert not found[[0, 4]].any() and not found[:, [0, 1, 19]].any() and found[1].any(), k2
 
 
-@pytest.mark.parametrize("size", [1e-30, 1e30])
-def test_the_size_of_the_features_does_not_matter(clustered, size):
-    query, gallery, _, _ = clustered(10, 50, 6, 4)
-    found = reciprocal_similarity(query * np.float32(size), gallery)
-    np.testing.assert_allclose(found.toarray(), reciprocal_similarity(query, gallery).toarray(), rtol=1e-5)
+def test_the_size_of_the_features_does_not_matter(clustered):
+    for size in [1e-30, 1e30]:
+        query, gallery, _, _ = clustered(10, 50, 6, 4)
+        found = reciprocal_similarity(query * np.float32(size), gallery)
+        np.testing.assert_allclose(
+            found.toarray(), reciprocal_similarity(query, gallery).toarray(), rtol=1e-5, err_msg=f"{size=}"
+        )
 
 
 def test_identical_and_unrelated_rows():
@@ -113,15 +115,16 @@ def test_published_distance_sorts_a_cluster_first(clustered):
     assert found[same].mean() > 10 * found[~same].mean()
 
 
-@pytest.mark.parametrize("k1, k2", [(20, 6), (5, 1)])
-def test_memory_does_not_change_a_bit(clustered, k1, k2, monkeypatch):
-    query, gallery, _, _ = clustered(150, 900, 16, 80)
-    large = reciprocal_similarity(query, gallery, k1, k2)
-    monkeypatch.setattr(reranking, "COMPARED_PAIRS", 3)
-    for memory in (1, 10**5):
-        small = reciprocal_similarity(query, gallery, k1, k2, memory=memory)
-        for part in ("indptr", "indices", "data"):
-            np.testing.assert_array_equal(getattr(small, part), getattr(large, part))
+def test_memory_does_not_change_a_bit(clustered, monkeypatch):
+    for k1, k2 in [(20, 6), (5, 1)]:
+        query, gallery, _, _ = clustered(150, 900, 16, 80)
+        large = reciprocal_similarity(query, gallery, k1, k2)
+        for memory in (1, 10**5):
+            with monkeypatch.context() as patched:
+                patched.setattr(reranking, "COMPARED_PAIRS", 3)
+                small = reciprocal_similarity(query, gallery, k1, k2, memory=memory)
+            for part in ("indptr", "indices", "data"):
+                np.testing.assert_array_equal(getattr(small, part), getattr(large, part), err_msg=f"{k1=}, {k2=}")
 
 
 def test_memory_grows_with_the_rows_and_not_their_square(rng, monkeypatch):
@@ -140,29 +143,26 @@ def test_memory_grows_with_the_rows_and_not_their_square(rng, monkeypatch):
     assert peaks[1] < 4.5 * peaks[0]
 
 
-@pytest.mark.parametrize("queries, rows", [(0, 4), (4, 0), (0, 0)])
-def test_nothing_to_rank(queries, rows):
-    found = reciprocal_similarity(np.ones((queries, 3)), np.ones((rows, 3)))
-    assert found.shape == (queries, rows) and found.nnz == 0
+def test_nothing_to_rank():
+    for queries, rows in [(0, 4), (4, 0), (0, 0)]:
+        found = reciprocal_similarity(np.ones((queries, 3)), np.ones((rows, 3)))
+        assert found.shape == (queries, rows) and found.nnz == 0, f"{queries=}, {rows=}"
 
 
-@pytest.mark.parametrize("settings", [{"k1": 0}, {"k2": 0}])
-def test_settings_without_a_meaning_are_refused(settings):
-    with pytest.raises(DataError, match="k1 and k2 of at least 1"):
-        reciprocal_similarity(np.ones((2, 2)), np.ones((2, 2)), **settings)
+def test_settings_without_a_meaning_are_refused():
+    for settings in [{"k1": 0}, {"k2": 0}]:
+        with pytest.raises(DataError, match="k1 and k2 of at least 1"):
+            reciprocal_similarity(np.ones((2, 2)), np.ones((2, 2)), **settings)
 
 
-@pytest.mark.parametrize(
-    "query, gallery, message",
-    [
+def test_unusable_features_are_refused():
+    for query, gallery, message in [
         (np.ones((2, 3)), np.ones((2, 4)), "3 dimensions and gallery features 4"),
         (np.ones((2, 3)), np.full((2, 3), np.nan), "row 0 of the gallery features holds NaN"),
         (np.ones(3), np.ones((2, 3)), "must be an array"),
-    ],
-)
-def test_unusable_features_are_refused(query, gallery, message):
-    with pytest.raises(DataError, match=message):
-        reciprocal_similarity(query, gallery)
+    ]:
+        with pytest.raises(DataError, match=message):
+            reciprocal_similarity(query, gallery)
 
 
 def test_a_result_beyond_memory_is_refused_in_time(monkeypatch):

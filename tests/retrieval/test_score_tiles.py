@@ -9,7 +9,7 @@ from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.score_tiles import Rows, ScoreTiles
 from fastpatent.retrieval.torch_kernel import TorchKernel
 
-METRICS = pytest.mark.parametrize("metric", ["cosine", "euclidean", "normalized_euclidean"])
+METRICS = ("cosine", "euclidean", "normalized_euclidean")
 
 
 def whole(query, gallery, metric, orders=(None, None), kernel=None, **options):
@@ -25,48 +25,49 @@ def whole(query, gallery, metric, orders=(None, None), kernel=None, **options):
     return found
 
 
-@METRICS
 @pytest.mark.parametrize("queries, rows", [(1, 1), (3, 1025), (1030, 40), (0, 5), (5, 0)])
-def test_scores_meet_the_formula(rng, float64_scores, metric, queries, rows):
-    query, gallery = (rng.standard_normal((count, 16)).astype(np.float32) for count in (queries, rows))
-    truth = float64_scores(query, gallery, metric)
-    found = whole(query, gallery, metric)
-    if metric == "euclidean" and truth.size:
-        truth = -(truth**2)
-        found = found + (truth[:, :1] - found[:, :1])
-    if metric == "normalized_euclidean":
-        truth = 1 - truth**2
-    np.testing.assert_allclose(found, truth, atol=1e-4)
+def test_scores_meet_the_formula(rng, float64_scores, queries, rows):
+    for metric in METRICS:
+        query, gallery = (rng.standard_normal((count, 16)).astype(np.float32) for count in (queries, rows))
+        truth = float64_scores(query, gallery, metric)
+        found = whole(query, gallery, metric)
+        if metric == "euclidean" and truth.size:
+            truth = -(truth**2)
+            found = found + (truth[:, :1] - found[:, :1])
+        if metric == "normalized_euclidean":
+            truth = 1 - truth**2
+        np.testing.assert_allclose(found, truth, atol=1e-4, err_msg=f"{metric=}")
 
 
-@METRICS
-def test_a_score_does_not_depend_on_the_other_queries_or_the_order(rng, metric):
-    query, gallery = (rng.standard_normal((count, 100)).astype(np.float32) for count in (1300, 2500))
-    expected = whole(query, gallery, metric)
-    chosen = rng.permutation(1300)[:77]
-    np.testing.assert_array_equal(whole(query[chosen], gallery, metric), expected[chosen])
-    orders = rng.permutation(1300), rng.permutation(2500)
-    np.testing.assert_array_equal(whole(query, gallery, metric, orders), expected)
+def test_a_score_does_not_depend_on_the_other_queries_or_the_order(rng):
+    for metric in METRICS:
+        query, gallery = (rng.standard_normal((count, 100)).astype(np.float32) for count in (1300, 2500))
+        expected = whole(query, gallery, metric)
+        chosen = rng.permutation(1300)[:77]
+        np.testing.assert_array_equal(whole(query[chosen], gallery, metric), expected[chosen], err_msg=f"{metric=}")
+        orders = rng.permutation(1300), rng.permutation(2500)
+        np.testing.assert_array_equal(whole(query, gallery, metric, orders), expected, err_msg=f"{metric=}")
 
 
-@METRICS
-def test_equal_gallery_rows_tie_exactly_wherever_they_lie(rng, metric):
-    query, gallery = (rng.standard_normal((count, 100)).astype(np.float32) for count in (9, 2100))
-    equal = [5, 1023, 1024, 2047, 2048, 2099]
-    gallery[equal] = gallery[0]
-    found = whole(query, gallery, metric)
-    np.testing.assert_array_equal(found[:, equal], np.repeat(found[:, :1], len(equal), axis=1))
+def test_equal_gallery_rows_tie_exactly_wherever_they_lie(rng):
+    for metric in METRICS:
+        query, gallery = (rng.standard_normal((count, 100)).astype(np.float32) for count in (9, 2100))
+        equal = [5, 1023, 1024, 2047, 2048, 2099]
+        gallery[equal] = gallery[0]
+        found = whole(query, gallery, metric)
+        np.testing.assert_array_equal(found[:, equal], np.repeat(found[:, :1], len(equal), axis=1), err_msg=f"{metric=}")
 
 
-@METRICS
 @pytest.mark.parametrize("kernel", ["compiled", "torch"])
-def test_tiles_of_any_size_give_the_same_scores(few_values, metric, kernel, monkeypatch):
-    query, gallery = few_values(50, 12), few_values(130, 12)
-    query[0], gallery[1] = 0, 0
-    expected = whole(query, gallery, metric)
-    monkeypatch.setattr(tiles_module, "TILE", 32)
-    found = whole(query, gallery, metric, kernel=choose_kernel() if kernel == "compiled" else TorchKernel("cpu"))
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+def test_tiles_of_any_size_give_the_same_scores(few_values, kernel, monkeypatch):
+    for metric in METRICS:
+        query, gallery = few_values(50, 12), few_values(130, 12)
+        query[0], gallery[1] = 0, 0
+        expected = whole(query, gallery, metric)
+        with monkeypatch.context() as patched:
+            patched.setattr(tiles_module, "TILE", 32)
+            found = whole(query, gallery, metric, kernel=choose_kernel() if kernel == "compiled" else TorchKernel("cpu"))
+        np.testing.assert_allclose(found, expected, atol=1e-6, err_msg=f"{metric=}")
 
 
 @pytest.mark.parametrize("make", [choose_kernel, lambda: TorchKernel("cpu")])

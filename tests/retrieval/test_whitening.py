@@ -18,7 +18,7 @@ def drawn(rows, dim, rank=None, seed=0):
 
 
 @pytest.mark.parametrize("rows, dim_in, dim", [(500, 24, 24), (500, 24, 7), (40, 64, 20), (BLOCK_ROWS + 50, 8, 5)])
-def test_it_is_scikit_learns_up_to_sign_with_rows_of_length_1(rows, dim_in, dim):
+def test_equals_scikit_learns_up_to_sign_with_rows_of_length_1(rows, dim_in, dim):
     both = drawn(rows + 30, dim_in)
     training, test = both[:rows], both[rows:]
     reference = PCA(n_components=dim, whiten=True, svd_solver="full").fit(training.astype(np.float64))
@@ -33,7 +33,7 @@ def test_it_is_scikit_learns_up_to_sign_with_rows_of_length_1(rows, dim_in, dim)
 
 
 @pytest.mark.parametrize("rows, dim_in, rank", [(300, 16, 5), (6, 16, 16)])
-def test_without_a_number_all_directions_that_vary_are_kept(rows, dim_in, rank):
+def test_without_a_number_all_directions_that_vary_remain(rows, dim_in, rank):
     training = drawn(rows, dim_in, rank)
     training[:, 3] = 7.0  # a constant feature
     centred = training.astype(np.float64) - training.mean(0, dtype=np.float64)
@@ -43,7 +43,7 @@ def test_without_a_number_all_directions_that_vary_are_kept(rows, dim_in, rank):
     np.testing.assert_allclose(np.cov(white.T), np.eye(expected), atol=2e-3)
 
 
-def test_a_direction_without_variance_is_floored_not_blown_up():
+def test_a_direction_without_variance_is_floored():
     training = drawn(300, 16, 5)
     projection = learn_whitening(training, 8).projection
     largest = np.linalg.eigvalsh(np.cov(training.T.astype(np.float64)))[-1]
@@ -58,7 +58,7 @@ def test_the_mean_of_the_training_rows_comes_out_as_zeros():
 
 
 @pytest.mark.parametrize(
-    "training, dim, said",
+    "training, dim, message",
     [
         (drawn(5, 8), 6, "6 dimensions cannot be learned from 5 rows of 8"),
         (drawn(9, 4), 5, "5 dimensions cannot be learned from 9 rows of 4"),
@@ -67,6 +67,6 @@ def test_the_mean_of_the_training_rows_comes_out_as_zeros():
         (np.full((5, 4), np.nan), 2, "NaN"),
     ],
 )
-def test_what_cannot_be_learned_is_said(training, dim, said):
-    with pytest.raises(DataError, match=said):
+def test_what_cannot_be_learned_is_refused(training, dim, message):
+    with pytest.raises(DataError, match=message):
         learn_whitening(training, dim)

@@ -13,14 +13,14 @@ from fastpatent.synthetic.scene import Scene
 PLAIN = Style(pen=0.8, rulings=0, hatch=None, captioned=False)
 
 
-@pytest.mark.parametrize("radius", [0.55, 0.8, 1.0, 1.6])
-def test_stroke_inks_the_pixels_within_its_radius(radius):
-    points = np.random.default_rng(0).uniform(0, 30, (40, 2))
-    paper = np.zeros((30, 30), bool)
-    stroke(paper, points, radius)
-    centre = np.stack(np.meshgrid(np.arange(30) + 0.5, np.arange(30) + 0.5), -1)
-    distance = np.linalg.norm(centre[:, :, None] - points, axis=-1).min(-1)
-    np.testing.assert_array_equal(paper, distance <= radius)
+def test_stroke_inks_the_pixels_within_its_radius():
+    for radius in [0.55, 0.8, 1.0, 1.6]:
+        points = np.random.default_rng(0).uniform(0, 30, (40, 2))
+        paper = np.zeros((30, 30), bool)
+        stroke(paper, points, radius)
+        centre = np.stack(np.meshgrid(np.arange(30) + 0.5, np.arange(30) + 0.5), -1)
+        distance = np.linalg.norm(centre[:, :, None] - points, axis=-1).min(-1)
+        np.testing.assert_array_equal(paper, distance <= radius, err_msg=f"{radius=}")
 
 
 def test_a_cube_from_the_front_is_a_square():
@@ -40,7 +40,7 @@ def test_an_outline_has_no_gaps():
     assert regions[paper.shape[0] // 2, paper.shape[1] // 2] != regions[0, 0]
 
 
-def test_broken_lines_leave_about_a_third_of_the_ink_away():
+def test_broken_lines_have_about_two_thirds_of_the_ink():
     whole = [box(2, 2, 2), turned([(0, 0), (0.5, 0), (0.5, 1), (0, 1)]).moved(0, 0, 1.9)]
     lengths = [len(outline_points(View(Scene(solids), Camera(30, 20), 300, 10))) for solids in (whole, broken(whole))]
     assert lengths[1] / lengths[0] == pytest.approx(9 / 14, abs=0.06)
@@ -69,19 +69,19 @@ def test_rulings_lie_on_the_dark_side_of_a_cylinder():
     assert across.min() > -0.2
 
 
-@pytest.mark.parametrize("captioned", [False, True])
-@pytest.mark.parametrize("pen", [0.6, 1.0])
-def test_sheet_is_one_bit_with_white_margins(captioned, pen):
-    scene = Scene([box(3, 1, 1), ball(0.7).moved(0, 0, 1.2)])
-    sheet = draw(scene, Camera(30, 20, 9.0), Style(pen, 0, None, captioned), np.random.default_rng(5), 3)
-    assert sheet.mode == "1"
-    paper = np.asarray(sheet)
-    assert paper[[0, -1]].all() and paper[:, [0, -1]].all()
-    assert 300 <= max(sheet.size) <= 700
-    assert 0.002 < 1 - paper.mean() < 0.1
+def test_sheet_is_one_bit_with_white_margins():
+    for captioned in [False, True]:
+        for pen in [0.6, 1.0]:
+            scene = Scene([box(3, 1, 1), ball(0.7).moved(0, 0, 1.2)])
+            sheet = draw(scene, Camera(30, 20, 9.0), Style(pen, 0, None, captioned), np.random.default_rng(5), 3)
+            assert sheet.mode == "1", f"{captioned=}, {pen=}"
+            paper = np.asarray(sheet)
+            assert paper[[0, -1]].all() and paper[:, [0, -1]].all(), f"{captioned=}, {pen=}"
+            assert 300 <= max(sheet.size) <= 700, f"{captioned=}, {pen=}"
+            assert 0.002 < 1 - paper.mean() < 0.1, f"{captioned=}, {pen=}"
 
 
-def test_caption_has_the_height_asked_for():
+def test_a_caption_has_the_requested_height():
     points = caption("FIG. 0123456789", 15.0)
     assert np.ptp(points[:, 1]) == pytest.approx(15.0)
     assert set("FIG. 0123456789") <= set(GLYPHS)

@@ -82,7 +82,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch):
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_a_folder_that_exists_is_left_alone(tmp_path):
+def test_an_existing_folder_is_not_changed(tmp_path):
     (tmp_path / "sample").mkdir()
     with pytest.raises(DataError, match="exists already"):
         generate_sample(tmp_path / "sample", designs=3)
@@ -91,7 +91,7 @@ def test_a_folder_that_exists_is_left_alone(tmp_path):
     assert list((tmp_path / "sample").iterdir()) == []
 
 
-def test_too_few_designs(tmp_path):
+def test_too_few_designs_are_refused(tmp_path):
     with pytest.raises(DataError, match="at least 3 designs"):
         generate_sample(tmp_path / "sample", designs=2)
 
@@ -105,7 +105,7 @@ def test_ensure_draws_once(tmp_path, monkeypatch):
 
 
 def test_one_of_two_racing_processes_wins(tmp_path, monkeypatch):
-    """If another process finishes the folder first, that folder is kept and used."""
+    """If another process finishes the folder first, that folder is used."""
     target = tmp_path / "sample"
     real = generate.lists
 

@@ -1,7 +1,6 @@
 """Item buffer against a point-in-polygon test at every pixel centre."""
 
 import numpy as np
-import pytest
 from skimage.measure import points_in_poly
 
 from fastpatent.synthetic.raster import farthest_around, rasterise
@@ -31,21 +30,21 @@ def scene(seed, faces=12):
     return np.concatenate(points), np.concatenate(edges), np.concatenate(owner), truth
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_nearest_face_and_its_depth(seed):
-    points, edges, owner, truth = scene(seed)
-    depth, face = np.full(len(CENTRES), np.inf), np.full(len(CENTRES), -1)
-    for number, (loops, plane) in enumerate(truth):
-        inside = np.zeros(len(CENTRES), bool)
-        for loop in loops:
-            inside ^= points_in_poly(CENTRES, loop)
-        here = np.c_[CENTRES, np.ones(len(CENTRES))] @ plane
-        nearer = inside & (here < depth)
-        depth[nearer], face[nearer] = here[nearer], number
-    buffer = rasterise(points, edges, owner, len(truth), SHAPE)
-    assert (buffer.face.ravel() == face).mean() == 1.0
-    np.testing.assert_allclose(buffer.depth.ravel(), depth, atol=1e-4)
-    np.testing.assert_allclose(buffer.planes, [plane for _, plane in truth], atol=1e-7)
+def test_nearest_face_and_its_depth():
+    for seed in range(6):
+        points, edges, owner, truth = scene(seed)
+        depth, face = np.full(len(CENTRES), np.inf), np.full(len(CENTRES), -1)
+        for number, (loops, plane) in enumerate(truth):
+            inside = np.zeros(len(CENTRES), bool)
+            for loop in loops:
+                inside ^= points_in_poly(CENTRES, loop)
+            here = np.c_[CENTRES, np.ones(len(CENTRES))] @ plane
+            nearer = inside & (here < depth)
+            depth[nearer], face[nearer] = here[nearer], number
+        buffer = rasterise(points, edges, owner, len(truth), SHAPE)
+        assert (buffer.face.ravel() == face).mean() == 1.0, f"{seed=}"
+        np.testing.assert_allclose(buffer.depth.ravel(), depth, atol=1e-4, err_msg=f"{seed=}")
+        np.testing.assert_allclose(buffer.planes, [plane for _, plane in truth], atol=1e-7, err_msg=f"{seed=}")
 
 
 def test_farthest_around_is_the_maximum_of_nine():

@@ -58,21 +58,21 @@ SOLIDS = {
 }
 
 
-@pytest.mark.parametrize("name", SOLIDS)
-def test_volume(name):
-    solid, volume = SOLIDS[name]
-    vectors, found = flux(solid)
-    np.testing.assert_allclose(vectors, 0, atol=1e-9)
-    assert found == pytest.approx(volume, rel=0.03)
+def test_volume():
+    for name in SOLIDS:
+        solid, volume = SOLIDS[name]
+        vectors, found = flux(solid)
+        np.testing.assert_allclose(vectors, 0, atol=1e-9, err_msg=f"{name=}")
+        assert found == pytest.approx(volume, rel=0.03), f"{name=}"
 
 
-@pytest.mark.parametrize("name", SOLIDS)
-def test_motions_keep_normals_outward(name):
-    solid, _ = SOLIDS[name]
-    matrix = rotation("x", 30) @ np.diag([-1.0, 2.0, 0.5])
-    _, volume = flux(solid)
-    _, mapped = flux(solid.mapped(matrix, (3.0, -1.0, 2.0)))
-    assert mapped == pytest.approx(volume * abs(np.linalg.det(matrix)), rel=1e-6)
+def test_motions_keep_normals_outward():
+    for name in SOLIDS:
+        solid, _ = SOLIDS[name]
+        matrix = rotation("x", 30) @ np.diag([-1.0, 2.0, 0.5])
+        _, volume = flux(solid)
+        _, mapped = flux(solid.mapped(matrix, (3.0, -1.0, 2.0)))
+        assert mapped == pytest.approx(volume * abs(np.linalg.det(matrix)), rel=1e-6), f"{name=}"
 
 
 def test_normals_are_those_of_the_surface():
@@ -92,19 +92,19 @@ def test_a_cube_has_twelve_creases_and_a_hole_two_more_rings():
     assert length(box(1, 1, 1, holes=[circle(0.2)])) == pytest.approx(12 + 2 * 2 * np.pi * 0.2, rel=1e-2)
 
 
-@pytest.mark.parametrize("sides", [3, 4, 6])
-def test_distance_to_an_outline(sides):
-    shape = regular(sides, 1.0)
-    assert edge_along(shape, -90) == pytest.approx(np.cos(np.pi / sides))
+def test_distance_to_an_outline():
+    for sides in [3, 4, 6]:
+        shape = regular(sides, 1.0)
+        assert edge_along(shape, -90) == pytest.approx(np.cos(np.pi / sides)), f"{sides=}"
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
-def test_families_make_closed_solids(family):
-    for seed in range(6):
-        solids = family(np.random.default_rng(seed))
-        assert len(solids) >= 2
-        for solid in solids:
-            vectors, volume = flux(solid)
-            # The surface of a solid with an overlapping hole is not closed.
-            np.testing.assert_allclose(vectors, 0, atol=2e-2)
-            assert volume > 0
+def test_families_make_closed_solids():
+    for family in FAMILIES:
+        for seed in range(6):
+            solids = family(np.random.default_rng(seed))
+            assert len(solids) >= 2, f"{family.__name__}, {seed=}"
+            for solid in solids:
+                vectors, volume = flux(solid)
+                # The surface of a solid with an overlapping hole is not closed.
+                np.testing.assert_allclose(vectors, 0, atol=2e-2, err_msg=f"{family.__name__}, {seed=}")
+                assert volume > 0, f"{family.__name__}, {seed=}"

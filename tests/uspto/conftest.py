@@ -6,6 +6,7 @@ import pytest
 
 from fastpatent.uspto.archives import Member
 from fastpatent.uspto.build import build_dataset
+from tests import small_sets
 from tests.uspto.weeks import LIMIT, member_name, name_of, write_tar
 
 
@@ -19,6 +20,12 @@ def as_member(tmp_path):
         return Member(str(path), member_name(1), name_of(1), tarfile.BLOCKSIZE, len(data))
 
     return make
+
+
+@pytest.fixture
+def patent_root(tmp_path):
+    """A data set in the challenge's layout, see `small_sets.write_patent_set`."""
+    return small_sets.write_patent_set(tmp_path)
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ def real_week(shared, tmp_path):
     return pack
 
 
+@pytest.mark.slow
 def test_fifty_real_patents(shared, real_week, build_in, tmp_path, monkeypatch):
     report = build_in(real_week(write_tar), test_fraction=0.15, val_fraction=0.15, limit=10**8, workers=2)
     assert (report.patents, report.drawings, report.counts) == (50, 438, {Reason.NO_DESIGN: 1})
@@ -140,20 +141,20 @@ def test_lists(build_in, tmp_path):
     ]
 
 
-def test_equal_drawings_are_left_out_and_named(build_in, tmp_path):
+def test_equal_drawings_are_removed_and_named(build_in, tmp_path):
     twin = {**contents(2), f"{name_of(2)}-D00001.TIF": tif(100, compression="raw")}  # the pixels of patent 1's first
     packed = {**week([1, 3, 4, 5]), member_name(2): zipped(twin)}
     report = build_in(write_tar(tmp_path / "week.tar", packed))
-    left = f"I20210105/{name_of(2)}/{name_of(2)}-D00001.png"
+    removed = f"I20210105/{name_of(2)}/{name_of(2)}-D00001.png"
     first = f"I20210105/{name_of(1)}/{name_of(1)}-D00000.png"
-    assert report.counts == {Reason.SAME: 1} and report.examples == {Reason.SAME: f"{left}: is identical to {first}"}
+    assert report.counts == {Reason.SAME: 1} and report.examples == {Reason.SAME: f"{removed}: is identical to {first}"}
     out = tmp_path / "out"
     paths = {path for name in LISTS for path, _ in listed(out, name)}
-    assert len(paths) == 19 and left not in paths and first in paths
+    assert len(paths) == 19 and removed not in paths and first in paths
     with open(out / "skipped.csv", newline="") as file:
         assert list(csv.reader(file)) == [
             ["archive", "member", "reason", "detail"],
-            ["", left, "drawing equal to another", f"is identical to {first}"],
+            ["", removed, "drawing equal to another", f"is identical to {first}"],
         ]
 
 
@@ -191,12 +192,12 @@ def test_hostile_members_are_refused_one_by_one_and_the_rest_is_built(build_in, 
     assert found == wanted
     assert sorted(os.listdir(tmp_path)) == ["good", "good.tar", "out", "week.tar"]
     with open(tmp_path / "out/skipped.csv", newline="") as file:
-        told = {member for _, member, _, _ in csv.reader(file)}
+        skipped = {member for _, member, _, _ in csv.reader(file)}
     assert {
         f"../../{name_of(51)}.ZIP",
         f"/{name_of(52)}.ZIP",
         *(member_name(number) for number in (50, 53, 54, 55, 56, 57)),
-    } < told
+    } < skipped
 
 
 @pytest.fixture
@@ -217,7 +218,7 @@ def test_a_second_run_reads_no_patent_and_changes_nothing(archives, build_in, tm
     assert build_in(archives[1]) == report and files_below(tmp_path / "out") == before
 
 
-def test_weeks_may_come_one_by_one(archives, build_in, tmp_path):
+def test_weeks_may_be_added_one_by_one(archives, build_in, tmp_path):
     build_in(*archives)
     build_in(archives[0], out="other")
     build_in(archives[1], out="other", workers=2)
@@ -229,7 +230,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("after", range(0, 17, 2))
-def test_stopped_anywhere_it_goes_on_where_it_was(archives, build_in, tmp_path, monkeypatch, after):
+def test_a_build_killed_anywhere_continues_where_it_was(archives, build_in, tmp_path, monkeypatch, after):
     build_in(*archives, out="whole")
     convert, converted = build_module.convert_patent, []
 
@@ -246,7 +247,7 @@ def test_stopped_anywhere_it_goes_on_where_it_was(archives, build_in, tmp_path, 
         assert not (tmp_path / "out/metadata.parquet").exists()
         after = 99
     build_in(*archives)
-    assert len(converted) == len(set(converted)) == 15  # none was looked at twice
+    assert len(converted) == len(set(converted)) == 15  # none was converted twice
     assert files_below(tmp_path / "out") == files_below(tmp_path / "whole")
 
 
@@ -261,7 +262,7 @@ def test_an_archive_that_has_changed_is_converted_anew(archives, build_in, tmp_p
     }
 
 
-def test_an_archive_that_was_begun_only_is_named(archives, build_in, tmp_path):
+def test_an_unfinished_archive_is_named(archives, build_in, tmp_path):
     build_in(*archives)
     journal = tmp_path / "out/build/b.zip.jsonl"
     journal.write_bytes(journal.read_bytes()[:-5])
@@ -269,14 +270,14 @@ def test_an_archive_that_was_begun_only_is_named(archives, build_in, tmp_path):
     assert (report.archives, report.unfinished, report.patents) == (["a.tar"], ["b.zip"], 10)
 
 
-def test_damaged_archives_are_told_and_the_others_built(archives, build_in, tmp_path):
+def test_damaged_archives_are_reported_and_the_others_built(archives, build_in, tmp_path):
     os.truncate(archives[1], 5000)
     report = build_in(*archives)
     assert report.patents == 10 and report.counts == {Reason.ARCHIVE: 1}
     assert report.examples[Reason.ARCHIVE].startswith("b.zip: not a complete ZIP file")
 
 
-def test_what_cannot_be_built(archives, build_in, tmp_path):
+def test_archives_that_cannot_be_built_are_refused(archives, build_in, tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(DataError, match="a.tar: two archives of this name"):
         build_in(archives[0], shutil.copy(archives[0], tmp_path / "other"))

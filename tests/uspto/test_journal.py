@@ -31,7 +31,7 @@ def write(path, origin=ORIGIN):
     return journal
 
 
-def test_what_was_told_is_read(tmp_path):
+def test_it_reads_what_was_written(tmp_path):
     path = tmp_path / "one.jsonl"
     journal = write(path)
     assert journal.scanned and journal.complete and journal.places == {512, 1024}
@@ -40,7 +40,7 @@ def test_what_was_told_is_read(tmp_path):
     assert again.scanned and again.complete and again.places == {512, 1024}
 
 
-def test_cut_after_any_byte_it_is_completed_to_the_same(tmp_path):
+def test_a_journal_cut_after_any_byte_is_completed_to_the_same(tmp_path):
     path = tmp_path / "one.jsonl"
     write(path)
     whole = path.read_bytes()
@@ -53,7 +53,7 @@ def test_cut_after_any_byte_it_is_completed_to_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("other", [{"archive": "I20210105.tar", "bytes": 11}, {"archive": "I20210112.tar", "bytes": 10}])
-def test_that_of_another_archive_is_begun_anew(tmp_path, other):
+def test_the_journal_of_another_archive_is_restarted(tmp_path, other):
     path = tmp_path / "one.jsonl"
     write(path)
     whole = path.read_bytes()
@@ -65,14 +65,14 @@ def test_that_of_another_archive_is_begun_anew(tmp_path, other):
     assert path.read_bytes() == whole
 
 
-def test_that_of_another_version_is_not_complete(tmp_path, monkeypatch):
+def test_a_journal_of_another_version_is_not_complete(tmp_path, monkeypatch):
     path = tmp_path / "one.jsonl"
     write(path)
     monkeypatch.setattr(journal_module, "FIRST", b'{"version":2,')
     assert not is_complete(path)
 
 
-def test_damage_ends_what_is_believed(tmp_path):
+def test_lines_after_a_damaged_one_are_ignored(tmp_path):
     path = tmp_path / "one.jsonl"
     write(path)
     lines = path.read_bytes().split(b"\n")

@@ -20,7 +20,7 @@ def pixels(data):
     return np.asarray(Image.open(io.BytesIO(data)))
 
 
-def told(outcome):
+def reasons(outcome):
     """[(reason, name below the patent's ZIP file)]."""
     return [(skip.reason, skip.member.removeprefix(f"{member_name(1)}/")) for skip in outcome.skips]
 
@@ -59,32 +59,29 @@ def test_other_pages_folders_and_letters(convert):
 SHEET = f"{NAME}-D00002.TIF"
 
 
-@pytest.mark.parametrize(
-    "data, reason",
-    [
+def test_a_bad_drawing_is_the_only_one_lost(convert, tmp_path):
+    for data, reason in [
         (b"no image", Reason.TIF),
         (tif(1)[:40], Reason.TIF),
         (bytes(LIMIT), Reason.LARGE),
         (None, Reason.MISSING),
-    ],
-)
-def test_a_bad_drawing_costs_itself_only(convert, tmp_path, data, reason):
-    files = contents(1)
-    del files[SHEET]
-    outcome = convert(zipped(files if data is None else {**files, SHEET: data}))
-    assert told(outcome) == [(reason, SHEET)]
-    assert len(outcome.record["drawings"]) == len(files_below(tmp_path / "drawings")) == 3
+    ]:
+        files = contents(1)
+        del files[SHEET]
+        outcome = convert(zipped(files if data is None else {**files, SHEET: data}))
+        assert reasons(outcome) == [(reason, SHEET)], f"{reason=}"
+        assert len(outcome.record["drawings"]) == len(files_below(tmp_path / "drawings")) == 3, f"{reason=}"
 
 
-def test_the_limit_is_that_of_all_files_together(convert):
+def test_the_limit_counts_all_files_together(convert):
     files = {**contents(1, 0), **{f"{NAME}-D{sheet:05d}.TIF": tif(sheet, compression="raw") for sheet in range(4)}}
     sizes = [len(data) for data in files.values()]
     outcome = convert(zipped(files), limit=sum(sizes) - 1)
-    assert told(outcome) == [(Reason.LARGE, f"{NAME}-D00003.TIF")] and len(outcome.record["drawings"]) == 3
+    assert reasons(outcome) == [(Reason.LARGE, f"{NAME}-D00003.TIF")] and len(outcome.record["drawings"]) == 3
     assert not convert(zipped(files), limit=sum(sizes)).skips
 
 
-def test_what_belongs_to_no_patent_is_told(convert, tmp_path):
+def test_files_of_no_patent_are_reported(convert, tmp_path):
     extra = {
         "readme.txt": b"",
         "nested.ZIP": patent_zip(2),
@@ -93,7 +90,7 @@ def test_what_belongs_to_no_patent_is_told(convert, tmp_path):
         f"twice/{SHEET}": tif(9),
     }
     outcome = convert(zipped({**contents(1), **extra}))
-    assert sorted(told(outcome)) == sorted(
+    assert sorted(reasons(outcome)) == sorted(
         [
             (Reason.NO_DRAWING, "readme.txt"),
             (Reason.NO_DRAWING, "nested.ZIP"),
@@ -106,7 +103,7 @@ def test_what_belongs_to_no_patent_is_told(convert, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data, reason, said",
+    "data, reason, message",
     [
         (b"no zip", Reason.DAMAGED, "not a complete ZIP file"),
         (patent_zip(1)[:-9], Reason.DAMAGED, "not a complete ZIP file"),
@@ -117,24 +114,24 @@ def test_what_belongs_to_no_patent_is_told(convert, tmp_path):
         (zipped({**contents(1, 1), f"{NAME}-D00000.TIF": b""}), Reason.EMPTY, "none of its drawings"),
     ],
 )
-def test_a_patent_that_is_refused_leaves_nothing(convert, tmp_path, data, reason, said):
+def test_a_patent_that_is_refused_leaves_nothing(convert, tmp_path, data, reason, message):
     outcome = convert(data)
     skip = outcome.skips[-1]
-    assert outcome.record is None and skip.reason == reason and said in skip.detail
+    assert outcome.record is None and skip.reason == reason and message in skip.detail
     assert list(files_below(tmp_path)) == ["one.tar"]
     assert skip.member == member_name(1)
 
 
-def test_a_folder_that_is_there_is_replaced(convert, tmp_path):
+def test_an_existing_folder_is_replaced(convert, tmp_path):
     convert(patent_zip(1, drawings=6))
     half = tmp_path / "drawings/I20210105" / f".{NAME}"
     half.mkdir()
-    (half / "left by a kill").touch()
+    (half / "of a killed run").touch()
     convert(patent_zip(1, drawings=2))
     assert sorted(files_below(tmp_path / "drawings")) == [f"{FOLDER}/{NAME}-D{sheet:05d}.png" for sheet in range(2)]
 
 
-def test_a_full_disk_names_the_folder_and_leaves_nothing_half(convert, tmp_path, monkeypatch):
+def test_a_full_disk_names_the_folder_and_leaves_no_part(convert, tmp_path, monkeypatch):
     real = patent_module.sheet_to_png
 
     def full(data):

@@ -57,8 +57,8 @@ def test_real_patents_are_read_as_the_impact_data_set_reads_them(shared):
         assert (record["title"], record["date"].replace("-", "")) == (row["title"], row["date"])
         assert sorted(drawings) == sorted(path.name for path in folder.glob("*.TIF"))
         # theirs has at most two classes, and blanks around references to figures
-        spoken = [re.sub(r"[ /.]", "", name) for name in record["national_classes"]]
-        assert spoken[:2] == row["class"].replace(" ", "").split(",")
+        usual = [re.sub(r"[ /.]", "", name) for name in record["national_classes"]]
+        assert usual[:2] == row["class"].replace(" ", "").split(",")
         assert record["locarno_class"].replace("-", "") == ast.literal_eval(row["class_search"])[0]
         text = data.decode()
         section = text.partition("<description-of-drawings>")[2].partition("</description-of-drawings>")[0]
@@ -73,20 +73,22 @@ def test_real_patents_are_read_as_the_impact_data_set_reads_them(shared):
         )
 
 
-@pytest.mark.parametrize(
-    "written, spoken",
-    [("D 9726", "D9/726"), (" D9727", "D9/727"), ("D28  7", "D28/7"), (" D74012", "D7/401.2"), ("D14138 AD", "D14/138 AD")],
-)
-def test_national_classes(written, spoken):
-    assert patent_xml._national_class(written) == spoken
+def test_national_classes():
+    for written, usual in [
+        ("D 9726", "D9/726"),
+        (" D9727", "D9/727"),
+        ("D28  7", "D28/7"),
+        (" D74012", "D7/401.2"),
+        ("D14138 AD", "D14/138 AD"),
+    ]:
+        assert patent_xml._national_class(written) == usual, f"{written=}, {usual=}"
 
 
 LAUGHS = '<!ENTITY a "ha"><!ENTITY b "&a;&a;"><!ENTITY c "&b;&b;">'
 
 
-@pytest.mark.parametrize(
-    "data, said",
-    [
+def test_xml_of_no_design_is_refused():
+    for data, message in [
         (b"", "the XML is not well-formed"),
         (xml(1)[:-5], "the XML is not well-formed"),
         (b"\xff\xfe\0", "the XML is not well-formed"),
@@ -103,15 +105,13 @@ LAUGHS = '<!ENTITY a "ha"><!ENTITY b "&a;&a;"><!ENTITY c "&b;&b;">'
         (xml(1, kind="B1"), "the XML states kind 'B1', a design has S"),
         (xml(1).replace(b"UTF-8", b"no-such"), "the XML is not well-formed|has a forbidden declaration"),
         (xml(1, title="x" * 8 * 2**20), "more than 8,388,608"),
-    ],
-)
-def test_what_is_refused(data, said):
-    with pytest.raises(Refused, match=said) as caught:
-        read_patent_xml(data, name_of(1))
-    assert caught.value.reason == Reason.XML
+    ]:
+        with pytest.raises(Refused, match=message) as caught:
+            read_patent_xml(data, name_of(1))
+        assert caught.value.reason == Reason.XML
 
 
-def test_a_day_that_is_none():
+def test_an_invalid_day_is_refused():
     with pytest.raises(Refused, match="the XML's date is invalid: 20210231"):
         read_patent_xml(xml(1, date="20210231"), "USD0000001-20210231")
 

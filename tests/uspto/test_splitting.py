@@ -24,20 +24,22 @@ def placed(parts):
     return dict(found)
 
 
-@pytest.mark.parametrize("count", [3, 4, 50, 333])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_shares_and_queries(count, seed):
-    drawings = patents(count)
-    parts = split_patents(drawings, seed, 0.15, 0.15)
-    assert set(placed(parts)) == {path for paths in drawings.values() for path in paths}
-    test = max(round(0.15 * count), 1)
-    val = max(round(0.15 * (count - test)), 1)
-    assert (len(parts.test_query), len(parts.val_query), len(parts.train)) == (test, val, count - test - val)
-    for query, gallery in ((parts.test_query, parts.test_db), (parts.val_query, parts.val_db)):
-        assert list(query) == list(gallery)
-        for patent, asked in query.items():
-            assert len(asked) == (1 if len(drawings[patent]) < 4 else 2) and gallery[patent]
-            assert asked == sorted(asked) and gallery[patent] == sorted(gallery[patent])
+def test_shares_and_queries():
+    for count in [3, 4, 50, 333]:
+        for seed in [0, 1]:
+            drawings = patents(count)
+            parts = split_patents(drawings, seed, 0.15, 0.15)
+            assert set(placed(parts)) == {path for paths in drawings.values() for path in paths}, f"{count=}, {seed=}"
+            test = max(round(0.15 * count), 1)
+            val = max(round(0.15 * (count - test)), 1)
+            assert (len(parts.test_query), len(parts.val_query), len(parts.train)) == (test, val, count - test - val), (
+                f"{count=}, {seed=}"
+            )
+            for query, gallery in ((parts.test_query, parts.test_db), (parts.val_query, parts.val_db)):
+                assert list(query) == list(gallery), f"{count=}, {seed=}"
+                for patent, asked in query.items():
+                    assert len(asked) == (1 if len(drawings[patent]) < 4 else 2) and gallery[patent], f"{count=}, {seed=}"
+                    assert asked == sorted(asked) and gallery[patent] == sorted(gallery[patent]), f"{count=}, {seed=}"
 
 
 def test_patents_with_one_drawing_are_trained_on():
@@ -47,14 +49,14 @@ def test_patents_with_one_drawing_are_trained_on():
     assert sum(len(paths) == 1 for paths in parts.train.values()) == 30
 
 
-def test_fewer_than_three_that_can_be_asked_leave_parts_empty():
+def test_fewer_than_three_possible_queries_leave_parts_empty():
     for count in range(3):
         parts = split_patents(patents(count), 0, 0.15, 0.15)
         assert len(placed(parts)) == sum(map(len, patents(count).values()))
         assert not all((parts.train, parts.val_query, parts.test_query))
 
 
-def test_a_week_more_moves_few_and_no_queries():
+def test_another_week_moves_few_patents_and_no_queries():
     drawings = patents(1000)
     fewer = dict(list(drawings.items())[:950])
     before, after = placed(split_patents(fewer, 0, 0.15, 0.15)), placed(split_patents(drawings, 0, 0.15, 0.15))
@@ -64,7 +66,7 @@ def test_a_week_more_moves_few_and_no_queries():
     assert all(after[path] == part for path, part in before.items() if path.split("/")[1] not in moved)
 
 
-def test_the_seed_chooses():
+def test_the_seed_decides():
     drawings = patents(100)
     assert set(split_patents(drawings, 0, 0.15, 0.15).test_db) != set(split_patents(drawings, 1, 0.15, 0.15).test_db)
     reordered = dict(reversed(drawings.items()))
@@ -78,13 +80,13 @@ def test_the_first_of_equal_drawings_stays():
         "USD0000009-20210105": [("c", "x"), ("d", "z")],
         "USD0000001-20210119": [("e", "x"), ("f", "z")],
     }
-    kept, equal = distinct_drawings(drawings)
-    assert kept == {
+    distinct, equal = distinct_drawings(drawings)
+    assert distinct == {
         "USD0000009-20210105": ["I20210105/USD0000009-20210105/c", "I20210105/USD0000009-20210105/d"],
         "USD0000002-20210112": ["I20210112/USD0000002-20210112/a"],
         "USD0000003-20210112": ["I20210112/USD0000003-20210112/b"],
     }
-    assert list(kept) == ["USD0000009-20210105", "USD0000002-20210112", "USD0000003-20210112"]
+    assert list(distinct) == ["USD0000009-20210105", "USD0000002-20210112", "USD0000003-20210112"]
     first = "I20210105/USD0000009-20210105/c"
     assert equal == [
         ("I20210112/USD0000002-20210112/b", "I20210112/USD0000002-20210112/a"),

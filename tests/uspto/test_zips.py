@@ -31,15 +31,15 @@ def declared(data, size):
     return bytes(data)
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("size", [0, 1, 1000, 3 * 2**20])
-def test_members_are_read(method, size):
-    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
-    archive = open_zip(io.BytesIO(zipped({"a": b"other", "b": data}, method)))
-    assert unzip_member(archive, archive.infolist()[1], size) == data
+def test_members_are_read():
+    for method in [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]:
+        for size in [0, 1, 1000, 3 * 2**20]:
+            data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+            archive = open_zip(io.BytesIO(zipped({"a": b"other", "b": data}, method)))
+            assert unzip_member(archive, archive.infolist()[1], size) == data, f"{method=}, {size=}"
 
 
-def test_bombs_declared_and_not():
+def test_bombs_are_refused_whatever_size_they_declare():
     for data in (zipped({"bomb": BOMB}), declared(zipped({"bomb": BOMB}), 999)):
         tracemalloc.start()
         refused = refusal(data)
@@ -61,7 +61,7 @@ def test_a_table_of_contents_of_more_than_a_piece_is_not_read(monkeypatch):
     assert "its table of contents has more than 10,000 bytes" in refusal(data).detail
 
 
-def test_cut_short_anywhere():
+def test_a_file_cut_short_anywhere_is_refused():
     data = zipped({"a": bytes(range(256))})
     for end in range(len(data)):
         assert refusal(data[:end]).reason == Reason.DAMAGED
@@ -76,7 +76,7 @@ def test_flipped_bytes_are_never_returned():
         assert refusal(flipped).reason == Reason.DAMAGED
 
 
-def test_links_and_passwords():
+def test_links_and_passwords_are_refused():
     link = zipfile.ZipInfo("link")
     link.external_attr = 0o120777 << 16
     packed = io.BytesIO()
@@ -89,15 +89,15 @@ def test_links_and_passwords():
     assert refusal(bytes(secret)).reason == Reason.ENCRYPTED
 
 
-@pytest.mark.parametrize("name", ["/a", "../a", "a/../../b", "a/..", "C:\\a", "C:a", "\\a", "a\\..\\b", "//host/a"])
-def test_names_that_lead_out(name):
-    with pytest.raises(Refused) as caught:
+def test_names_that_lead_out_are_refused():
+    for name in ["/a", "../a", "a/../../b", "a/..", "C:\\a", "C:a", "\\a", "a\\..\\b", "//host/a"]:
+        with pytest.raises(Refused) as caught:
+            refuse_name(name)
+        assert caught.value.reason == Reason.UNSAFE
+        if not name.endswith(".."):
+            assert refusal(zipped({name: b""})).reason == Reason.UNSAFE
+
+
+def test_names_inside_are_accepted():
+    for name in ["a", "a/b", "./a", "a..b/c..", "I20210105/DESIGN/USD0000001-20210105.ZIP"]:
         refuse_name(name)
-    assert caught.value.reason == Reason.UNSAFE
-    if not name.endswith(".."):
-        assert refusal(zipped({name: b""})).reason == Reason.UNSAFE
-
-
-@pytest.mark.parametrize("name", ["a", "a/b", "./a", "a..b/c..", "I20210105/DESIGN/USD0000001-20210105.ZIP"])
-def test_names_that_stay(name):
-    refuse_name(name)

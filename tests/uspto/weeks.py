@@ -45,11 +45,12 @@ def contents(number, drawings=4):
 
 
 def zipped(files, method=zipfile.ZIP_DEFLATED):
-    """The bytes of a ZIP file of {name: bytes}."""
+    """The bytes of a ZIP file of {name: bytes}, the same at any time; names may be `ZipInfo`."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", method) as archive:
+    with zipfile.ZipFile(packed, "w") as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name)  # of 1980, not of now
+            archive.writestr(info, data, method)
     return packed.getvalue()
 
 

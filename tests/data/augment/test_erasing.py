@@ -21,36 +21,38 @@ class Scripted:
 
 
 @pytest.mark.parametrize("size", [(32, 32), (20, 64), (90, 24), (2, 2)])
-@pytest.mark.parametrize("area", [(0.02, 0.33), [0.22, 0.33], [0.5, 0.9]])
-def test_rectangles_are_those_that_torchvision_makes_of_the_same_numbers(monkeypatch, size, area):
+def test_rectangles_are_those_that_torchvision_makes_of_the_same_numbers(monkeypatch, size):
     """2 x 2 and long drawings make attempts fail."""
-    drawn = uniforms(0, np.arange(300), range(2 * ATTEMPTS))
-    rows, columns = rectangles(drawn[:, :ATTEMPTS], drawn[:, ATTEMPTS:], *size, area)
-    theirs = v2.RandomErasing(scale=area)
-    image = torch.zeros(1, *size)
-    for numbers, height, width in zip(drawn, rows, columns):
-        script = Scripted(np.stack([numbers[:ATTEMPTS], numbers[ATTEMPTS:]], axis=1).ravel())
-        with monkeypatch.context() as patched:
-            patched.setattr(torch, "empty", lambda *_: script)
-            given = theirs.make_params([image])
-        assert (height, width) == ((given["h"], given["w"]) if given["v"] is not None else (0, 0))
+    for area in [(0.02, 0.33), [0.22, 0.33], [0.5, 0.9]]:
+        drawn = uniforms(0, np.arange(300), range(2 * ATTEMPTS))
+        rows, columns = rectangles(drawn[:, :ATTEMPTS], drawn[:, ATTEMPTS:], *size, area)
+        theirs = v2.RandomErasing(scale=area)
+        image = torch.zeros(1, *size)
+        for numbers, height, width in zip(drawn, rows, columns):
+            script = Scripted(np.stack([numbers[:ATTEMPTS], numbers[ATTEMPTS:]], axis=1).ravel())
+            with monkeypatch.context() as patched:
+                patched.setattr(torch, "empty", lambda *_: script)
+                given = theirs.make_params([image])
+            assert (height, width) == ((given["h"], given["w"]) if given["v"] is not None else (0, 0)), f"{area=}"
 
 
-@pytest.mark.parametrize("value, area", [(0, AREA), (114, AREA), (255, (0.4, 0.6))])
-@pytest.mark.parametrize("probability", [0.0, 0.5, 1.0])
-def test_one_rectangle_is_painted_at_its_probability(alone, noise, probability, value, area):
-    images = noise(600, 21, 33)
-    found = alone(Erasing(probability, value, area), images, seed=3)
-    drawn = uniforms(3, np.arange(600), ERASING_SLOTS)
-    fires = drawn[:, 0] < probability
-    rows, columns = rectangles(drawn[:, 3 : 3 + ATTEMPTS], drawn[:, 3 + ATTEMPTS :], 21, 33, area)
-    truth = images.clone()
-    for number in np.flatnonzero(fires):
-        top = whole(drawn[number, 1], 21 - rows[number] + 1)
-        left = whole(drawn[number, 2], 33 - columns[number] + 1)
-        truth[number, 0, top : top + rows[number], left : left + columns[number]] = value
-    assert torch.equal(found, truth)
-    assert abs(fires.mean() - probability) <= 3 * (probability * (1 - probability) / 600) ** 0.5
+def test_one_rectangle_is_painted_at_its_probability(alone, noise):
+    for probability in [0.0, 0.5, 1.0]:
+        for value, area in [(0, AREA), (114, AREA), (255, (0.4, 0.6))]:
+            images = noise(600, 21, 33)
+            found = alone(Erasing(probability, value, area), images, seed=3)
+            drawn = uniforms(3, np.arange(600), ERASING_SLOTS)
+            fires = drawn[:, 0] < probability
+            rows, columns = rectangles(drawn[:, 3 : 3 + ATTEMPTS], drawn[:, 3 + ATTEMPTS :], 21, 33, area)
+            truth = images.clone()
+            for number in np.flatnonzero(fires):
+                top = whole(drawn[number, 1], 21 - rows[number] + 1)
+                left = whole(drawn[number, 2], 33 - columns[number] + 1)
+                truth[number, 0, top : top + rows[number], left : left + columns[number]] = value
+            assert torch.equal(found, truth), f"{probability=}, {value=}, {area=}"
+            assert abs(fires.mean() - probability) <= 3 * (probability * (1 - probability) / 600) ** 0.5, (
+                f"{probability=}, {value=}, {area=}"
+            )
 
 
 def test_rectangles_touch_every_border(alone):

@@ -41,16 +41,16 @@ class Copies(TorchDispatchMode):
 
 
 @pytest.fixture
-def card(monkeypatch):
+def fake_gpu(monkeypatch):
     """Context in which `cuda` tensors have shapes but no data; reading data raises."""
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)  # not available without a driver
     return FakeTensorMode(allow_non_fake_inputs=True)
 
 
-def test_one_copy_a_batch_and_no_waiting(augmentation, card, noise):
+def test_one_copy_a_batch_and_no_waiting(augmentation, fake_gpu, noise):
     positions = SimpleNamespace(numpy=lambda: np.arange(200))  # fake tensors have no data, not even on the CPU
     augmentation(noise(200, 24, 20), positions)  # fills the tables
-    with card:
+    with fake_gpu:
         images = torch.empty(200, 1, 24, 20, dtype=torch.uint8, device="cuda")
         for expected in (3, 1):  # the first call also copies the two tables of AutoAugment
             with Copies() as copies:
@@ -59,25 +59,22 @@ def test_one_copy_a_batch_and_no_waiting(augmentation, card, noise):
     assert found.device.type == "cuda" and found.shape == (200, 1, 24, 20) and found.dtype == torch.uint8
 
 
-@pytest.mark.parametrize(
-    "waits",
-    [
+def test_waiting_is_noticed(fake_gpu):
+    """Among them torchvision's rotation and sharpness, which are therefore not used on a GPU."""
+    for waits in [
         lambda images: functional.rotate(images, 8.0, fill=0),
         lambda images: functional.adjust_sharpness(images, 1.7),
         lambda images: images[images > 3],
         lambda images: images.max().item(),
         lambda images: images.cpu(),
         lambda images: images.nonzero(),
-    ],
-)
-def test_waiting_is_noticed(card, waits):
-    """Among them torchvision's rotation and sharpness, which are therefore not used on a GPU."""
-    with card, pytest.raises(Exception, match="waits|DataDependent|nonzero|_local_scalar_dense"), Copies():
-        waits(torch.empty(3, 1, 24, 20, dtype=torch.uint8, device="cuda"))
+    ]:
+        with fake_gpu, pytest.raises(Exception, match="waits|DataDependent|nonzero|_local_scalar_dense"), Copies():
+            waits(torch.empty(3, 1, 24, 20, dtype=torch.uint8, device="cuda"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
-def test_on_a_card_it_neither_waits_nor_differs(augmentation, noise):
+def test_on_a_gpu_it_neither_waits_nor_differs(augmentation, noise):
     images, positions = noise(200, 24, 20), torch.arange(200)
     expected = augmentation(images, positions)
     there = images.cuda()

@@ -33,9 +33,8 @@ def test_every_operation_of_the_table_is_known():
     assert names == {*MOVES, *LOOKUPS, *ENHANCEMENTS, *WITHOUT_EFFECT, "AutoContrast", "Equalize"}
 
 
-@pytest.mark.parametrize(
-    "operation, magnitude",
-    [
+def test_magnitudes():
+    for operation, magnitude in [
         (Operation("Rotate", 9, False), 30.0),
         (Operation("Rotate", 3, True), -10.0),
         (Operation("ShearX", 5, True), -0.5 / 3),
@@ -44,33 +43,32 @@ def test_every_operation_of_the_table_is_known():
         (Operation("Posterize", 8, False), 4),
         (Operation("Solarize", 3, False), 2 / 3),
         (Operation("Equalize", None, False), 0.0),
-    ],
-)
-def test_magnitudes(operation, magnitude):
-    assert Policies().magnitude(operation, 64, 48) == pytest.approx(magnitude, abs=1e-6)
+    ]:
+        assert Policies().magnitude(operation, 64, 48) == pytest.approx(magnitude, abs=1e-6), f"{operation=}, {magnitude=}"
 
 
-@pytest.mark.parametrize(
-    "name, signed",
-    [("Rotate", True), ("ShearX", True), ("Contrast", True), ("Sharpness", True), ("Invert", False), ("Solarize", False)],
-)
-def test_signs(name, signed):
-    assert Policies().is_signed(name) is signed
+def test_signs():
+    for name, signed in [
+        ("Rotate", True),
+        ("ShearX", True),
+        ("Contrast", True),
+        ("Sharpness", True),
+        ("Invert", False),
+        ("Solarize", False),
+    ]:
+        assert Policies().is_signed(name) is signed, f"{name=}, {signed=}"
 
 
-@pytest.mark.parametrize(
-    "operation, truth",
-    [
+def test_operations_are_torchvisions_public_functions(noise):
+    for operation, truth in [
         (Operation("Rotate", 9, True), lambda image: functional.rotate(image, -30.0, fill=200)),
         (Operation("Posterize", 8, False), lambda image: functional.posterize(image, 4)),
         (Operation("Invert", None, False), lambda image: 255 - image),
         (Operation("Equalize", None, False), functional.equalize),
         (Operation("AutoContrast", None, False), functional.autocontrast),
-    ],
-)
-def test_operations_are_torchvisions_public_functions(noise, operation, truth):
-    images = noise(3, 20, 30) // 3
-    assert torch.equal(Policies(fill=200).apply(operation, images), truth(images))
+    ]:
+        images = noise(3, 20, 30) // 3
+        assert torch.equal(Policies(fill=200).apply(operation, images), truth(images)), f"{operation=}"
 
 
 def test_the_bins_are_those_that_torchvision_asks_for():

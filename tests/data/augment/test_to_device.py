@@ -19,7 +19,7 @@ ARRAYS = [
 @pytest.mark.parametrize(
     "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU"))]
 )
-def test_arrays_arrive_as_they_are(device):
+def test_arrays_arrive_unchanged(device):
     sent = copy_to_device(ARRAYS, torch.device(device))
     assert len(sent) == len(ARRAYS)
     for tensor, array in zip(sent, ARRAYS):
@@ -32,8 +32,8 @@ def test_nothing_to_send():
     assert copy_to_device([], torch.device("cpu")) == []
 
 
-def test_a_parcel_is_opened_without_a_card(monkeypatch):
-    """The data a GPU would receive, with the copy to it replaced by a copy in memory."""
+def test_arrays_packed_for_a_gpu_are_unpacked(monkeypatch):
+    """The data that a GPU would receive, with the copy to it replaced by a copy in memory."""
 
     class Away:
         type = "cuda"

@@ -53,7 +53,7 @@ def test_a_drawing_with_two_captions_is_on_one_side(captioned):
     assert not {s.path for s in splits.query} & {s.path for s in splits.gallery} and len(splits.query) == 4
 
 
-def test_where_drawings_may_lie(captioned, tmp_path):
+def test_places_of_drawings(captioned, tmp_path):
     """Paths as written, below the root, beside the CSV file; sheets of patents in any layout, converted or not."""
     patent = "USD0907292-20210105"
     sheet = tmp_path / f"patents/{patent}/{patent}-D00001.png"
@@ -74,7 +74,7 @@ def test_where_drawings_may_lie(captioned, tmp_path):
     assert load_training_set(cfg)[0].path == str(tmp_path / "views/c/2.png")
 
 
-def test_faults_are_told(captioned, tmp_path):
+def test_faults_are_reported(captioned, tmp_path):
     left_out, lines = {}, [*views("a"), ("views/a/9.png", "gone"), ("views/b/0.png", " "), ("x",)]
     samples = load_training_set(captioned(lines), left_out)
     table = tmp_path / "TRAIN.csv"
@@ -94,7 +94,7 @@ def test_the_column_of_the_text(captioned):
     assert [sample.caption for sample in load_training_set(cfg)] == [text for _, text in views()]
 
 
-def test_what_cannot_be_read(captioned):
+def test_tables_that_cannot_be_read_are_refused(captioned):
     cfg = captioned([("views/d/0.png", "d")])
     with pytest.raises(DataError, match="none of its drawings exists.*TRAIN.csv:2: there is no views/d/0.png"):
         load_training_set(cfg)
@@ -107,7 +107,7 @@ def test_what_cannot_be_read(captioned):
         load_training_set(cfg)
 
 
-def test_whatever_is_found(captioned):
+def test_parts_without_a_table_are_empty_unless_asked_for(captioned):
     cfg = captioned(views())
     splits = DATASETS.get("Captioned")(cfg)
     assert [len(getattr(splits, part)) for part in PARTS] == [9, 0, 0]
@@ -116,7 +116,7 @@ def test_whatever_is_found(captioned):
         DATASETS.get("Captioned")(cfg)
 
 
-def test_one_drawing_a_design_can_only_be_asked_by_text(captioned):
+def test_designs_of_one_drawing_can_only_be_found_by_text(captioned):
     cfg = captioned([(f"views/{design}/0.png", design) for design in "abc"], "TEST")
     with pytest.raises(DataError, match="Captioned below .* has no query; an identity needs two drawings"):
         load_test_set(cfg, "Captioned")

@@ -12,20 +12,21 @@ from fastpatent.data.records import Sample
 from fastpatent.errors import ConfigError, DataError
 
 
-@pytest.mark.parametrize("lists", ["train_data", "data", "."])
-@pytest.mark.parametrize("drawings", ["train_data/patent_data", "patent_data", "train_data", ".", "images"])
-def test_every_layout(tmp_path, write_drawing, write_list, cfg, lists, drawings):
-    for number, name in enumerate(("I1/USD1/a.png", "I1/USD1/b.png", "I1/USD2/a.png")):
-        write_drawing(tmp_path / drawings / name, number)
-    write_list(tmp_path / lists / "train_patent_trn.txt", ["I1/USD1/a.png 1", "I1/USD2/a.png 2"])
-    write_list(tmp_path / lists / "val_query_patent.txt", ["I1/USD1/a.png 1"])
-    write_list(tmp_path / lists / "val_db_patent.txt", ["I1/USD1/b.png 1"])
-    cfg.DATASETS.ROOT = str(tmp_path)
-    splits = DATASETS.get("Patent")(cfg)
-    assert splits.name == "Patent" and splits.stage == "val"
-    assert [sample.identity for sample in splits.train] == ["USD1", "USD2"]
-    assert splits.query == [Sample(str(tmp_path / drawings / "I1/USD1/a.png"), "USD1")]
-    assert splits.gallery == [Sample(str(tmp_path / drawings / "I1/USD1/b.png"), "USD1")]
+def test_every_layout(tmp_path, write_drawing, write_list, cfg):
+    for lists in ["train_data", "data", "."]:
+        for drawings in ["train_data/patent_data", "patent_data", "train_data", ".", "images"]:
+            root = tmp_path / f"{lists} {drawings}".replace("/", "-")
+            for number, name in enumerate(("I1/USD1/a.png", "I1/USD1/b.png", "I1/USD2/a.png")):
+                write_drawing(root / drawings / name, number)
+            write_list(root / lists / "train_patent_trn.txt", ["I1/USD1/a.png 1", "I1/USD2/a.png 2"])
+            write_list(root / lists / "val_query_patent.txt", ["I1/USD1/a.png 1"])
+            write_list(root / lists / "val_db_patent.txt", ["I1/USD1/b.png 1"])
+            cfg.DATASETS.ROOT = str(root)
+            splits = DATASETS.get("Patent")(cfg)
+            assert splits.name == "Patent" and splits.stage == "val", f"{lists=}, {drawings=}"
+            assert [sample.identity for sample in splits.train] == ["USD1", "USD2"], f"{lists=}, {drawings=}"
+            assert splits.query == [Sample(str(root / drawings / "I1/USD1/a.png"), "USD1")], f"{lists=}, {drawings=}"
+            assert splits.gallery == [Sample(str(root / drawings / "I1/USD1/b.png"), "USD1")], f"{lists=}, {drawings=}"
 
 
 def test_the_pair_that_fits_is_taken(tmp_path, write_drawing, write_list, cfg):
@@ -66,7 +67,7 @@ def test_test_lists(patent_cfg, patent_root):
         DATASETS.get("DeepPatentTestPlain")(patent_cfg)
 
 
-def test_empty_list_is_named(patent_cfg, patent_root):
+def test_an_empty_list_is_named(patent_cfg, patent_root):
     (patent_root / "train_data/val_db_patent.txt").write_text("\n\n")
     with pytest.raises(DataError, match=r"val_db_patent\.txt: the list is empty"):
         DATASETS.get("Patent")(patent_cfg)
@@ -78,22 +79,19 @@ def test_unknown_names_get_the_nearest():
         DATASETS.get("Patnet")
 
 
-@pytest.mark.parametrize(
-    "name, train, query, gallery, query_identities, gallery_identities",
-    [
+def test_multiview(shared, cfg):
+    for name, train, query, gallery, query_identities, gallery_identities in [
         ("Patent", 27221, 1008, 3017, 504, 504),
         ("DeepPatentTest", 0, 2205, 6610, 1103, 1103),
         ("DeepPatentTestPlain", 0, 2205, 6610, 1103, 1103),
         ("DeepPatentTestExtended", 0, 2205, 10635, 1103, 1607),
-    ],
-)
-def test_multiview(shared, cfg, name, train, query, gallery, query_identities, gallery_identities):
-    cfg.DATASETS.ROOT = str(shared / "multiview")
-    splits = DATASETS.get(name)(cfg)
-    assert (len(splits.train), len(splits.query), len(splits.gallery)) == (train, query, gallery)
-    assert len({sample.identity for sample in splits.query}) == query_identities
-    assert len({sample.identity for sample in splits.gallery}) == gallery_identities
-    assert len({sample.identity for sample in splits.train}) == (3407 if train else 0)
+    ]:
+        cfg.DATASETS.ROOT = str(shared / "multiview")
+        splits = DATASETS.get(name)(cfg)
+        assert (len(splits.train), len(splits.query), len(splits.gallery)) == (train, query, gallery), f"{name=}"
+        assert len({sample.identity for sample in splits.query}) == query_identities, f"{name=}"
+        assert len({sample.identity for sample in splits.gallery}) == gallery_identities, f"{name=}"
+        assert len({sample.identity for sample in splits.train}) == (3407 if train else 0), f"{name=}"
 
 
 def test_deeppatent_lists_without_their_drawings(shared, cfg):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fastpatent.commands.data import main
+from fastpatent.commands import main
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image import read_drawing
 from fastpatent.data.load_datasets import load_test_set, load_training_set
@@ -20,21 +20,32 @@ def names(category):
     return [f"n0{len(category)}_{number}" for number in range(CATEGORIES[category])]
 
 
-@pytest.fixture(params=[".", "256x256", "rendered_256x256/256x256"])
-def root(request, tmp_path, write_drawing, cfg):
-    """Four categories of 1 to 20 photographs, beside other renderings and files of other types."""
-    base, number = tmp_path / request.param, 0
-    for category in CATEGORIES:
-        for name in names(category):
-            write_drawing(base / "photo/tx_000000000000" / category / f"{name}.jpg", number)
-            for sketch in range(1, SKETCHES + 1):
-                number += 1
-                write_drawing(base / "sketch/tx_000000000000" / category / f"{name}-{sketch}.png", number)
-    write_drawing(base / "sketch/tx_000100000000/ant/n03_9-1.png", 0)
-    write_drawing(base / "photo/tx_000000000000/stray.jpg", 0)
-    (base / "sketch/tx_000000000000/ant/invalid.txt").write_text("n03_0-1\n")
-    cfg.DATASETS.ROOT = str(tmp_path)
-    return tmp_path
+@pytest.fixture
+def write_root(tmp_path, write_drawing, cfg):
+    """Function (place) that writes four categories of 1 to 20 photographs, other renderings and files of other types."""
+
+    def write(place):
+        root, number = tmp_path / place.replace("/", "-"), 0
+        base = root / place
+        for category in CATEGORIES:
+            for name in names(category):
+                write_drawing(base / "photo/tx_000000000000" / category / f"{name}.jpg", number)
+                for sketch in range(1, SKETCHES + 1):
+                    number += 1
+                    write_drawing(base / "sketch/tx_000000000000" / category / f"{name}-{sketch}.png", number)
+        write_drawing(base / "sketch/tx_000100000000/ant/n03_9-1.png", 0)
+        write_drawing(base / "photo/tx_000000000000/stray.jpg", 0)
+        (base / "sketch/tx_000000000000/ant/invalid.txt").write_text("n03_0-1\n")
+        cfg.DATASETS.ROOT = str(root)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def root(write_root):
+    """Such a folder, in the layout of the archive."""
+    return write_root("256x256")
 
 
 def parts_of(path):
@@ -44,7 +55,9 @@ def parts_of(path):
     return folder, category, stem.split("-")[0] if folder == "sketch" else stem
 
 
-def test_each_photograph_and_its_sketches_are_on_one_side(root, cfg):
+@pytest.mark.parametrize("place", [".", "256x256", "rendered_256x256/256x256"])
+def test_each_photograph_and_its_sketches_are_on_one_side(place, write_root, cfg):
+    write_root(place)
     splits = DATASETS.get("Sketchy")(cfg)
     assert splits.name == "Sketchy" and splits.stage == "test"
     sides = [{parts_of(sample.path)[1:] for sample in side} for side in (splits.train, splits.query + splits.gallery)]
@@ -84,7 +97,7 @@ def test_another_photograph_moves_at_most_one_across_the_split(root, cfg, write_
 
 
 @pytest.mark.parametrize("place", ["info", "info-06-04/info"])
-def test_the_lists_of_the_archive_are_kept_to(root, cfg, write_list, place):
+def test_the_lists_of_the_archive_decide_the_split(root, cfg, write_list, place):
     write_list(root / place / "testset.txt", ["airplane/n08_3.jpg", "ant/n03_0.jpg", "ant/n03_77.jpg"])
     write_list(root / place / "invalid-pose.txt", ["n08_3-2", "n08_4-1"])
     write_list(root / place / "invalid-error.txt", ["n05_0-3"])
@@ -106,7 +119,7 @@ def test_through_the_configuration(root, cfg):
         load_test_set(cfg, "SketchyPhotos")
 
 
-def test_check_finds_nothing_that_would_break_a_run(root, capsys):
+def test_check_finds_no_fault(root, capsys):
     words = [
         "DATASETS.ROOT",
         str(root),
@@ -115,8 +128,8 @@ def test_check_finds_nothing_that_would_break_a_run(root, capsys):
         "DATASETS.TESTS",
         "('Sketchy','SketchyInstances')",
     ]
-    assert main(["check", *words, "DATALOADER.NUM_WORKERS", "0"]) == 0
-    assert "SketchyInstances: query 12 drawings of 4 identities" in capsys.readouterr().out
+    assert main(["data", "check", *words, "DATALOADER.NUM_WORKERS", "0"]) == 0
+    assert "SketchyInstances: query 12 images of 4 identities" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", NAMES)

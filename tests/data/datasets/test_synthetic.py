@@ -9,7 +9,7 @@ from fastpatent.data.datasets import DATASETS
 
 
 @pytest.mark.parametrize("name, stage, sizes", [("Sample", "val", (24, 3, 9)), ("SampleTest", "test", (0, 3, 9))])
-def test_made_below_the_root_and_read_from_there(monkeypatch, cfg, patent_root, name, stage, sizes):
+def test_it_is_generated_below_the_root_and_read_from_there(monkeypatch, cfg, patent_root, name, stage, sizes):
     asked = []
     generator = SimpleNamespace(ensure_sample=lambda root: asked.append(root) or patent_root)
     monkeypatch.setitem(sys.modules, "fastpatent.synthetic", generator)

@@ -16,10 +16,10 @@ def patent(sheets, text, title="Shaver"):
     return Patent("table.csv:2", NAME, [f"{NAME}-D{number:05d}.TIF" for number in sheets], "D28", title, text)
 
 
-@pytest.mark.parametrize("kind", ["caption", "title"])
-def test_texts_of_a_patent_are_those_of_all_its_sheets(kind):
-    assert sheet_texts(patent([0, 1, 2], "A razor."), kind) == ["A razor."] * 3
-    assert sheet_texts(patent([0, 1], ""), kind) == [None, None]
+def test_texts_of_a_patent_are_those_of_all_its_sheets():
+    for kind in ["caption", "title"]:
+        assert sheet_texts(patent([0, 1, 2], "A razor."), kind) == ["A razor."] * 3, f"{kind=}"
+        assert sheet_texts(patent([0, 1], ""), kind) == [None, None], f"{kind=}"
 
 
 def test_each_sheet_takes_the_description_of_its_figure():
@@ -32,13 +32,13 @@ def test_each_sheet_takes_the_description_of_its_figure():
     ]
 
 
-def test_a_remark_moves_no_figure():
+def test_a_remark_shifts_no_figure():
     """IMPACT truncates its lists to the number of figures: with a remark at the start, the last description is lost."""
     described = str(["The file of this patent contains a drawing in color.", "FIG. 1 is a view;"])
     assert sheet_texts(patent([0, 1, 2], described), "description") == ["FIG. 1 is a view;", "FIG. 1 is a view;", "Shaver"]
 
 
-def test_two_figures_on_a_sheet_are_told_by_the_title():
+def test_sheets_with_two_figures_have_the_title():
     described = str(["FIG. 1 is a view;", "FIG. 2 is a side;", "FIG. 3 is the back."])
     assert sheet_texts(patent([0, 1, 2], described), "description") == ["FIG. 1 is a view;", "Shaver", "Shaver"]
     assert sheet_texts(patent([1, 2], described, title=""), "description") == [None, None]
@@ -52,13 +52,13 @@ def test_figures_by_their_numbers():
     assert figure_descriptions(mixed) == {1: "FIGS. 1-3 are views", 12: "FIG. 12 is"}
 
 
-@pytest.mark.parametrize("field", ["", "no list", "{'FIG. 1'}", "[1, 2]", "__import__('os')", "[" * 5000])
-def test_descriptions_that_are_no_list(field):
-    with pytest.raises(ValueError, match="fig_desc is not a list of texts"):
-        sheet_texts(patent([0, 1], field), "description")
+def test_descriptions_that_are_no_list_are_refused():
+    for field in ["", "no list", "{'FIG. 1'}", "[1, 2]", "__import__('os')", "[" * 5000]:
+        with pytest.raises(ValueError, match="fig_desc is not a list of texts"):
+            sheet_texts(patent([0, 1], field), "description")
 
 
-def test_descriptions_of_real_patents_tell_of_their_sheet(shared):
+def test_descriptions_of_real_patents_name_their_sheet(shared):
     """A sheet's description names the number of the sheet, whatever else is in the list."""
     described = 0
     with open(shared / "impact/sample.csv", encoding="utf-8", newline="") as file:

@@ -1,7 +1,5 @@
 """Finding sheets in every layout that archives unpack to."""
 
-import pytest
-
 from fastpatent.data.impact.sheets import SheetFinder
 
 NAME = "USD0907292-20210105"
@@ -14,27 +12,24 @@ def make(folder, names):
         (folder / name).touch()
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
+def test_every_layout(tmp_path):
+    for place in [
         NAME,
         f"patents/{NAME}",
         f"I20210105/{NAME}",
         f"I20210105/DESIGN/{NAME}",
         f"train_data/patent_data/I20210105/{NAME}",
         f"2021/{NAME}",  # beside its CSV file
-    ],
-)
-def test_every_layout(tmp_path, place):
-    (tmp_path / "2021").mkdir()
-    make(tmp_path / place, [*SHEETS, f"{NAME}.XML"])
-    found = SheetFinder(tmp_path, [tmp_path / "2021"]).find(NAME, SHEETS)
-    assert found == {sheet: str(tmp_path / place / sheet) for sheet in SHEETS}
+    ]:
+        root = tmp_path / place.replace("/", "-")
+        make(root / "2021", [])
+        make(root / place, [*SHEETS, f"{NAME}.XML"])
+        found = SheetFinder(root, [root / "2021"]).find(NAME, SHEETS)
+        assert found == {sheet: str(root / place / sheet) for sheet in SHEETS}, place
 
 
-@pytest.mark.parametrize(
-    "there, taken",
-    [
+def test_every_format(tmp_path):
+    for there, taken in [
         (["TIF"], "TIF"),
         (["tif"], "tif"),
         (["png"], "png"),
@@ -42,12 +37,11 @@ def test_every_layout(tmp_path, place):
         (["jpg", "png"], "png"),
         (["png", "TIF"], "TIF"),  # of that very name
         (["XML", "txt"], None),
-    ],
-)
-def test_every_format(tmp_path, there, taken):
-    make(tmp_path / NAME, [f"{NAME}-D00001.{suffix}" for suffix in there])
-    found = SheetFinder(tmp_path).find(NAME, SHEETS)
-    assert found == ({SHEETS[1]: str(tmp_path / NAME / f"{NAME}-D00001.{taken}")} if taken else {})
+    ]:
+        root = tmp_path / "-".join(there)
+        make(root / NAME, [f"{NAME}-D00001.{suffix}" for suffix in there])
+        found = SheetFinder(root).find(NAME, SHEETS)
+        assert found == ({SHEETS[1]: str(root / NAME / f"{NAME}-D00001.{taken}")} if taken else {}), there
 
 
 def test_patents_in_several_places(tmp_path):

@@ -22,13 +22,13 @@ def flip(path, offset):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def test_every_drawing_is_that_of_its_file(pack):
+def test_every_drawing_equals_its_file(pack):
     pack.assert_whole()
     drawing = pack.open()[0](pack.paths[0])
     assert drawing.dtype == np.uint8 and drawing.shape == (24, 20) and not drawing.flags.writeable
 
 
-def test_it_travels_to_a_spawned_process(pack):
+def test_it_can_be_sent_to_a_spawned_process(pack):
     packed, _ = pack.open()
     pickled = pickle.dumps(packed)
     assert len(pickled) < 48 * 300  # paths and places, no pixels
@@ -116,7 +116,7 @@ def test_paths_may_be_relative_and_the_root_may_move(pack, monkeypatch):
     pack.assert_whole()
 
 
-def test_a_run_that_has_begun_keeps_its_pack_while_it_is_repaired(pack):
+def test_an_open_pack_is_unchanged_while_it_is_repaired(pack):
     packed, _ = pack.open()
     before = {path: packed(path).copy() for path in pack.paths}
     rewrite(pack.paths[3])

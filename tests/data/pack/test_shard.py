@@ -1,4 +1,4 @@
-"""The files of a pack, and the ways they can be damaged."""
+"""The files of a pack, and damages of them."""
 
 import json
 import os
@@ -44,9 +44,8 @@ def replaced(old, new):
     return change
 
 
-@pytest.mark.parametrize(
-    "change, said",
-    [
+def test_an_unusable_index_is_named(tmp_path, drawings):
+    for change, fault in [
         (lambda data: b"", "damaged or only half written"),
         (lambda data: data[:20], "damaged or only half written"),
         (lambda data: data[: data.index(b"\n")], "damaged or only half written"),
@@ -64,15 +63,13 @@ def replaced(old, new):
         (replaced(b'"height": 3', b'"height": 5'), "of another size than 3x4"),
         (replaced(b"false", b"true"), "of another size than 3x4"),
         (replaced(b"bicubic", b"bilinear"), "of another size than 3x4"),
-    ],
-)
-def test_an_index_of_no_use_is_named(tmp_path, drawings, change, said):
-    write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
-    index = tmp_path / "00000.json"
-    index.write_bytes(change(index.read_bytes()))
-    with pytest.raises(DataError, match=said) as caught:
-        read_index(index, SIZE)
-    assert str(caught.value).startswith(f"{index}: ") and "\n" not in str(caught.value)
+    ]:
+        write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
+        index = tmp_path / "00000.json"
+        index.write_bytes(change(index.read_bytes()))
+        with pytest.raises(DataError, match=fault) as caught:
+            read_index(index, SIZE)
+        assert str(caught.value).startswith(f"{index}: ") and "\n" not in str(caught.value)
 
 
 def test_another_filter_is_another_pack(tmp_path, drawings):
@@ -87,12 +84,14 @@ def test_an_index_that_cannot_be_read(tmp_path):
         read_index(tmp_path / "00000.json", SIZE)
 
 
-@pytest.mark.parametrize("length", [0, 1, 47, 59, 61, 72])
-def test_pixels_of_another_length_are_named(tmp_path, drawings, length):
-    write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
-    os.truncate(tmp_path / "00000.0.u8", length)
-    shards, [fault] = open_pack(tmp_path, SIZE)
-    assert not shards and str(fault) == f"{tmp_path / '00000.0.u8'}: the shard has {length} bytes instead of 60"
+def test_pixels_of_another_length_are_named(tmp_path, drawings):
+    for length in [0, 1, 47, 59, 61, 72]:
+        write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
+        os.truncate(tmp_path / "00000.0.u8", length)
+        shards, [fault] = open_pack(tmp_path, SIZE)
+        assert not shards and str(fault) == f"{tmp_path / '00000.0.u8'}: the shard has {length} bytes instead of 60", (
+            f"{length=}"
+        )
 
 
 def test_missing_pixels_and_missing_index(tmp_path, drawings):
@@ -112,11 +111,13 @@ def test_no_pack_and_no_folder(tmp_path):
     assert not shards and "file: the pack cannot be read: Not a directory" in str(fault)
 
 
-@pytest.mark.parametrize(
-    "path, stored", [("/data/a/1.png", "a/1.png"), ("/database/1.png", "/database/1.png"), ("/x/../data/b.png", "b.png")]
-)
-def test_paths_are_relative_inside_the_root(path, stored):
-    assert stored_path(path, "/data/") == stored
+def test_paths_are_relative_inside_the_root():
+    for path, stored in [
+        ("/data/a/1.png", "a/1.png"),
+        ("/database/1.png", "/database/1.png"),
+        ("/x/../data/b.png", "b.png"),
+    ]:
+        assert stored_path(path, "/data/") == stored, f"{path=}"
 
 
 def test_folders_of_packs():

@@ -50,31 +50,31 @@ def test_the_order_and_repetition_of_paths_do_not_matter(unwritten):
     assert unwritten.files() == before
 
 
-def test_other_drawings_join_a_pack(unwritten):
+def test_further_drawings_are_added_to_a_pack(unwritten):
     assert counts(unwritten.write(paths=unwritten.paths[20:])) == (0, 0, 28)
     assert counts(unwritten.write(paths=unwritten.paths[:30])) == (28, 0, 20)
     assert counts(unwritten.write(paths=[])) == (48, 0, 0)
     unwritten.assert_whole()
 
 
-@pytest.mark.parametrize(
-    "name, left",
-    [("u8", None), ("u8", 0), ("u8", 700), ("u8", 2399), ("json", None), ("json", 0), ("json", 60), ("json", 300)],
-)
-def test_a_file_cut_short_or_lost_is_repaired(pack, name, left):
-    before = pack.files()
-    path = pack.folder / f"00004.{'0.u8' if name == 'u8' else 'json'}"
-    path.unlink() if left is None else os.truncate(path, left)
-    kept = 43 + (left // 480 if name == "u8" and left else 0)
-    report = pack.write()
-    assert counts(report) == ((kept, 48 - kept, 0) if name == "u8" else (43, 0, 5))
-    assert len(report.replaced) == (name == "json" and left is not None) and not report.unreadable
-    pack.assert_whole()
-    if name == "json":
-        assert pack.files() == before
-    else:
-        assert "00004.1.u8" in pack.files() and "00004.0.u8" not in pack.files()
-    assert counts(pack.write()) == (48, 0, 0)
+def test_a_file_cut_short_or_lost_is_repaired(pack):
+    lengths = {"u8": (None, 0, 700, 2399), "json": (None, 0, 60, 300)}
+    for name, left in [(name, left) for name, many in lengths.items() for left in many]:
+        shutil.rmtree(pack.folder)
+        pack.write()
+        before = pack.files()
+        path = pack.folder / f"00004.{'0.u8' if name == 'u8' else 'json'}"
+        path.unlink() if left is None else os.truncate(path, left)
+        whole = 43 + (left // 480 if name == "u8" and left else 0)
+        report = pack.write()
+        assert counts(report) == ((whole, 48 - whole, 0) if name == "u8" else (43, 0, 5)), f"{name=}, {left=}"
+        assert len(report.replaced) == (name == "json" and left is not None) and not report.unreadable, f"{name=}, {left=}"
+        pack.assert_whole()
+        if name == "json":
+            assert pack.files() == before, f"{name=}, {left=}"
+        else:
+            assert "00004.1.u8" in pack.files() and "00004.0.u8" not in pack.files(), f"{name=}, {left=}"
+        assert counts(pack.write()) == (48, 0, 0), f"{name=}, {left=}"
 
 
 def test_flipped_bytes_and_changed_files_are_decoded_again(pack, write_drawing):
@@ -94,7 +94,7 @@ def test_flipped_bytes_and_changed_files_are_decoded_again(pack, write_drawing):
     assert counts(pack.write()) == (48, 0, 0)
 
 
-def test_a_pack_of_another_version_or_size_is_made_anew(pack):
+def test_shards_of_another_version_or_size_are_replaced(pack):
     index = pack.folder / "00003.json"
     index.write_bytes(index.read_bytes().replace(b'"version": 2', b'"version": 1'))
     index = pack.folder / "00005.json"
@@ -132,7 +132,7 @@ def test_a_packed_drawing_that_became_unreadable_leaves_the_pack(pack):
     pack.assert_whole()
 
 
-def test_a_packed_drawing_whose_file_is_gone_is_kept_and_named_where_it_is_wanted(pack):
+def test_a_packed_drawing_whose_file_is_gone_stays_and_is_named_where_it_is_requested(pack):
     for path in pack.paths[5:7]:
         os.rename(path, f"{path}.away")
     before = pack.files()
@@ -144,7 +144,7 @@ def test_a_packed_drawing_whose_file_is_gone_is_kept_and_named_where_it_is_wante
     pack.assert_whole()
 
 
-def test_leftovers_of_a_killed_run_are_removed_and_files_of_others_are_not(pack):
+def test_files_of_a_killed_run_are_removed_and_other_files_are_not(pack):
     before = pack.files()
     for name in (".123.00010.0.u8", ".123.00010.json", "00010.0.u8", "00003.7.u8"):
         (pack.folder / name).write_bytes(b"half")
@@ -193,7 +193,7 @@ def test_a_repair_that_fails_leaves_the_shard_as_it_was(pack, monkeypatch):
     assert pack.files() == before
 
 
-def test_a_disk_too_small_is_said_before(unwritten, monkeypatch):
+def test_a_disk_too_small_is_reported_before_packing(unwritten, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(write_module.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 48 * 480))
     with pytest.raises(DataError, match=r"^.*/24x20: packing takes 0\.00 GB, the disk has 0\.00 GB free$"):
@@ -205,7 +205,7 @@ def test_a_disk_too_small_is_said_before(unwritten, monkeypatch):
     assert counts(unwritten.write()) == (48, 0, 0)
 
 
-def test_a_file_in_the_way(unwritten):
+def test_a_file_in_place_of_the_folder_is_refused(unwritten):
     (unwritten.root / "packs").write_bytes(b"")
     with pytest.raises(DataError, match="a part of this path is a file"):
         unwritten.write()
@@ -225,15 +225,15 @@ def test_a_folder_that_may_not_be_written_to(pack):
             folder.chmod(0o700)
 
 
-def test_progress_is_told(pack):
-    told = []
+def test_progress_is_reported(pack):
+    calls = []
 
     def progress(title, results, number):
-        told.append([title, number, 0])
+        calls.append([title, number, 0])
         for result in results:
-            told[-1][2] += 1
+            calls[-1][2] += 1
             yield result
 
     os.utime(pack.paths[0])
     pack.write(progress=progress)
-    assert told == [["verifying shards", 10, 10], ["packing", 1, 1]]
+    assert calls == [["verifying shards", 10, 10], ["packing", 1, 1]]

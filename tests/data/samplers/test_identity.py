@@ -19,25 +19,25 @@ def shuffled_labels(counts, seed=0):
 
 
 @BOTH
-@pytest.mark.parametrize("batch_size, num_instance", [(8, 4), (12, 2), (6, 1), (16, 16), (40, 8)])
-def test_batches_hold_whole_and_different_identities(kind, batch_size, num_instance):
-    labels = shuffled_labels([1, 2, 3, 4, 5, 7, 8, 9, 16, 40, 3])
-    sampler = kind(labels, batch_size, num_instance, 0)
-    per_batch = batch_size // num_instance
-    assert sampler.pass_length == 11 // per_batch * batch_size
-    seen = set()
-    for number in range(7):
-        indices = sampler.indices(number)
-        assert len(indices) == sampler.pass_length
-        of_pass = labels[indices].reshape(-1, num_instance)
-        assert (of_pass == of_pass[:, :1]).all()
-        assert max(Counter(of_pass[:, 0].tolist()).values()) == 1
-        for group in indices.reshape(-1, num_instance):
-            available = int((labels == labels[group[0]]).sum())
-            if available >= num_instance:
-                assert len(set(group.tolist())) == num_instance
-        seen.add(tuple(indices.tolist()))
-    assert len(seen) == 7
+def test_batches_hold_whole_and_different_identities(kind):
+    for batch_size, num_instance in [(8, 4), (12, 2), (6, 1), (16, 16), (40, 8)]:
+        labels = shuffled_labels([1, 2, 3, 4, 5, 7, 8, 9, 16, 40, 3])
+        sampler = kind(labels, batch_size, num_instance, 0)
+        per_batch = batch_size // num_instance
+        assert sampler.pass_length == 11 // per_batch * batch_size, f"{batch_size=}, {num_instance=}"
+        seen = set()
+        for number in range(7):
+            indices = sampler.indices(number)
+            assert len(indices) == sampler.pass_length, f"{batch_size=}, {num_instance=}"
+            of_pass = labels[indices].reshape(-1, num_instance)
+            assert (of_pass == of_pass[:, :1]).all(), f"{batch_size=}, {num_instance=}"
+            assert max(Counter(of_pass[:, 0].tolist()).values()) == 1, f"{batch_size=}, {num_instance=}"
+            for group in indices.reshape(-1, num_instance):
+                available = int((labels == labels[group[0]]).sum())
+                if available >= num_instance:
+                    assert len(set(group.tolist())) == num_instance, f"{batch_size=}, {num_instance=}"
+            seen.add(tuple(indices.tolist()))
+        assert len(seen) == 7, f"{batch_size=}, {num_instance=}"
 
 
 @BOTH
@@ -47,7 +47,7 @@ def test_every_identity_once_a_pass_and_the_dropped_ones_vary(kind):
     assert all(set(labels[sampler.indices(number)]) == set(range(10)) for number in range(5))
     odd = kind(shuffled_labels([4] * 11), 8, 4, 0)
     dropped = [set(range(11)) - set(odd.labels[odd.indices(number)].tolist()) for number in range(30)]
-    assert all(len(left) == 1 for left in dropped) and len(set.union(*dropped)) > 5
+    assert all(len(identities) == 1 for identities in dropped) and len(set.union(*dropped)) > 5
 
 
 @BOTH
@@ -60,22 +60,26 @@ def test_pass_is_a_function_of_seed_and_number(kind):
         assert kind(labels, 8, 4, 2).indices(number).tolist() != expected[number]
 
 
-@pytest.mark.parametrize("available", [1, 2, 3, 4, 5, 6, 7, 8, 12, 17])
-@pytest.mark.parametrize("num_instance", [1, 3, 4, 8])
-def test_balanced_uses_drawings_evenly(available, num_instance):
+def test_balanced_uses_drawings_evenly():
     """Within a pass counts differ by one at most; over a ring of passes they are equal."""
-    labels = shuffled_labels([available, 3])
-    sampler = BalancedIdentitySampler(labels, num_instance * 2, num_instance, 0)
-    ring = available // gcd(available, num_instance)
-    for first in (0, ring, 4 * ring):
-        total = Counter()
-        for number in range(first, first + ring):
-            taken = [index for index in sampler.indices(number).tolist() if labels[index] == 0]
-            assert len(taken) == num_instance
-            counts = Counter(taken)
-            assert max(counts.values()) - min(counts[index] for index in np.flatnonzero(labels == 0).tolist()) <= 1
-            total.update(counts)
-        assert set(total.values()) == {ring * num_instance // available} and len(total) == available
+    for available in [1, 2, 3, 4, 5, 6, 7, 8, 12, 17]:
+        for num_instance in [1, 3, 4, 8]:
+            labels = shuffled_labels([available, 3])
+            sampler = BalancedIdentitySampler(labels, num_instance * 2, num_instance, 0)
+            ring = available // gcd(available, num_instance)
+            for first in (0, ring, 4 * ring):
+                total = Counter()
+                for number in range(first, first + ring):
+                    taken = [index for index in sampler.indices(number).tolist() if labels[index] == 0]
+                    assert len(taken) == num_instance, f"{available=}, {num_instance=}"
+                    counts = Counter(taken)
+                    assert (
+                        max(counts.values()) - min(counts[index] for index in np.flatnonzero(labels == 0).tolist()) <= 1
+                    ), f"{available=}, {num_instance=}"
+                    total.update(counts)
+                assert set(total.values()) == {ring * num_instance // available} and len(total) == available, (
+                    f"{available=}, {num_instance=}"
+                )
 
 
 def test_balanced_reshuffles_between_rings():
@@ -101,11 +105,9 @@ def test_naive_draws_evenly_in_the_long_run():
 
 
 @BOTH
-def test_batches_that_cannot_be_filled(kind):
-    with pytest.raises(ConfigError, match="SOLVER.IMS_PER_BATCH: 10 is no multiple of DATALOADER.NUM_INSTANCE 4"):
+def test_batches_that_cannot_be_filled_are_refused(kind):
+    with pytest.raises(ConfigError, match="SOLVER.IMS_PER_BATCH: 10 is not a multiple of DATALOADER.NUM_INSTANCE 4"):
         kind([0, 1, 2], 10, 4, 0)
-    with pytest.raises(ConfigError, match="NUM_INSTANCE 0"):
-        kind([0, 1, 2], 10, 0, 0)
     with pytest.raises(ConfigError, match="16 at DATALOADER.NUM_INSTANCE 4 takes 4 identities a batch, .* has 3"):
         kind([0, 1, 2, 2], 16, 4, 0)
 

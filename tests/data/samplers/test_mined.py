@@ -33,7 +33,7 @@ def test_queries_positives_and_pool():
     assert any((one != other).any() for one, other in zip(sampler.choose(0), sampler_of(seed=1).choose(0)))
 
 
-def test_every_query_and_every_positive_of_it_is_as_likely():
+def test_every_query_and_every_positive_of_it_is_equally_likely():
     labels, passes = labels_of(COUNTS), 1500
     sampler = sampler_of()
     asked, pairs, pooled = Counter(), Counter(), Counter()
@@ -54,7 +54,7 @@ def test_every_query_and_every_positive_of_it_is_as_likely():
     assert all(abs(pooled[index] - expected) < 5 * expected**0.5 for index in range(len(labels)))
 
 
-def test_a_small_data_set_gives_what_it_has():
+def test_a_small_data_set_limits_queries_and_pool():
     sampler = sampler_of(queries=2000, pool=20000)
     assert sampler.shape == (22, 4)  # 22 drawings have another of their identity, two queries a batch
     assert len(sampler.choose(0).pool) == 24
@@ -80,20 +80,17 @@ def test_built_from_the_config(cfg):
     assert (sampler.shape, sampler.pool, sampler.negatives, sampler.seed) == ((8, 7), 9, 5, 5)
 
 
-@pytest.mark.parametrize(
-    "settings, fault, message",
-    [
-        ({"batch_size": 10}, ConfigError, "SOLVER.IMS_PER_BATCH: 10 is no multiple of 4.*MINING.NEGATIVES 2"),
+def test_settings_that_do_not_fit_are_refused():
+    for settings, fault, message in [
+        ({"batch_size": 10}, ConfigError, "SOLVER.IMS_PER_BATCH: 10 is not a multiple of 4.*MINING.NEGATIVES 2"),
         ({"queries": 1}, ConfigError, "IMS_PER_BATCH: 8 takes 2 queries a batch.*QUERIES is 1"),
         ({"counts": [1, 1, 2], "batch_size": 12}, ConfigError, "takes 3 queries a batch.* 2 drawings have another"),
         ({"counts": [1, 1, 1]}, DataError, "no identity has two drawings"),
-    ],
-)
-def test_settings_that_cannot_be(settings, fault, message):
-    with pytest.raises(fault, match=message):
-        sampler_of(**settings)
+    ]:
+        with pytest.raises(fault, match=message):
+            sampler_of(**settings)
 
 
-def test_a_pool_of_too_few_identities_is_said():
+def test_a_pool_of_too_few_identities_is_refused():
     with pytest.raises(DataError, match="MINING.POOL: 2 drawings hold only [12] identities, .*NEGATIVES 2 needs 3 or more"):
         sampler_of(pool=2).choose(0)

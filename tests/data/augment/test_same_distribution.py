@@ -1,7 +1,7 @@
 """Augmentation of single images and of batches has the same distribution: each step, and all steps together.
 
-Seeds are fixed, so the p-values are too. By chance, a p-value falls below 1e-3 for one in a thousand seeds; the last test
-shows that it does when a probability is wrong by a few per cent.
+Seeds are fixed, so the p-values are too. Without a fault a p-value falls below 1e-3 for one in a thousand seeds; the last
+test shows that it does when a probability is wrong by a few per cent.
 """
 
 from collections import Counter
@@ -152,7 +152,7 @@ def outcomes(drawing, probability):
     "path, kind", [(drawing_by_drawing, Image.fromarray), (in_batches, lambda pixels: torch.from_numpy(pixels)[None])]
 )
 @pytest.mark.parametrize("probability", [0.1, 1.0])
-def test_auto_augment_makes_what_its_policies_make_as_often_as_they_do(path, kind, probability):
+def test_every_outcome_of_auto_augment_has_its_probability(path, kind, probability):
     drawing = line_drawing()
     expected = outcomes(kind(drawing), probability)
     cfg = settings(AUTOAUG={"PROB": probability})
