@@ -23,9 +23,15 @@ def repository():
 
 
 @pytest.fixture(scope="session")
+def reference_folder():
+    """The folder of outputs of other implementations."""
+    return REPOSITORY / "tests" / "reference"
+
+
+@pytest.fixture(scope="session")
 def shared():
-    """The folder of reference outputs and real drawings beside the checkout; the test is skipped where it is missing."""
+    """The folder of real drawings and lists beside the checkout; the test is skipped where it is missing."""
     folder = REPOSITORY.parent / "shared"
-    if not (folder / "reference").is_dir():
-        pytest.skip(f"{folder} does not exist: reference outputs and real drawings cannot be compared")
+    if not (folder / "impact").is_dir():
+        pytest.skip(f"{folder} does not exist: real drawings and lists cannot be tested")
     return folder

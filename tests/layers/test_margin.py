@@ -40,9 +40,9 @@ def test_meets_the_formula_logit_by_logit(name, scale, margin):
 
 
 @pytest.mark.parametrize("name, scale, margin", SETTINGS)
-def test_meets_the_reference(shared, name, scale, margin):
+def test_meets_the_reference(reference_folder, name, scale, margin):
     for epsilon in [0.0, 0.1]:
-        reference = np.load(shared / "reference" / "dira_losses.npz")
+        reference = np.load(reference_folder / "dira_losses.npz")
         classifier = CLASSIFIERS.get(name)(8, scale, margin)
         embeddings = torch.from_numpy(reference["embedding"]).requires_grad_()
         weight, labels = torch.from_numpy(reference["class_weight"]), torch.from_numpy(reference["labels"])

@@ -86,8 +86,8 @@ REFERENCE = [
 
 
 @pytest.mark.parametrize(("key", "loss"), REFERENCE, ids=[key for key, _ in REFERENCE])
-def test_meets_the_reference(shared, key, loss):
-    reference = np.load(shared / "reference" / "dira_losses.npz")
+def test_meets_the_reference(reference_folder, key, loss):
+    reference = np.load(reference_folder / "dira_losses.npz")
     embeddings = torch.from_numpy(reference["embedding"]).requires_grad_()
     found = loss(embeddings, torch.from_numpy(reference["labels"]))
     found.backward()

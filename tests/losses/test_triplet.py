@@ -26,8 +26,8 @@ def test_equals_loops_at_any_distance(scale):
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.3])
-def test_the_weighted_variant_at_the_distances_of_the_reference(shared, margin):
-    reference = np.load(shared / "reference" / "dira_losses.npz")
+def test_the_weighted_variant_at_the_distances_of_the_reference(reference_folder, margin):
+    reference = np.load(reference_folder / "dira_losses.npz")
     embeddings, labels = torch.from_numpy(reference["embedding"]), torch.from_numpy(reference["labels"])
     expected = formulas.triplet(embeddings.double(), labels, margin, False, False).item()
     found = triplet_loss(embeddings, labels, margin)

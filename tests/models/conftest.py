@@ -12,7 +12,7 @@ from fastpatent.config import get_cfg
 from fastpatent.models import build_model
 from tests.models.pairs import write_pair
 
-REFERENCE = Path(__file__).resolve().parents[1] / "reference"
+REFERENCE = Path(__file__).resolve().parents[1] / "reference"  # as `reference_folder`, at import
 CHALLENGE = {
     "MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPoolingP",
     "MODEL.HEADS.CLS_LAYER": "CircleSoftmax",

@@ -5,9 +5,9 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def ranking(shared):
+def ranking(reference_folder):
     """Reference ranking of 90 queries over 400 gallery rows, computed by other implementations."""
-    with np.load(shared / "reference" / "dira_ranking.npz") as arrays:
+    with np.load(reference_folder / "dira_ranking.npz") as arrays:
         return dict(arrays)
 
 
