@@ -3,9 +3,9 @@
 Usage: python benchmarks/evaluation_run.py [--small] [--images DIR] [--folder DIR] [--precision P] [--json FILE]
 
 Without options: 51,967 drawings, as many as DeepPatent's test lists name, at 384 x 384 through ResNet-101-IBN with
-non-local blocks on one CUDA card, against the 4 hours reported for the published system; about ten minutes with 16 cores
-and 13 GB of disk. Where there is no card that row is not measured, and the others are at the size of --small: 500 drawings
-at 64 x 64 through ResNet-18-IBN on the processor, under 50 s on 2 cores. One thread computes there and one process reads, so
+non-local blocks on one CUDA GPU, against the 4 hours reported for the published system; about ten minutes with 16 cores
+and 13 GB of disk. Where there is no GPU that row is not measured, and the others are at the size of --small: 500 drawings
+at 64 x 64 through ResNet-18-IBN on the CPU, under 50 s on 2 cores. One thread computes there and one process reads, so
 that each has a core to itself.
 
 The drawings are generated, or real sheets from below --images, shifted and marked. Weights are random, which changes no
@@ -35,7 +35,7 @@ from fastpatent.data.loader import build_test_loader
 from fastpatent.data.records import find_drawings
 from fastpatent.data.workers import worker_count
 from fastpatent.device import choose_device, cpu_name, extraction_precision
-from fastpatent.evaluation.features import extract_features
+from fastpatent.evaluation.features import Features, extract_features
 from fastpatent.evaluation.retrieval import processings, rank_features
 from fastpatent.evaluation.submission import write_submission
 from fastpatent.models import build_model, with_classes
@@ -59,7 +59,7 @@ OVERLAP, AGAIN = 1.15, 0.5  # at most: the loop over its slowest stage, a test w
 def main():
     """Measure, print the tables, and write the rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="500 drawings at 64 x 64 on the processor, under 50 s")
+    parser.add_argument("--small", action="store_true", help="500 drawings at 64 x 64 on the CPU, under 50 s")
     parser.add_argument("--images", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep drawings and packs here, and use an earlier run's")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="TEST.PRECISION of the full size")
@@ -139,10 +139,10 @@ def overlap(cfg, model, samples, repeats):
     device, precision = choose_device(cfg.MODEL.DEVICE).device, extraction_precision(cfg.TEST.PRECISION)
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     model.to(device, memory_format=torch.channels_last).eval()
-    batches = [batch["images"].to(device) for batch in build_test_loader(cfg, samples)]
+    batches = [batch["images"].to(device) for batch in build_test_loader(cfg, samples, device)]
 
     def read():
-        for _ in build_test_loader(cfg, samples):
+        for _ in build_test_loader(cfg, samples, device):
             pass
 
     @torch.inference_mode()
@@ -154,7 +154,7 @@ def overlap(cfg, model, samples, repeats):
             torch.cuda.synchronize()
 
     def extract():
-        extract_features(model, build_test_loader(cfg, samples), device, precision)
+        extract_features(model, build_test_loader(cfg, samples, device), device, precision)
 
     compute(batches[:1] + batches[-1:])  # a first pass chooses algorithms
     seconds = {}
@@ -167,11 +167,12 @@ def overlap(cfg, model, samples, repeats):
 
 def after_extraction(seconds, cfg, splits):
     """Time what a test does with its features: ranking and metrics, the same with expansion before, writing."""
-    features = np.load(Path("decoded") / "features" / f"{SET}.npy")
+    rows = np.load(Path("decoded") / "features" / f"{SET}.npy")
+    features = Features("network", *np.split(rows, [len(splits.query)]))
     device = choose_device(cfg.MODEL.DEVICE).device
     for name, settings in processings(cfg):
         name = f"ranking + metrics of {name}"
-        last = timed(seconds, name, lambda: rank_features(name, features, splits, **settings, device=device))
+        last = timed(seconds, name, lambda: rank_features(features, splits, name=name, **settings, device=device))
     timed(seconds, "writing result.npy and result.zip", lambda: write_submission(last.ranking))
 
 

@@ -59,11 +59,11 @@ def measure(root, patents):
     peak = memory("VmHWM") - before
     samples = sum(map(len, (splits.train, splits.query, splits.gallery)))
     gc.collect()
-    kept = memory("VmRSS") - before
+    held = memory("VmRSS") - before
     return [
         row(f"s, {patents:,} rows to {samples:,} samples / 60 s", seconds, 60.0, None),
         row(f"s, listing as many real folders (from {REAL:,}) / 60 s", listing * patents, 60.0, None),
-        row("MiB at its highest / of the samples", peak, kept, 1.25),
+        row("MiB at its highest / of the samples", peak, held, 1.25),
         row("MiB at its highest / of the CSV file", peak, size, None),
     ]
 

@@ -6,7 +6,7 @@ Both sides are the package's own loader in one process held to one core, batches
 once without a pack (PIL opens the file, grey, anti-aliased resize, tensor), once with one (page cache, checksum, tensor).
 They take turns, the best of three counts, and their batches are compared to the bit. A pass over the pack is short, so ten
 are timed together. What the loader does around a drawing is part of the time; worker processes are not. A pack of a few
-hundred sheets may lie in the processor's cache, that of the 4,000 multiview drawings does not.
+hundred sheets may fit in the CPU's cache, that of the 4,000 multiview drawings does not.
 
 --images: real sheets, by default those of ../shared/impact beside the repository; where there are none, generated ones of
 the same size. --multiview: drawings of 384 px, by default ../shared/multiview. --small: fewer, under 50 s on 2 cores.
@@ -98,9 +98,9 @@ def measure(name, root, paths, packs, target):
     report = write_pack(folder, size, root, [sample.path for sample in samples], decode)
     if report.unreadable:
         sys.exit(f"error: {report.unreadable[0]}")
-    packed = build_test_loader(cfg, samples)
+    packed = build_test_loader(cfg, samples, torch.device("cpu"))
     cfg.DATASETS.PACKS = ""
-    decoded = build_test_loader(cfg, samples)
+    decoded = build_test_loader(cfg, samples, torch.device("cpu"))
     for one, other in zip(packed, decoded, strict=True):
         if not torch.equal(one["images"], other["images"]):
             sys.exit("error: packed and decoded drawings differ")

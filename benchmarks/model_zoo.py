@@ -34,7 +34,7 @@ def main():
     """Count and measure, print the table, and write its rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help=f"only networks below {SMALL_GFLOPS:g} GFLOPs")
-    parser.add_argument("--device", default="cuda", help="cuda (the default; the processor where there is no card) or cpu")
+    parser.add_argument("--device", default="cuda", help="cuda (the default; the CPU where there is no GPU) or cpu")
     parser.add_argument("--only", default="", metavar="WORD", help="only configurations with this word in their path")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     options = parser.parse_args()

@@ -175,7 +175,7 @@ class PeakMemory:
 
     def __enter__(self):
         if sys.platform == "linux":
-            ctypes.CDLL(None).malloc_trim(0)  # memory freed before but kept by the process would hide new memory
+            ctypes.CDLL(None).malloc_trim(0)  # memory freed before but still held by the process would hide new memory
         self._stop = threading.Event()
         self._start = self._highest = resident_bytes()
         self._sampler = threading.Thread(target=self._watch)

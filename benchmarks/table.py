@@ -5,11 +5,11 @@ import time
 
 from tabulate import tabulate
 
-NOT_MEASURED = "not measured: needs a CUDA card"
+NOT_MEASURED = "not measured: needs a CUDA GPU"
 
 
 def timed(seconds, name, work):
-    """Return work(), and keep under `name` in the dict `seconds` how long its fastest call took."""
+    """Return work(), and store under `name` in the dict `seconds` how long its fastest call took."""
     started = time.perf_counter()
     result = work()
     seconds[name] = min(seconds.get(name, float("inf")), time.perf_counter() - started)

@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/training_step.py [--small] [--images DIR] [--compile] [--json FILE]
 
-Without options, on the processor: ResNet-101-IBN with non-local blocks, 256 px, batch 16 (about three minutes on 2 cores).
-On a CUDA card: the same network at batch 128, fed from a pack of generated drawings (or of the sheets below --images),
-against the same step on tensors that lie on the card, and against an eager float16 NCHW loop fed by 8 decoding processes.
---small: ResNet-18-IBN, 64 px, batch 32, all rows on the processor, under 50 s.
+Without options, on the CPU: ResNet-101-IBN with non-local blocks, 256 px, batch 16 (about three minutes on 2 cores).
+On a CUDA GPU: the same network at batch 128, fed from a pack of generated drawings (or of the sheets below --images),
+against the same step on tensors that are on the GPU, and against an eager float16 NCHW loop fed by 8 decoding processes.
+--small: ResNet-18-IBN, 64 px, batch 32, all rows on the CPU, under 50 s.
 Both sides of a row are timed in turn, step by step or run by run, and the best counts.
 """
 
@@ -25,7 +25,9 @@ from fastpatent.commands import main as fastpatent
 from fastpatent.config import load_config
 from fastpatent.data.loader import build_train_loader
 from fastpatent.data.records import find_drawings
+from fastpatent.data.samplers import Sampler
 from fastpatent.device import Precision, choose_device, cpu_name, training_precision
+from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.trainer import Trainer
 from fastpatent.models import build_model, with_classes
@@ -44,26 +46,26 @@ SPEEDUP, FED, OVER_EAGER = 3.5, 0.95, 3.0
 def main():
     """Measure, print the table, and write its rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--small", action="store_true", help="ResNet-18-IBN, 64 px, batch 32 on the processor, under 50 s")
+    parser.add_argument("--small", action="store_true", help="ResNet-18-IBN, 64 px, batch 32 on the CPU, under 50 s")
     parser.add_argument("--images", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
     parser.add_argument("--compile", action="store_true", help="ours with MODEL.COMPILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     options = parser.parse_args()
-    card = torch.cuda.is_available() and not options.small
+    gpu = torch.cuda.is_available() and not options.small
     config, words = (SMALL, [*RECIPE, *SMALL_WORDS]) if options.small else (FULL, list(RECIPE))
     words += ["MODEL.COMPILE", str(options.compile)]
     if not options.small:
-        words += ["SOLVER.IMS_PER_BATCH", "128" if card else "16"]
+        words += ["SOLVER.IMS_PER_BATCH", "128" if gpu else "16"]
     cfg = load_config(config, words)
     name = f"{config.stem}, {cfg.INPUT.SIZE_TRAIN[0]} px, batch {cfg.SOLVER.IMS_PER_BATCH}"
     rows = []
-    if not card:
+    if not gpu:
         rows.append(against_plain_step(f"float32 NCHW eager / step, {name}", cfg, steps=3 if options.small else 2))
     fed = f"the step on tensors that are there / training on real data, {name}"
     eager = f"eager NCHW loop, decoding / training on real data, {name}"
-    if card or options.small:
+    if gpu or options.small:
         with tempfile.TemporaryDirectory() as folder:
-            rows += with_data(fed, eager, config, words, Path(folder), options, steps=60 if card else 6)
+            rows += with_data(fed, eager, config, words, Path(folder), options, steps=60 if gpu else 6)
     else:
         rows += [not_measured(fed, FED), not_measured(eager, OVER_EAGER)]
     device = choose_device(cfg.MODEL.DEVICE)
@@ -82,10 +84,11 @@ def trainer_of(cfg, classes, loader=None):
     torch.manual_seed(0)
     model = build_model(with_classes(cfg, classes)).to(device).train()
     if cfg.MODEL.COMPILE:
-        shape = cfg.SOLVER.IMS_PER_BATCH, len(cfg.MODEL.PIXEL_MEAN), *cfg.INPUT.SIZE_TRAIN
-        compile_backbone(model, shape, device, precision, print)
-    loader = loader or SimpleNamespace(batches_per_epoch=1000, augmentation=None)
-    return Trainer(cfg, model, loader, device, precision, None, None)
+        compile_backbones(model, (cfg.SOLVER.IMS_PER_BATCH, 1, *cfg.INPUT.SIZE_TRAIN), device, precision)
+    loader = loader or SimpleNamespace(
+        batches_per_epoch=1000, batch_size=cfg.SOLVER.IMS_PER_BATCH, samples=[], sampler=Sampler(), augmentation=None
+    )
+    return Trainer(cfg, model, loader, device, precision, evaluate=None)
 
 
 class PlainStep:
@@ -143,7 +146,7 @@ def with_data(fed, eager, config, words, folder, options, steps):
         if fastpatent(["data", "pack", "--config-file", str(config), *words]):
             raise SystemExit("data pack failed")
     cfg = load_config(config, words)
-    loader = build_train_loader(cfg)
+    loader = build_train_loader(cfg, choose_device(cfg.MODEL.DEVICE).device)
     trainer = trainer_of(cfg, loader.num_classes, loader)
     feed = iter(DeviceFeed(loader, trainer.device))
     resident = next(feed)
@@ -152,12 +155,12 @@ def with_data(fed, eager, config, words, folder, options, steps):
     for _ in repeats:
         timed(seconds, "resident", lambda: run(trainer.device, steps, lambda: trainer.step(resident)))
         timed(seconds, "fed", lambda: run(trainer.device, steps, lambda: trainer.step(next(feed))))
-    card = trainer.device.type == "cuda"
+    gpu = trainer.device.type == "cuda"
     decoding = load_config(
-        config, [*words, "DATASETS.PACKS", "", "INPUT.AUGMENT_ON", "workers", "DATALOADER.NUM_WORKERS", "8" if card else "1"]
+        config, [*words, "DATASETS.PACKS", "", "INPUT.AUGMENT_ON", "workers", "DATALOADER.NUM_WORKERS", "8" if gpu else "1"]
     )
-    plain_loader = build_train_loader(decoding)
-    plain = PlainStep(decoding, plain_loader.num_classes, Precision(torch.float16 if card else torch.float32, ""))
+    plain_loader = build_train_loader(decoding, trainer.device)
+    plain = PlainStep(decoding, plain_loader.num_classes, Precision(torch.float16 if gpu else torch.float32, ""))
     batches = iter(plain_loader)
 
     def plain_step():
