@@ -69,6 +69,7 @@ BACKBONES = Registry("backbone", "MODEL.BACKBONE.NAME", "fastpatent.backbones")
 HEADS = Registry("head", "MODEL.HEADS.NAME", "fastpatent.heads")
 POOLING = Registry("pooling", "MODEL.HEADS.POOL_LAYER", "fastpatent.layers")
 CLASSIFIERS = Registry("classifier", "MODEL.HEADS.CLS_LAYER", "fastpatent.layers")
+NORMS = Registry("norm", "MODEL.BACKBONE.NORM", "fastpatent.layers")
 LOSSES = Registry("loss", "MODEL.LOSSES.NAME", "fastpatent.losses")
 SAMPLERS = Registry("sampler", "DATALOADER.SAMPLER_TRAIN", "fastpatent.data.samplers")
 DATASETS = Registry("dataset", "DATASETS.NAMES", "fastpatent.data.datasets")
@@ -78,8 +79,8 @@ METRICS = Registry("metric", "TEST.BEST_METRIC", "fastpatent.retrieval.metrics")
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry
     for registry in (
-        META_ARCHITECTURES, TOKENIZERS, BACKBONES, HEADS, POOLING, CLASSIFIERS, LOSSES, SAMPLERS, DATASETS, DESCRIPTORS,
-        METRICS,
+        META_ARCHITECTURES, TOKENIZERS, BACKBONES, HEADS, POOLING, CLASSIFIERS, NORMS, LOSSES, SAMPLERS, DATASETS,
+        DESCRIPTORS, METRICS,
     )
 }  # fmt: skip
 
@@ -88,7 +89,7 @@ def register(kind: str, *, name: str | None = None) -> Callable[[Any], Any]:
     """Return the decorator that adds a component from outside the package.
 
     Args:
-        kind: network, tokenizer, backbone, head, pooling, classifier, loss, sampler, dataset, descriptor or metric.
+        kind: network, tokenizer, backbone, head, pooling, classifier, norm, loss, sampler, dataset, descriptor or metric.
         name: by which the configuration chooses it; the component's own name where not given.
 
     Raises:

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{source}: its names ({', '.join(list(state)[:3])}, ...) are of no known family; "
             "name the configuration of their network by --config-file"
         )
-    card = {
+    record = {
         "family": family,
         "source": {"file": source.name, "sha256": sha256_of(source)},
         "tensors": len(state),
@@ -55,17 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     if args.config_file:
         logger.info("%s", _check_fit(args.config_file, source).table())
-        card["config"] = describe(load_config(args.config_file)).yaml
-    card["fastpatent"] = __version__
+        record["config"] = describe(load_config(args.config_file)).yaml
+    record["fastpatent"] = __version__
 
     # Tensors of a checkpoint may share memory or lie in strides, which safetensors does not write.
     whole = {name: value.clone().contiguous() for name, value in state.items()}
     # Not by save_file, which makes the file unreadable for other users.
     write_atomically(output, lambda temporary: temporary.write_bytes(save(whole)))
-    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     write_atomically(output.with_suffix(".json"), lambda temporary: temporary.write_text(text, encoding="utf-8"))
     origin = f"a checkpoint of {family}" if family else "a checkpoint of no known family"
-    logger.info(f"{output}: {len(state)} tensors, {card['parameters'] / 1e6:.1f} M values, from {origin}")
+    logger.info(f"{output}: {len(state)} tensors, {record['parameters'] / 1e6:.1f} M values, from {origin}")
     logger.info(f"{output.with_suffix('.json')}: their origin")
     return 0
 

@@ -43,5 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _metadata(cfg: CfgNode) -> dict[str, str]:
-    digest = sha256_of(cfg.MODEL.WEIGHTS)
-    return {"fastpatent": fastpatent.__version__, "configuration": describe(cfg).yaml, "weights_sha256": digest}
+    record = {"fastpatent": fastpatent.__version__, "configuration": describe(cfg).yaml}
+    # a PatentCLIP may have the weights of MODEL.CLIP.PRETRAINED alone, which the configuration names
+    return record | ({"weights_sha256": sha256_of(cfg.MODEL.WEIGHTS)} if cfg.MODEL.WEIGHTS else {})

@@ -7,7 +7,7 @@ from tabulate import tabulate
 from yacs.config import CfgNode
 
 from fastpatent.config.defaults import get_cfg
-from fastpatent.config.key import NONE, Key
+from fastpatent.config.key import NONE, Component, Key
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves, nearest_key
 from fastpatent.errors import ConfigError
@@ -85,7 +85,10 @@ def explain(name: str) -> str:
 
 
 def _explained(key: Key) -> str:
-    lines = [("default", _written(key.default)), ("meaning", key.meaning), ("valid", _valid(key))]
+    valid = _valid(key)
+    if isinstance(key.rule, Component):
+        valid += f": {', '.join(key.rule.registry.names())}"
+    lines = [("default", _written(key.default)), ("meaning", key.meaning), ("valid", valid)]
     lines += [
         ("features", "decided by it" if _decides(key) else "do not depend on it"),
         ("fast-reid", "no" if key.ours else "yes"),
@@ -102,7 +105,7 @@ def keys_table() -> str:
         if first != section:
             section = first
             lines += ["", f"### {section}", "", "| key | default | meaning | valid | decides |", "|---|---|---|---|---|"]
-        origin = "" if key.ours or key.ignored else " *"
+        origin = "" if key.ours else " *"
         cells = [f"`{key.name}`{origin}", f"`{_written(key.default)}`", key.meaning, _valid(key), _decides(key)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines[1:]) + "\n"

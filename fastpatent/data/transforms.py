@@ -115,11 +115,9 @@ def build_resize(cfg: CfgNode, key: str) -> Callable[[Image.Image], Image.Image]
         key: "SIZE_TRAIN" or "SIZE_TEST".
 
     Raises:
-        ConfigError: INPUT.<key> is not [height, width] in pixels, or FIT gives training images of different sizes.
+        ConfigError: FIT gives training images of different sizes.
     """
     given, size = cfg.INPUT, tuple(cfg.INPUT[key])
-    if len(size) != 2 or min(size) < 1:
-        raise ConfigError(f"INPUT.{key}: {list(size)} is not [height, width] in pixels")
     resampling = Image.Resampling[given.INTERPOLATION.upper()]
     if not given.KEEP_ASPECT:
         return Stretch(size, resampling)

@@ -88,7 +88,7 @@ class Trainer:
         self.batches_per_epoch = loader.batches_per_epoch
         self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
         self.optimizer = build_optimizer(cfg, model)
-        self.exchange = build_class_exchange(cfg, model, self.optimizer)
+        self.exchange = build_class_exchange(cfg, model.head, self.optimizer)
         self.schedule = build_schedule(cfg, self.batches_per_epoch)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
         self.clip = build_clipper(cfg)

@@ -4,15 +4,13 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from fastpatent.errors import ConfigError, nearest
+from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
 from fastpatent.heads.classifying import ClassifyingHead, HeadOutput, build_classifier
 from fastpatent.layers import POOLING
 from fastpatent.layers.margin import Linear
 from fastpatent.layers.norm import build_norm
 from fastpatent.layers.sub_centers import SubCenters
-
-NECK_FEATURES = ("before", "after")
 
 
 class EmbeddingHead(ClassifyingHead):
@@ -46,8 +44,6 @@ class EmbeddingHead(ClassifyingHead):
         neck_feat: str = "before",
         sampled_classes: int = 0,
     ) -> None:
-        if neck_feat not in NECK_FEATURES:
-            raise ConfigError(f"MODEL.HEADS.NECK_FEAT: unknown value {neck_feat!r}{nearest(neck_feat, NECK_FEATURES)}")
         dim = embedding_dim or feature_dim
         neck: list[nn.Module] = []
         if embedding_dim:
@@ -55,7 +51,7 @@ class EmbeddingHead(ClassifyingHead):
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
             neck.append(convolution)
         if with_bnneck:
-            neck_norm = build_norm(norm, dim, "MODEL.HEADS.NORM")
+            neck_norm = build_norm(norm, dim)
             neck_norm.bias.requires_grad_(False)
             neck.append(neck_norm)
         super().__init__(classifier, dim, sampled_classes)

@@ -168,15 +168,14 @@ def sample_classes(needed: torch.Tensor, num_classes: int, count: int, seed: tup
     return torch.cat([needed, order[others[order]][: count - len(needed)]]).sort().values
 
 
-def build_class_exchange(cfg: CfgNode, model: nn.Module, optimizer: torch.optim.Optimizer) -> ClassExchange | None:
+def build_class_exchange(cfg: CfgNode, head: nn.Module | None, optimizer: torch.optim.Optimizer) -> ClassExchange | None:
     """Return the ClassExchange of MODEL.HEADS.SAMPLED_CLASSES; None if it is 0 or no loss uses logits.
 
     Raises:
-        ConfigError: the model has no class weights to sample, or SOLVER.OPT cannot update them row by row.
+        ConfigError: the head has no class weights to sample, or SOLVER.OPT cannot update them row by row.
     """
     if not cfg.MODEL.HEADS.SAMPLED_CLASSES:
         return None
-    head = getattr(model, "heads", None)
     if head is None or getattr(head, "sampled", None) is None:
         raise ConfigError(f"MODEL.HEADS.SAMPLED_CLASSES: {cfg.MODEL.META_ARCHITECTURE} has no class weights to sample")
     if cfg.SOLVER.OPT not in OPTIMIZERS:

@@ -1,5 +1,5 @@
 """Layers: norms, IBN, non-local blocks, pooling, margin classifiers."""
 
-from fastpatent.registry import CLASSIFIERS, POOLING
+from fastpatent.registry import CLASSIFIERS, NORMS, POOLING
 
-__all__ = ["CLASSIFIERS", "POOLING"]
+__all__ = ["CLASSIFIERS", "NORMS", "POOLING"]

@@ -29,6 +29,11 @@ BROKEN = [
     ("INPUT.CROP.SCALE", "[1, 0.2]", "must be two fractions of the area, [smallest, largest], got [1.0, 0.2]"),
     ("INPUT.CROP.RATIO", "[0, 1]", "must be two ratios above 0, [smallest, largest], got [0.0, 1.0]"),
     ("INPUT.BLUR.SIGMA", "[1]", "must be two sizes in pixels above 0, [smallest, largest], got [1.0]"),
+    (
+        "INPUT.REA.VALUE",
+        "[255, 255, 258]",
+        "must be one number, or three, with a mean from 0 to 255, got [255.0, 255.0, 258.0]",
+    ),
     ("INPUT.ROTATE.DEGREES", "181", "must be between 0 and 180, got 181.0"),
     ("INPUT.FLIP.PROB", "50", "must be between 0 and 1, got 50.0"),
     ("INPUT.PADDING.VALUE", "256", "must be between 0 (black) and 255 (white), got 256"),
@@ -82,7 +87,7 @@ def test_names_of_components_are_looked_up_when_a_configuration_is_loaded(write,
 
 def test_every_key_of_components_takes_all_registered_names_and_no_other(complaints):
     keys = [key for key in KEYS.values() if isinstance(key.rule, Component)]
-    assert len(keys) == 12
+    assert len(keys) == 14
     for key in keys:
         names = [*key.rule.registry.names(), *key.rule.others]
         listed = isinstance(key.default, (list, tuple))

@@ -334,10 +334,3 @@ def test_a_blur_wider_than_the_drawing_is_refused(cfg, enabled, key):
     cfg.INPUT.merge_from_list([key, [24, 40]])
     with pytest.raises(ConfigError, match=rf"INPUT.BLUR.SIGMA: 8.0 .*INPUT.{key} \[24, 40\]"):
         build_train_transform(cfg)
-
-
-def test_erasing_values_that_are_no_grey_level_are_refused(square):
-    for value in [[300.0], [-2.0], [255.0, 255.0, 258.0]]:
-        square.INPUT.REA.ENABLED, square.INPUT.REA.VALUE = True, value
-        with pytest.raises(ConfigError, match="INPUT.REA.VALUE"):
-            build_train_transform(square)

@@ -28,6 +28,6 @@ def test_batch_norms_normalise_over_the_batch():
         torch.testing.assert_close(build_norm(name, 8).double()(features), expected, msg=lambda text: f"{text} ({name=})")
 
 
-def test_an_unknown_norm_names_the_key_and_the_nearest_name():
-    with pytest.raises(ConfigError, match="MODEL.HEADS.NORM.*'synBN'.*syncBN"):
-        build_norm("synBN", 8, "MODEL.HEADS.NORM")
+def test_an_unknown_norm_is_reported_with_the_nearest_name():
+    with pytest.raises(ConfigError, match="NORM.*'synBN'; did you mean syncBN"):
+        build_norm("synBN", 8)

@@ -20,6 +20,10 @@ from fastpatent.config.keys.model import IMAGENET_MEAN
 from fastpatent.registry import DATASETS, SAMPLERS
 
 GREY = Rule(lambda value: 0 <= value <= 255, "between 0 (black) and 255 (white)")
+COLOUR = Rule(
+    lambda value: CHANNELS.test(value) and 0 <= sum(value) / len(value) <= 255,
+    "one number, or three, with a mean from 0 to 255",
+)
 ANGLE = Rule(lambda value: 0 <= value <= 180, "between 0 and 180")
 RATIOS = Rule(is_range, "two ratios above 0, [smallest, largest]")
 SIGMAS = Rule(is_range, "two sizes in pixels above 0, [smallest, largest]")
@@ -65,7 +69,7 @@ KEYS = (
     Training("INPUT.AUGMIX.PROB", 0.0, "probability of AugMix", FRACTION),
     Training("INPUT.REA.ENABLED", False, "random erasing"),
     Training("INPUT.REA.PROB", 0.5, "probability of the erasing", FRACTION),
-    Training("INPUT.REA.VALUE", list(IMAGENET_MEAN), "colour of the erased rectangle", CHANNELS),
+    Training("INPUT.REA.VALUE", list(IMAGENET_MEAN), "colour of the erased rectangle", COLOUR),
     Ours("INPUT.REA.AREA", [0.02, 0.33], "its area, as fractions of the image", AREA),
     Ours("INPUT.ROTATE.ENABLED", False, "random rotation"),
     Ours("INPUT.ROTATE.PROB", 0.5, "probability of the rotation", FRACTION),

@@ -15,7 +15,7 @@ from fastpatent.config.key import (
     at_least,
     one_of,
 )
-from fastpatent.registry import BACKBONES, CLASSIFIERS, DESCRIPTORS, HEADS, LOSSES, META_ARCHITECTURES, POOLING
+from fastpatent.registry import BACKBONES, CLASSIFIERS, DESCRIPTORS, HEADS, LOSSES, META_ARCHITECTURES, NORMS, POOLING
 
 IMAGENET_MEAN = [0.485 * 255, 0.456 * 255, 0.406 * 255]
 IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]
@@ -51,7 +51,7 @@ KEYS = (
     Network("MODEL.BACKBONE.DEPTH", "50x", "18x, 34x, 50x or 101x"),
     Network("MODEL.BACKBONE.LAST_STRIDE", 1, "stride of the last layer", at_least(1)),
     Ignored("MODEL.BACKBONE.FEAT_DIM", 2048, "the network itself knows how many channels its feature maps have"),
-    Network("MODEL.BACKBONE.NORM", "BN", "BN, syncBN, GN or LN"),
+    Network("MODEL.BACKBONE.NORM", "BN", "norm of the backbone", Component(NORMS)),
     Network("MODEL.BACKBONE.WITH_IBN", False, "IBN-a in layers 1 to 3"),
     Ignored("MODEL.BACKBONE.WITH_SE", False, "squeeze and excitation"),
     Network("MODEL.BACKBONE.WITH_NL", False, "non-local blocks"),
@@ -63,7 +63,7 @@ KEYS = (
     Training("MODEL.BACKBONE.PRETRAIN", False, "start from the weights of `MODEL.BACKBONE.PRETRAIN_PATH`"),
     Training("MODEL.BACKBONE.PRETRAIN_PATH", "", "file of ImageNet weights: torchvision, IBN-Net or timm"),
     Network("MODEL.HEADS.NAME", "EmbeddingHead", "the head", Component(HEADS)),
-    Network("MODEL.HEADS.NORM", "BN", "norm of the neck: BN, syncBN, GN or LN"),
+    Network("MODEL.HEADS.NORM", "BN", "norm of the neck", Component(NORMS)),
     Training("MODEL.HEADS.NUM_CLASSES", 0, "classes of the classifier; 0: as many as training identities", at_least(0)),
     Network("MODEL.HEADS.EMBEDDING_DIM", 0, "dimension of the embedding; 0: no projection", at_least(0)),
     Network("MODEL.HEADS.WITH_BNNECK", False, "a norm between embedding and classifier"),
