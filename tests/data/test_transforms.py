@@ -341,3 +341,11 @@ def test_erasing_values_that_are_no_grey_level_are_refused(square):
         square.INPUT.REA.ENABLED, square.INPUT.REA.VALUE = True, value
         with pytest.raises(ConfigError, match="INPUT.REA.VALUE"):
             build_train_transform(square)
+
+
+def test_sizes_that_are_not_height_and_width_are_refused(cfg):
+    for key in KEYS:
+        for size in ([32], [0, 32], [1, 2, 3]):
+            cfg.INPUT[key] = size
+            with pytest.raises(ConfigError, match=f"INPUT.{key}"):
+                build_resize(cfg, key)

@@ -66,7 +66,7 @@ def test_an_identity_without_one_of_the_domains_is_named(cfg):
 
 def test_settings_that_do_not_fit_are_refused():
     labels, domains = shuffled([2, 2, 2], [2, 2, 2])
-    with pytest.raises(ConfigError, match="DATALOADER.NUM_INSTANCE: 3 cannot be halved into drawings and photographs"):
+    with pytest.raises(ConfigError, match="DATALOADER.NUM_INSTANCE: 3 must be even"):
         CrossDomainSampler(labels, domains, "abc", 6, 3, 0)
     with pytest.raises(ConfigError, match="takes 4 identities a batch, the training set has 3"):
         CrossDomainSampler(labels, domains, "abc", 8, 2, 0)
