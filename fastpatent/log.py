@@ -4,9 +4,11 @@ A message is text, or anything that rich can print, such as a table. Information
 go to standard error. Of several processes the first reports; errors are reported by the process that has them.
 """
 
+import functools
 import logging
 import os
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -15,6 +17,7 @@ from fastpatent import distributed
 FILE_WIDTH = 120  # columns of a table where there is no terminal
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 PACKAGE = logging.getLogger("fastpatent")
+Handler = TypeVar("Handler", bound=logging.Handler)
 
 
 def start(folder: str | os.PathLike[str] | None = None) -> None:
@@ -23,27 +26,39 @@ def start(folder: str | os.PathLike[str] | None = None) -> None:
     What was reported in this run before its folder was known is written to the file first.
     """
     PACKAGE.setLevel(logging.INFO)
-    if not any(isinstance(handler, _Terminal) for handler in PACKAGE.handlers):
+    PACKAGE.propagate = False  # open_clip gives the root logger a handler, which would print everything once more
+    if not _handlers(_Terminal):
         PACKAGE.addHandler(_Terminal())
+    for handler in _handlers(_File):  # of an earlier run in this process
+        _close(handler)
     if folder is None or not is_first():
         return
-    early: list[logging.LogRecord] = []
-    for handler in list(PACKAGE.handlers):
-        if isinstance(handler, _Terminal):
-            early, handler.early = handler.early, []
-        else:
-            _close(handler)
     file = _File(Path(folder))
     PACKAGE.addHandler(file)
-    for record in early:
+    for record in early():
         if file in PACKAGE.handlers:  # a full disk removes it
             file.handle(record)
 
 
 def stop() -> None:
     """Close log.txt and stop reporting."""
-    for handler in list(PACKAGE.handlers):
+    PACKAGE.propagate = True
+    for handler in [*_handlers(_File), *_handlers(_Terminal)]:
         _close(handler)
+
+
+def early() -> list[logging.LogRecord]:
+    """Return what was reported in this run, by the process that reports, before its folder was known; and forget it."""
+    found = [record for handler in _handlers(_Terminal) for record in handler.early]
+    for handler in _handlers(_Terminal):
+        handler.early = []
+    return found
+
+
+def remember(records: list[logging.LogRecord]) -> None:
+    """Have log.txt begin with what another process has reported for this run."""
+    for handler in _handlers(_Terminal):
+        handler.early = [*records, *handler.early]
 
 
 class _Console(Console):
@@ -53,17 +68,25 @@ class _Console(Console):
         raise  # called by rich where it handles the error
 
 
-def terminal() -> Console:
-    """Return the console of standard output; [brackets] and :100: in a path are neither markup nor emoji."""
-    console = _Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console.width = FILE_WIDTH
+def terminal(errors: bool = False) -> Console:
+    """Return the console of standard output, or of standard error; always the same one, as progress lines need it.
+
+    Brackets and :100: in a path are neither markup nor emoji.
+    """
+    console = _console(errors)
+    console._width = None if console.is_terminal else FILE_WIDTH
     return console
+
+
+@functools.cache
+def _console(errors: bool) -> Console:
+    return _Console(stderr=errors, highlight=False, markup=False, emoji=False)
 
 
 def is_first() -> bool:
     """Return whether this is the process that reports; torchrun's processes know it before they are connected."""
-    return distributed.rank() == 0 and (distributed.world_size() > 1 or os.environ.get("RANK", "0") == "0")
+    waiting = distributed.world_size() == 1 and "WORLD_SIZE" in os.environ
+    return distributed.rank() == 0 and not (waiting and os.environ.get("RANK", "0") != "0")
 
 
 class _Terminal(logging.Handler):
@@ -74,12 +97,10 @@ class _Terminal(logging.Handler):
         self.early: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if is_first() and not any(isinstance(handler, _File) for handler in PACKAGE.handlers):
+        if is_first() and not _handlers(_File):
             self.early.append(record)
         if record.levelno >= logging.ERROR or is_first():
-            console = terminal()
-            console.stderr = record.levelno >= logging.WARNING
-            _print(console, record)
+            _print(terminal(errors=record.levelno >= logging.WARNING), record)
 
 
 class _File(logging.Handler):
@@ -102,6 +123,10 @@ class _File(logging.Handler):
     def close(self) -> None:
         self.file.close()
         super().close()
+
+
+def _handlers(kind: type[Handler]) -> list[Handler]:
+    return [handler for handler in PACKAGE.handlers if isinstance(handler, kind)]
 
 
 def _close(handler: logging.Handler) -> None:

@@ -56,10 +56,10 @@ class Registry:
 
     def _discover(self) -> None:
         if not self._discovered:
-            self._discovered = True
             place = importlib.import_module(self.place)
             for module in pkgutil.iter_modules(getattr(place, "__path__", ())):
                 importlib.import_module(f"{self.place}.{module.name}")
+            self._discovered = True
 
 
 # What a component of each kind must do is written in the module or package that is named last.

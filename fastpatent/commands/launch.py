@@ -1,6 +1,7 @@
 """Start a job in one process or in many: under torchrun, by --num-gpus, or over several machines."""
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
+from fastpatent import log
 from fastpatent.commands.run import run
 from fastpatent.errors import ConfigError
 
@@ -41,7 +43,10 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
         raise ConfigError("--dist-url: several machines need tcp://HOST:PORT of machine 0")
     url = f"tcp://127.0.0.1:{_free_port()}" if args.dist_url == "auto" else args.dist_url
     children = spawn(
-        _child, (args.num_gpus, args.machine_rank, world_size, url, job, job_args), nprocs=args.num_gpus, join=False
+        _child,
+        (args.num_gpus, args.machine_rank, world_size, url, log.early(), job, job_args),
+        nprocs=args.num_gpus,
+        join=False,
     )
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the children too, which save first
     try:
@@ -66,11 +71,23 @@ def _free_port() -> int:
 
 
 def _child(
-    index: int, num_gpus: int, machine_rank: int, world_size: int, url: str, job: Callable[..., Any], job_args: tuple
+    index: int,
+    num_gpus: int,
+    machine_rank: int,
+    world_size: int,
+    url: str,
+    early: list[logging.LogRecord],
+    job: Callable[..., Any],
+    job_args: tuple,
 ) -> None:
     os.environ["LOCAL_RANK"] = str(index)
     rank = machine_rank * num_gpus + index
-    code = run(lambda: _join(rank, world_size, url, job, job_args))
+
+    def join() -> Any:
+        log.remember(early)
+        return _join(rank, world_size, url, job, job_args)
+
+    code = run(join)
     if code:
         raise SystemExit(code)
 

@@ -10,17 +10,17 @@ from fastpatent.errors import DataError
 
 
 @contextmanager
-def only_writer(folder: str | os.PathLike[str], job: str) -> Iterator[None]:
+def only_writer(folder: str | os.PathLike[str], job: str, wait: bool = False) -> Iterator[None]:
     """Lock a folder against other processes that do the same job, while the block runs.
 
     A record lock: the system releases it when the process ends in any way, and worker processes do not inherit it.
 
     Raises:
-        DataError: another process has the lock, or the folder cannot be locked.
+        DataError: another process has the lock, unless `wait` says to wait for it; or the folder cannot be locked.
     """
     with open(Path(folder) / ".lock", "a") as file:
         try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except (BlockingIOError, PermissionError) as error:  # POSIX allows either
             raise DataError(f"{folder}: another `{job}` is writing to this folder") from error
         except OSError as error:

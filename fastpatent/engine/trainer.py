@@ -2,7 +2,6 @@
 
 import logging
 import math
-import operator
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -32,6 +31,7 @@ from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.heads.sampled_classes import build_class_exchange
 from fastpatent.models import Network
 from fastpatent.progress import ProgressLine
+from fastpatent.registry import METRICS
 
 LOG_PERIOD = 20  # steps between two reports of the losses
 AGREE_PERIOD = 20  # steps between two votes of several processes
@@ -68,7 +68,7 @@ class Trainer:
             None where there is none.
         writer: TensorBoard writer of the first process, or None.
         checkpoint: a state that an earlier Trainer saved, or None.
-        is_better: function of (metric, best so far), whether the metric is better; greater is better where not given.
+        metric: name of what `evaluate` returns.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class Trainer:
         evaluate: Callable[[Network, int], float | None],
         writer: Any = None,
         checkpoint: dict[str, Any] | None = None,
-        is_better: Callable[[float, float], bool] = operator.gt,
+        metric: str = "mAP",
     ) -> None:
         self.cfg, self.model, self.loader, self.writer = cfg, model, loader, writer
-        self.device, self.precision, self._evaluate, self._is_better = device, precision, evaluate, is_better
+        self.device, self.precision, self._evaluate, self.metric = device, precision, evaluate, metric
         self.batches_per_epoch = loader.batches_per_epoch
         self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
         self.optimizer = build_optimizer(cfg, model)
@@ -93,7 +93,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
         self.clip = build_clipper(cfg)
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
-        self.parts = _parts(cfg, loader)
+        self.parts = batch_parts(cfg, loader)
         self.miner = Miner(cfg, model, loader, device, precision) if loader.sampler.needs_mining else None
         self.average = WeightAverage(model, cfg.SOLVER.EMA.DECAY) if cfg.SOLVER.EMA.ENABLED else None
         self.position = Position()
@@ -206,6 +206,7 @@ class Trainer:
             "random": states,
             "epoch": self.position.finished_epochs,
             "metric": self.position.best,
+            "best_metric": self.metric,
             "batches_per_epoch": self.batches_per_epoch,
             "mined": self.miner.state() if self.miner else None,
             **asdict(self.position),
@@ -232,6 +233,10 @@ class Trainer:
         if self.miner:
             self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
+        chosen_by = state.get("best_metric", "mAP")  # checkpoints without it were chosen by mAP, or by a metric given by name
+        if self.position.best_epoch and chosen_by != self.metric:
+            logger.info(f"--resume: the best checkpoint so far was chosen by {chosen_by}, from now on by {self.metric}")
+            self.position.best, self.position.best_epoch = Position.best, Position.best_epoch
         if len(state["random"]) == distributed.world_size():
             self._random = state["random"][distributed.rank()]
         else:
@@ -284,7 +289,8 @@ class Trainer:
         distributed.barrier()
 
     def _is_best(self, metric: float) -> bool:
-        return not math.isnan(metric) and (not self.position.best_epoch or self._is_better(metric, self.position.best))
+        is_better = METRICS.get(self.metric).is_better
+        return not math.isnan(metric) and (not self.position.best_epoch or is_better(metric, self.position.best))
 
     def _report(
         self,
@@ -332,7 +338,7 @@ class Trainer:
         return bool(votes)
 
 
-def _parts(cfg: CfgNode, loader: TrainLoader) -> int:
+def batch_parts(cfg: CfgNode, loader: TrainLoader) -> int:
     """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many."""
     parts, share, sampler = cfg.SOLVER.GRAD_ACCUM_STEPS, loader.batch_size, loader.sampler
     if parts > 1 and share % (parts * sampler.group_size):

@@ -85,13 +85,15 @@ class NetworkExtractor:
         network, rows = self.network, []
         was_training = network.training
         network.eval()
-        with ProgressLine(f"embedding texts of {name}", len(different)) as line:
-            for start in range(0, len(different), TEXTS_AT_ONCE):
-                tokens = self._tokenize(list(different)[start : start + TEXTS_AT_ONCE]).to(self.device)
-                with self.precision.autocast(self.device):
-                    rows.append(network.embed_texts(tokens).float().cpu().numpy())
-                line.update(start + len(tokens))
-        network.train(was_training)
+        try:
+            with ProgressLine(f"embedding texts of {name}", len(different)) as line:
+                for start in range(0, len(different), TEXTS_AT_ONCE):
+                    tokens = self._tokenize(list(different)[start : start + TEXTS_AT_ONCE]).to(self.device)
+                    with self.precision.autocast(self.device):
+                        rows.append(network.embed_texts(tokens).float().cpu().numpy())
+                    line.update(start + len(tokens))
+        finally:
+            network.train(was_training)
         return np.concatenate(rows)[[different[text] for text in texts]]
 
 

@@ -4,6 +4,7 @@ Training's periodic evaluation, `train --eval-only`, `test`, `benchmark`, `extra
 Everything before `Features` is independent of ranking, everything after it is independent of networks.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from fastpatent.retrieval.distance import normalise
 from fastpatent.retrieval.metrics import IMAGES
 from fastpatent.retrieval.whitening import Whitening, learn_whitening
 
+logger = logging.getLogger(__name__)
+
 
 class SetResult(NamedTuple):
     """What a configuration achieves on one data set.
@@ -35,17 +38,18 @@ class SetResult(NamedTuple):
     Attributes:
         splits: the data set.
         evaluations: list of Evaluation, one per row of a table; the last is what the configuration asks for.
-        texts: TextImageMetrics between images and their texts; None where the network or the data set has no texts.
+        texts: list of (network, TextImageMetrics between images and their texts), of each network that reads texts; empty
+            where the data set has none.
     """
 
     splits: Splits
     evaluations: list[Evaluation]
-    texts: TextImageMetrics | None
+    texts: list[tuple[str, TextImageMetrics]]
 
     @property
     def summary(self) -> dict[str, float]:
-        """Metric name -> mean, of the last evaluation and of the texts."""
-        return self.evaluations[-1].summary | (self.texts.summary if self.texts else {})
+        """Metric name -> mean, of the last evaluation, and of the texts where there is one network."""
+        return self.evaluations[-1].summary | (self.texts[0][1].summary if len(self.texts) == 1 else {})
 
 
 class Pipeline:
@@ -114,7 +118,7 @@ class Pipeline:
         steps = processings(self.cfg, last.name)
         for name, processing in steps if every else steps[-1:]:
             evaluations.append(rank_features(last, splits, name, **processing, device=self.device))
-        return SetResult(splits, evaluations, self._measure_texts(splits, systems[0]))
+        return SetResult(splits, evaluations, self._measure_texts(splits, systems))
 
     def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
         """Return what the configuration asks for of images that are no data set, float32 [samples, dim], not cached.
@@ -138,7 +142,7 @@ class Pipeline:
     def _of_member(self, number: int, splits: Splits, cached: bool) -> list[Features]:
         member, extractor = self.members[number], self.extractors[number]
         found = self._extract(number, splits, cached)
-        whitening = self._whitening(number, found, cached) if member.cfg.TEST.WHITENING.ENABLED else None
+        whitening = self._whitening(number, found) if member.cfg.TEST.WHITENING.ENABLED else None
         if found is None:
             return []
         rows = [Features(member.name, *np.split(found, [len(splits.query)]), metric=extractor.metric)]
@@ -163,7 +167,7 @@ class Pipeline:
         extractor.prepare()  # for the key of the cache
         return cached_features(member.cfg, splits, self.device, extract)
 
-    def _whitening(self, number: int, features: np.ndarray | None, cached: bool) -> Whitening | None:
+    def _whitening(self, number: int, features: np.ndarray | None) -> Whitening | None:
         """Return the whitening of a member, learned once on training images; None on every process but the first."""
         if number not in self._whitenings:
             settings = self.members[number].cfg.TEST.WHITENING
@@ -171,37 +175,49 @@ class Pipeline:
                 raise ConfigError(
                     f"TEST.WHITENING.DIM is {settings.DIM}, but the features have only {features.shape[1]} dimensions"
                 )
-            learned_on = self._extract(number, whitening_set(self.members[number].cfg), cached)
+            learned_on = self._extract(number, whitening_set(self.members[number].cfg), self._cached)
             learned = None if learned_on is None else learn_whitening(normalise(learned_on), settings.DIM)
             self._whitenings[number] = learned  # None too, or the processes would extract different sets next time
         return self._whitenings[number]
 
-    def _measure_texts(self, splits: Splits, features: Features) -> TextImageMetrics | None:
-        """Return how images and their texts find each other; None where the network or the data set has no texts."""
+    def _measure_texts(self, splits: Splits, systems: Sequence[Features]) -> list[tuple[str, TextImageMetrics]]:
+        """Return (name, how images and their texts find each other) of every network that reads texts."""
         samples = [*splits.query, *splits.gallery]
         rows = captioned(samples)
-        if len(self.members) > 1 or not self.extractors[0].reads_texts or not rows:
-            return None
-        texts = [samples[row].caption or "" for row in rows]
-        found = self.extractors[0].embed_texts(texts, splits.name)
-        identities = [samples[row].identity for row in rows]
-        images, bench = features.all[rows], self.cfg.BENCHMARK
-        return text_image_metrics(images, found, identities, texts, bench.RESAMPLES, self.cfg.SEED, self.device)
+        if not rows:
+            return []
+        texts, identities = [samples[row].caption or "" for row in rows], [samples[row].identity for row in rows]
+        by_name, options = {features.name: features for features in systems}, (self.cfg.BENCHMARK.RESAMPLES, self.cfg.SEED)
+        measured = []
+        for member, extractor in zip(self.members, self.extractors):
+            if extractor.reads_texts:
+                images, found = by_name[member.name].all[rows], extractor.embed_texts(texts, splits.name)
+                metrics = text_image_metrics(images, found, identities, texts, *options, self.device)
+                measured.append((member.name, metrics))
+        return measured
 
 
-def best_metric(cfg: CfgNode, network: Network) -> str:
-    """Return the name of the metric that chooses the best checkpoint of a network: TEST.BEST_METRIC, or by auto its own.
+def best_metric(cfg: CfgNode, network: Network, test_sets: Sequence[Splits]) -> str:
+    """Return the name of the metric that chooses the best checkpoint of a network, on the first test set.
+
+    TEST.BEST_METRIC; by auto the network's own, or mAP where that is of texts and the test set has none.
 
     Raises:
-        ConfigError: the metric is of texts, and the network does not read them.
+        ConfigError: TEST.BEST_METRIC is a metric of texts, and the network does not read them or the test set has none.
     """
-    name = network.best_metric if cfg.TEST.BEST_METRIC == AUTO else cfg.TEST.BEST_METRIC
-    metric = METRICS.get(name)
-    if (metric.parts or metric.ranking != IMAGES) and build_tokenizer(cfg) is None:
-        raise ConfigError(
-            f"TEST.BEST_METRIC: {name} is measured on texts, which {cfg.MODEL.META_ARCHITECTURE} does not read"
-        )
-    return name
+    automatic = cfg.TEST.BEST_METRIC == AUTO
+    name = network.best_metric if automatic else cfg.TEST.BEST_METRIC
+    if METRICS.get(name).rankings == {IMAGES} or not test_sets:
+        return name
+    first = test_sets[0]
+    if build_tokenizer(cfg) is None:
+        raise ConfigError(f"TEST.BEST_METRIC: {name} is measured on texts, which {cfg.MODEL.META_ARCHITECTURE} does not read")
+    if captioned([*first.query, *first.gallery]):
+        return name
+    if automatic:
+        logger.info(f"best checkpoint by mAP: {first.name} has no captions for {name}")
+        return "mAP"
+    raise ConfigError(f"TEST.BEST_METRIC: {name} is measured on texts, and {first.name} has no captions")
 
 
 def _check_text_weight(cfg: CfgNode, extractor: Extractor) -> None:

@@ -1,7 +1,5 @@
 """The contract of a network; see `fastpatent.models`."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
@@ -23,12 +21,10 @@ class Network(nn.Module):
     Attributes:
         best_metric: metric that chooses the best checkpoint where TEST.BEST_METRIC is auto.
         essential: prefixes of the parameters that a weights file must have, see `fastpatent.models.weights.load_weights`.
-        tokenize: function of a list of texts that returns int64 [texts, context]; None for a network without `embed_texts`.
     """
 
     best_metric: str = "mAP"
     essential: tuple[str, ...] = ()
-    tokenize: Callable[[list[str]], torch.Tensor] | None = None
 
     def embed_images(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
         """Return float32 features [batch, dim] of uint8 images [batch, 1, height, width], 0 ink, 255 paper.

@@ -11,6 +11,7 @@ from fastpatent.models.clip.pretrained import move_towards_pretrained
 from fastpatent.models.patent_clip import PatentCLIP
 from fastpatent.models.weights import load_weights
 
+NO_WEIGHTS = "MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth"
 logger = logging.getLogger(__name__)
 
 
@@ -32,11 +33,13 @@ def load_trained(cfg: CfgNode, device: torch.device) -> Network:
         CheckpointError: the weights cannot be read or belong to another network.
     """
     refuse_descriptor(cfg)
+    if not cfg.MODEL.WEIGHTS and not cfg.MODEL.CLIP.PRETRAINED:
+        raise ConfigError(NO_WEIGHTS)
     network = build_model(with_classes(cfg, 1))
     if cfg.MODEL.WEIGHTS:
         logger.info("%s", load_weights(network, cfg.MODEL.WEIGHTS).without_classifier().table())
         if isinstance(network, PatentCLIP):
             move_towards_pretrained(network, cfg)
     elif not (isinstance(network, PatentCLIP) and network.pretrained):
-        raise ConfigError("MODEL.WEIGHTS is empty: write the path of a trained network, for example logs/.../model_best.pth")
+        raise ConfigError(NO_WEIGHTS)
     return network.to(device).eval()

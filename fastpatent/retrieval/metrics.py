@@ -146,6 +146,11 @@ class Metric(NamedTuple):
         values = self.formula(metrics)[metrics.matched]
         return float(values.mean()) if len(values) else float("nan")
 
+    @property
+    def rankings(self) -> set[str]:
+        """The rankings that it is measured on."""
+        return set().union(*(METRICS.get(part).rankings for part in self.parts)) if self.parts else {self.ranking}
+
     def is_better(self, value: float, best: float) -> bool:
         """Return whether a value is better than the best so far."""
         return value > best if self.greater_is_better else value < best
@@ -159,9 +164,7 @@ def summarise(rankings: dict[str, RankMetrics]) -> dict[str, float]:
 
 def table_metrics() -> list[str]:
     """Return the names of the metrics of images that have a column in the table of a run."""
-    return [
-        name for name, metric in METRICS.all().items() if metric.in_table and metric.ranking == IMAGES and metric.formula
-    ]
+    return [name for name, metric in METRICS.all().items() if metric.in_table and metric.rankings == {IMAGES}]
 
 
 def _accuracy(k: int, metrics: RankMetrics) -> np.ndarray:

@@ -45,6 +45,18 @@ def test_a_batch_is_the_drawings_their_labels_and_places(samples, source):
     assert dataset[0, 1]["images"].any()
 
 
+def test_captions_are_tokenised_in_the_order_of_the_batch(samples, source):
+    captioned = [sample._replace(caption=f"caption {number}") for number, sample in enumerate(samples)]
+    calls = []
+
+    def tokenize(texts):
+        calls.append(texts)
+        return torch.tensor([[int(text[-1])] for text in texts])
+
+    batch = DrawingDataset(captioned, {"a": 0, "b": 1}, source, tokenize=tokenize).__getitems__([(7, 2), (8, 0)])
+    assert calls == [["caption 2", "caption 0"]] and batch["texts"].tolist() == [[2], [0]]
+
+
 def test_an_item_is_a_batch_of_one_without_its_first_dimension(cfg, samples, source):
     cfg.INPUT.PADDING.ENABLED = cfg.INPUT.REA.ENABLED = True
     for transform in (None, build_train_transform(cfg)):

@@ -49,7 +49,7 @@ def train_in_processes(repository, config, launcher=(), options=()):
     """Run the training script in processes of its own; return (the last checkpoint, the losses that were reported)."""
     script = [str(repository / "tools" / "train_net.py"), "--config-file", str(config)]
     command = [sys.executable, *launcher, *script, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}  # this checkout's package
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return _results(config)

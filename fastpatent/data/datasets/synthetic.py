@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from functools import partial
+from pathlib import Path
 
 from yacs.config import CfgNode
 
-from fastpatent import distributed
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.datasets.patent import TEST, VALIDATION, read_patent
+from fastpatent.data.lock import only_writer
 from fastpatent.data.records import Splits
 
 
@@ -20,13 +21,15 @@ def read_sample(
     lists: Mapping[str, str],
     stage: str,
 ) -> Splits:
-    """Read the sample below DATASETS.ROOT; the first process generates it where it is missing."""
+    """Read the sample below DATASETS.ROOT; one process generates it where it is missing, the others wait."""
     from fastpatent.synthetic import ensure_sample  # only this data set needs the generator
 
-    if distributed.rank() == 0:
-        ensure_sample(cfg.DATASETS.ROOT)
-    distributed.barrier()
-    return read_patent(cfg, parts, verify, name=name, lists=lists, stage=stage, root=ensure_sample(cfg.DATASETS.ROOT))
+    root = Path(cfg.DATASETS.ROOT)
+    if not (root / "sample").exists():
+        root.mkdir(parents=True, exist_ok=True)
+        with only_writer(root, "fastpatent", wait=True):
+            ensure_sample(root)
+    return read_patent(cfg, parts, verify, name=name, lists=lists, stage=stage, root=ensure_sample(root))
 
 
 for _name, _lists, _stage in (("Sample", VALIDATION, "val"), ("SampleTest", TEST, "test")):
