@@ -4,6 +4,7 @@ import importlib
 import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,5 +105,5 @@ def cpu_name() -> str:
 def versions() -> str:
     """Return the versions of Python, of this package and of those that affect features, in one line."""
     found = {"Python": platform.python_version()}
-    found |= {name: importlib.import_module(name).__version__ for name in MODULES}
+    found |= {name: importlib.import_module(name).__version__ for name in MODULES if find_spec(name)}  # some are of extras
     return ", ".join(f"{name} {version}" for name, version in found.items())

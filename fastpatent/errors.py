@@ -35,6 +35,12 @@ class CheckpointError(FastPatentError):
     """A weights file is missing, unreadable or belongs to another network."""
 
 
+def missing_extra(error: ModuleNotFoundError) -> str:
+    """Return what to install where the missing module is of an extra; empty where it is not."""
+    package = (error.name or "").partition(".")[0]
+    return f"this needs the package {package}: pip install 'fastpatent[{EXTRAS[package]}]'" if package in EXTRAS else ""
+
+
 def nearest(name: object, choices: Iterable[object]) -> str:
     """Return `; did you mean X?` for the choice closest to `name`, or the list of choices where none is close."""
     names = sorted(map(str, choices))

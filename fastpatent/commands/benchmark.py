@@ -16,7 +16,7 @@ from fastpatent.data.deeppatent_reference import is_deeppatent
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits
 from fastpatent.device import choose_device, cpu_name, versions
-from fastpatent.errors import DataError, FastPatentError
+from fastpatent.errors import DataError, FastPatentError, missing_extra
 from fastpatent.evaluation.benchmark import Benchmark, counts_of, growth, growth_sizes, measure, read_distractors
 from fastpatent.evaluation.benchmark_systems import System, read_systems
 from fastpatent.evaluation.pipeline import Pipeline
@@ -99,6 +99,10 @@ def _measure_all(
                 _measure(cfg, system, test_sets, distractors, benchmarks, best, device)
             except FastPatentError as error:
                 reason, failed = str(error), True
+            except ModuleNotFoundError as error:
+                reason, failed = missing_extra(error), True
+                if not reason:
+                    raise
         if reason:
             logger.info(f"not measured: {reason}")
             for benchmark in benchmarks:
@@ -127,7 +131,7 @@ def _measure(
         benchmark.results += measured
         best[place] = max(filter(None, (best[place], *found.evaluations)), key=lambda of: of.summary["mAP"])
         if found.texts:
-            benchmark.texts.append((system.name, found.texts))
+            benchmark.texts += found.texts
         if place == 0:  # systems as they are come before what TEST.AQE and TEST.RERANK add
             for result, evaluation, more in zip(measured, found.evaluations, added):
                 assert evaluation.features, "an evaluation of the pipeline has features"

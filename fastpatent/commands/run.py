@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TextIO
 
 from fastpatent import log
-from fastpatent.errors import EXTRAS, FastPatentError
+from fastpatent.errors import FastPatentError, missing_extra
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 logger = logging.getLogger(__name__)
@@ -31,10 +31,9 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
         logger.error("%s", error)
         return 1
     except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRAS:
+        if not (sentence := missing_extra(error)):
             raise
-        logger.error(f"this needs the package {package}: pip install 'fastpatent[{EXTRAS[package]}]'")
+        logger.error(sentence)
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

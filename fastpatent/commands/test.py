@@ -63,7 +63,7 @@ def report_results(results: Sequence[SetResult]) -> None:
     for result in results:
         if result.texts:
             logger.info(f"{result.splits.name}: images and their texts")
-            logger.info(text_image_table([(result.evaluations[0].name, result.texts)]))
+            logger.info(text_image_table(result.texts))
 
 
 def _descriptor(cfg: CfgNode, name: str, device: torch.device) -> Pipeline:

@@ -19,15 +19,14 @@ from fastpatent.data.records import Splits
 from fastpatent.device import Device, Precision, choose_device, training_precision
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
 from fastpatent.engine.compiling import compile_backbones
-from fastpatent.engine.trainer import Trainer
+from fastpatent.engine.trainer import Trainer, batch_parts
 from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
 from fastpatent.files import write_atomically
 from fastpatent.models import Network, build_model, build_tokenizer, with_classes
 from fastpatent.models.trained import refuse_descriptor
 from fastpatent.models.weights import load_weights
-from fastpatent.registry import METRICS
 from fastpatent.report.gallery import gallery_picture
-from fastpatent.report.tables import metrics_table, short_metrics
+from fastpatent.report.tables import short_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -58,35 +57,35 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
-    best_by = best_metric(cfg, model)
+    best_by = best_metric(cfg, model, test_sets)
     _introduce(cfg, loader, test_sets, model, device, precision)
     if cfg.MODEL.WEIGHTS and not checkpoint:
         logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
     model.to(device.device)
+    Pipeline(cfg, device.device, model).check()
+    if cfg.MODEL.COMPILE:
+        shape = loader.batch_size // batch_parts(cfg, loader), 1, *cfg.INPUT.SIZE_TRAIN
+        compile_backbones(model, shape, device.device, precision)
     torch.manual_seed(cfg.SEED + distributed.rank())
     writer = _tensorboard(cfg, checkpoint)
-    latest: list[tuple[str, Any]] = []
+    latest: list[SetResult] = []
 
     def measure(model: Network, epoch: int) -> float | None:
         results = _evaluate_all(Pipeline(cfg, device.device, model), test_sets, every=False)
-        latest[:] = [(f"epoch {epoch}", result.evaluations[-1]) for result in results]
+        latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
         for result in results:
             logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result.summary)}")
             if writer:
                 _write_result(writer, result, epoch * loader.batches_per_epoch)
         return results[0].summary.get(best_by) if results else None
 
-    is_better = METRICS.get(best_by).is_better
-    trainer = Trainer(cfg, model, loader, device.device, precision, measure, writer, checkpoint, is_better)
-    if cfg.MODEL.COMPILE:
-        shape = loader.batch_size // cfg.SOLVER.GRAD_ACCUM_STEPS, 1, *cfg.INPUT.SIZE_TRAIN
-        compile_backbones(model, shape, device.device, precision)
+    trainer = Trainer(cfg, model, loader, device.device, precision, measure, writer, checkpoint, best_by)
     trainer.run()
     if writer:
         writer.close()
         best, folder = trainer.position, Path(cfg.OUTPUT_DIR)
         if latest:
-            logger.info(metrics_table(latest))
+            report_results(latest)
         if best.best_epoch:
             logger.info(f"best {best_by} {best.best:.4f} at epoch {best.best_epoch}: {folder / 'model_best.pth'}")
         logger.info(
@@ -98,6 +97,7 @@ def _evaluate_only(cfg: CfgNode) -> None:
     """Measure MODEL.WEIGHTS on DATASETS.TESTS, as `fastpatent test` does."""
     log.start()
     device = choose_device(cfg.MODEL.DEVICE, local_rank()).device
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     test_sets = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)
     results = _evaluate_all(Pipeline(cfg, device), test_sets)
     if results:
@@ -130,13 +130,14 @@ def _introduce(
         f"training set  {', '.join(cfg.DATASETS.NAMES)}: {len(loader.samples)} images of {loader.num_classes} identities, "
         f"{loader.batches_per_epoch} batches an epoch"
     )
-    if loader.tokenize and distributed.rank() == 0:
+    count_truncated = getattr(loader.tokenize, "count_truncated", None)
+    if count_truncated and distributed.rank() == 0:
         captions = list({sample.caption for sample in loader.samples})  # the images of a patent share one
-        cut = loader.tokenize.count_truncated(captions)
+        cut = count_truncated(captions)
         logger.info(
             f"captions      {cut} of {len(captions)} different ones are longer than the network reads, and truncated"
         )
-    report_skipped(loader.left_out, cfg.DATASETS.ROOT)
+    report_skipped(loader.skipped, cfg.DATASETS.ROOT)
     for splits in test_sets:
         logger.info(f"test set      {splits.name}: {len(splits.query)} queries, {len(splits.gallery)} gallery images")
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)

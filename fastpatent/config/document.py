@@ -7,8 +7,8 @@ INTRODUCTION = """\
 
 <!-- written by `fastpatent config --table`; edit fastpatent/config instead -->
 
-A run is a YAML file. The keys, their names and their defaults are those of fast-reid, so a file written
-for it runs here unchanged for every component that is here.
+A run is a YAML file. The keys, their names and their defaults are those of fast-reid, so a file
+written for it runs here unchanged for every component that is here.
 
     fastpatent config --config-file configs/patent/sbs_R101-ibn_patent_384.yml SOLVER.MAX_EPOCH 20
     fastpatent config --explain TEST.AQE
@@ -16,20 +16,21 @@ for it runs here unchanged for every component that is here.
 The first command prints the merged result as YAML and, as comments below it, what differs from the
 defaults. The second explains a key or all keys of a section.
 
-- `_BASE_: ../Base-SBS.yml` inherits from another file, relative to the one that names it; a chain may
-  have any length.
+- `_BASE_: ../Base-SBS.yml` inherits from another file, relative to the one that names it; a chain
+  may have any length.
 - `KEY VALUE` pairs at the end of the command line override every file.
-- Every mistake is reported at once, with file and line and the nearest valid name. This includes the
-  names of components: backbones, heads, losses, samplers, data sets, descriptors, metrics.
+- Every mistake is reported at once, with file and line and the nearest valid name. This includes
+  the names of components: backbones, heads, losses, samplers, data sets, descriptors, metrics.
 - Keys of fast-reid that have no effect here (`KD.*`, `TEST.ROC`, `MODEL.BACKBONE.WITH_SE`, ...) are
   accepted. One warning lists those that a file sets to anything but their default.
-- `MODEL.PIXEL_MEAN` and `MODEL.PIXEL_STD` decide how many channels the network takes. An image stays one
-  grey channel up to the input of the network, where it is repeated as often as there are means.
+- `MODEL.PIXEL_MEAN` and `MODEL.PIXEL_STD` decide how many channels the network takes. An image
+  stays one grey channel up to the input of the network, where it is repeated as often as there are
+  means.
 
 ## Keys
 
-A star marks keys that fast-reid has too. "features": cached features are computed again when the key
-changes.
+A star marks keys that fast-reid has too. "features": cached features are computed again when the
+key changes.
 
 """
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from fastpatent.registry import Registry
@@ -44,8 +45,8 @@ class Component(NamedTuple):
         return next(filter(None, (self.registry.complaint(name) for name in names if name not in self.others)), "")
 
 
-# Whose features a key decides. A new key decides all of them until it is known that it does not: a cache of features is
-# then computed again once too often, and never served although a setting has changed.
+# Whose features a key decides. A Key decides all of them unless its row says otherwise, so that features of an earlier
+# setting are not served where somebody forgot to think of them.
 EVERY, NETWORK, NONE = "every feature", "features of networks", "no feature"
 
 
@@ -69,6 +70,14 @@ class Key(NamedTuple):
     features: str = EVERY
     ours: bool = False
     ignored: bool = False
+
+
+# Rows that say otherwise; "Our": fast-reid lacks the key.
+NoFeature = partial(Key, features=NONE)
+OurNoFeature = partial(Key, features=NONE, ours=True)
+Network = partial(Key, features=NETWORK)
+OurNetwork = partial(Key, features=NETWORK, ours=True)
+Ignored = partial(Key, features=NONE, ignored=True)
 
 
 def one_of(*choices: str) -> Rule:

@@ -63,6 +63,24 @@ def load_config(
     return cfg
 
 
+def load_config_on(
+    cfg: CfgNode, config_file: str | PathLike[str], overrides: Sequence[str] = (), output_dir: str = ""
+) -> CfgNode:
+    """Load a file for the data sets and the device of another configuration, whatever its own are; else as `load_config`.
+
+    Args:
+        cfg: the other configuration.
+        config_file, overrides: as of `load_config`.
+        output_dir: OUTPUT_DIR; the file's own where not given.
+    """
+    names = ["DATASETS.NAMES", str(tuple(cfg.DATASETS.NAMES)), "DATASETS.TESTS", str(tuple(cfg.DATASETS.TESTS))]
+    own = load_config(config_file, [*overrides, *names]).clone()
+    own.defrost()
+    own.DATASETS, own.MODEL.DEVICE, own.OUTPUT_DIR = cfg.DATASETS, cfg.MODEL.DEVICE, output_dir or own.OUTPUT_DIR
+    own.freeze()
+    return own
+
+
 def _read_overrides(words: list[str], tree: CfgNode, problems: list[str]) -> list[Setting]:
     """Turn KEY VALUE words into settings; a key without a value ends the reading, since all after it would be shifted."""
     if len(words) % 2:

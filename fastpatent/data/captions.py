@@ -10,23 +10,14 @@ from fastpatent.data.records import PARTS, Sample, Splits
 from fastpatent.data.tables import MALFORMED, column_names, read_rows
 from fastpatent.errors import ConfigError, DataError, nearest
 
-TEXTS = ("caption", "title", "description")
 NO_TEXT, TWICE = "without a text", "identity twice in the table"  # kinds of faults
 KEY = "DATASETS.CAPTIONS"
-
-
-def text_kind(cfg: CfgNode) -> str:
-    """Return DATASETS.CAPTIONS.TEXT; raise ConfigError where it is not in TEXTS."""
-    kind = cfg.DATASETS.CAPTIONS.TEXT
-    if kind not in TEXTS:
-        raise ConfigError(f"{KEY}.TEXT: {kind!r} is not a kind of text{nearest(kind, TEXTS)}")
-    return kind
 
 
 def with_captions(splits: Splits, cfg: CfgNode) -> Splits:
     """Set the text and class of every sample from DATASETS.CAPTIONS.TABLE.FILE, by its identity; no change without a table.
 
-    A text or class missing from the table stays as it was. Identities without a text are reported in `left_out`, as are
+    A text or class missing from the table stays as it was. Identities without a text are reported in `skipped`, as are
     malformed rows and repeated identities, of which the first row counts. Of a list in a Parquet file the first element is
     used, of a class of the patent office ("D28/47") the class without its subclass.
 
@@ -44,20 +35,20 @@ def with_captions(splits: Splits, cfg: CfgNode) -> Splits:
     columns = _columns(path, table)
     samples = [sample for part in PARTS for sample in getattr(splits, part)]
     identities = {sample.identity for sample in samples if sample.identity is not None}
-    told = _read_table(path, columns, identities, splits.left_out)
-    if identities and not told:
+    texts_of = _read_table(path, columns, identities, splits.skipped)
+    if identities and not texts_of:
         raise DataError(
             f"{path}: its column {table.IDENTITY} has no identity of {splits.name}, such as {min(identities)}; "
             f"{KEY}.TABLE.IDENTITY names the column"
         )
     bare: set[str | None] = set()
     for part in PARTS:
-        captioned = [_captioned(sample, *told.get(sample.identity, (None, None))) for sample in getattr(splits, part)]
+        captioned = [_captioned(sample, *texts_of.get(sample.identity, (None, None))) for sample in getattr(splits, part)]
         bare.update(sample.identity for sample in captioned if not sample.caption)
         setattr(splits, part, captioned)
     if table.TEXT:
         cases = [f"{path}: no {table.TEXT} of {identity}" for identity in sorted(identities & bare)]
-        splits.left_out.setdefault(NO_TEXT, []).extend(cases)
+        splits.skipped.setdefault(NO_TEXT, []).extend(cases)
     return splits
 
 
@@ -72,20 +63,20 @@ def _columns(path: str, table: CfgNode) -> dict[str, str]:
 
 
 def _read_table(
-    path: str, columns: Mapping[str, str], identities: Collection[str], left_out: dict[str, list[str]]
+    path: str, columns: Mapping[str, str], identities: Collection[str], skipped: dict[str, list[str]]
 ) -> dict[str, tuple[str | None, str | None]]:
     """Return {identity: (text, class)} of those identities that the table has; None where a cell is empty."""
-    told: dict[str, tuple[str | None, str | None]] = {}
-    malformed, twice = left_out.setdefault(MALFORMED, []), left_out.setdefault(TWICE, [])
+    texts_of: dict[str, tuple[str | None, str | None]] = {}
+    malformed, twice = skipped.setdefault(MALFORMED, []), skipped.setdefault(TWICE, [])
     for where, values in read_rows(path, list(columns.values()), malformed):
         row = {key: _text(value) for key, value in zip(columns, values)}
         identity = row["IDENTITY"]
-        if identity in told:
+        if identity in texts_of:
             twice.append(f"{where}: {identity} was in an earlier row")
         elif identity is not None and identity in identities:
             category = row.get("CLASS")
-            told[identity] = row.get("TEXT"), category and (design_class(category) or category)
-    return told
+            texts_of[identity] = row.get("TEXT"), category and (design_class(category) or category)
+    return texts_of
 
 
 def _text(value: object) -> str | None:

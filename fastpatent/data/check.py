@@ -147,7 +147,7 @@ def _left_out(sets: UsedSets) -> dict[str, list[str]]:
     """Return {kind of fault: its cases} of everything that readers of data sets skipped; each case once."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for splits, _ in sets:
-        for kind, cases in splits.left_out.items():
+        for kind, cases in splits.skipped.items():
             found[kind].update(dict.fromkeys(cases))
     return {kind: list(cases) for kind, cases in found.items()}
 

@@ -20,14 +20,14 @@ def read_set(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, verify
     return with_captions(DATASETS.get(name)(cfg, parts=parts, verify=verify), cfg)
 
 
-def load_training_set(cfg: CfgNode, left_out: dict[str, list[str]] | None = None) -> list[Sample]:
+def load_training_set(cfg: CfgNode, skipped: dict[str, list[str]] | None = None) -> list[Sample]:
     """Read and join the training images of DATASETS.NAMES; with COMBINEALL their queries and galleries too.
 
     Where several data sets are joined, an identity becomes `<data set>/<identity>`: the same folder name in two of them
     need not be the same design.
 
     Args:
-        left_out: dict that `Splits.left_out` of all data sets is added to, or None.
+        skipped: dict that `Splits.skipped` of all data sets is added to, or None.
 
     Returns:
         list of `Sample`.
@@ -47,9 +47,9 @@ def load_training_set(cfg: CfgNode, left_out: dict[str, list[str]] | None = None
         if len(names) > 1:
             samples = [sample._replace(identity=f"{name}/{sample.identity}") for sample in samples]
         joined += samples
-        if left_out is not None:
-            for kind, cases in splits.left_out.items():
-                left_out.setdefault(kind, []).extend(cases)
+        if skipped is not None:
+            for kind, cases in splits.skipped.items():
+                skipped.setdefault(kind, []).extend(cases)
     if not joined:
         raise DataError(f"DATASETS.NAMES: {', '.join(names)} below {cfg.DATASETS.ROOT} have no training drawing")
     return joined
@@ -87,7 +87,7 @@ def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
     """
     sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
     for splits in sets:
-        report_skipped(splits.left_out, cfg.DATASETS.ROOT)
+        report_skipped(splits.skipped, cfg.DATASETS.ROOT)
         unmatched = unmatched_queries(splits.query, splits.gallery)
         if splits.query and len(unmatched) == len(splits.query):
             raise DataError(

@@ -87,7 +87,7 @@ class TrainLoader:
             workers have augmented the images one by one, or INPUT asks for nothing.
         augmentation_reason: why it is done there.
         tokenize: as given.
-        left_out: see `Splits`, of all training sets.
+        skipped: see `Splits`, of all training sets.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class TrainLoader:
         device: torch.device,
         start_batch: int = 0,
         tokenize: Tokenize | None = None,
-        left_out: dict[str, list[str]] | None = None,
+        skipped: dict[str, list[str]] | None = None,
     ) -> None:
         labels = label_map(samples)
         self.samples, self.identities, self.num_classes = samples, list(labels), len(labels)
@@ -110,7 +110,7 @@ class TrainLoader:
         source, self.source_reason = build_source(cfg, "SIZE_TRAIN", samples)
         on_device, self.augmentation_reason = augments_on_device(cfg, device.type)
         self.augmentation = build_batch_augmentation(cfg) if on_device else None
-        self.tokenize, self.left_out = tokenize, left_out or {}
+        self.tokenize, self.skipped = tokenize, skipped or {}
         transform = None if on_device else build_train_transform(cfg)
         dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED, tokenize)
         self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
@@ -131,8 +131,8 @@ def build_train_loader(
     Raises:
         ConfigError: the batch size does not fit; DataError: lists or images are missing.
     """
-    left_out: dict[str, list[str]] = {}
-    samples = load_training_set(cfg, left_out)
+    skipped: dict[str, list[str]] = {}
+    samples = load_training_set(cfg, skipped)
     if tokenize:
         samples = [sample for sample in samples if sample.caption]
         if cfg.MODEL.CLIP.POSITIVES == "class":  # identities are then classes
@@ -141,7 +141,7 @@ def build_train_loader(
             raise DataError(
                 f"DATASETS.NAMES: no drawing of {', '.join(cfg.DATASETS.NAMES)} has a caption (DATASETS.CAPTIONS)"
             )
-    return TrainLoader(cfg, samples, device, start_batch, tokenize, left_out)
+    return TrainLoader(cfg, samples, device, start_batch, tokenize, skipped)
 
 
 def build_test_loader(cfg: CfgNode, samples: Sequence[Sample], device: torch.device) -> DrawingLoader:

@@ -31,7 +31,7 @@ class Sample(NamedTuple):
 class Splits:
     """One data set: training samples, queries and gallery.
 
-    `stage` is the purpose of query and gallery: "val" selects the best weights, "test" is reported. `left_out` records
+    `stage` is the purpose of query and gallery: "val" selects the best weights, "test" is reported. `skipped` records
     items that were skipped while reading or have no text, which break no run: {kind of fault: list of messages}.
     """
 
@@ -40,7 +40,7 @@ class Splits:
     query: list[Sample]
     gallery: list[Sample]
     stage: str = "val"
-    left_out: dict[str, list[str]] = field(default_factory=dict)
+    skipped: dict[str, list[str]] = field(default_factory=dict)
 
 
 def label_map(samples: Iterable[Sample]) -> dict[str, int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-MALFORMED = "malformed row"  # kind of fault in `Splits.left_out`
+MALFORMED = "malformed row"  # kind of fault in `Splits.skipped`
 
 
 def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[Any]]]:

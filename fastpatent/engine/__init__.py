@@ -1,1 +1,1 @@
-"""The training loop and what it stands on: device, precision, schedule, checkpoints, processes, progress."""
+"""The training loop: optimizer, schedule, mining, checkpoints, resuming."""

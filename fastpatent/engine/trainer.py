@@ -233,7 +233,7 @@ class Trainer:
         if self.miner:
             self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
-        chosen_by = state.get("best_metric", "mAP")  # checkpoints without it were chosen by mAP, or by a metric given by name
+        chosen_by = state.get("best_metric", self.metric)  # checkpoints of older versions lack it
         if self.position.best_epoch and chosen_by != self.metric:
             logger.info(f"--resume: the best checkpoint so far was chosen by {chosen_by}, from now on by {self.metric}")
             self.position.best, self.position.best_epoch = Position.best, Position.best_epoch

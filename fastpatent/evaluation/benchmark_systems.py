@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from yacs.config import CfgNode
 
-from fastpatent.config import load_config
+from fastpatent.config import load_config_on
 from fastpatent.errors import ConfigError
 
 WEIGHTS = "model_best.pth"  # of a trained run, beside its config.yaml
@@ -59,11 +59,11 @@ def _names(files: Sequence[str]) -> dict[str, str]:
 def _configured(cfg: CfgNode, file: Path, name: str) -> System:
     if not file.is_file():
         raise ConfigError(f"BENCHMARK.SYSTEMS: there is no file {file}")
-    own = load_config(file)
+    own = load_config_on(cfg, file, output_dir=_folder(cfg, name))
     lacks = ""
     if not own.DESCRIPTOR.NAME and not own.TEST.ENSEMBLE.CONFIGS and not Path(own.MODEL.WEIGHTS).is_file():
         lacks = f"MODEL.WEIGHTS names no file: {own.MODEL.WEIGHTS!r}"
-    return System(name, str(file), _placed(own, cfg, name), lacks)
+    return System(name, str(file), own, lacks)
 
 
 def _runs(logs: Path, own: Path) -> Iterator[tuple[str, Path]]:
@@ -79,16 +79,11 @@ def _runs(logs: Path, own: Path) -> Iterator[tuple[str, Path]]:
 def _trained(cfg: CfgNode, name: str, run: Path) -> System:
     weights = str(run / WEIGHTS)
     try:
-        own = load_config(run / "config.yaml", ["MODEL.WEIGHTS", weights])
+        own = load_config_on(cfg, run / "config.yaml", ["MODEL.WEIGHTS", weights], _folder(cfg, name))
     except ConfigError as error:
         return System(name, weights, cfg, str(error))
-    return System(name, weights, _placed(own, cfg, name))
+    return System(name, weights, own)
 
 
-def _placed(own: CfgNode, cfg: CfgNode, name: str) -> CfgNode:
-    own = own.clone()
-    own.defrost()
-    own.DATASETS, own.MODEL.DEVICE = cfg.DATASETS, cfg.MODEL.DEVICE
-    own.OUTPUT_DIR = str(Path(cfg.OUTPUT_DIR) / "systems" / name)
-    own.freeze()
-    return own
+def _folder(cfg: CfgNode, name: str) -> str:
+    return str(Path(cfg.OUTPUT_DIR) / "systems" / name)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from yacs.config import CfgNode
 
-from fastpatent.config import load_config
+from fastpatent.config import load_config_on
 from fastpatent.errors import ConfigError
 from fastpatent.retrieval.distance import normalise
 
@@ -54,14 +54,11 @@ def _member_config(cfg: CfgNode, file: str) -> CfgNode:
     key = "TEST.ENSEMBLE.CONFIGS"
     if not Path(file).is_file():
         raise ConfigError(f"{key}: there is no file {file}")
-    member = load_config(file).clone()
+    member = load_config_on(cfg, file)
     if member.TEST.ENSEMBLE.CONFIGS:
         raise ConfigError(f"{key}: {file} is an ensemble itself; name its members instead")
     if not member.DESCRIPTOR.NAME and not Path(member.MODEL.WEIGHTS).is_file():
         raise ConfigError(f"{key}: MODEL.WEIGHTS of {file} names no file: {member.MODEL.WEIGHTS!r}")
-    member.defrost()
-    member.DATASETS, member.MODEL.DEVICE = cfg.DATASETS, cfg.MODEL.DEVICE
-    member.freeze()
     return member
 
 

@@ -6,6 +6,7 @@ Everything before `Features` is independent of ranking, everything after it is i
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,11 @@ class SetResult(NamedTuple):
         """Metric name -> mean, of the last evaluation, and of the texts where there is one network."""
         return self.evaluations[-1].summary | (self.texts[0][1].summary if len(self.texts) == 1 else {})
 
+    def renamed(self, name: str) -> "SetResult":
+        """Return the result of one network under another name, without its features."""
+        evaluations = [replace(evaluation, name=name, features=None) for evaluation in self.evaluations]
+        return self._replace(evaluations=evaluations, texts=[(name, metrics) for _, metrics in self.texts])
+
 
 class Pipeline:
     """The systems of a configuration, ready to describe and to rank data sets.
@@ -75,6 +81,12 @@ class Pipeline:
         self._whitenings: dict[int, Whitening | None] = {}  # None on every process but the first
         for member, extractor in zip(self.members, self.extractors):
             _check_text_weight(member.cfg, extractor)
+
+    def check(self) -> None:
+        """Raise what an evaluation would raise for want of data, before a training that ends with one."""
+        for member in self.members:
+            if member.cfg.TEST.WHITENING.ENABLED:
+                whitening_set(member.cfg)
 
     @property
     def reads_texts(self) -> bool:
@@ -211,7 +223,8 @@ def best_metric(cfg: CfgNode, network: Network, test_sets: Sequence[Splits]) -> 
         return name
     first = test_sets[0]
     if build_tokenizer(cfg) is None:
-        raise ConfigError(f"TEST.BEST_METRIC: {name} is measured on texts, which {cfg.MODEL.META_ARCHITECTURE} does not read")
+        architecture = cfg.MODEL.META_ARCHITECTURE
+        raise ConfigError(f"TEST.BEST_METRIC: {name} is measured on texts, which {architecture} does not read")
     if captioned([*first.query, *first.gallery]):
         return name
     if automatic:

@@ -11,7 +11,8 @@ network through this interface only, whatever its class:
 - `best_metric`: the metric that selects its best checkpoint.
 
 A network with a text tower also registers a builder `(cfg) -> tokenizer` with TOKENIZERS under its own name: loaders
-tokenise captions before the network is built, and commands accept texts as queries only if there is one.
+tokenise captions before the network is built, and commands accept texts as queries only if there is one. Where the tokenizer
+has `count_truncated(texts)`, training reports how many captions are longer than the network reads.
 """
 
 from collections.abc import Callable

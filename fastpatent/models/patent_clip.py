@@ -111,8 +111,9 @@ class PatentCLIP(Network):
 
     def backbone_inputs(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """See `Network`."""
-        tokens = self.tokenize([""]).to(images.device).expand(len(images), -1)
-        return {"visual": self.widen(images), "text": tokens}
+        rows = images[: self.chunk or None]  # what a tower sees at once
+        tokens = self.tokenize([""]).to(rows.device).expand(len(rows), -1)
+        return {"visual": self.widen(rows), "text": tokens}
 
     def embed_images(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor:
         """Return float32 features [batch, dim], L2-normalised; see `Network`."""

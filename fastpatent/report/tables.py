@@ -7,9 +7,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.retrieval.metrics import table_metrics
+from fastpatent.retrieval.metrics import RECALLS, table_metrics
 
-SHORT = ("mAP", "Acc@1", "Acc@5", "mean-R")  # metrics of the line that a training logs after an evaluation
+# metrics of the line that a training logs after an evaluation; those of texts where there are some
+SHORT = ("mAP", "Acc@1", "Acc@5", *RECALLS, "mean-R")
 NOTHING = "–"
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastpatent.errors import DataError, nearest
 
-METRICS = ("cosine", "euclidean", "normalized_euclidean")
+DISTANCES = ("cosine", "euclidean", "normalized_euclidean")
 BLOCK_ROWS = 4096  # rows per block, which keeps temporary arrays small
 
 
@@ -31,8 +31,8 @@ def as_pair(query: np.ndarray, gallery: np.ndarray, metric: str) -> tuple[np.nda
     Raises:
         DataError: features of different dimension or not finite, or an unknown metric.
     """
-    if metric not in METRICS:
-        raise DataError(f"unknown metric {metric!r}{nearest(metric, METRICS)}")
+    if metric not in DISTANCES:
+        raise DataError(f"unknown metric {metric!r}{nearest(metric, DISTANCES)}")
     query, gallery = as_features(query, "query features"), as_features(gallery, "gallery features")
     if query.shape[1] != gallery.shape[1]:
         raise DataError(f"query features have {query.shape[1]} dimensions and gallery features {gallery.shape[1]}")

@@ -4,7 +4,7 @@
 """
 
 import functools
-import warnings
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -15,6 +15,7 @@ import torch
 
 from fastpatent.retrieval.torch_kernel import TorchKernel
 
+logger = logging.getLogger(__name__)
 NO_ROW = np.iinfo(np.int64).max
 Tile = Any  # np.ndarray of CompiledKernel, torch.Tensor of TorchKernel; never mixed, but which one is known only at run time
 
@@ -187,10 +188,8 @@ def _compiled() -> ModuleType | None:
     try:
         from fastpatent.retrieval import _rank  # pyright: ignore[reportAttributeAccessIssue]  # a compiled extension
     except ImportError as reason:
-        warnings.warn(
-            f"the compiled rank kernel is missing ({reason}): PyTorch is used instead, with the same results but slower",
-            RuntimeWarning,
-            stacklevel=3,
+        logger.warning(
+            f"the compiled rank kernel is missing ({reason}): PyTorch is used instead, with the same results but slower"
         )
         return None
     return _rank

@@ -1,22 +1,21 @@
 """Write the sample data set: draw, store and list all designs; the folder appears only when complete."""
 
+import logging
 import multiprocessing
 import os
 import shutil
 import signal
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 import fastpatent
 from fastpatent.errors import DataError
+from fastpatent.progress import counted
 from fastpatent.synthetic.deeppatent_lists import drawing_path, lists
 from fastpatent.synthetic.sheets import draw_design
 
+logger = logging.getLogger(__name__)
 DESIGNS = 320
 FEWEST_DESIGNS = 3
 MAX_WORKERS = 16
@@ -87,22 +86,8 @@ def ensure_sample(root: str | os.PathLike[str]) -> Path:
 def _fill(folder: Path, final: Path, designs: int, seed: int, workers: int | None) -> None:
     images = folder / "train_data" / "patent_data"
     images.mkdir(parents=True)
-    counts = []
-    console = Console(stderr=True)
-    label = f"drawing the sample of {designs} designs into {final}"
-    if console.is_terminal:
-        with Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        ) as progress:
-            counts.extend(progress.track(_drawn(images, designs, seed, workers), total=designs, description=label))
-    else:
-        print(label, file=sys.stderr, flush=True)
-        counts.extend(_drawn(images, designs, seed, workers))
+    logger.info(f"drawing the sample of {designs} designs into {final}")
+    counts = list(counted("sample", _draw(images, designs, seed, workers), designs))
     for name, text in lists(counts, seed).items():
         (folder / "train_data" / name).write_text(text, encoding="ascii", newline="\n")
     (folder / "README.txt").write_text(
@@ -112,7 +97,7 @@ def _fill(folder: Path, final: Path, designs: int, seed: int, workers: int | Non
     )
 
 
-def _drawn(images: Path, designs: int, seed: int, workers: int | None) -> Iterator[int]:
+def _draw(images: Path, designs: int, seed: int, workers: int | None) -> Iterator[int]:
     """Write the designs and yield the number of drawings of each, in order."""
     write = partial(_write_design, str(images), seed)
     workers = min(workers or _cores(), designs, MAX_WORKERS)

@@ -36,11 +36,11 @@ def rows(numbers):
 
 def test_every_drawing_takes_the_text_of_its_identity(table):
     cfg = table(rows(range(12)))
-    left_out = {}
-    for sample in load_training_set(cfg, left_out) + load_test_set(cfg, "DeepPatentTest").query:
+    skipped = {}
+    for sample in load_training_set(cfg, skipped) + load_test_set(cfg, "DeepPatentTest").query:
         number = int(sample.identity[3:10])
         assert (sample.caption, sample.category) == (f"Title {number}", f"D{number + 1}")
-    assert not any(left_out.values())
+    assert not any(skipped.values())
 
 
 def test_joined_sets_are_captioned_before_they_are_joined(table):
@@ -59,11 +59,11 @@ def test_without_a_table_nothing_changes(patent_cfg):
 
 def test_identities_without_a_text_are_reported(table, patent_root):
     cfg = table(rows(range(4)) + f"{name(4)},  ,\n{name(2)},again,\n,,\nshort\n")
-    left_out = {}
-    found = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(cfg, left_out)}
+    skipped = {}
+    found = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(cfg, skipped)}
     assert found[name(4)] == found[name(5)] == (None, None) and found[name(2)] == ("Title 2", "D3")
     path = patent_root / "table.csv"
-    assert left_out == {
+    assert skipped == {
         "malformed row": [f"{path}:9: 1 fields where the first row has 3"],
         "identity twice in the table": [f"{path}:7: {name(2)} was in an earlier row"],
         "without a text": [f"{path}: no title of {name(4)}", f"{path}: no title of {name(5)}"],
@@ -114,9 +114,9 @@ def test_a_table_overrides_the_texts_of_the_data_set(patent_cfg, patent_root):
     (patent_root / "table.csv").write_text(f"id,title\n{name(1)},theirs\n{name(2)},\n")
     patent_cfg.DATASETS.NAMES, patent_cfg.DATASETS.CAPTIONS.TRAIN = ("Captioned",), "pairs.csv"
     patent_cfg.DATASETS.CAPTIONS.TABLE.FILE = "table.csv"
-    left_out = {}
-    assert [sample.caption for sample in load_training_set(patent_cfg, left_out)] == ["own", "theirs", "own"]
-    assert not any(left_out.values())
+    skipped = {}
+    assert [sample.caption for sample in load_training_set(patent_cfg, skipped)] == ["own", "theirs", "own"]
+    assert not any(skipped.values())
 
 
 def test_titles_of_the_multiview_set(shared, cfg):
@@ -128,4 +128,4 @@ def test_titles_of_the_multiview_set(shared, cfg):
     for sample in splits.query + splits.gallery:
         assert sample.caption == objects[sample.identity]["title"].strip()
         assert sample.category == objects[sample.identity]["category"].strip()
-    assert not any(splits.left_out.values())
+    assert not any(splits.skipped.values())

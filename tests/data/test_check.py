@@ -142,7 +142,7 @@ def test_workers_find_the_same_and_progress_is_reported(found, patent_cfg, paten
 def test_faults_that_a_data_set_skipped_are_reported_once(patent_cfg):
     sets = [(DATASETS.get("Patent")(patent_cfg, verify=False), PARTS) for _ in range(2)]
     for splits, cases in zip((splits for splits, _ in sets), (["a.csv:2", "a.csv:5"], ["a.csv:5", "b.csv:2"])):
-        splits.left_out = {"malformed row": cases, "missing sheet": []}
+        splits.skipped = {"malformed row": cases, "missing sheet": []}
     findings = {finding.name: finding for finding in check_dataset(sets).findings}
     assert findings["malformed row"].cases == ["a.csv:2", "a.csv:5", "b.csv:2"] and not findings["malformed row"].breaks
     assert findings["missing sheet"].cases == []

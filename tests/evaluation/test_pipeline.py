@@ -158,7 +158,7 @@ def test_whitening_is_learned_once_on_training_drawings(plain, extractions):
     Pipeline(plain.config(**WHITE), CPU).features(plain.splits)
     assert extractions == []  # both sets are cached
     Pipeline(plain.config(**WHITE), CPU).features(plain.splits, cached=False)
-    assert extractions == ["Drawings", "Drawings-whitening"]
+    assert extractions == ["Drawings"]  # what whitening is learned on is a data set of the configuration
 
 
 def test_more_dimensions_than_the_features_have_are_refused_before_whitening_is_learned(plain, extractions):
@@ -235,7 +235,8 @@ def test_an_ensemble_joins_what_each_member_asks_for(plain, ensemble):
     np.testing.assert_allclose(rows[-1].query @ rows[-1].gallery.T, expected, atol=1e-3)
 
     result = pipeline.evaluate(plain.splits)
-    assert [evaluation.name for evaluation in result.evaluations] == names and result.texts is None
+    assert [evaluation.name for evaluation in result.evaluations] == names
+    assert [name for name, _ in result.texts] == files[:2]
     assert [evaluation.features.metric for evaluation in result.evaluations] == [
         "cosine",
         "cosine",
@@ -280,7 +281,8 @@ def test_images_and_their_texts_are_measured_where_both_are_there(plain):
     names = np.array([sample.identity for sample in captioned])
     first = names[np.argsort(-scores, axis=1, kind="stable")[:, 0]] == names
     once = list({(sample.identity, sample.caption): row for row, sample in reversed(list(enumerate(captioned)))}.values())
-    assert result.texts.pairs == len(captioned) and result.texts.texts == len(once)
+    ((name, metrics),) = result.texts
+    assert name == "network" and metrics.pairs == len(captioned) and metrics.texts == len(once)
     assert result.summary["T2I-R@1"] == pytest.approx(first[once].mean())
     assert {"mAP", "mean-R", "I2T-R@10"} <= result.summary.keys()
 
@@ -288,7 +290,7 @@ def test_images_and_their_texts_are_measured_where_both_are_there(plain):
     without = Splits("Bare", [], *([sample._replace(caption=None) for sample in side] for side in sides))
     for settings, splits in (({}, without), ({"MODEL.META_ARCHITECTURE": "Plain"}, plain.splits)):
         result = Pipeline(plain.config(**settings), CPU).evaluate(splits)
-        assert result.texts is None and "mean-R" not in result.summary, settings
+        assert not result.texts and "mean-R" not in result.summary, settings
 
 
 def test_a_descriptor_has_its_own_metric_and_name(plain, register):
@@ -433,8 +435,15 @@ def test_the_best_checkpoint_is_chosen_by_the_networks_own_metric_or_the_given_o
         ("Plain", images, "loss", "loss"),
     ):
         cfg = plain.config(**{"MODEL.META_ARCHITECTURE": architecture, "TEST.BEST_METRIC": given})
-        assert best_metric(cfg, network) == expected
+        assert best_metric(cfg, network, [plain.splits]) == expected
     for network, given, name in ((images, "mean-R", "mean-R"), (images, "T2I-R@1", "T2I-R@1"), (texts, "auto", "mean-R")):
         cfg = plain.config(**{"MODEL.META_ARCHITECTURE": "Plain", "TEST.BEST_METRIC": given})
         with pytest.raises(ConfigError, match=f"TEST.BEST_METRIC: {name} is measured on texts, which Plain does not read"):
-            best_metric(cfg, network)
+            best_metric(cfg, network, [plain.splits])
+
+    sides = plain.splits.query, plain.splits.gallery
+    bare = [Splits("Bare", [], *([sample._replace(caption=None) for sample in side] for side in sides))]
+    assert best_metric(plain.config(), texts, bare) == "mAP"
+    assert best_metric(plain.config(), texts, []) == "mean-R"
+    with pytest.raises(ConfigError, match="TEST.BEST_METRIC: mean-R is measured on texts, and Bare has no captions"):
+        best_metric(plain.config(**{"TEST.BEST_METRIC": "mean-R"}), texts, bare)

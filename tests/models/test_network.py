@@ -43,7 +43,7 @@ def test_a_network_without_a_text_tower_refuses_texts(challenge_config):
 
 def test_a_network_has_only_what_it_defines():
     network = Network()
-    assert (network.backbones, network.head, network.classifier_weight, network.tokenize) == ({}, None, None, None)
+    assert (network.backbones, network.head, network.classifier_weight) == ({}, None, None)
     assert network.backbone_inputs(torch.zeros(1, 1, 2, 2)) == {}
     with pytest.raises(NotImplementedError):
         network.embed_images(torch.zeros(1, 1, 2, 2))

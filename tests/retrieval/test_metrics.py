@@ -117,7 +117,7 @@ def test_a_registered_metric_is_summarised_and_may_have_a_column(only):
     )
     metrics = metrics_of([[4, 7], [], [1], [10]])
     assert summarise({IMAGES: metrics}) == {"first": 5.0, "hidden": 5.0, "both": 5.0}
-    assert table_metrics() == ["first"]
+    assert table_metrics() == ["first", "both"]
 
 
 def test_columns_of_a_table_are_metrics_of_images():

@@ -1,8 +1,19 @@
 """Keys of evaluation and benchmark: TEST and BENCHMARK."""
 
-from functools import partial
-
-from fastpatent.config.key import FRACTION, NETWORK, NONE, Component, Key, Rule, at_least, is_positive, one_of
+from fastpatent.config.key import (
+    FRACTION,
+    NETWORK,
+    Component,
+    Ignored,
+    Key,
+    NoFeature,
+    OurNetwork,
+    OurNoFeature,
+    Rule,
+    at_least,
+    is_positive,
+    one_of,
+)
 from fastpatent.registry import DATASETS, METRICS
 
 SCALES = Rule(lambda value: len(value) > 0 and all(map(is_positive, value)), "sizes above 0, 1.0 the image's own")
@@ -10,53 +21,48 @@ FILES = Rule(lambda value: all(isinstance(name, str) for name in value), "names 
 WEIGHTS = Rule(lambda value: all(map(is_positive, value)), "above 0")
 AUTO = "auto"  # of TEST.BEST_METRIC
 
-Known = partial(Key, features=NONE)
-Ours = partial(Key, features=NONE, ours=True)
-OurFeatures = partial(Key, features=NETWORK, ours=True)
-Ignored = partial(Key, features=NONE, ignored=True)
-
 KEYS = (
-    Known("TEST.EVAL_PERIOD", 20, "epochs between evaluations; 0: only at the end", at_least(0)),
-    Ours(
+    NoFeature("TEST.EVAL_PERIOD", 20, "epochs between evaluations; 0: only at the end", at_least(0)),
+    OurNoFeature(
         "TEST.BEST_METRIC",
         AUTO,
         "metric that chooses model_best.pth; auto: mAP, or mean-R of a network of images and texts",
         Component(METRICS, (AUTO,)),
     ),
-    Known("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1)),
-    OurFeatures("TEST.PRECISION", "fp32", "number format of the forward pass", one_of("fp32", "bf16", "fp16")),
-    Known("TEST.METRIC", "cosine", "how features are compared", one_of("cosine", "euclidean", "normalized_euclidean")),
+    NoFeature("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1)),
+    OurNetwork("TEST.PRECISION", "fp32", "number format of the forward pass", one_of("fp32", "bf16", "fp16")),
+    NoFeature("TEST.METRIC", "cosine", "how features are compared", one_of("cosine", "euclidean", "normalized_euclidean")),
     Ignored("TEST.ROC.ENABLED", False, "ROC curve"),
     Key("TEST.FLIP.ENABLED", False, "average with the features of the mirrored image", features=NETWORK),
-    OurFeatures("TEST.SCALES", [1.0], "average the features of the image at these sizes", SCALES),
-    Ours("TEST.WHITENING.ENABLED", False, "PCA whitening, learned on images of `DATASETS.NAMES`"),
-    Ours("TEST.WHITENING.DIM", 0, "dimensions after whitening; 0: all", at_least(0)),
-    Ours("TEST.WHITENING.DRAWINGS", 20000, "most images to learn it on", at_least(2)),
-    Ours("TEST.ENSEMBLE.CONFIGS", [], "configuration files of networks whose features are joined", FILES),
-    Ours("TEST.ENSEMBLE.WEIGHTS", [], "weight of each; none: all the same", WEIGHTS),
-    Known("TEST.AQE.ENABLED", False, "query expansion"),
-    Known("TEST.AQE.ALPHA", 3.0, "exponent of the similarity", at_least(0)),
-    Known("TEST.AQE.QE_TIME", 1, "rounds", at_least(1)),
-    Known("TEST.AQE.QE_K", 5, "neighbours averaged, the image itself included", at_least(1)),
-    Ours(
+    OurNetwork("TEST.SCALES", [1.0], "average the features of the image at these sizes", SCALES),
+    OurNoFeature("TEST.WHITENING.ENABLED", False, "PCA whitening, learned on images of `DATASETS.NAMES`"),
+    OurNoFeature("TEST.WHITENING.DIM", 0, "dimensions after whitening; 0: all", at_least(0)),
+    OurNoFeature("TEST.WHITENING.DRAWINGS", 20000, "most images to learn it on", at_least(2)),
+    OurNoFeature("TEST.ENSEMBLE.CONFIGS", [], "configuration files of networks whose features are joined", FILES),
+    OurNoFeature("TEST.ENSEMBLE.WEIGHTS", [], "weight of each; none: all the same", WEIGHTS),
+    NoFeature("TEST.AQE.ENABLED", False, "query expansion"),
+    NoFeature("TEST.AQE.ALPHA", 3.0, "exponent of the similarity", at_least(0)),
+    NoFeature("TEST.AQE.QE_TIME", 1, "rounds", at_least(1)),
+    NoFeature("TEST.AQE.QE_K", 5, "neighbours averaged, the image itself included", at_least(1)),
+    OurNoFeature(
         "TEST.AQE.SIDE",
         "both",
         "both: queries and gallery as published; query: alpha-QE; database: database-side augmentation",
         one_of("both", "query", "database"),
     ),
-    Ours("TEST.AQE.NORMALIZE", False, "average rows of length 1"),
-    Ours("TEST.TEXT_WEIGHT", 0.0, "share of a query's caption in its feature; 1: the text alone", FRACTION),
-    OurFeatures("TEST.WISE_FT", 1.0, "weights between `MODEL.CLIP.PRETRAINED` (0) and the trained ones (1)", FRACTION),
-    Ours("TEST.CACHE_FEATURES", True, "cache features in OUTPUT_DIR/features"),
-    Known("TEST.RERANK.ENABLED", False, "k-reciprocal re-ranking"),
-    Known("TEST.RERANK.K1", 20, "neighbours that must be mutual", at_least(1)),
-    Known("TEST.RERANK.K2", 6, "neighbours whose encodings are averaged", at_least(1)),
-    Known("TEST.RERANK.LAMBDA", 0.3, "weight of the original distance", FRACTION),
+    OurNoFeature("TEST.AQE.NORMALIZE", False, "average rows of length 1"),
+    OurNoFeature("TEST.TEXT_WEIGHT", 0.0, "share of a query's caption in its feature; 1: the text alone", FRACTION),
+    OurNetwork("TEST.WISE_FT", 1.0, "weights between `MODEL.CLIP.PRETRAINED` (0) and the trained ones (1)", FRACTION),
+    OurNoFeature("TEST.CACHE_FEATURES", True, "cache features in OUTPUT_DIR/features"),
+    NoFeature("TEST.RERANK.ENABLED", False, "k-reciprocal re-ranking"),
+    NoFeature("TEST.RERANK.K1", 20, "neighbours that must be mutual", at_least(1)),
+    NoFeature("TEST.RERANK.K2", 6, "neighbours whose encodings are averaged", at_least(1)),
+    NoFeature("TEST.RERANK.LAMBDA", 0.3, "weight of the original distance", FRACTION),
     Ignored("TEST.PRECISE_BN.ENABLED", False, "statistics of batch norms computed anew"),
     Ignored("TEST.PRECISE_BN.DATASET", "Market1501", "statistics of batch norms computed anew"),
     Ignored("TEST.PRECISE_BN.NUM_ITER", 300, "statistics of batch norms computed anew"),
-    Ours("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare", FILES),
-    Ours("BENCHMARK.LOGS", "", "folder below which every run with model_best.pth is compared too"),
-    Ours("BENCHMARK.DISTRACTORS", [], "data sets added to the gallery, for the curve over its size", Component(DATASETS)),
-    Ours("BENCHMARK.RESAMPLES", 1000, "bootstrap samples for the 95% intervals", at_least(1)),
+    OurNoFeature("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare", FILES),
+    OurNoFeature("BENCHMARK.LOGS", "", "folder below which every run with model_best.pth is compared too"),
+    OurNoFeature("BENCHMARK.DISTRACTORS", [], "data sets added to the gallery, for a curve of sizes", Component(DATASETS)),
+    OurNoFeature("BENCHMARK.RESAMPLES", 1000, "bootstrap samples for the 95% intervals", at_least(1)),
 )

@@ -1,46 +1,41 @@
 """Keys of the training loop: SOLVER. None of them decides the features of a trained network."""
 
-from functools import partial
-
-from fastpatent.config.key import BELOW_ONE, FRACTION, NONE, POSITIVE, Key, Rule, at_least, one_of
+from fastpatent.config.key import BELOW_ONE, FRACTION, POSITIVE, NoFeature, OurNoFeature, Rule, at_least, one_of
 
 DECAY = Rule(lambda value: 0 < value <= 1, "above 0 and at most 1")
 EPOCHS = Rule(lambda value: all(step > 0 for step in value), "epochs above 0")
 ORDER = Rule(lambda value: value > 0, "above 0, or .inf")
 
-Known = partial(Key, features=NONE)
-Ours = partial(Key, features=NONE, ours=True)
-
 KEYS = (
-    Known("SOLVER.AMP.ENABLED", False, "bf16 where the hardware has it, else fp16 on a GPU, else float32"),
-    Known("SOLVER.OPT", "Adam", "any optimizer of torch.optim"),
-    Known("SOLVER.MAX_EPOCH", 120, "epochs", at_least(1)),
-    Known("SOLVER.BASE_LR", 3e-4, "learning rate", POSITIVE),
-    Known("SOLVER.HEADS_LR_FACTOR", 1.0, "factor of the learning rate of the head", at_least(0)),
-    Ours("SOLVER.CLASSIFIER_LR_FACTOR", 1.0, "factor of the class weights, times the head's", at_least(0)),
-    Ours("SOLVER.LAYER_DECAY", 1.0, "factor between the learning rates of a backbone's layer and the next", DECAY),
-    Known("SOLVER.MOMENTUM", 0.9, "of SGD", BELOW_ONE),
-    Known("SOLVER.NESTEROV", False, "of SGD"),
-    Known("SOLVER.WEIGHT_DECAY", 5e-4, "of weights", at_least(0)),
-    Known("SOLVER.WEIGHT_DECAY_NORM", 5e-4, "of the scales of norms", at_least(0)),
-    Known("SOLVER.WEIGHT_DECAY_BIAS", 5e-4, "of biases", at_least(0)),
-    Known("SOLVER.BIAS_LR_FACTOR", 1.0, "factor of the learning rate of biases", at_least(0)),
-    Known("SOLVER.SCHED", "MultiStepLR", "learning rate over epochs", one_of("MultiStepLR", "CosineAnnealingLR")),
-    Known("SOLVER.DELAY_EPOCHS", 0, "epochs before the schedule begins", at_least(0)),
-    Known("SOLVER.GAMMA", 0.1, "factor of the learning rate at each of `SOLVER.STEPS`", POSITIVE),
-    Known("SOLVER.STEPS", [30, 55], "epochs of MultiStepLR, counted from the delay", EPOCHS),
-    Known("SOLVER.ETA_MIN_LR", 1e-7, "last learning rate of CosineAnnealingLR", at_least(0)),
-    Known("SOLVER.WARMUP_FACTOR", 0.1, "learning rate at the first iteration, as a factor", FRACTION),
-    Known("SOLVER.WARMUP_ITERS", 1000, "iterations of the warm-up", at_least(0)),
-    Known("SOLVER.WARMUP_METHOD", "linear", "shape of the warm-up", one_of("linear", "constant")),
-    Known("SOLVER.FREEZE_ITERS", 0, "iterations for which `MODEL.FREEZE_LAYERS` are frozen", at_least(0)),
-    Known("SOLVER.CHECKPOINT_PERIOD", 20, "epochs between checkpoints", at_least(1)),
-    Known("SOLVER.IMS_PER_BATCH", 64, "images of a mini-batch, over all processes", at_least(1)),
-    Ours("SOLVER.GRAD_ACCUM_STEPS", 1, "parts in which a process computes its share of the batch", at_least(1)),
-    Ours("SOLVER.EMA.ENABLED", False, "evaluate and save a moving average of the weights"),
-    Ours("SOLVER.EMA.DECAY", 0.999, "decay of that average", BELOW_ONE),
-    Known("SOLVER.CLIP_GRADIENTS.ENABLED", False, "clip the gradient of each parameter"),
-    Known("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "norm", "clip its norm or each value", one_of("norm", "value")),
-    Known("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 5.0, "largest norm or value", POSITIVE),
-    Known("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm", ORDER),
+    NoFeature("SOLVER.AMP.ENABLED", False, "bf16 where the hardware has it, else fp16 on a GPU, else float32"),
+    NoFeature("SOLVER.OPT", "Adam", "any optimizer of torch.optim"),
+    NoFeature("SOLVER.MAX_EPOCH", 120, "epochs", at_least(1)),
+    NoFeature("SOLVER.BASE_LR", 3e-4, "learning rate", POSITIVE),
+    NoFeature("SOLVER.HEADS_LR_FACTOR", 1.0, "factor of the learning rate of the head", at_least(0)),
+    OurNoFeature("SOLVER.CLASSIFIER_LR_FACTOR", 1.0, "factor of the class weights, times the head's", at_least(0)),
+    OurNoFeature("SOLVER.LAYER_DECAY", 1.0, "factor between the learning rates of a backbone's layer and the next", DECAY),
+    NoFeature("SOLVER.MOMENTUM", 0.9, "of SGD", BELOW_ONE),
+    NoFeature("SOLVER.NESTEROV", False, "of SGD"),
+    NoFeature("SOLVER.WEIGHT_DECAY", 5e-4, "of weights", at_least(0)),
+    NoFeature("SOLVER.WEIGHT_DECAY_NORM", 5e-4, "of the scales of norms", at_least(0)),
+    NoFeature("SOLVER.WEIGHT_DECAY_BIAS", 5e-4, "of biases", at_least(0)),
+    NoFeature("SOLVER.BIAS_LR_FACTOR", 1.0, "factor of the learning rate of biases", at_least(0)),
+    NoFeature("SOLVER.SCHED", "MultiStepLR", "learning rate over epochs", one_of("MultiStepLR", "CosineAnnealingLR")),
+    NoFeature("SOLVER.DELAY_EPOCHS", 0, "epochs before the schedule begins", at_least(0)),
+    NoFeature("SOLVER.GAMMA", 0.1, "factor of the learning rate at each of `SOLVER.STEPS`", POSITIVE),
+    NoFeature("SOLVER.STEPS", [30, 55], "epochs of MultiStepLR, counted from the delay", EPOCHS),
+    NoFeature("SOLVER.ETA_MIN_LR", 1e-7, "last learning rate of CosineAnnealingLR", at_least(0)),
+    NoFeature("SOLVER.WARMUP_FACTOR", 0.1, "learning rate at the first iteration, as a factor", FRACTION),
+    NoFeature("SOLVER.WARMUP_ITERS", 1000, "iterations of the warm-up", at_least(0)),
+    NoFeature("SOLVER.WARMUP_METHOD", "linear", "shape of the warm-up", one_of("linear", "constant")),
+    NoFeature("SOLVER.FREEZE_ITERS", 0, "iterations for which `MODEL.FREEZE_LAYERS` are frozen", at_least(0)),
+    NoFeature("SOLVER.CHECKPOINT_PERIOD", 20, "epochs between checkpoints", at_least(1)),
+    NoFeature("SOLVER.IMS_PER_BATCH", 64, "images of a mini-batch, over all processes", at_least(1)),
+    OurNoFeature("SOLVER.GRAD_ACCUM_STEPS", 1, "parts in which a process computes its share of the batch", at_least(1)),
+    OurNoFeature("SOLVER.EMA.ENABLED", False, "evaluate and save a moving average of the weights"),
+    OurNoFeature("SOLVER.EMA.DECAY", 0.999, "decay of that average", BELOW_ONE),
+    NoFeature("SOLVER.CLIP_GRADIENTS.ENABLED", False, "clip the gradient of each parameter"),
+    NoFeature("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "norm", "clip its norm or each value", one_of("norm", "value")),
+    NoFeature("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 5.0, "largest norm or value", POSITIVE),
+    NoFeature("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm", ORDER),
 )

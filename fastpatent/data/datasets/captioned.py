@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from yacs.config import CfgNode
 
-from fastpatent.data.captions import NO_TEXT, text_kind
+from fastpatent.data.captions import NO_TEXT
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.impact.patents import SHEET
 from fastpatent.data.impact.sheets import SheetFinder
@@ -34,9 +34,9 @@ def read_captioned(cfg: CfgNode, parts: Collection[str] | None = None, verify: b
     wanted = {key: settings[key] for key, given in KEYS.items() if (set(given) & set(parts) if parts else settings[key])}
     for key in [key for key, path in wanted.items() if not path] or (KEYS if not wanted else ()):
         raise ConfigError(f"DATASETS.CAPTIONS.{key} is empty: name the CSV file (filepath,caption) that Captioned reads")
-    splits = Splits("Captioned", [], [], [], left_out={kind: [] for kind in (MALFORMED, MISSING, NO_TEXT)})
+    splits = Splits("Captioned", [], [], [], skipped={kind: [] for kind in (MALFORMED, MISSING, NO_TEXT)})
     for key, path in wanted.items():
-        pairs = read_pairs(os.path.join(root, path), root, text_kind(cfg), splits.left_out)
+        pairs = read_pairs(os.path.join(root, path), root, cfg.DATASETS.CAPTIONS.TEXT, splits.skipped)
         if key == "TRAIN":
             splits.train = pairs
         else:
@@ -44,7 +44,7 @@ def read_captioned(cfg: CfgNode, parts: Collection[str] | None = None, verify: b
     return splits
 
 
-def read_pairs(path: str, root: str, column: str, left_out: dict[str, list[str]]) -> list[Sample]:
+def read_pairs(path: str, root: str, column: str, skipped: dict[str, list[str]]) -> list[Sample]:
     """Return the samples of a CSV file, in its order.
 
     A path is tried as written, then below `root`, then beside the CSV file. A sheet of a patent, as in
@@ -54,7 +54,7 @@ def read_pairs(path: str, root: str, column: str, left_out: dict[str, list[str]]
         path: the CSV file; its columns `filepath` and `column` are read.
         root: DATASETS.ROOT.
         column: name of the text column.
-        left_out: {kind of fault: list of messages}, which is added to.
+        skipped: {kind of fault: list of messages}, which is added to.
 
     Raises:
         DataError: the file cannot be read, lacks a column, or no drawing exists.
@@ -62,16 +62,16 @@ def read_pairs(path: str, root: str, column: str, left_out: dict[str, list[str]]
     beside = os.path.dirname(path)
     finder = SheetFinder(root, [beside])
     samples: list[Sample] = []
-    for where, (filepath, text) in read_rows(path, ("filepath", column), left_out[MALFORMED]):
+    for where, (filepath, text) in read_rows(path, ("filepath", column), skipped[MALFORMED]):
         drawing = _found(filepath.strip(), (root, beside), finder)
         if drawing is None:
-            left_out[MISSING].append(f"{where}: there is no {filepath}")
+            skipped[MISSING].append(f"{where}: there is no {filepath}")
             continue
         if not text.strip():
-            left_out[NO_TEXT].append(f"{where}: {filepath} has no {column}")
+            skipped[NO_TEXT].append(f"{where}: {filepath} has no {column}")
         samples.append(Sample(drawing, os.path.basename(os.path.dirname(drawing)), caption=text.strip() or None))
     if not samples:
-        first = next((f"; {cases[0]}" for cases in left_out.values() if cases), "; it has no row")
+        first = next((f"; {cases[0]}" for cases in skipped.values() if cases), "; it has no row")
         raise DataError(f"{path}: none of its drawings exists below {root} or beside the file{first}")
     return samples
 

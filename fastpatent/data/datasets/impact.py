@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from yacs.config import CfgNode
 
-from fastpatent.data.captions import NO_TEXT, text_kind
+from fastpatent.data.captions import NO_TEXT
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.impact.figure_captions import sheet_texts
 from fastpatent.data.impact.patents import Patent, impact_tables, read_patents
@@ -22,7 +22,7 @@ MISSING, TWICE = "missing sheet", "patent listed twice"
 def read_impact(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
     """Read the CSV files below DATASETS.ROOT; missing sheets are skipped, so `parts` and `verify` have no effect."""
     settings = cfg.DATASETS.DRAWINGS
-    return split_patents(cfg.DATASETS.ROOT, text_kind(cfg), settings.VAL_FRACTION, settings.SEED)
+    return split_patents(cfg.DATASETS.ROOT, cfg.DATASETS.CAPTIONS.TEXT, settings.VAL_FRACTION, settings.SEED)
 
 
 def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, seed: int) -> Splits:
@@ -30,7 +30,7 @@ def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, 
 
     The split depends on the names of patents and sheets and the seed, never on the text. Rows are read one by one; only
     samples are kept in memory. Malformed rows, missing sheets, repeated patents and patents without a text are reported in
-    `left_out`; the last are kept, with a caption of None.
+    `skipped`; the last are kept, with a caption of None.
 
     Args:
         root: the folder that holds CSV files and sheets.
@@ -44,18 +44,18 @@ def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, 
     Raises:
         DataError: a CSV file cannot be read, there is none, or fewer than two patents have sheets.
     """
-    splits = Splits("Impact", [], [], [], left_out={kind: [] for kind in (MALFORMED, MISSING, TWICE, NO_TEXT)})
+    splits = Splits("Impact", [], [], [], skipped={kind: [] for kind in (MALFORMED, MISSING, TWICE, NO_TEXT)})
     tables = impact_tables(root)
     finder = SheetFinder(root, map(os.path.dirname, tables))
     samples: dict[str, list[Sample]] = {}
     for path in tables:
-        for patent in read_patents(path, text, splits.left_out):
+        for patent in read_patents(path, text, splits.skipped):
             if patent.identity in samples:
-                splits.left_out[TWICE].append(f"{patent.where}: {patent.identity} was in an earlier row")
-            elif found := _samples(patent, text, finder, splits.left_out):
+                splits.skipped[TWICE].append(f"{patent.where}: {patent.identity} was in an earlier row")
+            elif found := _samples(patent, text, finder, splits.skipped):
                 samples[patent.identity] = found
     if len(samples) < 2:
-        raise DataError(_too_few(samples, splits.left_out, finder))
+        raise DataError(_too_few(samples, splits.skipped, finder))
     validation = validation_identities(samples, val_fraction, seed)
     for identity, found in samples.items():
         if identity in validation:
@@ -65,21 +65,19 @@ def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, 
     return splits
 
 
-def _samples(patent: Patent, text: str, finder: SheetFinder, left_out: dict[str, list[str]]) -> list[Sample]:
+def _samples(patent: Patent, text: str, finder: SheetFinder, skipped: dict[str, list[str]]) -> list[Sample]:
     """Return the samples of those sheets of a patent that exist."""
     paths = finder.find(patent.identity, patent.sheets)
     if len(paths) < len(patent.sheets):
         missing = [sheet for sheet in patent.sheets if sheet not in paths]
-        left_out[MISSING].append(
-            f"{patent.where}: {len(missing)} of {len(patent.sheets)} sheets missing, first {missing[0]}"
-        )
+        skipped[MISSING].append(f"{patent.where}: {len(missing)} of {len(patent.sheets)} sheets missing, first {missing[0]}")
     try:
         texts = sheet_texts(patent, text)
     except ValueError as error:
-        left_out[MALFORMED].append(f"{patent.where}: {error}; the title is used")
+        skipped[MALFORMED].append(f"{patent.where}: {error}; the title is used")
         texts = [patent.title or None] * len(patent.sheets)
     if None in texts:
-        left_out[NO_TEXT].append(f"{patent.where}: {patent.identity} has no {text}")
+        skipped[NO_TEXT].append(f"{patent.where}: {patent.identity} has no {text}")
     return [
         Sample(paths[sheet], patent.identity, caption=caption, category=patent.category)
         for sheet, caption in zip(patent.sheets, texts)
@@ -92,8 +90,8 @@ def _stem(sample: Sample) -> str:
     return os.path.splitext(os.path.basename(sample.path))[0].upper()
 
 
-def _too_few(samples: Mapping[str, Sequence[Sample]], left_out: Mapping[str, Sequence[str]], finder: SheetFinder) -> str:
-    first = next((f"; {cases[0]}" for kind in (MISSING, MALFORMED) if (cases := left_out[kind])), "")
+def _too_few(samples: Mapping[str, Sequence[Sample]], skipped: Mapping[str, Sequence[str]], finder: SheetFinder) -> str:
+    first = next((f"; {cases[0]}" for kind in (MISSING, MALFORMED) if (cases := skipped[kind])), "")
     forms = ", ".join(form.format(patent="<patent>", date="<date>") for form in FORMS)
     return (
         f"{finder.root}: {len(samples)} patents with sheets; Impact needs at least two, as {forms} "

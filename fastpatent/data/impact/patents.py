@@ -55,18 +55,18 @@ def impact_tables(root: str | os.PathLike[str]) -> list[str]:
     return tables
 
 
-def read_patents(path: str | os.PathLike[str], text: str, left_out: dict[str, list[str]]) -> Iterator[Patent]:
+def read_patents(path: str | os.PathLike[str], text: str, skipped: dict[str, list[str]]) -> Iterator[Patent]:
     """Yield the `Patent`s of a CSV file; the sheets need not exist.
 
     Args:
         path: the file.
         text: caption, title or description.
-        left_out: {kind of fault: list of messages}; malformed rows are added.
+        skipped: {kind of fault: list of messages}; malformed rows are added.
 
     Raises:
         DataError: as `read_rows`.
     """
-    malformed = left_out.setdefault(MALFORMED, [])
+    malformed = skipped.setdefault(MALFORMED, [])
     for where, (names, classes, title, text_field) in read_rows(path, (*COLUMNS, TEXT_COLUMNS[text]), malformed):
         sheets = literal_texts(names)
         if not sheets:

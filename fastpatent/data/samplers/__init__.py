@@ -14,14 +14,13 @@ class Sampler:
     """The order of samples for the whole training and all processes together.
 
     Pass n is a function of the seed and n alone, so a run can be resumed at any sample without computing those before it. A
-    sampler whose passes also depend on the network returns None for a pass that has yet to be mined, see
-    `fastpatent.data.samplers.mined`.
+    sampler whose passes also depend on the network derives from `fastpatent.data.samplers.mined.MinedTupleSampler`.
 
     Attributes:
         pass_length: samples in one pass over the data.
         group_size: consecutive samples that belong together, so that no part of a batch may split them.
         group_name: what such a group is, in the plural; for messages.
-        needs_mining: whether `fastpatent.engine.mining` must provide each pass before its first batch.
+        needs_mining: whether `fastpatent.engine.mining` provides each pass before its first batch: MinedTupleSampler only.
     """
 
     pass_length: int

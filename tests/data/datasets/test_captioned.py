@@ -75,11 +75,11 @@ def test_places_of_drawings(captioned, tmp_path):
 
 
 def test_faults_are_reported(captioned, tmp_path):
-    left_out, lines = {}, [*views("a"), ("views/a/9.png", "gone"), ("views/b/0.png", " "), ("x",)]
-    samples = load_training_set(captioned(lines), left_out)
+    skipped, lines = {}, [*views("a"), ("views/a/9.png", "gone"), ("views/b/0.png", " "), ("x",)]
+    samples = load_training_set(captioned(lines), skipped)
     table = tmp_path / "TRAIN.csv"
     assert len(samples) == 4 and samples[3].caption is None
-    assert left_out == {
+    assert skipped == {
         "malformed row": [f"{table}:7: 1 fields where the first row has 2"],
         "drawing of a caption missing": [f"{table}:5: there is no views/a/9.png"],
         "without a text": [f"{table}:6: views/b/0.png has no caption"],
