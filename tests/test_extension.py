@@ -10,6 +10,8 @@ import torch
 
 from tests.polygons import write_designs
 
+pytestmark = pytest.mark.slow
+
 GUIDE = Path(__file__).resolve().parents[1] / "CONTRIBUTING.md"
 FILES = dict(re.findall(r"```python\n# (my_\w+\.py).*?\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL))
 SETTINGS = {

@@ -7,6 +7,8 @@ import pytest
 
 from fastpatent.errors import EXTRAS
 
+pytestmark = pytest.mark.slow
+
 WITHOUT = """
 import sys
 

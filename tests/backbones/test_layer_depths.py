@@ -10,6 +10,8 @@ from fastpatent.backbones import layer_depths
 from fastpatent.backbones.resnet_ibn import DEPTHS, ResNet
 from fastpatent.backbones.timm import TimmBackbone
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = [
     "efficientnet_b0",
     "convnext_atto",

@@ -70,6 +70,7 @@ def test_features_have_a_similar_scale_in_every_layer_at_the_start():
     assert all(0.5 < scale < 10 for scale in scales), scales
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_of_line_drawings():
     """Line drawings, where most patches of the stem are blank."""
     torch.manual_seed(0)

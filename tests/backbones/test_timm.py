@@ -11,6 +11,8 @@ from fastpatent.backbones.timm import build_timm_backbone, create_for_size
 from fastpatent.config import get_cfg
 from fastpatent.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 
 def config(name, size=64, channels=3, drop_path=0.1):
     cfg = get_cfg()

@@ -20,6 +20,8 @@ from fastpatent.models import build_model
 from tests.network_configs import CONFIGS
 from tests.polygons import draw_polygons
 
+pytestmark = pytest.mark.slow
+
 TESTED, TRAINED, VIEWS = 14, 6, 4
 NETWORK = {"BACKBONE": {"NAME": "timm", "TIMM_NAME": "test_convnext", "DROP_PATH_RATIO": 0.0}, "DEVICE": "cpu"}
 

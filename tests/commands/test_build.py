@@ -123,6 +123,7 @@ sys.exit(run(command.build, sys.argv[3:]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_stopped_continues(tmp_path, words, repository, sent):
     """Two processes, four patents at a time, stopped at the tenth of twelve."""

@@ -14,6 +14,8 @@ from fastpatent.config import load_config
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 COMMON = """
 INPUT: {SIZE_TRAIN: [64, 64], SIZE_TEST: [64, 64]}
 MODEL:

@@ -150,6 +150,7 @@ sys.exit(main(["data", *sys.argv[2:]]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_that_was_stopped_continues(root, repository, monkeypatch, capsys, sent):
     """Two processes, seven drawings a shard, stopped at the 52nd of 80."""

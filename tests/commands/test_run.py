@@ -85,6 +85,7 @@ def start(program, repository):
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=repository)
 
 
+@pytest.mark.slow
 def test_closed_pipe_is_quiet(repository):
     with start(WRITER, repository) as process:
         assert process.stdout.readline() == b"0\n"
@@ -93,6 +94,7 @@ def test_closed_pipe_is_quiet(repository):
         assert process.stderr.read() == b""
 
 
+@pytest.mark.slow
 def test_broken_pipe_of_something_else_is_shown(repository):
     with start(BROKEN_ELSEWHERE, repository) as process:
         _, errors = process.communicate(timeout=60)

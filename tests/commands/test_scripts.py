@@ -29,6 +29,7 @@ def test_scripts_and_the_module_are_the_commands(repository, monkeypatch, capsys
         assert help_of(capsys, runpy.run_module, "fastpatent.commands", None, "__main__") == expected
 
 
+@pytest.mark.slow
 def test_a_script_runs_from_another_folder(repository, tmp_path):
     command = [sys.executable, str(repository / "tools/test.py"), "--help"]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

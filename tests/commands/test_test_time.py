@@ -129,6 +129,7 @@ def test_mistakes_are_one_sentence(folder, capfd):
         assert sentence in error and "Traceback" not in error, words
 
 
+@pytest.mark.slow
 def test_export_writes_what_extraction_computes(folder, capfd):
     onnxruntime = pytest.importorskip("onnxruntime", reason="fastpatent[export] is not installed")
     assert main(["export", "--config-file", "first.yml", "--output", "m.onnx"]) == 0

@@ -19,6 +19,8 @@ from fastpatent.models.weights import load_weights
 from tests.network_configs import CONFIGS
 from tests.polygons import write_designs
 
+pytestmark = pytest.mark.slow
+
 DESIGNS = 12
 THINGS = ("kettle", "lamp", "chair")
 

@@ -22,6 +22,8 @@ from fastpatent.engine import trainer
 from fastpatent.synthetic import generate_sample
 from tests.network_configs import CONFIGS, network_configs
 
+pytestmark = pytest.mark.slow
+
 DESIGNS, VIEWS = 5, 2
 SIZES = {"sketch_a_net": 225}  # backbones that do not take drawings of 64 x 64
 FILES = (

@@ -270,6 +270,7 @@ def test_a_killed_worker_is_a_sentence_and_other_faults_pass_through(patent_cfg,
             next(loader)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_one_traceback(patent_root):
     """As in a terminal, the signal goes to the main process and to its workers."""
     program = f"""

@@ -12,6 +12,8 @@ import pytest
 from fastpatent.data.workers import AHEAD, leave_quietly, map_in_order, worker_count
 from fastpatent.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 
 def test_workers_are_limited_to_the_share_of_cores(monkeypatch):
     for cores, sharing, requested, expected, reason in [

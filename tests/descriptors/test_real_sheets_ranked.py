@@ -8,6 +8,8 @@ from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.retrieval import rank_features
 
+pytestmark = pytest.mark.slow
+
 PATENTS, SHEETS = 15, 4  # D00000 is skipped: it is nearly a copy of another
 
 

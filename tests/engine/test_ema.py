@@ -11,6 +11,8 @@ from tests.engine.runs import INTERRUPTED, SMALL, assert_same_bits, interrupted_
 from tests.engine.steps import settings, trainer_of
 from tests.waiting import NothingWaits
 
+pytestmark = pytest.mark.slow
+
 EMA = (*SMALL, "SOLVER.EMA.ENABLED", "True")
 
 

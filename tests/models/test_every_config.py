@@ -7,6 +7,8 @@ from fastpatent.config import load_config
 from fastpatent.models import build_model, with_classes
 from tests.network_configs import CONFIGS, network_configs
 
+pytestmark = pytest.mark.slow
+
 FOLDERS = sorted({path.relative_to(CONFIGS).parts[0] for path in network_configs()})
 WITHOUT_FILES = {
     "MODEL.BACKBONE.PRETRAIN": False, "MODEL.TOWER_WEIGHTS": ["", ""], "MODEL.CLIP.PRETRAINED": "", "MODEL.WEIGHTS": ""

@@ -16,6 +16,8 @@ from fastpatent.layers.non_local import NonLocal
 from fastpatent.models import build_model, export
 from fastpatent.models.export import export_onnx, random_drawings
 
+pytestmark = pytest.mark.slow
+
 onnxruntime = pytest.importorskip("onnxruntime", reason="fastpatent[export] is not installed")
 pytest.importorskip("onnxscript", reason="fastpatent[export] is not installed")
 

@@ -217,6 +217,7 @@ def test_learning_rates_decay_from_the_output_of_each_tower(pair_file):
     assert {name: found[name] for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_compiled_towers_give_the_same_features(pair_file, monkeypatch):
     """Without code generation, which takes a minute; tests of engine compile with it."""
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))

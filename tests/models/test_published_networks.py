@@ -41,6 +41,7 @@ def error(model, drawings, expected):
     return np.linalg.norm(features - expected) / np.linalg.norm(expected)
 
 
+@pytest.mark.slow
 def test_patentnet_meets_the_reference_with_and_without_whitening(filling, reference_state, reference_features, tmp_path):
     for depth, dim, key in ((18, 0, "resnet18_rmac_gem"), (50, 2048, "resnet50_rmac_fc")):
         torch.save({"state_dict": reference_state(f"patentnet.resnet{depth}_rmac")}, tmp_path / "patentnet.pt")

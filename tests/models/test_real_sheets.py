@@ -8,6 +8,8 @@ import torch
 
 from fastpatent.commands import main
 
+pytestmark = pytest.mark.slow
+
 DERIVED = ("relative_position_index", "relative_coords_table", "attn_mask")  # buffers that a network fills by itself
 
 
@@ -29,9 +31,9 @@ HIGUCHI = "swin/swinv2_arcface_384_test", "higuchi_swinv2", "state_dict", "sheet
 SYSTEMS = [
     pytest.param(System(*CHALLENGE, "features", 4), id="challenge"),
     pytest.param(System(*CHALLENGE, "features_flip_mean", 2, ("TEST.FLIP.ENABLED", "True")), id="challenge, mirrored"),
-    pytest.param(System(*PATENTNET, "features_native", 2), id="PatentNet", marks=pytest.mark.slow),
+    pytest.param(System(*PATENTNET, "features_native", 2), id="PatentNet"),
     pytest.param(System(*PATENTNET, "features_short256", 3, ("INPUT.FIT", "shorter")), id="PatentNet, shorter side 256"),
-    pytest.param(System(*HIGUCHI, "features", 2), id="SwinV2 + ArcFace", marks=pytest.mark.slow),
+    pytest.param(System(*HIGUCHI, "features", 2), id="SwinV2 + ArcFace"),
 ]
 
 

@@ -1,6 +1,7 @@
 """The challenge network against features of another implementation."""
 
 import numpy as np
+import pytest
 import torch
 
 from fastpatent.models.weights import load_weights
@@ -11,6 +12,7 @@ def test_names_shapes_types_and_order_are_those_of_the_checkpoint(r101, referenc
     assert rows == reference_keys("dira_r101_ibn_nl")
 
 
+@pytest.mark.slow
 def test_features_meet_the_reference(r101, challenge_state, filling, reference_features):
     report = load_weights(r101, challenge_state)
     assert len(report.matched) == len(challenge_state) and not (report.missing or report.unexpected or report.reshaped)

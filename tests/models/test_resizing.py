@@ -12,6 +12,8 @@ from fastpatent.backbones.timm import TimmBackbone, create_for_size
 from fastpatent.models import Network, build_model
 from fastpatent.models.weights import load_weights
 
+pytestmark = pytest.mark.slow
+
 # Fewer layers in large families, with every kind of layer.
 FAMILIES = {
     "vit_tiny_patch16_224": {"depth": 2},

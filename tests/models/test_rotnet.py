@@ -43,6 +43,7 @@ def test_features_are_the_pooled_maps_of_the_unrotated_image(rotnet):
         torch.testing.assert_close(rotnet(drawings()), rotnet.heads.pool_layer(maps).flatten(1))
 
 
+@pytest.mark.slow
 def test_it_learns_to_classify_the_turns(rotnet):
     optimizer = torch.optim.Adam(rotnet.parameters(), 1e-3)
     losses = []

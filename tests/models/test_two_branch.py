@@ -10,6 +10,8 @@ from fastpatent.errors import CheckpointError
 from fastpatent.models import build_model
 from tests.waiting import NothingWaits
 
+pytestmark = pytest.mark.slow
+
 TWO = {
     "MODEL.META_ARCHITECTURE": "TwoBranch",
     "MODEL.BACKBONE.NAME": "timm",
@@ -138,7 +140,6 @@ def write_gradients(rank, folder):
     dist.destroy_process_group()
 
 
-@pytest.mark.slow
 def test_processes_with_images_of_one_domain_exchange_gradients(two_branch, challenge_config, tmp_path):
     """One process has the drawings, the other the photographs; both get the gradients of the whole batch."""
     losses, domains = {"MODEL.LOSSES.NAME": ("CrossEntropyLoss",)}, torch.tensor([0, 0, 0, 1, 1, 1])

@@ -66,6 +66,7 @@ def designs():
     return [draw_design(11, number) for number in range(24)]
 
 
+@pytest.mark.slow
 def test_designs_share_no_drawing(designs):
     digests = [{hashlib.sha256(sheet.tobytes()).hexdigest() for sheet in sheets} for sheets in designs]
     assert len(set.union(*digests)) == sum(map(len, digests))

@@ -18,6 +18,8 @@ from fastpatent.data.augment.policies import Operation, Policies
 from fastpatent.data.seeding import position_seed, seeded
 from fastpatent.data.transforms import build_train_transform
 
+pytestmark = pytest.mark.slow
+
 SIDE, COUNT, LIMIT = 32, 4000, 1e-3
 
 
