@@ -83,6 +83,12 @@ def _console(errors: bool) -> Console:
     return _Console(stderr=errors, highlight=False, markup=False, emoji=False)
 
 
+def _console_of(record: logging.LogRecord) -> Console:
+    """Return standard error for what is wrong, unless it is the terminal too: a progress line knows one console only."""
+    output, errors = terminal(), terminal(errors=True)
+    return errors if record.levelno >= logging.WARNING and not (output.is_terminal and errors.is_terminal) else output
+
+
 def is_first() -> bool:
     """Return whether this is the process that reports; torchrun's processes know it before they are connected."""
     waiting = distributed.world_size() == 1 and "WORLD_SIZE" in os.environ
@@ -100,7 +106,7 @@ class _Terminal(logging.Handler):
         if is_first() and not _handlers(_File):
             self.early.append(record)
         if record.levelno >= logging.ERROR or is_first():
-            _print(terminal(errors=record.levelno >= logging.WARNING), record)
+            _print(_console_of(record), record)
 
 
 class _File(logging.Handler):

@@ -1,8 +1,10 @@
 """The one log: terminal, log.txt, what was reported before the folder was known, several processes, a full disk."""
 
+import io
 import logging
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from fastpatent import log
@@ -110,3 +112,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError):
         log.start(tmp_path / "file/run")
+
+
+@pytest.mark.parametrize("errors_on_terminal", [True, False])
+def test_on_one_terminal_a_warning_goes_where_the_progress_line_is(errors_on_terminal, monkeypatch):
+    output, errors = (Console(file=io.StringIO(), force_terminal=live, width=80) for live in (True, errors_on_terminal))
+    monkeypatch.setattr(log, "_console", lambda wrong: errors if wrong else output)
+    log.start()
+    logger.warning("careful")
+    expected = ("warning: careful\n", "") if errors_on_terminal else ("", "warning: careful\n")
+    assert (output.file.getvalue(), errors.file.getvalue()) == expected

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from yacs.config import CfgNode
 
 from fastpatent import log
@@ -17,7 +18,6 @@ from fastpatent.evaluation.design_classes import class_title
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.evaluation.probe import linear_probe
 from fastpatent.evaluation.zero_shot import class_features, classify, prompts
-from fastpatent.models import build_tokenizer
 from fastpatent.progress import ProgressLine
 from fastpatent.report.classification import class_table, classification_table
 
@@ -33,9 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = load_from(parser.parse_args(argv))
     log.start(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE).device
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     pipeline = Pipeline(cfg, device)
     trained = Splits(f"{'-'.join(cfg.DATASETS.NAMES)}-training", [], [], load_training_set(cfg))
-    tested = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)[0]
+    tested = load_test_sets(cfg, texts=pipeline.measures_texts)[0]
     sides = [_Side(pipeline, splits) for splits in (trained, tested)]
     train, test = (side.labelled(side.features) for side in sides)
     resamples, seed = cfg.BENCHMARK.RESAMPLES, cfg.SEED

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -18,7 +19,6 @@ from fastpatent.errors import ConfigError
 from fastpatent.evaluation.combined import combine
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.models import build_tokenizer
 from fastpatent.report.gallery import gallery_picture
 from fastpatent.report.picture import write_png
 from fastpatent.retrieval.ranking import Ranking, rank
@@ -43,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = load_from(args)
     log.start(cfg.OUTPUT_DIR)
     device = choose_device(cfg.MODEL.DEVICE).device
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     pipeline = Pipeline(cfg, device)
     query = _query(pipeline, args.image, args.text, args.weight)
-    splits = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)[0]
+    splits = load_test_sets(cfg, texts=pipeline.measures_texts)[0]
     drawings = [*splits.query, *splits.gallery]
     features = pipeline.features(Splits(splits.name, [], [], drawings))[-1]  # without captions of TEST.TEXT_WEIGHT
     asked = Sample(args.image, None, caption=args.text)

@@ -15,7 +15,6 @@ from fastpatent.device import choose_device
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import COLUMNS, write_submission
-from fastpatent.models import build_tokenizer
 from fastpatent.report.gallery import write_gallery
 from fastpatent.report.tables import metrics_table
 from fastpatent.report.text_image import text_image_table
@@ -37,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     pipeline = Pipeline(cfg, device.device)
     compared = [_descriptor(cfg, name, device.device) for name in filter(None, args.compare.split(","))]
-    test_sets = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)
+    test_sets = load_test_sets(cfg, texts=pipeline.measures_texts)
     members = [member for member in pipeline.members if not member.cfg.DESCRIPTOR.NAME]
     if members:
         precisions = dict.fromkeys(member.cfg.TEST.PRECISION for member in members)

@@ -58,11 +58,11 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
     best_by = best_metric(cfg, model, test_sets)
+    Pipeline(cfg, device.device, model).check()
     _introduce(cfg, loader, test_sets, model, device, precision)
     if cfg.MODEL.WEIGHTS and not checkpoint:
         logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
     model.to(device.device)
-    Pipeline(cfg, device.device, model).check()
     if cfg.MODEL.COMPILE:
         shape = loader.batch_size // batch_parts(cfg, loader), 1, *cfg.INPUT.SIZE_TRAIN
         compile_backbones(model, shape, device.device, precision)
@@ -98,8 +98,8 @@ def _evaluate_only(cfg: CfgNode) -> None:
     log.start()
     device = choose_device(cfg.MODEL.DEVICE, local_rank()).device
     torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
-    test_sets = load_test_sets(cfg, texts=build_tokenizer(cfg) is not None)
-    results = _evaluate_all(Pipeline(cfg, device), test_sets)
+    pipeline = Pipeline(cfg, device)
+    results = _evaluate_all(pipeline, load_test_sets(cfg, texts=pipeline.measures_texts))
     if results:
         report_results(results)
 

@@ -60,7 +60,7 @@ def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int
         Finding("leaked drawing", False, _across_stages(same_bytes + same_pixels, places)),
         Finding("leaked identity", False, _leaked_identities(parts)),
         Finding("training identity with one drawing", False, _single(parts)),
-        *(Finding(kind, False, cases) for kind, cases in _left_out(sets).items()),
+        *(Finding(kind, False, cases) for kind, cases in _skipped(sets).items()),
     ]
     return Report(findings, len(contents))
 
@@ -143,7 +143,7 @@ def _listed_twice(sets: UsedSets) -> list[str]:
     return cases
 
 
-def _left_out(sets: UsedSets) -> dict[str, list[str]]:
+def _skipped(sets: UsedSets) -> dict[str, list[str]]:
     """Return {kind of fault: its cases} of everything that readers of data sets skipped; each case once."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for splits, _ in sets:

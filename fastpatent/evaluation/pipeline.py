@@ -49,7 +49,7 @@ class SetResult(NamedTuple):
 
     @property
     def summary(self) -> dict[str, float]:
-        """Metric name -> mean, of the last evaluation, and of the texts where there is one network."""
+        """Metric name -> mean, of the last evaluation, and of the texts where one network reads them."""
         return self.evaluations[-1].summary | (self.texts[0][1].summary if len(self.texts) == 1 else {})
 
     def renamed(self, name: str) -> "SetResult":
@@ -89,6 +89,11 @@ class Pipeline:
                 whitening_set(member.cfg)
 
     @property
+    def measures_texts(self) -> bool:
+        """Whether a network has a text tower, so that a set of captioned images can be measured without image queries."""
+        return any(extractor.reads_texts for extractor in self.extractors)
+
+    @property
     def reads_texts(self) -> bool:
         """Whether texts and images have features in one space: one network with a text tower, as it is."""
         whitened = self.members[0].cfg.TEST.WHITENING.ENABLED
@@ -102,7 +107,7 @@ class Pipeline:
 
         Args:
             splits: the data set; `query` and `gallery` are read.
-            cached: use and write OUTPUT_DIR/features, see `cached_features`.
+            cached: use and write OUTPUT_DIR/features, see `cached_features`; those that whitening is learned on always do.
         """
         of_members = [self._of_member(number, splits, cached and self._cached) for number in range(len(self.members))]
         rows = [row for rows in of_members for row in rows]

@@ -111,7 +111,7 @@ class PatentCLIP(Network):
 
     def backbone_inputs(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
         """See `Network`."""
-        rows = images[: self.chunk or None]  # what a tower sees at once
+        rows = images[: self.chunk or None]  # what a tower that learns sees at once
         tokens = self.tokenize([""]).to(rows.device).expand(len(rows), -1)
         return {"visual": self.widen(rows), "text": tokens}
 

@@ -237,6 +237,7 @@ def test_an_ensemble_joins_what_each_member_asks_for(plain, ensemble):
     result = pipeline.evaluate(plain.splits)
     assert [evaluation.name for evaluation in result.evaluations] == names
     assert [name for name, _ in result.texts] == files[:2]
+    assert pipeline.measures_texts and not pipeline.reads_texts
     assert [evaluation.features.metric for evaluation in result.evaluations] == [
         "cosine",
         "cosine",

@@ -26,7 +26,7 @@ KEYS = (
     OurNoFeature(
         "TEST.BEST_METRIC",
         AUTO,
-        "metric that chooses model_best.pth; auto: mAP, or mean-R of a network of images and texts",
+        "metric that chooses model_best.pth; auto: mAP, or mean-R where network and test set have texts",
         Component(METRICS, (AUTO,)),
     ),
     NoFeature("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1)),
