@@ -179,7 +179,7 @@ def test_mistakes_are_one_sentence(run, tmp_path, monkeypatch, capfd):
     for job, options, keys, sentence in (
         ("find", [], {}, "give --text, --image, or both"),
         ("find", ["--text", "a", "--weight", "2"], {}, "--weight: 2.0 is not between 0 and 1"),
-        ("find", ["--text", "a"], {"DESCRIPTOR.NAME": "hog"}, "hog: reads no text; use a PatentCLIP"),
+        ("find", ["--text", "a"], {"DESCRIPTOR.NAME": "hog"}, "hog reads no text; use a PatentCLIP"),
         ("test", [], {"TEST.TEXT_WEIGHT": 0.5, "TEST.WHITENING.ENABLED": "True"}, "TEST.TEXT_WEIGHT: whitened"),
         ("test", [], {"MODEL.WEIGHTS": "''"}, "MODEL.WEIGHTS is empty"),
         ("train", [], {"DATASETS.CAPTIONS.TABLE.FILE": "''"}, "no drawing of Drawings has a caption"),
