@@ -152,13 +152,10 @@ class Pipeline:
             ConfigError: the configuration has no text tower, an ensemble or whitening.
         """
         if not self.reads_texts:
-            name, reason = (
-                self.members[0].name,
-                "is joined or whitened, so texts have no features in the space of its images",
-            )
+            reason = "is joined or whitened, so texts are not in the space of its images"
             if not self.extractors[0].reads_texts:
                 reason = "reads no text; use a PatentCLIP"
-            raise ConfigError(f"{name} {reason}")
+            raise ConfigError(f"{self.members[0].name} {reason}")
         return self.extractors[0].embed_texts(texts, name)
 
     def _of_member(self, number: int, splits: Splits, cached: bool) -> list[Features]:
