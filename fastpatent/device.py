@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError
 
@@ -85,6 +86,12 @@ def training_precision(amp_enabled: bool, device: torch.device) -> Precision:
     if device.type == "cpu":
         return Precision(torch.float32, f"{what} has no bf16 arithmetic, emulation would be slower")
     return Precision(torch.float16, f"{what} has no bf16; gradients are scaled")
+
+
+def set_up_device(cfg: CfgNode, local_rank: int = 0) -> Device:
+    """Choose MODEL.DEVICE for this process, see `choose_device`, and apply CUDNN_BENCHMARK."""
+    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    return choose_device(cfg.MODEL.DEVICE, local_rank)
 
 
 def extraction_precision(name: str) -> Precision:

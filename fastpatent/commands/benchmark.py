@@ -15,7 +15,7 @@ from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.deeppatent_reference import is_deeppatent
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits
-from fastpatent.device import choose_device, cpu_name, versions
+from fastpatent.device import cpu_name, set_up_device, versions
 from fastpatent.errors import DataError, FastPatentError, missing_extra
 from fastpatent.evaluation.benchmark import Benchmark, counts_of, growth, growth_sizes, measure, read_distractors
 from fastpatent.evaluation.benchmark_systems import System, read_systems
@@ -38,8 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = load_from(parser.parse_args(argv))
     systems = read_systems(cfg)
     log.start(cfg.OUTPUT_DIR)
-    device = choose_device(cfg.MODEL.DEVICE)
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device = set_up_device(cfg)
     texts = any(build_tokenizer(system.cfg) for system in systems)
     test_sets = load_test_sets(cfg, texts)
     for splits in test_sets:
@@ -130,8 +129,7 @@ def _measure(
         measured = [measure(of, system.source, cfg.BENCHMARK.RESAMPLES, cfg.SEED) for of in found.evaluations]
         benchmark.results += measured
         best[place] = max(filter(None, (best[place], *found.evaluations)), key=lambda of: of.summary["mAP"])
-        if found.texts:
-            benchmark.texts += found.texts
+        benchmark.texts += found.texts
         if place == 0:  # systems as they are come before what TEST.AQE and TEST.RERANK add
             for result, evaluation, more in zip(measured, found.evaluations, added):
                 assert evaluation.features, "an evaluation of the pipeline has features"

@@ -4,14 +4,13 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set
 from fastpatent.data.records import Splits
-from fastpatent.device import choose_device
+from fastpatent.device import set_up_device
 from fastpatent.evaluation.classification import Labelled
 from fastpatent.evaluation.classifiers import CLASSIFIERS, compare_classifiers, side_by_side
 from fastpatent.evaluation.design_classes import class_title
@@ -32,8 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     cfg = load_from(parser.parse_args(argv))
     log.start(cfg.OUTPUT_DIR)
-    device = choose_device(cfg.MODEL.DEVICE).device
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)
     trained = Splits(f"{'-'.join(cfg.DATASETS.NAMES)}-training", [], [], load_training_set(cfg))
     tested = load_test_sets(cfg, texts=pipeline.measures_texts)[0]

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.records import Sample, find_drawings
-from fastpatent.device import choose_device
+from fastpatent.device import set_up_device
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import write_atomically
@@ -34,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not output.parent.is_dir():
         raise DataError(f"--output {output}: there is no folder {output.parent}")
     log.start()
-    device = choose_device(cfg.MODEL.DEVICE).device
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device = set_up_device(cfg).device
     samples = [Sample(str(folder / path), None) for path in paths]
     features = Pipeline(cfg, device).embed_images(samples, str(folder))
     assert features is not None, "one process extracts everything"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -14,7 +13,7 @@ from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Sample, Splits, names_below
-from fastpatent.device import choose_device
+from fastpatent.device import set_up_device
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.combined import combine
 from fastpatent.evaluation.pipeline import Pipeline
@@ -42,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--weight: {args.weight} is not between 0 and 1")
     cfg = load_from(args)
     log.start(cfg.OUTPUT_DIR)
-    device = choose_device(cfg.MODEL.DEVICE).device
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)
     query = _query(pipeline, args.image, args.text, args.weight)
     splits = load_test_sets(cfg, texts=pipeline.measures_texts)[0]

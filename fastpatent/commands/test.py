@@ -11,7 +11,7 @@ from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.descriptors import DESCRIPTORS
-from fastpatent.device import choose_device
+from fastpatent.device import set_up_device
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import COLUMNS, write_submission
@@ -32,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     cfg = load_from(args)
     log.start(cfg.OUTPUT_DIR)
-    device = choose_device(cfg.MODEL.DEVICE)
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device = set_up_device(cfg)
     pipeline = Pipeline(cfg, device.device)
     compared = [_descriptor(cfg, name, device.device) for name in filter(None, args.compare.split(","))]
     test_sets = load_test_sets(cfg, texts=pipeline.measures_texts)

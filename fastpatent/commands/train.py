@@ -16,7 +16,7 @@ from fastpatent.config.report import describe, differences_table
 from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
 from fastpatent.data.records import Splits
-from fastpatent.device import Device, Precision, choose_device, training_precision
+from fastpatent.device import Device, Precision, set_up_device, training_precision
 from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.trainer import Trainer, batch_parts
@@ -47,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(cfg: CfgNode, resume: bool) -> None:
     """Train in this process, one of possibly many."""
     log.start(cfg.OUTPUT_DIR)
-    device = choose_device(cfg.MODEL.DEVICE, local_rank())
+    device = set_up_device(cfg, local_rank())
     precision = training_precision(cfg.SOLVER.AMP.ENABLED, device.device)
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     checkpoint = _checkpoint_to_resume(cfg) if resume else None
     tokenize = build_tokenizer(cfg)
     loader = build_train_loader(cfg, device.device, checkpoint["iteration"] if checkpoint else 0, tokenize)
@@ -96,8 +95,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
 def _evaluate_only(cfg: CfgNode) -> None:
     """Measure MODEL.WEIGHTS on DATASETS.TESTS, as `fastpatent test` does."""
     log.start()
-    device = choose_device(cfg.MODEL.DEVICE, local_rank()).device
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device = set_up_device(cfg, local_rank()).device
     pipeline = Pipeline(cfg, device)
     results = _evaluate_all(pipeline, load_test_sets(cfg, texts=pipeline.measures_texts))
     if results:
