@@ -34,7 +34,7 @@ from fastpatent.data.load_datasets import load_test_set
 from fastpatent.data.loader import build_test_loader
 from fastpatent.data.records import find_drawings
 from fastpatent.data.workers import worker_count
-from fastpatent.device import choose_device, cpu_name, extraction_precision
+from fastpatent.device import choose_device, cpu_name, extraction_precision, set_up_device
 from fastpatent.evaluation.features import Features, extract_features
 from fastpatent.evaluation.retrieval import processings, rank_features
 from fastpatent.evaluation.submission import write_submission
@@ -136,8 +136,7 @@ def command(job, size, words):
 
 def overlap(cfg, model, samples, repeats):
     """Return the seconds of {reading alone, computing alone, the extraction loop} over the same drawings, by name."""
-    device, precision = choose_device(cfg.MODEL.DEVICE).device, extraction_precision(cfg.TEST.PRECISION)
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
+    device, precision = set_up_device(cfg).device, extraction_precision(cfg.TEST.PRECISION)
     model.to(device, memory_format=torch.channels_last).eval()
     batches = [batch["images"].to(device) for batch in build_test_loader(cfg, samples, device)]
 

@@ -26,7 +26,7 @@ from fastpatent.config import load_config
 from fastpatent.data.loader import build_train_loader
 from fastpatent.data.records import find_drawings
 from fastpatent.data.samplers import Sampler
-from fastpatent.device import Precision, choose_device, cpu_name, training_precision
+from fastpatent.device import Precision, choose_device, cpu_name, set_up_device, training_precision
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.trainer import Trainer
@@ -78,9 +78,8 @@ def main():
 
 def trainer_of(cfg, classes, loader=None):
     """Return a Trainer of our own step: channels_last, bf16 where the device has it, fused optimizer."""
-    device = choose_device(cfg.MODEL.DEVICE).device
+    device = set_up_device(cfg).device
     precision = training_precision(True, device)
-    torch.backends.cudnn.benchmark = cfg.CUDNN_BENCHMARK
     torch.manual_seed(0)
     model = build_model(with_classes(cfg, classes)).to(device).train()
     if cfg.MODEL.COMPILE:

@@ -69,6 +69,14 @@ def test_number_formats_by_name():
         assert device.extraction_precision(name) == (dtype, "TEST.PRECISION")
 
 
+def test_a_command_sets_up_its_device_by_the_configuration(cfg, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    cfg.MODEL.DEVICE = "cpu"
+    for asked in (True, False):
+        cfg.CUDNN_BENCHMARK = asked
+        assert device.set_up_device(cfg) == (CPU, "MODEL.DEVICE") and torch.backends.cudnn.benchmark is asked
+
+
 def test_versions_are_those_of_the_installed_packages():
     found = device.versions().split(", ")
     for name, package in (("PIL", "pillow"), ("skimage", "scikit-image"), ("sklearn", "scikit-learn")):
