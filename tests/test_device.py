@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fastpatent import device
+from fastpatent.config import get_cfg
 from fastpatent.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -69,7 +70,8 @@ def test_number_formats_by_name():
         assert device.extraction_precision(name) == (dtype, "TEST.PRECISION")
 
 
-def test_a_command_sets_up_its_device_by_the_configuration(cfg, monkeypatch):
+def test_a_command_sets_up_its_device_by_the_configuration(monkeypatch):
+    cfg = get_cfg()
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     cfg.MODEL.DEVICE = "cpu"
     for asked in (True, False):
