@@ -81,12 +81,18 @@ class TimmBackbone(nn.Module):
         return tokens.transpose(1, 2).unflatten(2, (rows, -1))
 
     def layer_depths(self) -> dict[str, int]:
-        """Return {parameter name: depth of its layer}, 0 for the stem, by the layer groups of timm."""
-        if hasattr(self.trunk, "group_matcher"):
-            depths = group_parameters(self.trunk, self.trunk.group_matcher(coarse=False), reverse=True)
-        else:
-            depths = depths_by_children(self.trunk)
-        return {f"trunk.{name}": depth for name, depth in depths.items()}  # pyright: ignore[reportReturnType]  # of timm: int
+        """See `trunk_layer_depths`."""
+        return trunk_layer_depths(self.trunk)
+
+
+def trunk_layer_depths(trunk: nn.Module) -> dict[str, int]:
+    """Return {"trunk." + name of a parameter: depth of its layer}, 0 for the stem, by the layer groups of timm."""
+    matcher: Any = getattr(trunk, "group_matcher", None)
+    if matcher:
+        depths = group_parameters(trunk, matcher(coarse=False), reverse=True)
+    else:
+        depths = depths_by_children(trunk)
+    return {f"trunk.{name}": depth for name, depth in depths.items()}  # pyright: ignore[reportReturnType]  # of timm: int
 
 
 def patch_size(model: nn.Module) -> tuple[int, int]:

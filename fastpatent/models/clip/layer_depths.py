@@ -1,10 +1,10 @@
 """The layers of open_clip's towers in order, for learning rates that decay from the output to the input."""
 
 import re
-from typing import Any
 
-from timm.models import group_parameters
 from torch import nn
+
+from fastpatent.backbones.timm import trunk_layer_depths
 
 BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks?|layers?|layer(?P<stage>\d))\.(?P<number>\d+)\.")
 # After the last block: projections, last norms, poolings, and the head around a timm trunk.
@@ -23,8 +23,7 @@ def tower_layer_depths(tower: nn.Module) -> dict[str, int]:
     trunk = getattr(tower, "trunk", None)
     names = [name for name, _ in tower.named_parameters()]
     if trunk is not None and hasattr(trunk, "group_matcher"):
-        depths: Any = group_parameters(trunk, trunk.group_matcher(coarse=False), reverse=True)  # {name: int}
-        inside: dict[str, int] = {f"trunk.{name}": depth for name, depth in depths.items()}
+        inside = trunk_layer_depths(trunk)
         last = max(inside.values(), default=-1) + 1
         return {name: inside.get(name, last) for name in names}
     blocks = {name: (int(found["stage"] or 0), int(found["number"])) for name in names if (found := BLOCK.search(name))}
