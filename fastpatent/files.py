@@ -1,15 +1,19 @@
-"""Atomic file writes, and file digests."""
+"""Atomic file writes, outputs that replace nothing foreign, folders, and file digests."""
 
 import hashlib
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+
+from fastpatent.errors import DataError
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
     """Call `write(temporary path)` in the folder of `path`, then rename: readers see the old or the new file, never a part.
 
-    A full disk, an error or a kill leaves the old file unchanged. Errors are re-raised; an OSError then names `path`.
+    A full disk, an error or a kill leaves the old file unchanged; the new one survives a loss of power. Errors are
+    re-raised; an OSError then names `path`.
 
     Args:
         path: the file to write.
@@ -22,12 +26,100 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise OSError(
             error.errno, error.strerror or str(error), str(path)
         ) from error  # the error of a full disk does not name the file
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write a folder's names to the disk, without which a rename may be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network file systems cannot
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: str | os.PathLike[str]) -> Path:
+    """Make a folder for outputs, and those above it, where they are missing; DataError where it cannot be made."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise DataError(f"{folder}: is not a folder, so nothing can be written into it (OUTPUT_DIR)") from error
+    except OSError as error:
+        raise DataError(f"{folder}: the folder cannot be made: {error.strerror} (OUTPUT_DIR)") from error
+    return folder
+
+
+def check_output(path: str | os.PathLike[str], option: str, is_ours: Callable[[Path], bool]) -> Path:
+    """Return the path of a file to write; DataError where that cannot be done or would replace what is not ours.
+
+    Args:
+        path: given by the user.
+        option: that gives it, for messages.
+        is_ours: function of the path of an existing file that returns whether the same command wrote it; whatever it raises
+            counts as no.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise DataError(f"{option} {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise DataError(f"{option} {path}: is a folder; name a file")
+    if not path.exists():
+        return path
+    try:
+        ours = is_ours(path)
+    except Exception:  # of any other file, a reader raises anything
+        ours = False
+    if not ours:
+        raise DataError(
+            f"{option} {path}: this file is there already and was not written by this command; choose another name"
+        )
+    return path
+
+
+class Ledger:
+    """Remembers the digests of the files that a command writes into a user's folder, so that it replaces no others.
+
+    Args:
+        path: JSON file of the ledger, {file name: [SHA-256 of the last contents]}.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self._digests: dict[str, list[str]] = json.loads(self.path.read_bytes())
+        except FileNotFoundError:
+            self._digests = {}
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path}: cannot be read: {error}") from error
+
+    def check(self, paths: Iterable[Path], command: str) -> None:
+        """Raise DataError for the first of some files that is there and that `command` did not write."""
+        for path in paths:
+            if path.exists() and sha256_of(path) not in self._digests.get(path.name, ()):
+                raise DataError(
+                    f"{path}: was not written by `{command}`, or was changed since, and is not replaced; "
+                    "choose another folder, or move it away"
+                )
+
+    def write(self, path: Path, write: Callable[[Path], object]) -> None:
+        """Write a file atomically, and its digest before it: a kill in between leaves a file that is still known."""
+
+        def write_noted(temporary: Path) -> None:
+            write(temporary)
+            self._digests[path.name] = [*self._digests.get(path.name, ())[-1:], sha256_of(temporary)]
+            text = json.dumps(self._digests, indent=1)
+            write_atomically(self.path, lambda place: place.write_text(text, encoding="utf-8"))
+
+        write_atomically(path, write_noted)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

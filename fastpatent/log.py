@@ -13,6 +13,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from fastpatent import distributed
+from fastpatent.files import make_folder
 
 FILE_WIDTH = 120  # columns of a table where there is no terminal
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
@@ -113,8 +114,8 @@ class _File(logging.Handler):
     """Appends records to log.txt in a folder, which is made where it is missing."""
 
     def __init__(self, folder: Path) -> None:
+        make_folder(folder)
         super().__init__()
-        folder.mkdir(parents=True, exist_ok=True)
         self.file = open(folder / "log.txt", "a", encoding="utf-8")
         self.console = Console(file=self.file, width=FILE_WIDTH, no_color=True, highlight=False, markup=False, emoji=False)
 

@@ -1,7 +1,9 @@
 """`fastpatent train` and tools/train_net.py: train the network of a configuration, or only evaluate it."""
 
+import argparse
 import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,19 @@ from fastpatent import distributed, log
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.test import report_results
+from fastpatent.config.defaults import get_cfg
+from fastpatent.config.names import section_of
 from fastpatent.config.report import describe, differences_table
 from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
 from fastpatent.data.records import Splits
 from fastpatent.device import Device, Precision, set_up_device, training_precision
-from fastpatent.engine.checkpoint import last_checkpoint, load_checkpoint
+from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
+from fastpatent.engine.resume import changed_settings, check_samples, run_identity
+from fastpatent.engine.run_folder import own_run_folder
 from fastpatent.engine.trainer import Trainer, batch_parts
+from fastpatent.errors import ConfigError
 from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
 from fastpatent.files import write_atomically
 from fastpatent.models import Network, build_model, build_tokenizer, with_classes
@@ -35,13 +42,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and train; return the exit status."""
     parser = config_parser("fastpatent train", "Train the network of a configuration.")
     parser.add_argument("--resume", action="store_true", help="continue from OUTPUT_DIR's last checkpoint, if there is one")
+    parser.add_argument("--overwrite", action="store_true", help="remove the run that OUTPUT_DIR holds, and start anew")
     parser.add_argument("--eval-only", action="store_true", help="evaluate MODEL.WEIGHTS and train nothing")
     add_launch_options(parser)
     args = parser.parse_args(argv)
+    _check_options(args)
     cfg = load_from(args)
     refuse_descriptor(cfg)
-    launch(_evaluate_only, args, cfg) if args.eval_only else launch(_train, args, cfg, args.resume)
+    if args.eval_only:
+        launch(_evaluate_only, args, cfg)
+        return 0
+    if args.overwrite and Path(cfg.MODEL.WEIGHTS).resolve().parent == Path(cfg.OUTPUT_DIR).resolve() and cfg.MODEL.WEIGHTS:
+        raise ConfigError(f"--overwrite would remove MODEL.WEIGHTS {cfg.MODEL.WEIGHTS}; choose another OUTPUT_DIR")
+    owned = own_run_folder(cfg.OUTPUT_DIR, args.resume, args.overwrite)
+    with owned if log.is_first() and args.machine_rank == 0 else nullcontext():
+        launch(_train, args, cfg, args.resume)
     return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raise ConfigError where --resume is given a file, as in other programs, or is given with --overwrite."""
+    if args.resume and args.overwrite:
+        raise ConfigError("--resume continues the run in OUTPUT_DIR and --overwrite removes it: give one of them")
+    first = args.opts[0] if args.opts else ""
+    if args.resume and first and not first.startswith("-") and section_of(get_cfg(), first) is None and len(args.opts) % 2:
+        raise ConfigError(
+            f"--resume takes no file, got {first}: it continues from the last checkpoint in OUTPUT_DIR; "
+            f"to start a new run from weights write MODEL.WEIGHTS {first}"
+        )
 
 
 def _train(cfg: CfgNode, resume: bool) -> None:
@@ -50,14 +78,20 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     device = set_up_device(cfg, local_rank())
     precision = training_precision(cfg.SOLVER.AMP.ENABLED, device.device)
     checkpoint = _checkpoint_to_resume(cfg) if resume else None
+    changes = changed_settings(checkpoint, cfg) if checkpoint else ""
     tokenize = build_tokenizer(cfg)
     loader = build_train_loader(cfg, device.device, checkpoint["iteration"] if checkpoint else 0, tokenize)
+    if checkpoint:
+        check_samples(checkpoint, loader.samples, cfg.DATASETS.ROOT)
+    origin = run_identity(cfg, loader.samples)
     test_sets = load_test_sets(cfg, texts=tokenize is not None)
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
     best_by = best_metric(cfg, model, test_sets)
     Pipeline(cfg, device.device, model).check()
+    if changes:
+        logger.info(changes)
     _introduce(cfg, loader, test_sets, model, device, precision)
     if cfg.MODEL.WEIGHTS and not checkpoint:
         logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
@@ -78,7 +112,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
                 _write_result(writer, result, epoch * loader.batches_per_epoch)
         return results[0].summary.get(best_by) if results else None
 
-    trainer = Trainer(cfg, model, loader, device.device, precision, measure, writer, checkpoint, best_by)
+    trainer = Trainer(cfg, model, loader, device.device, precision, measure, writer, checkpoint, best_by, origin)
     trainer.run()
     if writer:
         writer.close()
@@ -86,10 +120,8 @@ def _train(cfg: CfgNode, resume: bool) -> None:
         if latest:
             report_results(latest)
         if best.best_epoch:
-            logger.info(f"best {best_by} {best.best:.4f} at epoch {best.best_epoch}: {folder / 'model_best.pth'}")
-        logger.info(
-            f"also in {folder}: model_final.pth, config.yaml, log.txt; curves and galleries: tensorboard --logdir {folder}"
-        )
+            logger.info(f"best {best_by} {best.best:.4f} at epoch {best.best_epoch}: {folder / BEST}")
+        logger.info(f"also in {folder}: {FINAL}, config.yaml, log.txt; curves and galleries: tensorboard --logdir {folder}")
 
 
 def _evaluate_only(cfg: CfgNode) -> None:
@@ -108,12 +140,13 @@ def _evaluate_all(pipeline: Pipeline, test_sets: Sequence[Splits], every: bool =
 
 
 def _checkpoint_to_resume(cfg: CfgNode) -> dict[str, Any] | None:
-    path = last_checkpoint(cfg.OUTPUT_DIR)
-    if path is None:
-        logger.info(f"--resume: no checkpoint in {cfg.OUTPUT_DIR} yet, training starts from the beginning")
+    found = read_last_checkpoint(cfg.OUTPUT_DIR)
+    if found is None:
+        logger.warning(f"--resume: no checkpoint in {cfg.OUTPUT_DIR} yet, training starts from the beginning")
         return None
-    logger.info(f"resuming from {path}")
-    return load_checkpoint(path)
+    path, state = found
+    logger.info(f"resuming from {path}, epoch {state['finished_epochs']}, iteration {state['iteration']}")
+    return state
 
 
 def _introduce(

@@ -49,6 +49,9 @@ class Component(NamedTuple):
 # setting are not served where somebody forgot to think of them.
 EVERY, NETWORK, NONE = "every feature", "features of networks", "no feature"
 
+# What a value does that differs from that of the run when it is resumed.
+APPLIED, AT_START, FIXED = "takes effect", "matters at the start of a run only", "is refused"
+
 
 class Key(NamedTuple):
     """One row of the table of keys.
@@ -61,6 +64,7 @@ class Key(NamedTuple):
         features: EVERY, NETWORK or NONE.
         ours: whether fast-reid lacks the key.
         ignored: whether the key is accepted for the files of fast-reid and has no effect.
+        resumed: APPLIED, AT_START or FIXED.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Key(NamedTuple):
     features: str = EVERY
     ours: bool = False
     ignored: bool = False
+    resumed: str = APPLIED
 
 
 # Rows that say otherwise; "Our": fast-reid lacks the key.

@@ -42,7 +42,7 @@ def describe(cfg: CfgNode) -> Description:
 
 def differences_table(cfg: CfgNode) -> str:
     """Return what differs from the defaults as plain text, one line a key; one sentence where nothing does."""
-    rows = [(key, _short(value), _short(default)) for key, value, default in describe(cfg).differences]
+    rows = [(key, short_value(value), short_value(default)) for key, value, default in describe(cfg).differences]
     if not rows:
         return "every key has its default"
     return tabulate(rows, headers=("key", "value", "default"), tablefmt="simple", disable_numparse=True)
@@ -63,10 +63,10 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _short(value: Any) -> str:
+def short_value(value: Any) -> str:
     """Write a value in short: floats to six digits, lists and text without brackets and quotes."""
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_short, value)) or "none"
+        return ", ".join(map(short_value, value)) or "none"
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if value != "" else "none"

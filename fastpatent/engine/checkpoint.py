@@ -1,7 +1,9 @@
-"""Training checkpoints: written whole or not at all, with all that a resumed run needs."""
+"""Training checkpoints: written whole or not at all, verified when read, with all that a resumed run needs."""
 
+import logging
 import os
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,11 @@ from fastpatent.errors import CheckpointError
 from fastpatent.files import write_atomically
 
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
+BEST, FINAL, INTERRUPTED, EVERY = "model_best.pth", "model_final.pth", "model_interrupted.pth", "model_*.pth"
+PERIODIC = "model_[0-9][0-9][0-9][0-9]*.pth"  # written every SOLVER.CHECKPOINT_PERIOD epochs
+# what a training state has in every version, beside "model"
+STATE = ("optimizer", "scaler", "random", "batches_per_epoch", "mined", "iteration", "finished_epochs", "best", "best_epoch")
+logger = logging.getLogger(__name__)
 
 
 def save_checkpoint(folder: str | os.PathLike[str], name: str, state: dict[str, Any], resume_from: bool = True) -> Path:
@@ -26,16 +33,35 @@ def save_checkpoint(folder: str | os.PathLike[str], name: str, state: dict[str, 
     return path
 
 
+def remove_old_checkpoints(folder: str | os.PathLike[str], keep: int) -> None:
+    """Remove all but the last `keep` of the checkpoints that are written every few epochs; 0 keeps all."""
+    if keep:
+        for path in sorted(Path(folder).glob(PERIODIC), key=lambda path: (len(path.name), path.name))[:-keep]:
+            path.unlink()
+
+
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a checkpoint of ours onto the CPU; nothing but tensors and plain values is unpickled."""
+    """Read a checkpoint of ours onto the CPU; nothing but tensors and plain values is unpickled.
+
+    Raises:
+        CheckpointError: it is missing, damaged (each part of the file carries a CRC-32), or no training state.
+    """
     try:
+        with zipfile.ZipFile(path) as file:  # torch does not compare the checksums that it writes
+            if damaged := file.testzip():
+                raise CheckpointError(f"{path} is damaged: {damaged} does not match its checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # zipfile and torch raise many kinds for a damaged file
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
     if not isinstance(state, dict) or "iteration" not in state:
         raise CheckpointError(f"{path} holds weights but no training state: start from it with MODEL.WEIGHTS, not --resume")
+    if missing := [name for name in ("model", *STATE) if name not in state]:
+        raise CheckpointError(f"{path} is no complete training state: it lacks {', '.join(missing)}")
     return state
 
 
@@ -44,7 +70,32 @@ def last_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     pointer = Path(folder) / LAST
     if not pointer.is_file():
         return None
-    return Path(folder) / pointer.read_text().strip()
+    name = pointer.read_bytes().decode(errors="replace").strip()
+    return Path(folder) / Path(name.replace("\0", "")).name
+
+
+def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]] | None:
+    """Return (path, state) of the checkpoint to resume from; None where no run has saved yet.
+
+    That is the one that `last_checkpoint` names; where it is damaged, a warning names it, and the newest of the others that
+    is whole is used.
+
+    Raises:
+        CheckpointError: none of them can be read.
+    """
+    named = last_checkpoint(folder)
+    others = [path for path in Path(folder).glob(EVERY) if path.name != BEST and path != named]
+    others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    first: CheckpointError | None = None
+    for path in [named, *others] if named else others:
+        try:
+            return path, load_checkpoint(path)
+        except CheckpointError as error:
+            logger.warning(f"--resume: {error}")
+            first = first or error
+    if first and named:
+        raise CheckpointError(f"--resume: no checkpoint in {folder} can be used; --overwrite starts anew") from first
+    return None
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Optimizers by name: own learning rates for layers, heads and class weights, own decay for biases and norms."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import nn
 from yacs.config import CfgNode
 
-from fastpatent.errors import ConfigError, nearest
+from fastpatent.errors import ConfigError
 from fastpatent.models import Network
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
@@ -68,11 +69,12 @@ def _steps_to_head(model: Network) -> dict[str, int]:
 
 
 def build_optimizer(cfg: CfgNode, model: Network) -> torch.optim.Optimizer:
-    """Build SOLVER.OPT, any class of torch.optim, over the model's trainable parameters."""
+    """Build SOLVER.OPT, a class of torch.optim, over the model's trainable parameters.
+
+    Raises:
+        ConfigError: the optimizer does not accept the settings.
+    """
     solver = cfg.SOLVER
-    optimizers = {name: found for name, found in vars(torch.optim).items() if isinstance(found, type)}
-    if solver.OPT not in optimizers or solver.OPT == "Optimizer":
-        raise ConfigError(f"SOLVER.OPT: torch.optim has no {solver.OPT!r}{nearest(solver.OPT, optimizers)}")
     groups = parameter_groups(
         model,
         base_lr=solver.BASE_LR,
@@ -88,7 +90,38 @@ def build_optimizer(cfg: CfgNode, model: Network) -> torch.optim.Optimizer:
     # torch's fused SGD fails where some parameters have no gradient in the first steps and one later.
     if solver.OPT in ("Adam", "AdamW") or (solver.OPT == "SGD" and not cfg.MODEL.FREEZE_LAYERS):
         options["fused"] = True
-    return optimizers[solver.OPT](groups, lr=solver.BASE_LR, **options)
+    try:
+        return getattr(torch.optim, solver.OPT)(groups, lr=solver.BASE_LR, **options)
+    except ValueError as error:
+        raise ConfigError(f"SOLVER.OPT: {solver.OPT} cannot train this network with these settings: {error}") from error
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Any]:
+    """Return the state of an optimizer and, as "names", its parameters in the order in which the state numbers them."""
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return optimizer.state_dict() | {"names": [names[p] for group in optimizer.param_groups for p in group["params"]]}
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, saved: dict[str, Any]) -> None:
+    """Continue from `optimizer_state`, with the rates and decays that `optimizer` was built with.
+
+    Those may have changed since, and with them how the parameters are grouped.
+
+    Raises:
+        ValueError: a state of an older version, without names, that was grouped otherwise.
+    """
+    state = optimizer.state_dict()
+    if "names" in saved:
+        numbers = {name: number for number, name in enumerate(optimizer_state(optimizer, model)["names"])}
+        of_names = {saved["names"][number]: value for number, value in saved["state"].items()}
+        state["state"] = {numbers[name]: value for name, value in of_names.items() if name in numbers}
+    elif [len(group["params"]) for group in saved["param_groups"]] == [
+        len(group["params"]) for group in state["param_groups"]
+    ]:
+        state["state"] = saved["state"]
+    else:
+        raise ValueError("its parameters are grouped by other learning rates or weight decays")
+    optimizer.load_state_dict(state)
 
 
 def build_clipper(cfg: CfgNode) -> Callable[[Iterable[nn.Parameter]], None] | None:

@@ -17,14 +17,22 @@ from yacs.config import CfgNode
 from fastpatent import distributed
 from fastpatent.data.loader import TrainLoader
 from fastpatent.device import Precision
-from fastpatent.engine.checkpoint import random_state, restore_random_state, save_checkpoint
+from fastpatent.engine.checkpoint import (
+    BEST,
+    FINAL,
+    INTERRUPTED,
+    random_state,
+    remove_old_checkpoints,
+    restore_random_state,
+    save_checkpoint,
+)
 from fastpatent.engine.ema import WeightAverage
 from fastpatent.engine.freeze import Freezer
 from fastpatent.engine.interrupt import StopSignal
 from fastpatent.engine.meter import LossMeter
 from fastpatent.engine.mining import Miner
 from fastpatent.engine.nonfinite import LossGuard
-from fastpatent.engine.optimizer import build_clipper, build_optimizer
+from fastpatent.engine.optimizer import build_clipper, build_optimizer, load_optimizer_state, optimizer_state
 from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.schedule import build_schedule
 from fastpatent.errors import CheckpointError, ConfigError
@@ -69,6 +77,7 @@ class Trainer:
         writer: TensorBoard writer of the first process, or None.
         checkpoint: a state that an earlier Trainer saved, or None.
         metric: name of what `evaluate` returns.
+        origin: what every checkpoint holds of the run, see `fastpatent.engine.resume`.
     """
 
     def __init__(
@@ -82,9 +91,11 @@ class Trainer:
         writer: Any = None,
         checkpoint: dict[str, Any] | None = None,
         metric: str = "mAP",
+        origin: dict[str, Any] | None = None,
     ) -> None:
         self.cfg, self.model, self.loader, self.writer = cfg, model, loader, writer
         self.device, self.precision, self._evaluate, self.metric = device, precision, evaluate, metric
+        self.origin = origin or {}
         self.batches_per_epoch = loader.batches_per_epoch
         self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
         self.optimizer = build_optimizer(cfg, model)
@@ -150,10 +161,10 @@ class Trainer:
                 if within_step:
                     logger.info("stopped within a step; the last checkpoint is valid")
                     raise
-                path = self.save("model_interrupted.pth")
+                path = self.save(INTERRUPTED)
                 logger.info(f"stopped at iteration {position.iteration}; {path} is saved, continue with --resume")
                 raise
-        self.save("model_final.pth")
+        self.save(FINAL)
 
     def step(self, batch: Batch) -> float:
         """Take one optimizer step on a batch; return its learning rate.
@@ -201,7 +212,7 @@ class Trainer:
         weights = {"model": self.average.state_dict(), "trained": trained} if self.average else {"model": trained}
         state = {
             **weights,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": optimizer_state(self.optimizer, self.model),
             "scaler": self.scaler.state_dict(),
             "random": states,
             "epoch": self.position.finished_epochs,
@@ -209,9 +220,12 @@ class Trainer:
             "best_metric": self.metric,
             "batches_per_epoch": self.batches_per_epoch,
             "mined": self.miner.state() if self.miner else None,
+            **self.origin,
             **asdict(self.position),
         }
-        return save_checkpoint(self.cfg.OUTPUT_DIR, name, state)
+        path = save_checkpoint(self.cfg.OUTPUT_DIR, name, state)
+        remove_old_checkpoints(self.cfg.OUTPUT_DIR, self.cfg.SOLVER.CHECKPOINTS_KEPT)
+        return path
 
     def _restore(self, state: dict[str, Any]) -> None:
         """Continue where `save` stopped; the schedule and the freeze follow from the iteration."""
@@ -222,14 +236,15 @@ class Trainer:
             )
         try:
             self.model.load_state_dict(state.get("trained", state["model"]))
-            self.optimizer.load_state_dict(state["optimizer"])
+            load_optimizer_state(self.optimizer, self.model, state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
             ) from error
         if self.average:
             self.average.load_state_dict(state["model"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty without float16
+            self.scaler.load_state_dict(state["scaler"])
         if self.miner:
             self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
@@ -284,7 +299,7 @@ class Trainer:
             self.model.train()
             if distributed.rank() == 0 and metric is not None and self._is_best(metric):
                 best = {"model": self.model.state_dict(), "epoch": epoch, "metric": metric}
-                save_checkpoint(self.cfg.OUTPUT_DIR, "model_best.pth", best, resume_from=False)
+                save_checkpoint(self.cfg.OUTPUT_DIR, BEST, best, resume_from=False)
                 self.position.best, self.position.best_epoch = metric, epoch
         distributed.barrier()
 

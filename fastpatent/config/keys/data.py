@@ -3,6 +3,7 @@
 from fastpatent.config.key import (
     AREA,
     CHANNELS,
+    FIXED,
     FRACTION,
     NETWORK,
     SIZE,
@@ -32,7 +33,7 @@ SHARE = Rule(lambda value: 0 < value < 1, "above 0 and below 1")
 
 KEYS = (
     # timm models are built for the size of training, so it may decide the features of a network
-    Key("INPUT.SIZE_TRAIN", [256, 128], "[height, width] in training", SIZE, NETWORK),
+    Key("INPUT.SIZE_TRAIN", [256, 128], "[height, width] in training", SIZE, NETWORK, resumed=FIXED),
     Key("INPUT.SIZE_TEST", [256, 128], "[height, width] in evaluation", SIZE, NETWORK),
     OurNetwork("INPUT.KEEP_ASPECT", False, "fit the image to the size as `INPUT.FIT` says instead of stretching it"),
     OurNetwork(
@@ -83,9 +84,9 @@ KEYS = (
     Ignored("INPUT.RPT.PROB", 0.5, "random patches"),
     OurNoFeature("DATASETS.ROOT", "datasets", "folder that holds the data"),
     OurNoFeature("DATASETS.PACKS", "packs", "folder of packs, inside `DATASETS.ROOT` or absolute; empty: use no pack"),
-    NoFeature("DATASETS.NAMES", ("Market1501",), "data sets to train on", Component(DATASETS)),
+    NoFeature("DATASETS.NAMES", ("Market1501",), "data sets to train on", Component(DATASETS), resumed=FIXED),
     NoFeature("DATASETS.TESTS", ("Market1501",), "data sets to evaluate on", Component(DATASETS)),
-    NoFeature("DATASETS.COMBINEALL", False, "train on queries and galleries too"),
+    NoFeature("DATASETS.COMBINEALL", False, "train on queries and galleries too", resumed=FIXED),
     OurNoFeature(
         "DATASETS.CAPTIONS.TEXT",
         "caption",
@@ -98,13 +99,17 @@ KEYS = (
     OurNoFeature("DATASETS.CAPTIONS.TABLE.IDENTITY", "id", "its column of identities"),
     OurNoFeature("DATASETS.CAPTIONS.TABLE.TEXT", "title", "its column of texts"),
     OurNoFeature("DATASETS.CAPTIONS.TABLE.CLASS", "", "its column of classes"),
-    OurNoFeature("DATASETS.DRAWINGS.VAL_FRACTION", 0.2, "share of the identities of `Drawings` for validation", SHARE),
-    OurNoFeature("DATASETS.DRAWINGS.SEED", 0, "which identities these are"),
-    NoFeature("DATALOADER.SAMPLER_TRAIN", "TrainingSampler", "the sampler", Component(SAMPLERS)),
-    NoFeature("DATALOADER.NUM_INSTANCE", 4, "images of an identity in a batch", at_least(1)),
+    OurNoFeature(
+        "DATASETS.DRAWINGS.VAL_FRACTION", 0.2, "share of the identities of `Drawings` for validation", SHARE, resumed=FIXED
+    ),
+    OurNoFeature("DATASETS.DRAWINGS.SEED", 0, "which identities these are", resumed=FIXED),
+    NoFeature("DATALOADER.SAMPLER_TRAIN", "TrainingSampler", "the sampler", Component(SAMPLERS), resumed=FIXED),
+    NoFeature("DATALOADER.NUM_INSTANCE", 4, "images of an identity in a batch", at_least(1), resumed=FIXED),
     NoFeature("DATALOADER.NUM_WORKERS", 8, "processes that read images; at most one per core", at_least(0)),
     Ignored("DATALOADER.SET_WEIGHT", [], "of fast-reid's SetReWeightSampler"),
-    OurNoFeature("DATALOADER.MINING.QUERIES", 2000, "tuples that `MinedTupleSampler` mines for an epoch", at_least(1)),
-    OurNoFeature("DATALOADER.MINING.POOL", 20000, "random images that negatives are mined from", at_least(1)),
-    OurNoFeature("DATALOADER.MINING.NEGATIVES", 5, "negatives of a tuple", at_least(1)),
+    OurNoFeature(
+        "DATALOADER.MINING.QUERIES", 2000, "tuples that `MinedTupleSampler` mines for an epoch", at_least(1), resumed=FIXED
+    ),
+    OurNoFeature("DATALOADER.MINING.POOL", 20000, "random images that negatives are mined from", at_least(1), resumed=FIXED),
+    OurNoFeature("DATALOADER.MINING.NEGATIVES", 5, "negatives of a tuple", at_least(1), resumed=FIXED),
 )

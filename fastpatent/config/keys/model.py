@@ -1,9 +1,11 @@
 """Keys of the run and of the network: MODEL, DESCRIPTOR, and KD of fast-reid."""
 
 from fastpatent.config.key import (
+    AT_START,
     BELOW_ONE,
     CHANNELS,
     DEVIATIONS,
+    FIXED,
     POSITIVE,
     Component,
     Ignored,
@@ -27,51 +29,79 @@ TOWERS = Rule(lambda value: set(value) <= {"image", "text"}, "some of image and 
 
 
 GENERAL = (
-    OurNoFeature("SEED", 0, "of the sampler, the augmentation and the initial weights", at_least(0)),
+    OurNoFeature("SEED", 0, "of the sampler, the augmentation and the initial weights", at_least(0), resumed=FIXED),
     NoFeature("OUTPUT_DIR", "logs/", "folder of checkpoints, log.txt, cached features and results"),
     NoFeature("CUDNN_BENCHMARK", False, "let cuDNN measure which convolution algorithm is fastest"),
 )
 
 KEYS = (
     NoFeature("MODEL.DEVICE", "cuda", "cuda, cuda:N, cpu or mps; cuda without a number falls back to the CPU"),
-    Network("MODEL.META_ARCHITECTURE", "Baseline", "the network", Component(META_ARCHITECTURES)),
+    Network("MODEL.META_ARCHITECTURE", "Baseline", "the network", Component(META_ARCHITECTURES), resumed=FIXED),
     NoFeature("MODEL.FREEZE_LAYERS", [], "parts of the network frozen for `SOLVER.FREEZE_ITERS`", PARTS),
     Ignored("MODEL.QUEUE_SIZE", 8192, "of fast-reid's MoCo"),
-    NoFeature("MODEL.WEIGHTS", "", "checkpoint to start training from, or to test"),  # cached features know it by its bytes
-    OurNoFeature("MODEL.TOWER_WEIGHTS", ["", ""], "checkpoints that the two towers of `TwoBranch` start from", TWO_PATHS),
+    NoFeature(
+        "MODEL.WEIGHTS", "", "checkpoint to start training from, or to test", resumed=AT_START
+    ),  # cached features know it by its bytes
+    OurNoFeature(
+        "MODEL.TOWER_WEIGHTS",
+        ["", ""],
+        "checkpoints that the two towers of `TwoBranch` start from",
+        TWO_PATHS,
+        resumed=AT_START,
+    ),
     OurNoFeature("MODEL.COMPILE", False, "torch.compile the backbones; a failure is reported, and the run goes on without"),
-    Network("MODEL.PIXEL_MEAN", list(IMAGENET_MEAN), "one value per input channel of the network, one or three", CHANNELS),
-    Network("MODEL.PIXEL_STD", list(IMAGENET_STD), "as many values as `MODEL.PIXEL_MEAN`", DEVIATIONS),
-    Network("MODEL.BACKBONE.NAME", "build_resnet_backbone", "the backbone", Component(BACKBONES)),
-    OurNetwork("MODEL.BACKBONE.TIMM_NAME", "", "the timm model, where the backbone is `timm`"),
-    Network("MODEL.BACKBONE.DEPTH", "50x", "18x, 34x, 50x or 101x"),
-    Network("MODEL.BACKBONE.LAST_STRIDE", 1, "stride of the last layer", at_least(1)),
+    Network(
+        "MODEL.PIXEL_MEAN",
+        list(IMAGENET_MEAN),
+        "one value per input channel of the network, one or three",
+        CHANNELS,
+        resumed=FIXED,
+    ),
+    Network("MODEL.PIXEL_STD", list(IMAGENET_STD), "as many values as `MODEL.PIXEL_MEAN`", DEVIATIONS, resumed=FIXED),
+    Network("MODEL.BACKBONE.NAME", "build_resnet_backbone", "the backbone", Component(BACKBONES), resumed=FIXED),
+    OurNetwork("MODEL.BACKBONE.TIMM_NAME", "", "the timm model, where the backbone is `timm`", resumed=FIXED),
+    Network("MODEL.BACKBONE.DEPTH", "50x", "18x, 34x, 50x or 101x", resumed=FIXED),
+    Network("MODEL.BACKBONE.LAST_STRIDE", 1, "stride of the last layer", at_least(1), resumed=FIXED),
     Ignored("MODEL.BACKBONE.FEAT_DIM", 2048, "the network itself knows how many channels its feature maps have"),
-    Network("MODEL.BACKBONE.NORM", "BN", "norm of the backbone", Component(NORMS)),
-    Network("MODEL.BACKBONE.WITH_IBN", False, "IBN-a in layers 1 to 3"),
+    Network("MODEL.BACKBONE.NORM", "BN", "norm of the backbone", Component(NORMS), resumed=FIXED),
+    Network("MODEL.BACKBONE.WITH_IBN", False, "IBN-a in layers 1 to 3", resumed=FIXED),
     Ignored("MODEL.BACKBONE.WITH_SE", False, "squeeze and excitation"),
-    Network("MODEL.BACKBONE.WITH_NL", False, "non-local blocks"),
+    Network("MODEL.BACKBONE.WITH_NL", False, "non-local blocks", resumed=FIXED),
     Ignored("MODEL.BACKBONE.SIE_COE", 3.0, "of fast-reid's vision transformer"),
     Ignored("MODEL.BACKBONE.STRIDE_SIZE", (16, 16), "of fast-reid's vision transformer"),
     NoFeature("MODEL.BACKBONE.DROP_PATH_RATIO", 0.1, "stochastic depth of timm models", BELOW_ONE),
     Ignored("MODEL.BACKBONE.DROP_RATIO", 0.0, "of fast-reid's vision transformer"),
     Ignored("MODEL.BACKBONE.ATT_DROP_RATE", 0.0, "of fast-reid's vision transformer"),
-    NoFeature("MODEL.BACKBONE.PRETRAIN", False, "start from the weights of `MODEL.BACKBONE.PRETRAIN_PATH`"),
-    NoFeature("MODEL.BACKBONE.PRETRAIN_PATH", "", "file of ImageNet weights: torchvision, IBN-Net or timm"),
-    Network("MODEL.HEADS.NAME", "EmbeddingHead", "the head", Component(HEADS)),
-    Network("MODEL.HEADS.NORM", "BN", "norm of the neck", Component(NORMS)),
-    NoFeature("MODEL.HEADS.NUM_CLASSES", 0, "classes of the classifier; 0: as many as training identities", at_least(0)),
-    Network("MODEL.HEADS.EMBEDDING_DIM", 0, "dimension of the embedding; 0: no projection", at_least(0)),
-    Network("MODEL.HEADS.WITH_BNNECK", False, "a norm between embedding and classifier"),
+    NoFeature(
+        "MODEL.BACKBONE.PRETRAIN", False, "start from the weights of `MODEL.BACKBONE.PRETRAIN_PATH`", resumed=AT_START
+    ),
+    NoFeature(
+        "MODEL.BACKBONE.PRETRAIN_PATH", "", "file of ImageNet weights: torchvision, IBN-Net or timm", resumed=AT_START
+    ),
+    Network("MODEL.HEADS.NAME", "EmbeddingHead", "the head", Component(HEADS), resumed=FIXED),
+    Network("MODEL.HEADS.NORM", "BN", "norm of the neck", Component(NORMS), resumed=FIXED),
+    NoFeature(
+        "MODEL.HEADS.NUM_CLASSES",
+        0,
+        "classes of the classifier; 0: as many as training identities",
+        at_least(0),
+        resumed=FIXED,
+    ),
+    Network("MODEL.HEADS.EMBEDDING_DIM", 0, "dimension of the embedding; 0: no projection", at_least(0), resumed=FIXED),
+    Network("MODEL.HEADS.WITH_BNNECK", False, "a norm between embedding and classifier", resumed=FIXED),
     NoFeature("MODEL.HEADS.NECK_FEAT", "before", "embeddings that pair losses see", one_of("before", "after")),
-    Network("MODEL.HEADS.POOL_LAYER", "GlobalAvgPool", "the pooling", Component(POOLING)),
-    NoFeature("MODEL.HEADS.CLS_LAYER", "Linear", "the classifier", Component(CLASSIFIERS)),
+    Network("MODEL.HEADS.POOL_LAYER", "GlobalAvgPool", "the pooling", Component(POOLING), resumed=FIXED),
+    NoFeature("MODEL.HEADS.CLS_LAYER", "Linear", "the classifier", Component(CLASSIFIERS), resumed=FIXED),
     NoFeature("MODEL.HEADS.MARGIN", 0.0, "margin of the classifier"),
     NoFeature("MODEL.HEADS.SCALE", 1, "scale of the classifier's logits", POSITIVE),
     OurNoFeature("MODEL.HEADS.DROPOUT", 0.0, "of `ProjectionHead`", BELOW_ONE),
     OurNoFeature("MODEL.HEADS.EASY_MARGIN", False, "`ArcSoftmax` applies its margin below 90 degrees only"),
-    OurNoFeature("MODEL.HEADS.SUB_CENTERS", 1, "class weights per identity (sub-centre ArcFace)", at_least(1)),
-    OurNoFeature("MODEL.HEADS.SAMPLED_CLASSES", 0, "classes on the device in a step (Partial FC); 0: all", at_least(0)),
+    OurNoFeature(
+        "MODEL.HEADS.SUB_CENTERS", 1, "class weights per identity (sub-centre ArcFace)", at_least(1), resumed=FIXED
+    ),
+    OurNoFeature(
+        "MODEL.HEADS.SAMPLED_CLASSES", 0, "classes on the device in a step (Partial FC); 0: all", at_least(0), resumed=FIXED
+    ),
     NoFeature("MODEL.LOSSES.NAME", ("CrossEntropyLoss",), "the losses, added up", Component(LOSSES)),
     NoFeature("MODEL.LOSSES.CE.EPSILON", 0.0, "label smoothing; -1: adaptive", SMOOTHING),
     NoFeature("MODEL.LOSSES.CE.ALPHA", 0.2, "factor of adaptive label smoothing"),
@@ -92,17 +122,23 @@ KEYS = (
     NoFeature("MODEL.LOSSES.COSFACE.SCALE", 1.0, "weight of Cosface", at_least(0)),
     OurNoFeature("MODEL.LOSSES.MINED.MARGIN", 0.1, "of MinedTripletLoss and MinedContrastiveLoss", at_least(0)),
     OurNoFeature("MODEL.LOSSES.MINED.SCALE", 1.0, "weight of MinedTripletLoss and MinedContrastiveLoss", at_least(0)),
-    OurNoFeature("MODEL.LOSSES.XBM.ENABLED", False, "pair losses also see the embeddings of past steps"),
-    OurNoFeature("MODEL.LOSSES.XBM.SIZE", 8192, "embeddings in that memory", at_least(1)),
+    OurNoFeature("MODEL.LOSSES.XBM.ENABLED", False, "pair losses also see the embeddings of past steps", resumed=FIXED),
+    OurNoFeature("MODEL.LOSSES.XBM.SIZE", 8192, "embeddings in that memory", at_least(1), resumed=FIXED),
     OurNoFeature("MODEL.LOSSES.XBM.START_ITER", 1000, "first iteration that uses the memory", at_least(0)),
-    OurNetwork("MODEL.CLIP.NAME", "ViT-B-32", "of `PatentCLIP`: an open_clip model, or the JSON file of one"),
-    OurNoFeature("MODEL.CLIP.LOSS", "clip", "softmax or sigmoid over pairs", one_of("clip", "siglip")),
-    OurNetwork("MODEL.CLIP.PRETRAINED", "", "file, tag or hf-hub: name of weights that open_clip knows; empty: random"),
+    OurNetwork("MODEL.CLIP.NAME", "ViT-B-32", "of `PatentCLIP`: an open_clip model, or the JSON file of one", resumed=FIXED),
+    OurNoFeature("MODEL.CLIP.LOSS", "clip", "softmax or sigmoid over pairs", one_of("clip", "siglip"), resumed=FIXED),
+    OurNetwork(
+        "MODEL.CLIP.PRETRAINED",
+        "",
+        "file, tag or hf-hub: name of weights that open_clip knows; empty: random",
+        resumed=AT_START,
+    ),
     OurNoFeature(
         "MODEL.CLIP.POSITIVES",
         "pair",
         "positive pairs of a batch: an image and its caption, all of an identity, all of a class",
         one_of("pair", "identity", "class"),
+        resumed=FIXED,
     ),
     OurNoFeature("MODEL.CLIP.LOCK", [], "towers that are not trained", TOWERS),
     OurNoFeature("MODEL.CLIP.CHECKPOINTING", False, "recompute the layers of the towers in the backward pass"),

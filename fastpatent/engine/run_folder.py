@@ -1,0 +1,41 @@
+"""The folder of a training run: one run at a time in it, and no run replaces another unless it is asked to."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastpatent.data.lock import only_writer
+from fastpatent.engine.checkpoint import EVERY, FINAL, LAST
+from fastpatent.errors import ConfigError
+from fastpatent.files import make_folder
+
+WRITTEN = (EVERY, LAST, "config.yaml", "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes
+
+
+@contextmanager
+def own_run_folder(folder: str | os.PathLike[str], resume: bool, overwrite: bool) -> Iterator[None]:
+    """Make OUTPUT_DIR where it is missing and lock it while the block trains in it.
+
+    Args:
+        folder: OUTPUT_DIR.
+        resume: the run in it is continued.
+        overwrite: the run in it is removed: its checkpoints, configuration, log and curves. Results of tests stay.
+
+    Raises:
+        ConfigError: the folder has the checkpoints of a run, and neither `resume` nor `overwrite` is given.
+        DataError: another process trains in it, or the folder cannot be made.
+    """
+    folder = make_folder(folder)
+    with only_writer(folder, "fastpatent train"):
+        found = sorted(folder.glob(EVERY))
+        if found and not resume and not overwrite:
+            finished = (folder / FINAL).exists()
+            state = f"a finished run ({FINAL})" if finished else f"a run that was stopped ({found[-1].name})"
+            raise ConfigError(
+                f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
+                "or choose another OUTPUT_DIR"
+            )
+        if not resume:  # what a run leaves that was stopped before its first checkpoint goes too
+            for path in [path for pattern in WRITTEN for path in folder.glob(pattern)]:
+                path.unlink()
+        yield
