@@ -111,15 +111,19 @@ class Ledger:
                 )
 
     def write(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Write a file atomically, and its digest before it: a kill in between leaves a file that is still known."""
+        """Write a file atomically; its digest is noted before it appears, so that a kill in between does not disown it."""
 
         def write_noted(temporary: Path) -> None:
             write(temporary)
-            self._digests[path.name] = [*self._digests.get(path.name, ())[-1:], sha256_of(temporary)]
-            text = json.dumps(self._digests, indent=1)
-            write_atomically(self.path, lambda place: place.write_text(text, encoding="utf-8"))
+            self._note(path.name, [*self._digests.get(path.name, ())[-1:], sha256_of(temporary)])
 
         write_atomically(path, write_noted)
+        self._note(path.name, self._digests[path.name][-1:])
+
+    def _note(self, name: str, digests: list[str]) -> None:
+        self._digests[name] = digests
+        text = json.dumps(self._digests, indent=1, sort_keys=True)
+        write_atomically(self.path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

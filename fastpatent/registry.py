@@ -72,6 +72,7 @@ CLASSIFIERS = Registry("classifier", "MODEL.HEADS.CLS_LAYER", "fastpatent.layers
 NORMS = Registry("norm", "MODEL.BACKBONE.NORM", "fastpatent.layers")
 LOSSES = Registry("loss", "MODEL.LOSSES.NAME", "fastpatent.losses")
 SAMPLERS = Registry("sampler", "DATALOADER.SAMPLER_TRAIN", "fastpatent.data.samplers")
+OPTIMIZERS = Registry("optimizer", "SOLVER.OPT", "fastpatent.engine.optimizer")
 DATASETS = Registry("dataset", "DATASETS.NAMES", "fastpatent.data.datasets")
 DESCRIPTORS = Registry("descriptor", "DESCRIPTOR.NAME", "fastpatent.descriptors")
 METRICS = Registry("metric", "TEST.BEST_METRIC", "fastpatent.retrieval.metrics")
@@ -79,8 +80,8 @@ METRICS = Registry("metric", "TEST.BEST_METRIC", "fastpatent.retrieval.metrics")
 REGISTRIES: dict[str, Registry] = {
     registry.kind: registry
     for registry in (
-        META_ARCHITECTURES, TOKENIZERS, BACKBONES, HEADS, POOLING, CLASSIFIERS, NORMS, LOSSES, SAMPLERS, DATASETS,
-        DESCRIPTORS, METRICS,
+        META_ARCHITECTURES, TOKENIZERS, BACKBONES, HEADS, POOLING, CLASSIFIERS, NORMS, LOSSES, SAMPLERS,
+        OPTIMIZERS, DATASETS, DESCRIPTORS, METRICS,
     )
 }  # fmt: skip
 
@@ -89,7 +90,8 @@ def register(kind: str, *, name: str | None = None) -> Callable[[Any], Any]:
     """Return the decorator that adds a component from outside the package.
 
     Args:
-        kind: network, tokenizer, backbone, head, pooling, classifier, norm, loss, sampler, dataset, descriptor or metric.
+        kind: network, tokenizer, backbone, head, pooling, classifier, norm, loss, sampler, optimizer, dataset, descriptor or
+            metric.
         name: by which the configuration chooses it; the component's own name where not given.
 
     Raises:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fastpatent import log
+from fastpatent.errors import DataError
 
 logger = logging.getLogger("fastpatent.somewhere")
 
@@ -108,10 +109,12 @@ def test_a_full_disk_ends_the_file_with_one_warning_and_not_the_run(early, tmp_p
     assert printed.err == f"warning: {file}: No space left on device; what follows is on the terminal only\n"
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_of_the_system(tmp_path):
+@pytest.mark.parametrize("name", ["file", "file/run", "link", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_named(name, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError):
-        log.start(tmp_path / "file/run")
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(DataError, match=f"^{tmp_path / name}: .*OUTPUT_DIR"):
+        log.start(tmp_path / name)
 
 
 @pytest.mark.parametrize("errors_on_terminal", [True, False])

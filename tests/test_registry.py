@@ -64,7 +64,7 @@ def test_a_component_of_any_kind_is_added_under_its_own_name_or_another(toys):
 def test_every_kind_has_its_registry_and_components():
     assert set(REGISTRIES) == {
         "network", "tokenizer", "backbone", "head", "pooling", "classifier", "loss", "sampler", "dataset", "descriptor",
-        "metric", "norm",
+        "metric", "norm", "optimizer",
     }  # fmt: skip
     for kind, found in REGISTRIES.items():
         assert found.kind == kind and found.names(), kind

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from fastpatent import __version__, log
 from fastpatent.config import describe, load_config
 from fastpatent.errors import CheckpointError
-from fastpatent.files import sha256_of, write_atomically
+from fastpatent.files import check_output, sha256_of, write_atomically
 from fastpatent.models import build_model, with_classes
 from fastpatent.models.families import translate
 from fastpatent.models.state_file import read_state_file
@@ -73,10 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _check_output(source: Path, output: Path) -> None:
     if output.suffix != ".safetensors":
         raise CheckpointError(f"{output}: the converted weights must be called something.safetensors")
-    if not output.parent.is_dir():
-        raise CheckpointError(f"{output}: there is no folder {output.parent}")
     if output.exists() and source.exists() and output.samefile(source):
         raise CheckpointError(f"{output}: is the checkpoint to convert, which is not overwritten; choose another name")
+    record = output.with_suffix(".json")
+    check_output(output, "OUT", lambda _: _is_record(record))
+    check_output(record, "the record of OUT,", _is_record)
+
+
+def _is_record(path: Path) -> bool:
+    return "fastpatent" in json.loads(path.read_bytes())
 
 
 def _check_fit(config_file: str, source: Path) -> LoadReport:

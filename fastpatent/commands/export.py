@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from yacs.config import CfgNode
@@ -12,9 +11,8 @@ from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.config.report import describe
 from fastpatent.data.transforms import VARIOUS_SIZES
-from fastpatent.errors import DataError
-from fastpatent.files import sha256_of
-from fastpatent.models.export import BATCHES, export_onnx
+from fastpatent.files import check_output, sha256_of
+from fastpatent.models.export import BATCHES, export_onnx, is_exported
 from fastpatent.models.trained import load_trained
 
 logger = logging.getLogger(__name__)
@@ -26,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", required=True, metavar="M.onnx", help="the file to write")
     args = parser.parse_args(argv)
     cfg = load_from(args)
-    output = Path(args.output)
-    if not output.parent.is_dir():
-        raise DataError(f"--output {output}: there is no folder {output.parent}")
+    output = check_output(args.output, "--output", is_exported)
     log.start()
     model = load_trained(cfg, torch.device("cpu"))
     height, width = cfg.INPUT.SIZE_TEST

@@ -12,7 +12,7 @@ from fastpatent.data.records import Sample, find_drawings
 from fastpatent.device import set_up_device
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import Pipeline
-from fastpatent.files import write_atomically
+from fastpatent.files import check_output, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     cfg = load_from(args)
-    folder, output = Path(args.images), Path(args.output)
+    folder, output = Path(args.images), check_output(args.output, "--output", _has_features)
     paths = find_drawings(args.images)
     if not paths:
         raise DataError(f"--images {folder}: there is no image in this folder")
-    if not output.parent.is_dir():
-        raise DataError(f"--output {output}: there is no folder {output.parent}")
     log.start()
     device = set_up_device(cfg).device
     samples = [Sample(str(folder / path), None) for path in paths]
@@ -45,3 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_atomically(output, save)
     logger.info(f"{output}: {features.shape[0]} images x {features.shape[1]} features")
     return 0
+
+
+def _has_features(path: Path) -> bool:
+    with np.load(path) as stored:
+        return {"features", "paths"} <= set(stored.files)

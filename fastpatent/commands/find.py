@@ -18,8 +18,9 @@ from fastpatent.errors import ConfigError
 from fastpatent.evaluation.combined import combine
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.evaluation.retrieval import Evaluation
+from fastpatent.files import check_output
 from fastpatent.report.gallery import gallery_picture
-from fastpatent.report.picture import write_png
+from fastpatent.report.picture import is_our_png, write_png
 from fastpatent.retrieval.ranking import Ranking, rank
 
 SHOWN = 10
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--weight: {args.weight} is not between 0 and 1")
     cfg = load_from(args)
     log.start(cfg.OUTPUT_DIR)
+    output = check_output(args.output or Path(cfg.OUTPUT_DIR) / "found.png", "--output", is_our_png)
     device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)
     query = _query(pipeline, args.image, args.text, args.weight)
@@ -51,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     every = Splits(splits.name, [], [asked], drawings)
     found = rank(query, features.gallery, SHOWN, metric=features.metric, device=device)
     logger.info(_table(found, every.gallery, cfg.DATASETS.ROOT))
-    output = Path(args.output or Path(cfg.OUTPUT_DIR) / "found.png")
     write_png(output, gallery_picture(Evaluation("", every, found.indices, None), [0], SHOWN))
     logger.info(f"written: {output}")
     return 0

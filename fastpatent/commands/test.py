@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         of_set = [found for system in (pipeline, *compared) if (found := system.evaluate(splits))]
         last = of_set[0].evaluations[-1]
         if not results:
-            written += _submit(last)
+            written += _submit(last, Path(cfg.OUTPUT_DIR))
         written += write_gallery(last, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
         results += of_set
     report_results(results)
@@ -75,9 +75,16 @@ def _descriptor(cfg: CfgNode, name: str, device: torch.device) -> Pipeline:
     return Pipeline(cfg, device, name=f"{name} + {DESCRIPTORS.get(name).metric}")
 
 
-def _submit(evaluation: Evaluation) -> list[Path]:
-    """Write the submission of the first test set; that a gallery is too small for one is logged, not an error."""
+def _submit(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write the submission of the first test set; that a gallery is too small for one is logged, not an error.
+
+    It goes to OUTPUT_DIR, and to the working directory too, as published, where its numbers are lines of the challenge's
+    lists: a test of other images does not replace a submission.
+    """
     if evaluation.ranking.shape[1] < COLUMNS:
         logger.info(f"no submission: it has {COLUMNS} columns, the gallery only {evaluation.ranking.shape[1]} images")
         return []
-    return list(write_submission(evaluation.ranking))
+    folders = {folder.resolve(): folder}
+    if evaluation.splits.listed:
+        folders[Path.cwd()] = Path()
+    return [path for place in folders.values() for path in write_submission(evaluation.ranking, place)]

@@ -142,7 +142,7 @@ def _evaluate_all(pipeline: Pipeline, test_sets: Sequence[Splits], every: bool =
 def _checkpoint_to_resume(cfg: CfgNode) -> dict[str, Any] | None:
     found = read_last_checkpoint(cfg.OUTPUT_DIR)
     if found is None:
-        logger.warning(f"--resume: no checkpoint in {cfg.OUTPUT_DIR} yet, training starts from the beginning")
+        logger.info(f"--resume: no checkpoint in {cfg.OUTPUT_DIR} yet, training starts from the beginning")
         return None
     path, state = found
     logger.info(f"resuming from {path}, epoch {state['finished_epochs']}, iteration {state['iteration']}")

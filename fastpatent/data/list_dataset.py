@@ -50,7 +50,7 @@ def read_splits(
             raise DataError(f"{name}: no list {lists[part]} in {' or '.join(folders)} (DATASETS.ROOT)")
     if not found:
         raise DataError(f"{name}: none of {', '.join(lists.values())} in {' or '.join(folders)} (DATASETS.ROOT)")
-    return Splits(name, *(found.get(part, []) for part in PARTS), stage=stage)
+    return Splits(name, *(found.get(part, []) for part in PARTS), stage=stage, listed=True)
 
 
 def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> list[Sample]:

@@ -32,7 +32,8 @@ class Splits:
     """One data set: training samples, queries and gallery.
 
     `stage` is the purpose of query and gallery: "val" selects the best weights, "test" is reported. `skipped` records
-    items that were skipped while reading or have no text, which break no run: {kind of fault: list of messages}.
+    items that were skipped while reading or have no text, which break no run: {kind of fault: list of messages}. `listed`:
+    query i and gallery image i are line i of list files, as in the challenge, whose submissions count lines.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Splits:
     gallery: list[Sample]
     stage: str = "val"
     skipped: dict[str, list[str]] = field(default_factory=dict)
+    listed: bool = False
 
 
 def label_map(samples: Iterable[Sample]) -> dict[str, int]:

@@ -16,8 +16,8 @@ from fastpatent.files import write_atomically
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
 BEST, FINAL, INTERRUPTED, EVERY = "model_best.pth", "model_final.pth", "model_interrupted.pth", "model_*.pth"
 PERIODIC = "model_[0-9][0-9][0-9][0-9]*.pth"  # written every SOLVER.CHECKPOINT_PERIOD epochs
-# what a training state has in every version, beside "model"
-STATE = ("optimizer", "scaler", "random", "batches_per_epoch", "mined", "iteration", "finished_epochs", "best", "best_epoch")
+# what a training state has in every version
+STATE = ("model", "optimizer", "scaler", "random", "batches_per_epoch", "mined", "finished_epochs", "best", "best_epoch")
 logger = logging.getLogger(__name__)
 
 
@@ -60,8 +60,6 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
     if not isinstance(state, dict) or "iteration" not in state:
         raise CheckpointError(f"{path} holds weights but no training state: start from it with MODEL.WEIGHTS, not --resume")
-    if missing := [name for name in ("model", *STATE) if name not in state]:
-        raise CheckpointError(f"{path} is no complete training state: it lacks {', '.join(missing)}")
     return state
 
 
@@ -89,7 +87,10 @@ def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str
     first: CheckpointError | None = None
     for path in [named, *others] if named else others:
         try:
-            return path, load_checkpoint(path)
+            state = load_checkpoint(path)
+            if missing := [name for name in STATE if name not in state]:
+                raise CheckpointError(f"{path} is no complete training state: it lacks {', '.join(missing)}")
+            return path, state
         except CheckpointError as error:
             logger.warning(f"--resume: {error}")
             first = first or error

@@ -9,8 +9,14 @@ from yacs.config import CfgNode
 
 from fastpatent.errors import ConfigError
 from fastpatent.models import Network
+from fastpatent.registry import OPTIMIZERS
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
+UNUSABLE = ("Optimizer", "LBFGS", "SparseAdam", "Muon")  # they need a closure, sparse gradients, or matrices only
+
+for _name, _class in vars(torch.optim).items():
+    if isinstance(_class, type) and _name not in UNUSABLE:
+        OPTIMIZERS.register(_class, name=_name)
 
 
 def parameter_groups(
@@ -69,7 +75,7 @@ def _steps_to_head(model: Network) -> dict[str, int]:
 
 
 def build_optimizer(cfg: CfgNode, model: Network) -> torch.optim.Optimizer:
-    """Build SOLVER.OPT, a class of torch.optim, over the model's trainable parameters.
+    """Build SOLVER.OPT over the model's trainable parameters.
 
     Raises:
         ConfigError: the optimizer does not accept the settings.
@@ -91,7 +97,7 @@ def build_optimizer(cfg: CfgNode, model: Network) -> torch.optim.Optimizer:
     if solver.OPT in ("Adam", "AdamW") or (solver.OPT == "SGD" and not cfg.MODEL.FREEZE_LAYERS):
         options["fused"] = True
     try:
-        return getattr(torch.optim, solver.OPT)(groups, lr=solver.BASE_LR, **options)
+        return OPTIMIZERS.get(solver.OPT)(groups, lr=solver.BASE_LR, **options)
     except ValueError as error:
         raise ConfigError(f"SOLVER.OPT: {solver.OPT} cannot train this network with these settings: {error}") from error
 

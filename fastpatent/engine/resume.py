@@ -54,7 +54,10 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
     """
     if "config" not in checkpoint:
         return "the checkpoint is of an older version and has no settings to compare; those of now are used"
-    saved = dict(leaves(CfgNode(yaml.safe_load(checkpoint["config"]))))
+    try:
+        saved = dict(leaves(CfgNode(yaml.safe_load(checkpoint["config"]))))
+    except Exception as error:  # yaml and yacs raise many kinds
+        raise CheckpointError("--resume: the settings in the checkpoint cannot be read") from error
     rows, refused = [], []
     for name, now in leaves(cfg):
         key, now = KEYS[name], list(now) if isinstance(now, tuple) else now

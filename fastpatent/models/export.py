@@ -74,6 +74,13 @@ def export_onnx(
     return min(found.values())
 
 
+def is_exported(path: str | Path) -> bool:
+    """Return whether `fastpatent export` wrote an ONNX file; raises what onnx raises for a file of another kind."""
+    import onnx
+
+    return any(entry.key == "fastpatent" for entry in onnx.load(path, load_external_data=False).metadata_props)
+
+
 def least_cosine(model: nn.Module, path: str | Path, shapes: Iterable[Shape]) -> dict[Shape, float]:
     """Return {shape: least cosine between the features of the network and of an ONNX file} on random drawings.
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from fastpatent.data.image import open_drawing
 from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
+
+SOFTWARE = "fastpatent"
 
 
 def thumbnail(path: str | Path, size: int) -> Image.Image:
@@ -30,5 +33,13 @@ def shrink(drawing: Image.Image, size: int) -> Image.Image:
 
 
 def write_png(path: str | Path, picture: np.ndarray) -> None:
-    """Write uint8 [height, width] or [height, width, 3] as PNG, atomically."""
-    write_atomically(path, lambda temporary: Image.fromarray(picture).save(temporary, optimize=True))
+    """Write uint8 [height, width] or [height, width, 3] as PNG, atomically, marked as written by this program."""
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    write_atomically(path, lambda temporary: Image.fromarray(picture).save(temporary, optimize=True, pnginfo=mark))
+
+
+def is_our_png(path: str | Path) -> bool:
+    """Return whether `write_png` has written a file; raises what Pillow raises for a file that is no image."""
+    with Image.open(path, formats=("PNG",)) as image:
+        return image.info.get("Software") == SOFTWARE

@@ -13,10 +13,18 @@ from fastpatent.errors import DataError
 from fastpatent.uspto.archives import Member, is_zip, scan_archive
 from fastpatent.uspto.journal import Journal
 from fastpatent.uspto.patent import Outcome, convert_patent
-from fastpatent.uspto.publish import LISTS, SUFFIX, BuildReport, finished_journals, finished_patents, publish
+from fastpatent.uspto.publish import (
+    COMMAND,
+    DRAWINGS,
+    SUFFIX,
+    BuildReport,
+    check_foreign_files,
+    finished_journals,
+    finished_patents,
+    publish,
+)
 from fastpatent.uspto.skips import Reason, Refused, Skip
 
-DRAWINGS = f"{LISTS}/patent_data"
 JOURNALS = "build"
 NAMED = 1000  # skips listed by name per reason from an archive's table of contents; the rest is only counted
 CHUNK = 4  # patents submitted to a worker at a time: the work lost when the run is killed
@@ -52,7 +60,7 @@ def build_dataset(
 
     Raises:
         DataError: an archive is missing, neither a tar nor a zip, or has the name of another; another process builds in
-            this folder; there are too few patents for lists.
+            this folder, or it holds lists or drawings of another origin; there are too few patents for lists.
         OSError: the folder is not writable, or the disk is full; patents converted before stay.
     """
     names = Counter(map(os.path.basename, archives))
@@ -61,10 +69,11 @@ def build_dataset(
         if names[os.path.basename(archive)] > 1:
             raise DataError(f"{archive}: two archives of this name; rename one of them")
     folder = Path(out, JOURNALS)
+    check_foreign_files(folder, out)
     folder.mkdir(parents=True, exist_ok=True)
     progress = progress or (lambda title, results, number: results)
     convert = partial(convert_patent, folder=Path(out, DRAWINGS), limit=limit)
-    with only_writer(folder, "fastpatent data build"):
+    with only_writer(folder, COMMAND):
         journals = {archive: _journal(archive, folder, limit) for archive in archives}
         begun = {archive: journal for archive, journal in journals.items() if not journal.complete}
         others = set(finished_journals(folder)) - {journal.path for journal in begun.values()}

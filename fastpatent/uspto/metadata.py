@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 
-from fastpatent.files import write_atomically
+from fastpatent.files import Ledger
 from fastpatent.uspto.patent import Record
 
 ROWS = 1000  # per row group, and in memory at once
@@ -35,12 +35,13 @@ SCHEMA = pyarrow.schema(
 )
 
 
-def write_metadata(path: str | os.PathLike[str], records: Iterable[tuple[str, str, Record]]) -> None:
+def write_metadata(path: str | os.PathLike[str], records: Iterable[tuple[str, str, Record]], ledger: Ledger) -> None:
     """Write the metadata of patents atomically.
 
     Args:
         path: of the Parquet file.
         records: (archive, its member, record as of `convert_patent`) per patent.
+        ledger: notes the file.
     """
     rows = (_row(*record) for record in records)
 
@@ -49,7 +50,7 @@ def write_metadata(path: str | os.PathLike[str], records: Iterable[tuple[str, st
             while group := list(islice(rows, ROWS)):
                 writer.write_table(pyarrow.Table.from_pylist(group, SCHEMA))
 
-    write_atomically(path, write)
+    ledger.write(Path(path), write)
 
 
 def _row(archive: str, member: str, record: Record) -> dict[str, object]:

@@ -7,17 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastpatent.data.datasets.patent import LIST_PLACES
 from fastpatent.errors import DataError
-from fastpatent.files import write_atomically
+from fastpatent.files import Ledger
 from fastpatent.uspto.journal import is_complete, read_outcomes, read_scan
 from fastpatent.uspto.metadata import write_metadata
-from fastpatent.uspto.part_lists import write_lists
+from fastpatent.uspto.part_lists import NAMES, write_lists
 from fastpatent.uspto.patent import Record
 from fastpatent.uspto.skips import Reason, Skip
 from fastpatent.uspto.splitting import distinct_drawings, split_patents
 
+COMMAND = "fastpatent data build"
 LISTS, METADATA, SKIPPED = "train_data", "metadata.parquet", "skipped.csv"
 SUFFIX = ".jsonl"
+DRAWINGS = f"{LISTS}/patent_data"
+LEDGER = "written.json"  # in the folder of the journals
 
 
 @dataclass
@@ -57,6 +61,21 @@ def finished_patents(journals: Sequence[Path]) -> dict[str, str]:
     }
 
 
+def check_foreign_files(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
+    """Raise DataError where a build would replace a list, the metadata or drawings that no build has written.
+
+    Args:
+        folder: of the journals; it need not exist.
+        out: folder of the data set.
+    """
+    ledger = Ledger(Path(folder, LEDGER))
+    lists = (Path(out, place, name) for place in LIST_PLACES for name in NAMES)  # a list elsewhere would be read no more
+    ledger.check([*lists, Path(out, METADATA), Path(out, SKIPPED)], COMMAND)
+    drawings = Path(out, DRAWINGS)
+    if drawings.is_dir() and any(drawings.iterdir()) and not any(Path(folder).glob(f"*{SUFFIX}")):
+        raise DataError(f"{drawings}: has drawings that `{COMMAND}` did not write; choose another --out")
+
+
 def publish(
     folder: str | os.PathLike[str], out: str | os.PathLike[str], seed: int, test_fraction: float, val_fraction: float
 ) -> BuildReport:
@@ -81,12 +100,13 @@ def publish(
     }
     report.patents, report.drawings = len(drawings), sum(map(len, drawings.values()))
     kept, equal = distinct_drawings(drawings)
-    write_metadata(Path(out, METADATA), _records(journals))
-    _write_skipped(Path(out, SKIPPED), journals, equal, report)
+    ledger = Ledger(Path(folder, LEDGER))
+    write_metadata(Path(out, METADATA), _records(journals), ledger)
+    _write_skipped(Path(out, SKIPPED), journals, equal, report, ledger)
     parts = split_patents(kept, seed, test_fraction, val_fraction)
     if not all((parts.train, parts.val_query, parts.test_query)):
         raise DataError(f"{out}: too few patents for lists: training, validation and test need one with two drawings each")
-    report.lists = write_lists(Path(out, LISTS), parts)
+    report.lists = write_lists(Path(out, LISTS), parts, ledger)
     return report
 
 
@@ -97,7 +117,9 @@ def _records(journals: Sequence[Path]) -> Iterator[tuple[str, str, Record]]:
                 yield _archive(path), outcome.member, outcome.record
 
 
-def _write_skipped(path: Path, journals: Sequence[Path], equal: Sequence[tuple[str, str]], report: BuildReport) -> None:
+def _write_skipped(
+    path: Path, journals: Sequence[Path], equal: Sequence[tuple[str, str]], report: BuildReport, ledger: Ledger
+) -> None:
     """Write a line for every item skipped by name; count all skipped items, named or not, in the report."""
 
     def write(temporary: Path) -> None:
@@ -108,7 +130,7 @@ def _write_skipped(path: Path, journals: Sequence[Path], equal: Sequence[tuple[s
                 table.writerow((archive, skip.member, skip.reason, skip.detail))
                 report.examples.setdefault(skip.reason, _sentence(archive, skip))
 
-    write_atomically(path, write)
+    ledger.write(path, write)
 
 
 def _skips(

@@ -71,7 +71,7 @@ def test_whitening_is_learned_on_training_drawings_and_has_a_row_of_its_own(fold
     assert len(training) == 16 and len(test) == 24
     white = unit(PCA(8, whiten=True, svd_solver="full").fit(unit(training)).transform(unit(test)))
     queries = len(splits.query)
-    assert_ranked_by(white[:queries] @ white[queries:].T, np.load("result.npy"))
+    assert_ranked_by(white[:queries] @ white[queries:].T, np.load("logs/first/result.npy"))
     monkeypatch.setattr("fastpatent.evaluation.extractor.load_trained", None)
     assert main(["test", *words]) == 0  # both sets of features are cached
     assert "features of Drawings-whitening: cached on" in capfd.readouterr().out
@@ -98,7 +98,7 @@ def test_an_ensemble_ranks_by_the_weighted_mean_of_cosines(folder, both, capfd):
     first, second = (unit(cached(folder, name)) for name in NETWORKS)
     cosine = (first @ first.T + 4 * second @ second.T) / 5
     queries = len(load_test_set(load_config("first.yml"), "Drawings").query)
-    assert_ranked_by(cosine[:queries, queries:], np.load("result.npy"))
+    assert_ranked_by(cosine[:queries, queries:], np.load("logs/both/result.npy"))
 
 
 def table(printed):

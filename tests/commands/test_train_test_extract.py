@@ -76,12 +76,13 @@ def test_the_submission_is_the_ranking_of_a_plain_computation(run, tmp_path, mon
     query, gallery = plain_features(run, splits)
     query, gallery = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (query, gallery))
     cosine = query @ gallery.T
-    result = np.load("result.npy")
+    result = np.load(run[1] / "test" / "result.npy")
+    assert not Path("result.npy").exists()  # where a submission for the challenge's lists may lie
     assert result.dtype == np.int64 and result.shape == (len(query), 10)
     # equal up to places that differ by less than float32 can tell
     chosen = np.take_along_axis(cosine, result, axis=1)
     np.testing.assert_allclose(chosen, -np.sort(-cosine, axis=1)[:, : result.shape[1]], atol=2e-6)
-    with zipfile.ZipFile("result.zip") as packed:
+    with zipfile.ZipFile(run[1] / "test" / "result.zip") as packed:
         assert packed.namelist() == ["result.npy"]
     hit = np.mean([splits.gallery[row[0]].identity == sample.identity for row, sample in zip(result, splits.query)])
     printed = capfd.readouterr().out
@@ -101,16 +102,17 @@ def tested(run):
     return [*SETTINGS, *places]
 
 
-def test_another_expansion_needs_no_network_and_ranks_as_a_fresh_run(tested, tmp_path, monkeypatch, capfd):
+def test_another_expansion_needs_no_network_and_ranks_as_a_fresh_run(tested, run, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
+    result = run[1] / "cached" / "result.npy"
     words = [*tested, "TEST.AQE.ENABLED", "True", "TEST.AQE.QE_K", "4"]
     assert main(["test", *words, "TEST.CACHE_FEATURES", "False"]) == 0
-    fresh, printed = np.load("result.npy"), capfd.readouterr().out
+    fresh, printed = np.load(result), capfd.readouterr().out
     assert "features of Drawings" not in printed and "images of Drawings: decoded each time" in printed
     with monkeypatch.context() as patched:
         patched.setattr("fastpatent.evaluation.extractor.load_trained", None)
         assert main(["test", *words]) == 0
-    np.testing.assert_array_equal(np.load("result.npy"), fresh)
+    np.testing.assert_array_equal(np.load(result), fresh)
     again = capfd.readouterr().out
     assert "cached on" in again and "query expansion (k 4)" in again
     rows = [[line for line in text.splitlines() if line.startswith("network")] for text in (printed, again)]
@@ -214,6 +216,7 @@ def test_a_set_without_labels_is_ranked_and_not_measured(run, unlabelled, tmp_pa
     settings += ["DATASETS.TESTS", "('PatentTest',)", "OUTPUT_DIR", "out"]
     assert main(["test", *settings]) == 0, capfd.readouterr().err
     assert "PatentTest 4 in 12, no labels" in capfd.readouterr().out and np.load("result.npy").shape == (4, 10)
+    assert Path("out/result.npy").read_bytes() == Path("result.npy").read_bytes()
     Path("systems.yml").write_text("")
     assert main(["benchmark", *settings, "BENCHMARK.SYSTEMS", "['systems.yml']"]) == 1
     assert "DATASETS.TESTS: PatentTest has no labelled query" in capfd.readouterr().err

@@ -7,6 +7,7 @@ import pytest
 
 from fastpatent.data.load_datasets import load_test_set, load_training_set
 from fastpatent.errors import ConfigError, DataError
+from fastpatent.files import Ledger
 from fastpatent.uspto.metadata import write_metadata
 
 HEADER = "patent,title,kind\n"
@@ -100,7 +101,11 @@ def test_the_metadata_of_a_built_data_set(patent_cfg, patent_root):
         }
         for number in range(12)
     ]
-    write_metadata(patent_root / "metadata.parquet", (("archive", "member", record) for record in records))
+    write_metadata(
+        patent_root / "metadata.parquet",
+        (("archive", "member", record) for record in records),
+        Ledger(patent_root / "written.json"),
+    )
     table = patent_cfg.DATASETS.CAPTIONS.TABLE
     table.FILE, table.IDENTITY, table.CLASS = "metadata.parquet", "patent", "national_classes"
     found = {sample.identity: (sample.caption, sample.category) for sample in load_training_set(patent_cfg)}

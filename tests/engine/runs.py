@@ -56,6 +56,14 @@ def interrupted_after(iteration):
         yield
 
 
+def make_older(folder):
+    """Remove from a run's last checkpoint what those of older versions lack: the settings and the digest of the samples."""
+    path = folder / "model_final.pth"
+    state = torch.load(path, weights_only=True)
+    del state["config"], state["samples"], state["optimizer"]["names"]
+    torch.save(state, path)
+
+
 def weights(folder, name="model_final.pth"):
     """Read a checkpoint of a run."""
     return torch.load(folder / name, weights_only=True)

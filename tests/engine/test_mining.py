@@ -1,6 +1,7 @@
 """Mined tuples: the negatives are the nearest of other identities, and a resumed run continues with the same tuples."""
 
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +16,17 @@ from fastpatent.engine import mining
 from fastpatent.engine.checkpoint import LAST
 from fastpatent.models import build_model, with_classes
 from tests.engine import processes
-from tests.engine.runs import INTERRUPTED, SMALL, STEPS, assert_same_bits, interrupt, interrupted_after, train, weights
+from tests.engine.runs import (
+    INTERRUPTED,
+    SMALL,
+    STEPS,
+    assert_same_bits,
+    interrupt,
+    interrupted_after,
+    make_older,
+    train,
+    weights,
+)
 
 # 8 queries with 2 negatives in batches of 8: 4 an epoch, as in the runs of test_trainer
 MINED = {
@@ -158,16 +169,20 @@ def test_a_run_interrupted_while_it_mines_mines_again(epoch, whole, drawings_fol
     assert_same_bits(weights(whole)["model"], weights(tmp_path)["model"])
 
 
-def test_resume_refuses_tuples_of_other_settings(whole, drawings_folder, capfd):
+def test_resume_refuses_tuples_of_other_settings(whole, drawings_folder, tmp_path, capfd):
+    shutil.copytree(whole, tmp_path / "older")
+    make_older(tmp_path / "older")
     other = ["DATALOADER.MINING.NEGATIVES", "6", "DATALOADER.MINING.QUERIES", "4"]
     assert train(drawings_folder, whole, *WORDS, *other, resume=True) == 1
+    assert "DATALOADER.MINING.NEGATIVES was 2 and is now 6" in capfd.readouterr().err
+    assert train(drawings_folder, tmp_path / "older", *WORDS, *other, resume=True) == 1
     assert "8 tuples of 4 drawings an epoch, now there are 4 of 8" in capfd.readouterr().err
 
 
 def test_parts_of_a_batch_hold_whole_tuples(drawings_folder, tmp_path, capfd):
     words = [*WORDS, "SOLVER.MAX_EPOCH", "1", "SOLVER.GRAD_ACCUM_STEPS"]
-    assert train(drawings_folder, tmp_path, *words, "2") == 0
-    assert train(drawings_folder, tmp_path, *words, "4") == 1
+    assert train(drawings_folder, tmp_path / "2", *words, "2") == 0
+    assert train(drawings_folder, tmp_path / "4", *words, "4") == 1
     assert "4 equal parts of whole tuples (4 images each)" in capfd.readouterr().err
 
 

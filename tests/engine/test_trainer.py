@@ -1,5 +1,7 @@
 """Whole runs: interrupted anywhere they resume to the bit, and a run that cannot be resumed says why."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -13,6 +15,7 @@ from tests.engine.runs import (
     assert_same_bits,
     interrupt,
     interrupted_after,
+    make_older,
     train,
     weights,
 )
@@ -72,12 +75,19 @@ def test_the_weights_of_a_frozen_backbone_stay_and_then_move(drawings_folder, tm
     assert torch.equal(seen[0], seen[2]) and not torch.equal(seen[2], seen[3])
 
 
-def test_resume_refuses_another_batch_size_and_another_network(whole_run, drawings_folder, capfd):
-    output = whole_run(*SMALL)
+def test_a_checkpoint_of_an_older_version_is_resumed_with_what_it_can_tell(whole_run, drawings_folder, tmp_path, capfd):
+    shutil.copytree(whole_run(*SMALL), tmp_path / "older")
+    output = tmp_path / "older"
+    make_older(output)
     assert train(drawings_folder, output, *SMALL, "SOLVER.IMS_PER_BATCH", "12", resume=True) == 1
     assert "batches an epoch" in capfd.readouterr().err
+    decays = ["SOLVER.WEIGHT_DECAY", "0.1", "SOLVER.WEIGHT_DECAY_NORM", "0.2"]
+    assert train(drawings_folder, output, *SMALL, *decays, resume=True) == 1
+    assert "grouped by other learning rates" in capfd.readouterr().err
     assert train(drawings_folder, output, *SMALL, "MODEL.HEADS.EMBEDDING_DIM", "64", resume=True) == 1
     assert "another network" in capfd.readouterr().err
+    assert train(drawings_folder, output, *SMALL, "SOLVER.MAX_EPOCH", "3", resume=True) == 0
+    assert "the checkpoint is of an older version" in capfd.readouterr().out
 
 
 def test_resume_without_a_checkpoint_starts_from_the_beginning(drawings_folder, tmp_path, capfd):

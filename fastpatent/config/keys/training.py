@@ -1,38 +1,26 @@
 """Keys of the training loop: SOLVER. None of them decides the features of a trained network."""
 
-from typing import NamedTuple
-
-from fastpatent.config.key import BELOW_ONE, FIXED, FRACTION, POSITIVE, NoFeature, OurNoFeature, Rule, at_least, one_of
-from fastpatent.errors import nearest
+from fastpatent.config.key import (
+    BELOW_ONE,
+    FIXED,
+    FRACTION,
+    POSITIVE,
+    Component,
+    NoFeature,
+    OurNoFeature,
+    Rule,
+    at_least,
+    one_of,
+)
+from fastpatent.registry import OPTIMIZERS
 
 DECAY = Rule(lambda value: 0 < value <= 1, "above 0 and at most 1")
 EPOCHS = Rule(lambda value: all(step > 0 for step in value), "epochs above 0")
 ORDER = Rule(lambda value: value > 0, "above 0, or .inf")
 
-UNUSABLE = ("Optimizer", "LBFGS", "SparseAdam", "Muon")  # need a closure, sparse gradients, matrices only
-
-
-class Optimizers(NamedTuple):
-    """The rule of SOLVER.OPT: any optimizer of torch.optim that trains with one step a batch, on parameters of any shape."""
-
-    words: str = "an optimizer of torch.optim"
-
-    @staticmethod
-    def complaint(value: str) -> str:
-        """Return what is wrong with a name; empty where it can be used."""
-        import torch.optim  # takes a second, and most configurations have the default
-
-        names = {name for name, found in vars(torch.optim).items() if isinstance(found, type)} - {*UNUSABLE}
-        return (
-            ""
-            if value in names
-            else f"no optimizer of torch.optim that can be used here is called {value!r}{nearest(value, names)}"
-        )
-
-
 KEYS = (
     NoFeature("SOLVER.AMP.ENABLED", False, "bf16 where the hardware has it, else fp16 on a GPU, else float32"),
-    NoFeature("SOLVER.OPT", "Adam", "the optimizer", Optimizers(), resumed=FIXED),
+    NoFeature("SOLVER.OPT", "Adam", "the optimizer, any of torch.optim that fits", Component(OPTIMIZERS), resumed=FIXED),
     NoFeature("SOLVER.MAX_EPOCH", 120, "epochs", at_least(1)),
     NoFeature("SOLVER.BASE_LR", 3e-4, "learning rate", POSITIVE),
     NoFeature("SOLVER.HEADS_LR_FACTOR", 1.0, "factor of the learning rate of the head", at_least(0)),
@@ -57,7 +45,7 @@ KEYS = (
     OurNoFeature("SOLVER.CHECKPOINTS_KEPT", 0, "how many of the last of them stay; 0: all", at_least(0)),
     NoFeature("SOLVER.IMS_PER_BATCH", 64, "images of a mini-batch, over all processes", at_least(1), resumed=FIXED),
     OurNoFeature("SOLVER.GRAD_ACCUM_STEPS", 1, "parts in which a process computes its share of the batch", at_least(1)),
-    OurNoFeature("SOLVER.EMA.ENABLED", False, "evaluate and save a moving average of the weights", resumed=FIXED),
+    OurNoFeature("SOLVER.EMA.ENABLED", False, "evaluate and save a moving average of the weights"),
     OurNoFeature("SOLVER.EMA.DECAY", 0.999, "decay of that average", BELOW_ONE),
     NoFeature("SOLVER.CLIP_GRADIENTS.ENABLED", False, "clip the gradient of each parameter"),
     NoFeature("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "norm", "clip its norm or each value", one_of("norm", "value")),
