@@ -7,20 +7,23 @@ is identified by its file name alone, and the folders are ignored.
 
 import os
 import re
+import shlex
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 from zipfile import ZipFile, ZipInfo
 
 from fastpatent.errors import DataError
+from fastpatent.uspto.other_input import refuse_contents, refuse_start
 from fastpatent.uspto.skips import Reason, Refused, Skip
 from fastpatent.uspto.tars import Entry, is_tar, tar_entries
 from fastpatent.uspto.zips import open_zip, refuse_member, refuse_name, unzip_member
 
 PATENT = re.compile(r"(?:.*[/\\])?(USD\d{7}-\d{8})\.ZIP", re.IGNORECASE | re.ASCII)
+DESIGN = re.compile(r"(?:.*[/\\])?USD[^/\\]*\.ZIP", re.IGNORECASE | re.ASCII)
 ZIP_STARTS = (b"PK\3\4", b"PK\5\6")
-COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
 
 
 class Member(NamedTuple):
@@ -37,21 +40,31 @@ def is_zip(path: str | os.PathLike[str]) -> bool:
     """Return whether an archive is a zip (else a tar), by its first bytes, or by its suffix where those are damaged.
 
     Raises:
-        DataError: it is neither, or cannot be read.
+        DataError: it is neither, or cannot be read; the message says what it is.
     """
     try:
         with open(path, "rb") as file:
             start = file.read(tarfile.BLOCKSIZE)
+    except IsADirectoryError as error:
+        pack = f"tar -cf week.tar {shlex.quote(os.fspath(path))}"
+        raise DataError(
+            f"{path}: a folder; name the archives in it, or pack the ZIP files of patents in it: {pack}"
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: the archive cannot be read: {error.strerror}") from error
-    if start[:2] in COMPRESSED:
-        raise DataError(f"{path}: a {COMPRESSED[start[:2]]} file, which allows no random access; unpack it first")
     if start[:4] in ZIP_STARTS or is_tar(start):
         return start[:4] in ZIP_STARTS
+    refuse_start(path, start)
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".tar", ".zip"):
         raise DataError(f"{path}: neither a tar nor a zip file")
     return suffix == ".zip"
+
+
+def check_archive(path: str | os.PathLike[str]) -> None:
+    """Raise DataError where a path is not that of a weekly archive: see `is_zip` and `refuse_contents`."""
+    with _entries(path) as entries:
+        refuse_contents(path, entries)
 
 
 def scan_archive(path: str | os.PathLike[str], limit: int) -> Iterator[Member | Skip]:
@@ -67,9 +80,8 @@ def scan_archive(path: str | os.PathLike[str], limit: int) -> Iterator[Member | 
     Raises:
         DataError: see `is_zip`.
     """
-    entries = _zip_entries if is_zip(path) else tar_entries
-    with open(path, "rb") as file:
-        for entry in entries(file):
+    with _entries(path) as entries:
+        for entry in entries:
             try:
                 yield _member(path, entry, limit)
             except Refused as refused:
@@ -91,6 +103,14 @@ def read_member(member: Member, limit: int) -> bytes:
     if len(data) < member.size:
         raise Refused(Reason.DAMAGED, "the archive is truncated inside this member")
     return data
+
+
+@contextmanager
+def _entries(path: str | os.PathLike[str]) -> Iterator[Iterator[Entry]]:
+    """Open an archive for the iterator over its entries."""
+    entries = _zip_entries if is_zip(path) else tar_entries
+    with open(path, "rb") as file:
+        yield entries(file)
 
 
 def _zip_entries(file: BinaryIO) -> Iterator[Entry]:
@@ -120,6 +140,8 @@ def _member(path: str | os.PathLike[str], entry: Entry, limit: int) -> Member:
     refuse_name(entry.name)
     match = PATENT.fullmatch(entry.name)
     if not match:
+        if DESIGN.fullmatch(entry.name):
+            raise Refused(Reason.NAME, "the ZIP file of a design is named as in USD0907292-20210105.ZIP")
         raise Refused(Reason.NO_DESIGN, "")
     if entry.fault:
         raise entry.fault

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastpatent.data.lock import only_writer
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
-from fastpatent.uspto.archives import Member, is_zip, scan_archive
+from fastpatent.uspto.archives import Member, check_archive, scan_archive
 from fastpatent.uspto.journal import Journal
 from fastpatent.uspto.patent import Outcome, convert_patent
 from fastpatent.uspto.publish import (
@@ -59,13 +59,13 @@ def build_dataset(
         BuildReport of all archives of the data set.
 
     Raises:
-        DataError: an archive is missing, neither a tar nor a zip, or has the name of another; another process builds in
-            this folder, or it holds lists or drawings of another origin; there are too few patents for lists.
+        DataError: an archive is missing, not a weekly archive, or has the name of another; another process builds in this
+            folder, or it holds lists or drawings of another origin; there are too few patents for lists.
         OSError: the folder is not writable, or the disk is full; patents converted before stay.
     """
     names = Counter(map(os.path.basename, archives))
     for archive in archives:
-        is_zip(archive)
+        check_archive(archive)
         if names[os.path.basename(archive)] > 1:
             raise DataError(f"{archive}: two archives of this name; rename one of them")
     folder = Path(out, JOURNALS)
@@ -80,12 +80,13 @@ def build_dataset(
         taken = finished_patents(sorted(others)) if begun else {}
         for archive, journal in begun.items():
             with journal:
-                members = _each_once(_scan(archive, journal, limit), taken, journal)
+                members = _each_once(_scan(archive, journal, limit), dict(taken), journal)
                 with closing(map_in_order(convert, members, workers, CHUNK)) as results:
                     with closing(progress(os.path.basename(archive), results, len(members))) as shown:
                         for outcome in shown:
                             journal.tell(outcome)
                 journal.tell_complete()
+            taken |= finished_patents([journal.path])  # not those refused: another archive may have them whole
         return publish(folder, out, seed, test_fraction, val_fraction)
 
 
@@ -108,6 +109,8 @@ def _scan(archive: str, journal: Journal, limit: int) -> list[Member]:
         counts[found.reason] += 1
         if found.reason != Reason.NO_DESIGN and counts[found.reason] <= NAMED:
             skips.append(found)
+    if not members and set(counts) == {Reason.NO_DESIGN}:
+        skips.append(Skip(Reason.NO_DESIGN, "", "it holds no design patent"))
     if not journal.scanned:
         journal.tell_scan(counts, skips)
     return members

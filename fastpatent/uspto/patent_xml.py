@@ -3,13 +3,11 @@
 import re
 from datetime import date
 from typing import TypedDict
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml.ElementTree import fromstring
-
+from fastpatent.uspto.safe_xml import parse_xml
 from fastpatent.uspto.skips import Reason, Refused
 
-XML_BYTES = 8 * 2**20  # real files have up to about 1 MiB; parsed elements may take fifty times the memory of their text
 NUMBER = re.compile(r"D0*(\d{1,7})", re.ASCII)
 
 
@@ -55,8 +53,6 @@ class Metadata(Fields):
 def read_patent_xml(data: bytes, patent: str) -> tuple[Metadata, list[str]]:
     """Read the metadata of a design patent.
 
-    Entities other than characters are refused, and nothing outside the file is ever read.
-
     Args:
         data: the file's bytes.
         patent: the expected patent, as in USD0907292-20210105.
@@ -65,23 +61,17 @@ def read_patent_xml(data: bytes, patent: str) -> tuple[Metadata, list[str]]:
         (metadata, file names of the drawings).
 
     Raises:
-        Refused: not well-formed XML, not a grant, not a design, or another patent.
+        Refused: see `parse_xml`; or not a grant, not a design, or another patent.
     """
-    if len(data) > XML_BYTES:
-        raise Refused(Reason.XML, f"the XML has {len(data):,} bytes, more than {XML_BYTES:,}")
-    try:
-        root = fromstring(data)
-    except ParseError as error:
-        raise Refused(Reason.XML, f"the XML is not well-formed: {error}") from error
-    except (ValueError, LookupError) as error:  # refused by defusedxml, or an encoding unknown to expat
-        raise Refused(Reason.XML, f"the XML has a forbidden declaration: {error}") from error
+    root, unparsed = parse_xml(data)
     readers = {"us-patent-grant": _read_grant, "PATDOC": _read_patdoc}
     if root.tag not in readers:
         raise Refused(Reason.XML, f"the XML is a {root.tag[:40]}, not a grant")
     record = readers[root.tag](root)
     _check(record, patent)
-    files = [*root.iterfind("drawings//img[@file]"), *root.iterfind("SDODR//EMI[@FILE]")]
-    return {"patent": patent, **record}, [name for found in files if (name := found.get("file") or found.get("FILE"))]
+    drawings = [*root.iterfind("drawings//img[@file]"), *root.iterfind("SDODR//EMI[@FILE]")]
+    named = [name for found in drawings if (name := found.get("file") or found.get("FILE"))]
+    return {"patent": patent, **record}, [unparsed.get(name, name) for name in named]
 
 
 def _read_grant(root: Element) -> Fields:
@@ -139,8 +129,8 @@ def _check(record: Fields, patent: str) -> None:
     named = f"US{'D' + number[1].zfill(7) if number else record['number']}-{record['date']}"
     if named != patent:
         raise Refused(Reason.XML, f"the XML is that of {named[:40]}")
-    if not record["kind"].startswith("S"):
-        raise Refused(Reason.XML, f"the XML states kind {record['kind'][:10]!r}, a design has S")
+    if record["kind"].startswith(("A", "B", "H", "P")):  # of applications, inventions and plants; others vary by year
+        raise Refused(Reason.XML, f"the XML states kind {record['kind'][:10]!r}, a design has S or E")
     try:
         record["date"] = date.fromisoformat(record["date"]).isoformat()
     except ValueError as error:

@@ -105,7 +105,9 @@ def publish(
     _write_skipped(Path(out, SKIPPED), journals, equal, report, ledger)
     parts = split_patents(kept, seed, test_fraction, val_fraction)
     if not all((parts.train, parts.val_query, parts.test_query)):
-        raise DataError(f"{out}: too few patents for lists: training, validation and test need one with two drawings each")
+        wanted = "training, validation and test need one with two drawings each"
+        skipped = next((f"; skipped: {report.examples[reason]}" for reason in Reason if reason in report.examples), "")
+        raise DataError(f"{out}: too few patents for lists: {wanted}{skipped}")
     report.lists = write_lists(Path(out, LISTS), parts, ledger)
     return report
 

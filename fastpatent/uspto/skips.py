@@ -10,6 +10,7 @@ class Reason(StrEnum):
     """Why a part of an archive is not in the data set."""
 
     NO_DESIGN = "no design patent"
+    NAME = "design of another name"
     ARCHIVE = "archive damaged"
     UNSAFE = "name leads out of the archive"
     NO_FILE = "link or device"
@@ -42,10 +43,10 @@ class Refused(Exception):
 
     def skip(self, member: str) -> Skip:
         """Return the `Skip` of the member with this name."""
-        return Skip(self.reason, _printable(member), _printable(self.detail))
+        return Skip(self.reason, printable(member), printable(self.detail))
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Return text from an archive as one line of bounded length without control characters."""
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
     return text if text.isprintable() else ascii(text)[1:-1]

@@ -24,6 +24,7 @@ from fastpatent.uspto.patent_xml import read_patent_xml
 from fastpatent.uspto.skips import Reason
 from tests.uspto.weeks import (
     contents,
+    contents_before_2005,
     files_below,
     member_name,
     name_of,
@@ -139,6 +140,49 @@ def test_lists(build_in, tmp_path):
         for name in ("test_db_patent.txt", "train_patent_val.txt", "train_patent_trn.txt")
         for path, _ in listed(out, name)
     ]
+
+
+def test_patents_before_2005(build_in, tmp_path):
+    titles = {1: "Pot", 2: "Pot &ldquo;2&rdquo;", 3: "Pot&mdash;3 &mgr;m", 4: "Pot &unknown;"}
+    week = {member_name(n): zipped(contents_before_2005(n, title, declared=n % 2)) for n, title in titles.items()}
+    report = build_in(write_tar(tmp_path / "week.tar", week))
+    assert (report.patents, report.drawings, report.counts) == (4, 16, {})
+    rows = pyarrow.parquet.read_table(tmp_path / "out/metadata.parquet").to_pylist()
+    titles = ["Pot", "Pot \u201c2\u201d", "Pot\u20143 \u03bcm", "Pot &unknown;"]
+    assert [(row["title"], row["kind"]) for row in rows] == [(title, "S") for title in titles]
+    assert [row["figure_descriptions"] for row in rows] == [[f"FIG. 1 shows {title}."] for title in titles]
+
+
+def test_letters_and_supplements_do_not_matter(build_in, tmp_path):
+    lower = {name.lower(): data for name, data in contents(2).items()}
+    mixed = {name.replace("TIF", "Tif").replace("XML", "Xml"): data for name, data in contents(3).items()}
+    main = {**week([1]), f"i20210105/design/{name_of(2).lower()}.zip": zipped(lower)}
+    main |= {f"I20210105/Design/{name_of(3)}.Zip": zipped(mixed), f"I20210105/SUPPLEMENT/{name_of(4)}.ZIP": patent_zip(4)}
+    main |= {f"I20210105-SUPP/DESIGN/{name_of(5)}.ZIP": patent_zip(5)}
+    supplement = {f"I20210105-SUPP/DESIGN/{name_of(6)}.ZIP": patent_zip(6), **week([1])}
+    report = build_in(write_tar(tmp_path / "I20210105.tar", main), write_tar(tmp_path / "I20210105-SUPP.tar", supplement))
+    build_in(write_tar(tmp_path / "plain.tar", week(range(1, 7))), out="plain")
+    assert report.counts == {Reason.TWICE: 1} and report.patents == 6
+    assert files_below(tmp_path / "out/train_data") == files_below(tmp_path / "plain/train_data")
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_patent_refused_in_one_archive_is_read_from_the_next(build_in, tmp_path, together):
+    first = write_tar(tmp_path / "a.tar", {**week([1, 2, 3]), member_name(4): patent_zip(4)[:-40]})
+    second = write_tar(tmp_path / "b.tar", week([3, 4]))
+    if not together:
+        build_in(first)
+    report = build_in(first, second)
+    assert report.patents == 4 and report.counts == {Reason.DAMAGED: 1, Reason.TWICE: 1}
+
+
+def test_an_archive_without_designs_is_named(build_in, tmp_path):
+    others = write_tar(tmp_path / "b.tar", {"I20210105/UTIL1/US10881042-20210105.ZIP": b"", "readme": b""})
+    report = build_in(write_tar(tmp_path / "a.tar", week(range(1, 5))), others)
+    assert report.patents == 4 and report.counts == {Reason.NO_DESIGN: 2}
+    assert report.examples == {Reason.NO_DESIGN: "b.tar: it holds no design patent"}
+    with pytest.raises(DataError, match="too few patents .*; skipped: b.tar: it holds no design patent"):
+        build_in(others, out="none")
 
 
 def test_equal_drawings_are_removed_and_named(build_in, tmp_path):
@@ -283,6 +327,8 @@ def test_archives_that_cannot_be_built_are_refused(archives, build_in, tmp_path)
         build_in(archives[0], shutil.copy(archives[0], tmp_path / "other"))
     with pytest.raises(DataError, match="absent: the archive cannot be read"):
         build_in(archives[0], tmp_path / "absent")
+    with pytest.raises(DataError, match="week.zip: it holds an archive"):
+        build_in(archives[0], write_zip(tmp_path / "week.zip", {"I20210105.tar": b""}))
     assert not (tmp_path / "out").exists()
     with pytest.raises(DataError, match="out: too few patents for lists"):
         build_in(write_tar(tmp_path / "few.tar", week([1, 2])))

@@ -98,17 +98,33 @@ def test_xml_of_no_design_is_refused():
         (xml(1, declared=LAUGHS, title="&c;"), "has a forbidden declaration"),
         (xml(1, declared='<!ENTITY f SYSTEM "file:///etc/passwd">', title="&f;"), "has a forbidden declaration"),
         (xml(1, declared='<!ENTITY % f SYSTEM "http://localhost/x"> %f;'), "has a forbidden declaration"),
-        (xml(1, title="&undeclared;"), "the XML is not well-formed"),
         (xml(2), "the XML is that of USD0000002-20210105"),
         (xml("1234567"), "the XML is that of US1234567-20210105"),
         (xml(1, date="20210112"), "the XML is that of USD0000001-20210112"),
         (xml(1, kind="B1"), "the XML states kind 'B1', a design has S"),
+        (xml(1, kind="P2"), "the XML states kind 'P2', a design has S"),
         (xml(1).replace(b"UTF-8", b"no-such"), "the XML is not well-formed|has a forbidden declaration"),
         (xml(1, title="x" * 8 * 2**20), "more than 8,388,608"),
     ]:
         with pytest.raises(Refused, match=message) as caught:
             read_patent_xml(data, name_of(1))
         assert caught.value.reason == Reason.XML
+
+
+def test_kinds_of_designs():
+    for kind in ("S1", "S", "s1", "E1", "C1", ""):
+        assert read_patent_xml(xml(1, kind=kind), name_of(1))[0]["kind"] == kind
+
+
+def test_a_name_in_no_entity_set_stays_in_the_text():
+    record, _ = read_patent_xml(xml(1, title="&ldquo;Pot&rdquo; &undeclared;"), name_of(1))
+    assert record["title"] == "\u201cPot\u201d &undeclared;"
+
+
+def test_drawings_are_named_by_entities_or_files():
+    declared = b'[<!ENTITY first SYSTEM "USD0484665-20040106-D00000.TIF" NDATA TIF>]>'
+    data = BEFORE_2005.replace(b'dtd">', b'dtd" ' + declared).replace(b"<EMI", b'<EMI FILE="first"/><EMI')
+    assert read_patent_xml(data, "USD0484665-20040106")[1] == ["USD0484665-20040106-D00000.TIF"] * 2
 
 
 def test_an_invalid_day_is_refused():

@@ -16,6 +16,13 @@ XML = """<?xml version="1.0" encoding="UTF-8"?>
 <invention-title>{title}</invention-title>
 </us-bibliographic-data-grant><drawings>{sheets}</drawings></us-patent-grant>"""
 
+PATDOC = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE PATDOC SYSTEM "ST32-US-Grant-025xml.dtd" [{declared}]>
+<PATDOC DTD="2.5"><SDOBI><B100><B110><DNUM><PDAT>D{number:07d}</PDAT></DNUM></B110><B130><PDAT>S</PDAT></B130>
+<B140><DATE><PDAT>20210105</PDAT></DATE></B140></B100><B500><B540><STEXT><PDAT>{title}</PDAT></STEXT></B540></B500></SDOBI>
+<SDODE><DRWDESC><BTEXT><PARA><PTEXT><PDAT>FIG. 1 shows {title}.</PDAT></PTEXT></PARA></BTEXT></DRWDESC></SDODE>
+<SDODR>{sheets}</SDODR></PATDOC>"""
+
 
 def name_of(number):
     """The identity of the patent with a number."""
@@ -42,6 +49,15 @@ def contents(number, drawings=4):
     name = name_of(number)
     sheets = {f"{name}-D{sheet:05d}.TIF": tif(100 * number + sheet) for sheet in range(drawings)}
     return {f"{name}.XML": xml(number, sheets), **sheets}
+
+
+def contents_before_2005(number, title, declared):
+    """The files of a patent in the format of 2001 to 2004, whose drawings are unparsed entities where `declared`."""
+    sheets = {name: data for name, data in contents(number).items() if name.endswith(".TIF")}
+    entities = "".join(f'<!ENTITY {name} SYSTEM "{name}" NDATA TIF>\n' for name in sheets if declared)
+    named = "".join(f'<EMI FILE="{name}"/>' for name in sheets)
+    written = PATDOC.format(number=number, title=title, declared=entities, sheets=named)
+    return {f"{name_of(number)}.XML": written.encode(), **sheets}
 
 
 def zipped(files, method=zipfile.ZIP_DEFLATED):

@@ -1,4 +1,4 @@
-"""The challenge's test set: lists without labels, in the folder `codalab_test_set`."""
+"""The challenge's test set: lists without labels, beside the folders of queries and database."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from fastpatent.data.list_dataset import read_splits
 from fastpatent.data.records import Sample, Splits
 
 LISTS = {"query": "test_queries.txt", "gallery": "test_database.txt"}
-PLACES = ("codalab_test_set", "test_data/codalab_test_set")  # of the released code, and of its report
+PLACES = ("codalab_test_set", "test_data/codalab_test_set", "test_data")  # of the released code, its report, and unpacked
 
 
 @DATASETS.register(name="PatentTest")

@@ -1,0 +1,72 @@
+"""XML of the patent office, read as untrusted input: nothing outside the file is read, and no entity is expanded.
+
+Grants of 2001 to 2004 declare their drawings as unparsed entities, and name characters that only the external DTD declares.
+"""
+
+from html.entities import html5
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+
+from defusedxml.ElementTree import XMLParser
+
+from fastpatent.uspto.skips import Reason, Refused
+
+XML_BYTES = 8 * 2**20  # real files have up to about 1 MiB; parsed elements may take fifty times the memory of their text
+GREEK = dict(zip("a b g d e z ee th i k l m n x o p r sf s t u ph kh ps oh".split(), "αβγδεζηθικλμνξοπρςστυφχψω"))
+
+
+class _Characters(dict[str, str]):
+    """{name: character} of the ISO entity sets; a name in none of them is left in the text as it stands."""
+
+    def __missing__(self, name: str) -> str:
+        return f"&{name};"
+
+
+CHARACTERS = _Characters(  # HTML has all sets except ISOgrk1
+    {name.rstrip(";"): text for name, text in html5.items()}
+    | {f"{name}gr": letter for name, letter in GREEK.items()}
+    | {f"{name.upper()}gr": letter.upper() for name, letter in GREEK.items()}
+)
+
+
+class _Parser(XMLParser):
+    """A parser that refuses all entities except characters and unparsed ones.
+
+    Attributes:
+        unparsed: {name of an unparsed entity: the file it stands for}.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(target=TreeBuilder())
+        self.entity = CHARACTERS  # where the parser looks up what the file itself does not declare
+        self.unparsed: dict[str, str] = {}
+
+    def defused_unparsed_entity_decl(self, name: str, base: Any, sysid: str, pubid: Any, notation_name: str) -> None:
+        self.unparsed[name] = sysid
+
+
+def parse_xml(data: bytes) -> tuple[Element, dict[str, str]]:
+    """Parse an XML file.
+
+    Named characters of the ISO entity sets become their characters, if the file names an external DTD; an unknown name stays
+    in the text. Nothing is expanded: a file that declares internal, parameter or external parsed entities is refused.
+
+    Args:
+        data: the file's bytes.
+
+    Returns:
+        (root element, {name of an unparsed entity: the file it stands for}).
+
+    Raises:
+        Refused: too large, not well-formed, or with a forbidden declaration.
+    """
+    if len(data) > XML_BYTES:
+        raise Refused(Reason.XML, f"the XML has {len(data):,} bytes, more than {XML_BYTES:,}")
+    try:
+        parser = _Parser()
+        parser.feed(data)
+        return parser.close(), parser.unparsed
+    except ParseError as error:
+        raise Refused(Reason.XML, f"the XML is not well-formed: {error}") from error
+    except (ValueError, LookupError) as error:  # refused by defusedxml, or an encoding unknown to expat
+        raise Refused(Reason.XML, f"the XML has a forbidden declaration: {error}") from error
