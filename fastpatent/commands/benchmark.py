@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise DataError(f"DATASETS.TESTS: {splits.name} has no labelled query, nothing can be measured on it")
     logger.info(f"{len(systems)} systems, device {device.device} ({device.reason})")
     made = _made(cfg, device.device, argv)
-    benchmarks = [Benchmark(s.name, counts_of(s), [], _published(s), [], made) for s in test_sets]
+    benchmarks = [Benchmark(s.name, counts_of(s), [], _published(s), [], made, warnings=[*s.warnings]) for s in test_sets]
     best, failed = _measure_all(cfg, systems, test_sets, benchmarks, device.device)
     written: list[Path] = []
     for benchmark, pictured in zip(benchmarks, best):
@@ -130,6 +130,8 @@ def _measure(
         benchmark.results += measured
         best[place] = max(filter(None, (best[place], *found.evaluations)), key=lambda of: of.summary["mAP"])
         benchmark.texts += found.texts
+        own = [(of.name, of.warnings[len(found.splits.warnings) :]) for of in found.evaluations]  # not of the data set
+        benchmark.warnings += [f"{name}: {warning}" for name, warnings in own for warning in warnings]
         if place == 0:  # systems as they are come before what TEST.AQE and TEST.RERANK add
             for result, evaluation, more in zip(measured, found.evaluations, added):
                 assert evaluation.features, "an evaluation of the pipeline has features"

@@ -107,7 +107,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
         results = _evaluate_all(Pipeline(cfg, device.device, model), test_sets, every=False)
         latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
         for result in results:
-            logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result.summary)}")
+            logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
             if writer:
                 _write_result(writer, result, epoch * loader.batches_per_epoch)
         return results[0].summary.get(best_by) if results else None

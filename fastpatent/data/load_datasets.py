@@ -8,8 +8,9 @@ from yacs.config import CfgNode
 
 from fastpatent.data.captions import with_captions
 from fastpatent.data.datasets import DATASETS
+from fastpatent.data.degenerate import degeneracies
 from fastpatent.data.records import PARTS, Sample, Splits, unmatched_queries
-from fastpatent.errors import ConfigError, DataError
+from fastpatent.errors import ConfigError, DataError, FastPatentError
 
 EXAMPLES = 3  # cases of a fault that are shown
 logger = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def load_test_set(cfg: CfgNode, name: str, texts: bool = False) -> Splits:
 
 
 def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
-    """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find.
+    """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find, and set `Splits.warnings`.
 
     Args:
         texts: see `load_test_set`.
@@ -86,7 +87,9 @@ def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
         DataError: as `load_test_set`, or no query of a labelled set has a match.
     """
     sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
+    trained = _training_identities(cfg) if sets else set()
     for splits in sets:
+        splits.warnings = degeneracies(splits, trained)
         report_skipped(splits.skipped, cfg.DATASETS.ROOT)
         unmatched = unmatched_queries(splits.query, splits.gallery)
         if splits.query and len(unmatched) == len(splits.query):
@@ -99,6 +102,17 @@ def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
                 f"from every metric, {unmatched[0].path} first"
             )
     return sets
+
+
+def _training_identities(cfg: CfgNode) -> set[str | None]:
+    """Return the identities of DATASETS.NAMES; none of a data set that is not here, as where only the test set is."""
+    identities: set[str | None] = set()
+    for name in cfg.DATASETS.NAMES:
+        try:
+            identities.update(sample.identity for sample in read_set(cfg, name, ("train",), verify=False).train)
+        except FastPatentError:
+            continue
+    return identities
 
 
 def report_skipped(cases: dict[str, list[str]], root: str) -> None:

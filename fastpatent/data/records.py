@@ -33,7 +33,8 @@ class Splits:
 
     `stage` is the purpose of query and gallery: "val" selects the best weights, "test" is reported. `skipped` records
     items that were skipped while reading or have no text, which break no run: {kind of fault: list of messages}. `listed`:
-    query i and gallery image i are line i of list files, as in the challenge, whose submissions count lines.
+    query i and gallery image i are line i of list files, as in the challenge, whose submissions count lines. `warnings`: see
+    `fastpatent.data.degenerate`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Splits:
     stage: str = "val"
     skipped: dict[str, list[str]] = field(default_factory=dict)
     listed: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 def label_map(samples: Iterable[Sample]) -> dict[str, int]:

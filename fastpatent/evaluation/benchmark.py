@@ -61,6 +61,7 @@ class Benchmark:
         made: {what: text}: date, command, machine, device, versions, seed, resamples.
         missing: list of (system, why it was not measured).
         texts: list of (system, TextImageMetrics), of networks with a text tower on images that have texts.
+        warnings: see `Splits`.
     """
 
     dataset: str
@@ -71,6 +72,7 @@ class Benchmark:
     made: dict[str, str | int]
     missing: list[tuple[str, str]] = field(default_factory=list)
     texts: list[tuple[str, TextImageMetrics]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def front_pages(samples: Sequence[Sample]) -> np.ndarray:

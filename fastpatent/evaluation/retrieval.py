@@ -1,6 +1,7 @@
 """From features to a ranking and its metrics: query expansion, re-ranking, ranking."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,17 @@ from yacs.config import CfgNode
 
 from fastpatent.data.records import Splits
 from fastpatent.evaluation.features import Features
+from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
 from fastpatent.evaluation.submission import COLUMNS
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.index import rank_top
-from fastpatent.retrieval.metrics import RankMetrics
+from fastpatent.registry import METRICS
+from fastpatent.retrieval.metrics import RankMetrics, table_metrics
 from fastpatent.retrieval.ranking import rank
 from fastpatent.retrieval.reranking import reciprocal_similarity
+
+FEW = 100  # below so many queries every figure has its interval
+RESAMPLES = 1000
 
 
 @dataclass
@@ -27,6 +33,7 @@ class Evaluation:
         ranking: int64 [queries, up to 10], gallery indices, best first.
         metrics: RankMetrics, or None where identities are unknown.
         features: what was ranked, before expansion; None where they are not at hand.
+        warnings: why its figures say less than they seem to, see `fastpatent.data.degenerate`.
     """
 
     name: str
@@ -34,6 +41,21 @@ class Evaluation:
     ranking: np.ndarray
     metrics: RankMetrics | None
     features: Features | None = None
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def intervals(self) -> dict[str, Figure]:
+        """{metric of images: Figure} where there are fewer than FEW queries, whose mean alone says little; else empty."""
+        if self.metrics is None or not 0 < self.metrics.matched.sum() < FEW:
+            return {}
+        matched = np.flatnonzero(self.metrics.matched)
+        groups = patent_codes(self.splits.query[row].identity for row in matched)
+        names = table_metrics()
+        columns = [METRICS.get(name).formula(self.metrics)[matched] for name in names]
+        figures = mean_figures(np.stack(columns, axis=1), groups, RESAMPLES, 0)
+        if groups.max() == 0:  # a single patent cannot be resampled
+            figures = [Figure(figure.mean, np.nan, np.nan) for figure in figures]
+        return dict(zip(names, figures))
 
     @property
     def summary(self) -> dict[str, float]:
@@ -66,6 +88,7 @@ def rank_features(
         Evaluation.
     """
     name, (_, query, gallery, metric) = name or features.name, features
+    warnings = (*splits.warnings, *(["all features are equal, so the order is arbitrary"] if _all_equal(features) else []))
     if expansion:
         query, gallery = expand_queries(query, gallery, **expansion, device=device)
         metric = "cosine"
@@ -77,10 +100,15 @@ def rank_features(
     measured = any(sample.identity is not None for sample in splits.query)
     if not measured and not reranking:
         nearest, _ = rank_top(query, gallery, min(COLUMNS, len(gallery)), metric)
-        return Evaluation(name, splits, nearest, None, features)
+        return Evaluation(name, splits, nearest, None, features, warnings)
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     ranking = rank(query, gallery, COLUMNS, identities if measured else None, **options)
-    return Evaluation(name, splits, ranking.indices, ranking.metrics, features)
+    return Evaluation(name, splits, ranking.indices, ranking.metrics, features, warnings)
+
+
+def _all_equal(features: Features) -> bool:
+    sides = [side for side in (features.query, features.gallery) if len(side)]
+    return len(features.query) + len(features.gallery) > 1 and all((side == sides[0][0]).all() for side in sides)
 
 
 def processings(cfg: CfgNode, name: str = "network") -> list[tuple[str, dict[str, Any]]]:

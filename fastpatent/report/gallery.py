@@ -14,6 +14,7 @@ from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.files import write_atomically
 from fastpatent.report.picture import thumbnail, write_png
+from fastpatent.report.tables import interval_text
 
 FRAMES = {  # colours of Okabe & Ito, 2008, safe for colour-blind readers
     "query": (60, 60, 60),
@@ -157,13 +158,18 @@ def _page(evaluation: Evaluation, queries: int, found: int) -> str:
             )
         title = html.escape(_heading(evaluation, query))
         rows.append(f"<section>{f'<h2>{title}</h2>' if title else ''}<div>{''.join(figures)}</div></section>")
-    summary = "  ".join(f"{name} {value:.4f}" for name, value in evaluation.summary.items() if isinstance(value, float))
+    summary = "  ".join(
+        f"{name} {value:.4f}" + (f" [{interval_text(evaluation.intervals[name])}]" if name in evaluation.intervals else "")
+        for name, value in evaluation.summary.items()
+        if isinstance(value, float)
+    )
+    doubts = "".join(f"<p>Warning: {html.escape(warning)}.</p>" for warning in evaluation.warnings)
     heading = html.escape(f"{evaluation.name} on {evaluation.splits.name}")
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{heading}</title><style>'
         "body{font:14px system-ui,sans-serif;margin:24px;color:#222}h2{font-size:14px;margin:18px 0 6px}"
         "div{display:flex;gap:10px;overflow-x:auto}figure{margin:0;width:118px;flex:none}figure:first-child{margin-right:16px}"
         "img{width:112px;border:3px solid}figcaption{font-size:10px;color:#666;overflow-wrap:anywhere}</style>"
-        f"<h1>{heading}</h1><p>{html.escape(summary)}</p>"
+        f"<h1>{heading}</h1><p>{html.escape(summary)}</p>{doubts}"
         f"<p>{KEY} Queries are sorted from best to worst.</p>" + "".join(rows) + "</html>\n"
     )

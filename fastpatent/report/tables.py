@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from fastpatent.evaluation.retrieval import Evaluation
+from fastpatent.evaluation.intervals import Figure
+from fastpatent.evaluation.pipeline import SetResult
+from fastpatent.evaluation.retrieval import FEW, Evaluation
 from fastpatent.retrieval.metrics import RECALLS, table_metrics
 
 # metrics of the line that a training logs after an evaluation; those of texts where there are some
@@ -40,7 +42,8 @@ def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:
     """Lay out evaluations as a table.
 
     Args:
-        rows: (system, Evaluation). Where identities are unknown there is nothing to measure, and the row says so.
+        rows: (system, Evaluation). Where identities are unknown there is nothing to measure, and the row says so. Below
+            the figures of few queries are their 95% intervals, below the table what else makes them doubtful.
     """
     columns = table_metrics()
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -51,11 +54,31 @@ def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:
     for system, evaluation in rows:
         splits, summary = evaluation.splits, evaluation.summary
         size = f"{splits.name} {len(splits.query)} in {len(splits.gallery)}"
-        figures = [f"{summary[name]:.4f}" for name in columns] if summary else ["-"] * len(columns)
+        figures = [_with_interval(evaluation, name) for name in columns] if summary else ["-"] * len(columns)
         table.add_row(system, size if summary else f"{size}, no labels", *figures)
+    notes = dict.fromkeys(f"warning: {of.splits.name}: {warning}" for _, of in rows for warning in of.warnings)
+    if any(evaluation.intervals for _, evaluation in rows):
+        notes[f"below each figure of fewer than {FEW} queries: its 95% interval, bootstrapped over patents"] = None
+    table.caption, table.caption_justify, table.caption_style = "\n".join(notes) or None, "left", ""
     return table
 
 
-def short_metrics(summary: dict[str, float]) -> str:
-    """Write the first metrics of a summary in one line."""
-    return "  ".join(f"{name} {summary[name]:.4f}" for name in SHORT if name in summary) or "no labels, no metrics"
+def _with_interval(evaluation: Evaluation, name: str) -> str:
+    figure = f"{evaluation.summary[name]:.4f}"
+    return f"{figure}\n{interval_text(evaluation.intervals[name])}" if evaluation.intervals else figure
+
+
+def interval_text(figure: Figure) -> str:
+    """Write the ends of a 95% interval; those of a single patent, which cannot be resampled, are not known."""
+    return f"{figure.low:.2f}-{figure.high:.2f}" if figure.low == figure.low else "unknown"
+
+
+def short_metrics(result: SetResult) -> str:
+    """Write the first metrics of a result in one line, with the intervals of few queries and what makes them doubtful."""
+    last, summary = result.evaluations[-1], result.summary
+    figures = [
+        f"{name} {summary[name]:.4f}" + (f" [{interval_text(last.intervals[name])}]" if name in last.intervals else "")
+        for name in SHORT
+        if name in summary
+    ]
+    return "  ".join([*(figures or ["no labels, no metrics"]), *(f"warning: {warning}" for warning in last.warnings)])

@@ -16,10 +16,10 @@ STEPS = 8  # 9 training identities x 4 drawings in batches of 8: 4 an epoch, 2 e
 INTERRUPTED = 130  # exit status
 
 
-def train(root, output, *options, resume=False):
+def train(root, output, *options, resume=False, overwrite=False):
     """Run two epochs of four steps each; return the exit status."""
     return main([
-        "train", *(["--resume"] if resume else []),
+        "train", *(["--resume"] if resume else []), *(["--overwrite"] if overwrite else []),
         "DATASETS.ROOT", str(root), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)",
         "DATASETS.DRAWINGS.VAL_FRACTION", "0.25", "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(output),
         "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "INPUT.FLIP.ENABLED", "True",

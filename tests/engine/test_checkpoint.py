@@ -1,3 +1,4 @@
+import os
 import random
 
 import numpy as np
@@ -57,3 +58,55 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
     torch.save({"iteration": 1, "model": draw}, tmp_path / "evil.pth")
     with pytest.raises(CheckpointError, match="evil.pth cannot be read"):
         checkpoint.load_checkpoint(tmp_path / "evil.pth")
+
+
+def state(iteration):
+    return {**dict.fromkeys(checkpoint.STATE), "iteration": iteration, "model": {"a": torch.arange(999)}}
+
+
+def flip(path, place):
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_any_changed_bit_of_the_tensors_is_noticed(tmp_path):
+    """torch itself writes checksums and does not compare them."""
+    path = checkpoint.save_checkpoint(tmp_path, "a.pth", state(1))
+    start = path.read_bytes().index(torch.arange(999).numpy().tobytes())
+    flip(path, start + 1000)
+    assert torch.load(path, weights_only=True)["iteration"] == 1
+    with pytest.raises(CheckpointError, match="a.pth (is damaged|cannot be read)"):
+        checkpoint.load_checkpoint(path)
+
+
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tmp_path, caplog):
+    for number in range(3):
+        path = checkpoint.save_checkpoint(tmp_path, f"model_{number:04d}.pth", state(number))
+        os.utime(path, (number, number))
+    checkpoint.save_checkpoint(tmp_path, "model_best.pth", {"model": {}}, resume_from=False)
+    assert checkpoint.read_last_checkpoint(tmp_path)[0] == tmp_path / "model_0002.pth" and not caplog.text
+    flip(tmp_path / "model_0002.pth", 3000)
+    path, found = checkpoint.read_last_checkpoint(tmp_path)
+    assert (path, found["iteration"]) == (tmp_path / "model_0001.pth", 1) and "model_0002.pth" in caplog.text
+    (tmp_path / "last_checkpoint").write_bytes(b"\xff\0../../model_0000.pth")
+    assert checkpoint.read_last_checkpoint(tmp_path)[0].parent == tmp_path
+    for path in tmp_path.glob("model_0*"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path} can be used; --overwrite"):
+        checkpoint.read_last_checkpoint(tmp_path)
+
+
+def test_without_a_run_there_is_nothing_to_resume(tmp_path):
+    torch.save({"model": {}}, tmp_path / "model_of_the_user.pth")
+    assert checkpoint.read_last_checkpoint(tmp_path) is None
+
+
+def test_the_last_few_of_the_periodic_checkpoints_stay(tmp_path):
+    names = ["model_0000.pth", "model_0001.pth", "model_9999.pth", "model_10000.pth", "model_best.pth", "model_final.pth"]
+    for keep, left in ((0, names), (2, names[2:]), (1, names[3:])):
+        for name in names:
+            (tmp_path / name).write_text("")
+        checkpoint.remove_old_checkpoints(tmp_path, keep)
+        assert {path.name for path in tmp_path.iterdir()} == {*left}

@@ -24,10 +24,12 @@ def ranked(results: Iterable[SystemResult]) -> list[SystemResult]:
 
 
 def headline(benchmark: Benchmark) -> str:
-    """Return the size of the data set in one sentence."""
+    """Return the size of the data set in one sentence, and what makes its figures doubtful."""
     counts = benchmark.counts
     queries, patents, database = (f"{counts[name]:,}" for name in ("queries", "patents", "database"))
-    return f"{queries} queries of {patents} patents, in a database of {database} drawings."
+    return f"{queries} queries of {patents} patents, in a database of {database} drawings." + "".join(
+        f" Warning: {warning}." for warning in benchmark.warnings
+    )
 
 
 def text_tables(benchmark: Benchmark) -> list[TextTable]:

@@ -34,7 +34,7 @@ def test_the_json_holds_everything(benchmark, tmp_path):
     benchmark.sizes = list(np.array(benchmark.sizes))
     path = next(path for path in write_tables(benchmark, tmp_path) if path.suffix == ".json")
     found = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda constant: 1 / 0)
-    assert set(found) == {"dataset", "counts", "results", "published", "sizes", "made", "missing", "texts"}
+    assert set(found) == {"dataset", "counts", "results", "published", "sizes", "made", "missing", "texts", "warnings"}
     assert found["counts"] == benchmark.counts and found["sizes"] == benchmark.sizes and found["made"] == benchmark.made
     assert found["published"] == [{"system": "PatentNet", "source": "Kucer & al.", "figures": benchmark.published[0][2]}]
     assert found["missing"] == [{"system": "R7", "why": "no weights"}]

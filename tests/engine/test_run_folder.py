@@ -1,0 +1,81 @@
+"""One run at a time in a folder, and none is replaced unless asked."""
+
+import multiprocessing
+import signal
+
+import pytest
+import torch
+
+from fastpatent.commands import main
+from fastpatent.engine.run_folder import own_run_folder
+from fastpatent.errors import ConfigError, DataError
+from tests.engine.runs import SMALL, train, weights
+
+
+def hold(folder, held):
+    with own_run_folder(folder, resume=True, overwrite=False):
+        held.set()
+        signal.pause()
+
+
+def test_two_runs_at_once_are_refused(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    other = context.Process(target=hold, args=(tmp_path, held), daemon=True)
+    other.start()
+    assert held.wait(60)
+    for resume, overwrite in ((False, False), (True, False), (False, True)):
+        with pytest.raises(DataError, match="another `fastpatent train` is writing"):
+            with own_run_folder(tmp_path, resume, overwrite):
+                pass
+    other.kill()
+    other.join()
+    with own_run_folder(tmp_path, False, False):
+        pass
+
+
+def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
+    others = {"mine.txt", "gallery_Patent.png", "features"}
+    (tmp_path / "features").mkdir()
+    for name in ("model_best.pth", "model_0003.pth", "last_checkpoint", "config.yaml", "log.txt", "events.out.tfevents.1"):
+        (tmp_path / name).write_text("of the first run")
+    for name in others - {"features"}:
+        (tmp_path / name).write_text("not of a training")
+    with pytest.raises(ConfigError, match=r"a run that was stopped .*--resume continues it, --overwrite removes it"):
+        with own_run_folder(tmp_path, False, False):
+            pass
+    (tmp_path / "model_final.pth").write_text("")
+    with pytest.raises(ConfigError, match=r"a finished run \(model_final.pth\)"):
+        with own_run_folder(tmp_path, False, False):
+            pass
+    with own_run_folder(tmp_path, True, False):
+        assert (tmp_path / "model_best.pth").exists()
+    with own_run_folder(tmp_path, False, True):
+        assert {path.name for path in tmp_path.iterdir()} == others | {".lock"}
+
+
+def test_a_run_that_saved_nothing_leaves_no_log_or_curves_to_the_next(tmp_path):
+    for name in ("config.yaml", "log.txt", "events.out.tfevents.1"):
+        (tmp_path / name).write_text("of a run that was stopped at once")
+    with own_run_folder(tmp_path, False, False):
+        assert {path.name for path in tmp_path.iterdir()} == {".lock"}
+
+
+@pytest.mark.slow
+def test_the_commands_refuse_and_replace(drawings_folder, tmp_path, capfd):
+    few = [*SMALL, "SOLVER.MAX_EPOCH", "1", "TEST.EVAL_PERIOD", "0"]
+    assert train(drawings_folder, tmp_path, *few) == 0
+    first = weights(tmp_path)["model"]
+    assert train(drawings_folder, tmp_path, *few, "SEED", "1") == 1
+    assert "holds a finished run" in capfd.readouterr().err
+    name = next(name for name, value in first.items() if value.is_floating_point())
+    assert torch.equal(weights(tmp_path)["model"][name], first[name])
+    assert train(drawings_folder, tmp_path, *few, "SEED", "1", overwrite=True) == 0
+    assert not torch.equal(weights(tmp_path)["model"][name], first[name])
+    best = str(tmp_path / "model_best.pth")
+    assert train(drawings_folder, tmp_path, *few, "MODEL.WEIGHTS", best, overwrite=True) == 1
+    assert "--overwrite would remove MODEL.WEIGHTS" in capfd.readouterr().err
+    assert main(["train", "--resume", "--overwrite"]) == 1
+    assert "give one of them" in capfd.readouterr().err
+    assert main(["train", "--resume", "logs/x/model_best.pth", "DATASETS.ROOT", "own"]) == 1
+    assert "--resume takes no file, got logs/x/model_best.pth" in capfd.readouterr().err
