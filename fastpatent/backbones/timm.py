@@ -110,10 +110,16 @@ def create_model(name: str, **options: Any) -> TimmModel:
         options: arguments of the model (img_size, drop_path_rate); those that its family does not support are ignored.
 
     Raises:
-        ConfigError: unknown model; the message gives the closest name.
+        ConfigError: unknown model or tag; the message gives the closest name.
     """
     if not timm.is_model(name):
         raise ConfigError(f"MODEL.BACKBONE.TIMM_NAME: timm has no model {name!r}{_nearest_model(name)}")
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError as error:
+        model, _, tag = name.partition(".")
+        tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{model}.*")]
+        raise ConfigError(f"MODEL.BACKBONE.TIMM_NAME: timm has no tag {tag!r} of {model}{nearest(tag, tags)}") from error
     while True:
         try:
             return timm.create_model(name, pretrained=False, num_classes=0, **options)

@@ -53,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "dropped": dropped,
         **_figures(content.beside),
     }
+    if content.others:
+        record["source"] |= {"taken": content.place, "skipped": content.others}
     if args.config_file:
         logger.info("%s", _check_fit(args.config_file, source).table())
         record["config"] = describe(load_config(args.config_file)).yaml
@@ -65,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     write_atomically(output.with_suffix(".json"), lambda temporary: temporary.write_text(text, encoding="utf-8"))
     origin = f"a checkpoint of {family}" if family else "a checkpoint of no known family"
-    logger.info(f"{output}: {len(state)} tensors, {record['parameters'] / 1e6:.1f} M values, from {origin}")
+    values = f"{record['parameters'] / 1e6:.1f} M values"
+    logger.info(f"{output}: {len(state)} tensors, {values}, from {origin}{content.choice}")
     logger.info(f"{output.with_suffix('.json')}: their origin")
     return 0
 

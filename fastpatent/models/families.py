@@ -1,13 +1,18 @@
 """Published checkpoints: which parameter names identify a family, and what those names are here."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import torch
 
 State = dict[str, torch.Tensor]
 
+# What training code calls the network inside its own module; it stands before every name, and several may be nested.
+WRAPPERS = ("module.", "model.", "net.", "network.")
+# What torch.compile, FSDP and activation checkpointing put before the names of what they wrap, which may be a part.
+WRAPPED = re.compile(r"\b_(?:orig_mod|fsdp_wrapped_module|checkpoint_wrapped_module)\.")
 # First layers of most models of timm.
 STEMS = ("conv1.", "conv_stem.", "stem.", "stem_", "patch_embed.", "features.")
 # Where bare backbones have their classifier, which has no place in a retrieval network.
@@ -31,7 +36,7 @@ class Family(NamedTuple):
 
     Attributes:
         name: user-facing, to follow "a checkpoint of".
-        recognises: function of a state dict without `module.` prefixes: whether it is of this family.
+        recognises: function of a state dict without the prefixes of wrappers: whether it is of this family.
         rename: function of a name that returns ours: `backbone.*`, `heads.*` or those of PatentCLIP. Names of bare backbones
             are unchanged: the network that loads them knows where its backbone is.
     """
@@ -55,14 +60,35 @@ class Translation(NamedTuple):
     dropped: list[str]
 
 
-def translate(state: State) -> Translation:
-    """Return the Translation of a published state dict: without `module.`, today's names and stages, weights only."""
-    found = {name.removeprefix("module."): value for name, value in state.items()}
+def translate(state: State, own: Collection[str] = ()) -> Translation:
+    """Return the Translation of a published state dict: without wrappers, today's names and stages, weights only.
+
+    Args:
+        state: names and tensors of a file.
+        own: names in the network to load; what these begin with is no wrapper.
+    """
+    found = _without_wrappers(state, own)
     family = next((family for family in FAMILIES if family.recognises(found)), None)
     rename = family.rename if family else str
     weights = {rename(name): value for name, value in found.items() if is_weight(name)}
     dropped = [name for name in found if not is_weight(name)]
     return Translation(family.name if family else None, todays_stages(weights), dropped)
+
+
+def _without_wrappers(state: State, own: Collection[str]) -> State:
+    """Return the state under names without wrappers; two that would be the same, as of two networks, are unchanged."""
+    first = {f"{name.partition('.')[0]}." for name in own}
+    prefixes = tuple(prefix for prefix in WRAPPERS if prefix not in first)
+
+    def bare(name: str) -> str:
+        name = WRAPPED.sub("", name)
+        while name.startswith(prefixes):
+            name = name.partition(".")[2]
+        return name
+
+    names = {name: bare(name) for name in state}
+    count = Counter(names.values())
+    return {names[name] if count[names[name]] == 1 else name: value for name, value in state.items()}
 
 
 def is_weight(name: str) -> bool:

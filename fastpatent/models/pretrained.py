@@ -15,8 +15,8 @@ def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
 
     Nothing is downloaded: with PRETRAIN and no path, a warning reports that training starts from random weights. If
     MODEL.WEIGHTS is set, it replaces these weights, so nothing is loaded or reported. A table is logged if the file lacks a
-    part of the backbone (non-local blocks, or IBN from plain weights) or was fitted to another image size or number of
-    channels.
+    part of the backbone (non-local blocks, or IBN from plain weights), was fitted to another image size or number of
+    channels, or holds several state dicts.
 
     Raises:
         CheckpointError: the file cannot be read or belongs to another network.
@@ -32,5 +32,5 @@ def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
         return
     report = load_weights(backbone.trunk, settings.PRETRAIN_PATH)
     # A classifier in the file without a place here is expected; a part of the backbone that stays random is not.
-    if report.missing or report.reshaped:
+    if report.notable:
         logger.warning("%s", report.table(rows=8))

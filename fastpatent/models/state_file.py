@@ -1,30 +1,38 @@
 """Read a weights file into a dict of tensors, without executing code from the file."""
 
+import os
 import pickle
 import re
+import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
-import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from fastpatent.errors import CheckpointError
+from fastpatent.models.foreign_files import HEAD, foreign_kind
+from fastpatent.models.harmless import HARMLESS
 
-# Keys under which training code stores the parameters in a checkpoint.
-STATE_KEYS = ("model", "state_dict")
+# Where most training code stores the parameters, the first before the others.
+STATE_KEYS = ("state_dict", "model", "model_state_dict")
+# Averages of the weights over the steps. As in timm and DINO, they are taken before the last weights.
+AVERAGE = re.compile(r"(?:^|_)(?:ema|teacher)(?:_|$)")
+# Dicts with fewer than this share of the most tensors are beside the parameters: states of a generator, centers of a loss.
+LEAST_TENSORS = 1 / 10
+# Dicts and lists in each other, beyond which nothing is looked for.
+DEEPEST = 16
 
-# NumPy numbers, which checkpoints contain as their best metric, under their names in NumPy 1 and 2.
-_SCALAR = np.float64(0).__reduce__()[0]
-NUMBERS = [
-    (_SCALAR, "numpy.core.multiarray.scalar"),
-    (_SCALAR, "numpy._core.multiarray.scalar"),
-    np.dtype,
-    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "bool")),
-]
+SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)  # the length of its header, below 4 GiB, and the JSON of the header
+ZIP = b"PK\3\4"
+# What torch.save wrote before its zip archives: a number in a pickle.
+OLDER = b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+DEFAULT_PICKLE = b"\x80\2"  # torch.load reads no other protocol with weights_only
 # The class or function that a pickle needs, in torch's error message.
 STRANGER = re.compile(r"GLOBAL (\S+)")
+
+Place = tuple[str, ...]  # keys, from the content of a file to a value in it
 
 
 class StateFile(NamedTuple):
@@ -33,65 +41,165 @@ class StateFile(NamedTuple):
     Attributes:
         state: names as in the file, and tensors on the CPU.
         beside: all else that training code stored: plain values and containers of them.
+        place: keys of the state dict in the file, joined by dots; empty where it is the whole file.
+        others: places of other state dicts, which were not taken.
     """
 
     state: dict[str, torch.Tensor]
     beside: dict[str, Any]
+    place: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def choice(self) -> str:
+        """Which of several state dicts was taken, to follow the name of the file; empty where there was but one."""
+        return f" ({self.place or 'top level'} taken, {', '.join(self.others)} skipped)" if self.others else ""
 
 
 def read_state_file(path: str | Path) -> StateFile:
     """Read a weights file.
 
     Args:
-        path: .safetensors, or any other name for a file of torch.save: a state dict, or a dict that has one under `model`
-            or `state_dict`.
+        path: file of safetensors or of torch.save, whatever its name: a state dict, or dicts and lists with one at any
+            depth. Of several, an average (`ema`, `teacher`) is taken first, then that under `state_dict` or `model`.
 
     Raises:
-        CheckpointError: the file is missing, truncated, no checkpoint, or needs code to rebuild its objects.
+        CheckpointError: the file is missing, damaged, of another kind, needs code to rebuild its objects, or has no
+            parameters or several sets of them.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such weights file")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    content = _read(Path(path))
+    place, others = _find(content, path)
     beside: dict[str, Any] = {}
-    for key in STATE_KEYS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            beside.update((name, value) for name, value in content.items() if name != key)
-            content = content[key]
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path}: holds no parameters, but {_describe(content)}")
-    strangers = [name for name, value in content.items() if not isinstance(value, torch.Tensor)]
-    if strangers:
+    for key in place:
+        items = _items(content)
+        content = items.pop(key)
+        beside |= items
+    state = _tensors(content)
+    beside |= {name: value for name, value in content.items() if name not in state}
+    odd = next((name for name, value in state.items() if not _is_plain(value)), None)
+    if odd:
+        raise CheckpointError(f"{path}: {odd} is quantised, sparse or without values; save the weights as plain tensors")
+    return StateFile(state, beside, ".".join(place), tuple(map(".".join, others)))
+
+
+def _read(path: Path) -> Any:
+    # Unlike those of Path, these answer for every name, one that is too long among them.
+    if os.path.isdir(path):
+        raise CheckpointError(f"{path}: is a folder; name the weights file in it")
+    if not os.path.isfile(path):
+        raise CheckpointError(f"{path}: no such weights file")
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        with file:
+            return _parse(path, file)
+    except CheckpointError:
+        raise
+    except Exception as error:  # damaged files raise many kinds
+        stranger = STRANGER.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if stranger:
+            raise CheckpointError(
+                f"{path}: refused: it needs {stranger[1]}, and rebuilding more than tensors and plain values "
+                "could run code; if you trust it, load it where that is installed and save model.state_dict() alone"
+            ) from error
+        raise CheckpointError(f"{path}: is damaged or incomplete ({_reason(error)}); copy or download it again") from error
+
+
+def _parse(path: Path, file: BinaryIO) -> Any:
+    head = file.read(HEAD)
+    if not head:
+        raise CheckpointError(f"{path}: is empty")
+    if SAFETENSORS.match(head):
+        return load_file(path)
+    if head.startswith(ZIP):
+        _check_archive(path)
+    elif not head.startswith(OLDER):
+        raise CheckpointError(f"{path}: is {foreign_kind(head)}")
+    file.seek(0)
+    # torch warns of what it meets in a damaged file, before the error that says it.
+    with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(HARMLESS):
+        # Of the file, not the path, whose suffix torch.load would believe.
+        return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _check_archive(path: Path) -> None:
+    """Raise CheckpointError if a zip archive is not one of torch.save."""
+    with ZipFile(path) as archive:
+        names = archive.namelist()
+        pickles = [name for name in names if name.endswith("/data.pkl")]
+        head = archive.open(pickles[0]).read(HEAD) if pickles else b""
+    if any(name.endswith("/constants.pkl") for name in names):
         raise CheckpointError(
-            f"{path}: no parameters found: {strangers[0]!r} is {_describe(content[strangers[0]])}, and neither "
-            f"{' nor '.join(STATE_KEYS)} holds any"
+            f"{path}: is a TorchScript program; save its weights: torch.save(torch.jit.load(FILE).state_dict(), OTHER)"
         )
-    return StateFile(dict(content), beside)
+    if not pickles:
+        some = ", ".join(names[:3]) or "nothing"
+        raise CheckpointError(f"{path}: is a zip archive of {some}, not of torch.save; unpack it if a weights file is in it")
+    if not head.startswith(DEFAULT_PICKLE):
+        raise CheckpointError(f"{path}: is {foreign_kind(head)}")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error; where torch gives advice first, the line after it."""
+    if isinstance(error, BadZipFile):
+        return "its zip archive has no end"
+    text = str(error).partition("WeightsUnpickler error: ")[2] or str(error) or type(error).__name__
+    return text.strip().splitlines()[0].rstrip(". ")
+
+
+def _items(value: Any) -> dict[str, Any]:
+    """Return the values of a dict or sequence by their keys or numbers as text; none for any other value."""
+    if isinstance(value, list | tuple):
+        value = dict(enumerate(value))
+    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+
+
+def _tensors(value: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors that a dict holds under names."""
+    items = value.items() if isinstance(value, dict) else ()
+    return {name: item.detach() for name, item in items if isinstance(name, str) and isinstance(item, torch.Tensor)}
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    return value.layout == torch.strided and value.device.type == "cpu" and not (value.is_quantized or value.is_nested)
+
+
+def _find(content: Any, path: str | Path) -> tuple[Place, list[Place]]:
+    """Return where the parameters are in the content of a file, and where others are."""
+    counts: dict[Place, int] = {}
+    queue: list[tuple[Place, Any]] = [((), content)]
+    seen: set[int] = set()
+    for place, value in queue:  # grows while it is read
+        items = _items(value)
+        if id(value) in seen or "param_groups" in items:  # seen: under another key, too; param_groups: of an optimizer
+            continue
+        seen.add(id(value))
+        counts[place] = len(_tensors(value))
+        if len(place) < DEEPEST:
+            queue += [((*place, key), item) for key, item in items.items()]
+    least = max(1, LEAST_TENSORS * max(counts.values(), default=0))
+    found = sorted((place for place, count in counts.items() if count >= least), key=_rank)
+    if not found:
+        raise CheckpointError(f"{path}: holds no tensors under names: {_describe(content)}; save model.state_dict()")
+    best, *others = found
+    if others and _rank(best) == _rank(others[0]):
+        names = ", ".join(".".join(place) for place in found)
+        raise CheckpointError(f"{path}: holds several sets of parameters ({names}); save the one to load alone")
+    return best, others
+
+
+def _rank(place: Place) -> int:
+    """Return the order in which state dicts are taken: averages, then the usual keys, the whole file, and all others."""
+    if any(AVERAGE.search(key) for key in place):
+        return -1
+    usual = [STATE_KEYS.index(key) for key in place if key in STATE_KEYS]
+    return min(usual, default=len(STATE_KEYS) + bool(place))
 
 
 def _describe(value: Any) -> str:
-    return f"an empty {type(value).__name__}" if value in ({}, [], ()) else f"a {type(value).__name__}"
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: truncated or no safetensors file ({error})") from error
-
-
-def _read_pickle(path: Path) -> Any:
-    try:
-        with torch.serialization.safe_globals(NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        stranger = STRANGER.search(str(error))
-        if stranger:
-            raise CheckpointError(
-                f"{path}: refused: it needs {stranger[1]}, and rebuilding more than tensors and plain values could run code"
-            ) from error
-        raise CheckpointError(f"{path}: truncated or no checkpoint") from error
-    except PermissionError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: truncated or no checkpoint") from error
+    items = _items(value)
+    some = ", ".join(f"{key}: {type(item).__name__}" for key, item in list(items.items())[:3])
+    more = ", ..." if len(items) > 3 else ""
+    return f"{type(value).__name__}{f' of {len(items)} ({some}{more})' if items else ''}"

@@ -89,7 +89,7 @@ def build_two_branch(cfg: CfgNode) -> TwoBranch:
 
 
 def _load_tower(tower: Backbone, path: str) -> None:
-    """Load the backbone of a checkpoint of a Baseline; a table is logged if a part of the tower is missing in the file."""
+    """Load the backbone of a checkpoint of a Baseline; a table is logged if the tower differs from the file."""
     report = load_weights(tower.trunk, path)
-    if report.missing or report.reshaped:
+    if report.notable:
         logger.warning("%s", report.table(rows=8))

@@ -14,7 +14,7 @@ from fastpatent.layers.non_local import NonLocal
 from fastpatent.models.families import CLASSIFIERS, is_weight, translate
 from fastpatent.models.network import Network
 from fastpatent.models.resizing import fit_to_network
-from fastpatent.models.state_file import read_state_file
+from fastpatent.models.state_file import StateFile, read_state_file
 
 # Least share of backbone values in common, below which the file is of another network: ResNet-50 is half of a ResNet-101.
 LEAST_SHARE = 2 / 3
@@ -34,13 +34,14 @@ class LoadReport:
     """Result of loading a weights file.
 
     Attributes:
-        source: the file, for messages.
+        source: the file, and which of several state dicts in it was taken, for messages.
         matched: names of the loaded parameters.
         missing: names in the network only; they keep their values.
         unexpected: names in the file only, skipped.
         reshaped: parameters of another shape in the file: set to the width of the file, interpolated, redistributed among
             the channels, or skipped.
         classifier: name of the network's class weights; None where it has none.
+        chosen: whether the file holds several state dicts.
     """
 
     source: str
@@ -49,6 +50,12 @@ class LoadReport:
     unexpected: list[str]
     reshaped: list[Reshaped]
     classifier: str | None = None
+    chosen: bool = False
+
+    @property
+    def notable(self) -> bool:
+        """Whether the network differs from the file: a part is missing or was fitted, or the file holds several networks."""
+        return bool(self.missing or self.reshaped or self.chosen)
 
     def without_classifier(self) -> "LoadReport":
         """Return the report without the class weights, which evaluation does not need."""
@@ -82,12 +89,15 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
         LoadReport.
 
     Raises:
-        CheckpointError: the file cannot be read or belongs to another network; `model` is unchanged.
+        CheckpointError: the file cannot be read, belongs to another network, or has NaN or infinite values where this
+            network has a place; `model` is unchanged.
     """
-    translation = translate(source if isinstance(source, dict) else read_state_file(source).state)
-    source = "state dict" if isinstance(source, dict) else str(source)
-    found = _placed(translation.state, model)
+    file = StateFile(source, {}) if isinstance(source, dict) else read_state_file(source)
+    source = "state dict" if isinstance(source, dict) else f"{source}{file.choice}"
     own = {name: tuple(value.shape) for name, value in model.state_dict().items() if is_weight(name)}
+    translation = translate(file.state, own)
+    placed = _placed(translation.state, model)
+    found = {name: value.float() if value.is_floating_point() else value for name, value in placed.items()}
 
     blocks = _other_widths(model, found)
     widened = {f"{path}.{name}" for path, (block, _) in blocks.items() for name in block.state_dict()}
@@ -111,6 +121,9 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
     network = model if isinstance(model, Network) else None
     if network:
         _check_essential(source, network.essential, own, found, skipped)
+    broken = next((name for name in matched if not found[name].isfinite().all()), None)
+    if broken:
+        raise CheckpointError(f"{source}: {broken} has NaN or infinite values, and features would; take another checkpoint")
 
     for block, width in blocks.values():
         block.set_width(width)
@@ -118,7 +131,8 @@ def load_weights(model: nn.Module, source: str | Path | dict[str, torch.Tensor])
     # Files older than torch 0.4.1 have no such counters, and nothing here uses them.
     missing = [name for name in own if name not in found and not name.endswith("num_batches_tracked")]
     classifier = network and network.name_of(network.classifier_weight)
-    return LoadReport(source, matched, missing, [name for name in found if name not in own], reshaped, classifier)
+    unexpected = [name for name in found if name not in own]
+    return LoadReport(source, matched, missing, unexpected, reshaped, classifier, bool(file.others))
 
 
 def _trunk_of(model: nn.Module) -> tuple[str, str]:

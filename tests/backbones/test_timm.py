@@ -79,6 +79,13 @@ def test_an_unknown_model_names_the_nearest():
         build_timm_backbone(config("convnext_ato"))
 
 
+def test_an_unknown_tag_names_those_of_the_model():
+    for tag, hint in (("a1_in1", "did you mean a1_in1k"), ("nosuch_tag", "choose from a1_in1k, a2_in1k, .*tv_in1k")):
+        with pytest.raises(ConfigError, match=f"TIMM_NAME: timm has no tag '{tag}' of resnet18; {hint}"):
+            build_timm_backbone(config(f"resnet18.{tag}"))
+    assert build_timm_backbone(config("resnet18.a1_in1k")).feature_dim == 512
+
+
 def test_an_empty_name_does_not_list_a_thousand_models():
     with pytest.raises(ConfigError) as caught:
         build_timm_backbone(config(""))

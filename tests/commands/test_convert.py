@@ -131,6 +131,15 @@ def test_a_bare_backbone_stays_one(tmp_path, published):
     assert "bare backbone" in json.loads((tmp_path / "bare.json").read_text())["family"]
 
 
+def test_the_origin_says_which_of_several_state_dicts_was_taken(tmp_path, capsys):
+    torch.save({"model": {"heads.x": torch.zeros(2)}, "model_ema": {"heads.x": torch.ones(2)}}, tmp_path / "in.pth")
+    assert main(["convert", str(tmp_path / "in.pth"), str(tmp_path / "out.safetensors")]) == 0
+    assert "(model_ema taken, model skipped)" in capsys.readouterr().out
+    assert torch.equal(load_file(tmp_path / "out.safetensors")["heads.x"], torch.ones(2))
+    source = json.loads((tmp_path / "out.json").read_text())["source"]
+    assert source["taken"] == "model_ema" and source["skipped"] == ["model"]
+
+
 def test_tensors_that_share_memory_or_lie_in_strides_are_written(tmp_path):
     shared = torch.randn(4, 6, 3, 3)
     state = {"backbone.a": shared, "backbone.b": shared, "backbone.c": shared.permute(1, 0, 2, 3), "backbone.d": shared[:2]}
@@ -158,7 +167,7 @@ def foreign(folder, published):
 
 def test_what_is_no_checkpoint_is_refused_in_one_sentence(published, tmp_path, capsys):
     for make, sentence in (
-        (truncated, "truncated or no checkpoint"),
+        (truncated, "is damaged or incomplete (its zip archive has no end)"),
         (pickled, "refused: it needs _pytest.config.Config"),
         (foreign, "are of no known family"),
         (lambda folder, published: folder / "missing.pth", "no such weights file"),

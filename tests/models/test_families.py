@@ -33,6 +33,11 @@ def test_published_checkpoints_are_recognised_with_and_without_module(keys):
             assert family in translate({prefix + key: value for key, value in state.items()}).family, name
 
 
+def test_two_networks_in_one_module_keep_their_names():
+    state = {f"{network}.{name}": torch.zeros(1) for network in ("model", "net") for name in ("conv1.weight", "bn1.weight")}
+    assert list(translate({**state, "module.fc.weight": torch.zeros(1)}).state) == [*state, "fc.weight"]
+
+
 def test_bare_backbones_are_recognised_and_keep_their_names():
     for name in ("resnet50", "efficientnet_b0", "convnext_atto", "vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"):
         state = state_of(name)
