@@ -1,6 +1,7 @@
 """Helpers for torch.distributed that also work in a single process."""
 
 import io
+import os
 from typing import Any, TypeVar
 
 import torch
@@ -8,6 +9,12 @@ import torch.distributed as dist
 from torch import nn
 
 Value = TypeVar("Value")
+LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
+
+
+def is_launched() -> bool:
+    """Return whether this process was started by torchrun or alike; a scheduler may leave some of its variables alone."""
+    return all(name in os.environ for name in LAUNCHED)
 
 
 def world_size() -> int:

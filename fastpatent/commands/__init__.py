@@ -4,7 +4,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from fastpatent.commands.run import run
+from fastpatent import __version__
+from fastpatent.errors import nearest
 
 JOBS = {
     "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
@@ -17,19 +18,30 @@ JOBS = {
     "data": "build, check and pack data sets: fastpatent data build|check|stats|pack|extend ...",
     "convert": "published weights under our names: fastpatent convert IN OUT.safetensors [--config-file F]",
     "config": "print the merged configuration: fastpatent config --config-file F KEY VALUE...",
+    "completion": "completion of commands and keys: fastpatent completion bash|zsh|fish",
+    "help": "this list, or the options of a job: fastpatent help JOB",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `fastpatent JOB ...`; return the exit status."""
-    argv = sys.argv[1:] if argv is None else list(argv)
-    if not argv or argv[0] in ("-h", "--help"):
-        print("usage: fastpatent JOB ...\n\n" + "\n".join(f"  {name:9s} {what}" for name, what in JOBS.items()))
-        return 0 if argv else 2
-    job, *rest = argv
+    job, *rest = (sys.argv[1:] if argv is None else list(argv)) or [""]
+    if job == "help" and rest:
+        job, rest = rest[0], [*rest[1:], "--help"]
+    if job in ("-h", "--help", "help", ""):
+        print("usage: fastpatent JOB ...\n\n" + "\n".join(f"  {name:10s} {what}" for name, what in JOBS.items()))
+        return 0 if job else 2
+    if job == "--version":
+        print(f"fastpatent {__version__}")
+        return 0
     if job not in JOBS:
-        print(f"error: fastpatent has no job {job!r}; choose from {', '.join(JOBS)}", file=sys.stderr)
+        print(f"error: fastpatent has no job {job!r}{nearest(job, JOBS)}", file=sys.stderr)
         return 2
+    try:
+        from fastpatent.commands.run import run  # takes seconds: it brings torch
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return run(_main_of, job, rest)
 
 

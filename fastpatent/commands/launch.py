@@ -14,7 +14,10 @@ from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from fastpatent import log
 from fastpatent.commands.run import run
+from fastpatent.distributed import is_launched
 from fastpatent.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +33,11 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
 
     Under torchrun the processes exist already and only connect. `job` must be importable by name.
     """
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        return _join(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", job, job_args)
+    if is_launched():
+        rank, world_size = (_number(name) for name in ("RANK", "WORLD_SIZE"))
+        return _join(rank, world_size, "env://", job, job_args)
+    if left := [name for name in ("RANK", "WORLD_SIZE") if name in os.environ]:
+        logger.warning(f"{' and '.join(left)} of the environment ignored: without MASTER_ADDR this is no run of torchrun")
     world_size = args.num_gpus * args.num_machines
     if world_size == 1:
         return job(*job_args)
@@ -61,7 +67,14 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
 
 def local_rank() -> int:
     """Return this process's number on its own machine, which is also the number of its GPU."""
-    return int(os.environ.get("LOCAL_RANK", 0))
+    return _number("LOCAL_RANK") if "LOCAL_RANK" in os.environ else 0
+
+
+def _number(name: str) -> int:
+    try:
+        return int(os.environ[name])
+    except ValueError:
+        raise ConfigError(f"{name} of the environment is {os.environ[name]!r}, not a whole number") from None
 
 
 def _free_port() -> int:

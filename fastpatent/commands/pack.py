@@ -7,9 +7,8 @@ from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size, why_not_packed
-from fastpatent.data.load_datasets import report_skipped
+from fastpatent.data.load_datasets import dataset_builder, report_skipped
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.pack.write import PackReport, write_pack
 from fastpatent.data.records import PARTS
@@ -56,7 +55,7 @@ def _wanted(cfg: CfgNode) -> dict[str, tuple[str, set[str]]]:
         assert folder, "DATASETS.PACKS names one"
         _, paths = wanted.setdefault(folder, (key, set()))
         for name, parts in sets.items():
-            splits = DATASETS.get(name)(cfg, parts=parts, verify=False)
+            splits = dataset_builder(cfg, name)(cfg, parts=parts, verify=False)
             paths.update(sample.path for part in parts for sample in getattr(splits, part))
     wanted = {folder: (key, paths) for folder, (key, paths) in wanted.items() if paths}
     if not wanted:

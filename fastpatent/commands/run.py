@@ -1,10 +1,12 @@
 """How every command ends: a user's mistake is one sentence on stderr, never a traceback."""
 
 import errno
+import io
 import logging
 import os
 import select
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -23,6 +25,10 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
     ends the command quietly with 141. Every other exception is a bug and passes through.
     """
     log.start()
+    threading.excepthook = _report_thread
+    for stream in (sys.stdout, sys.stderr):  # what a terminal of latin-1 cannot show, it shows as \u2500
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = main_function(*arguments)
         sys.stdout.flush()
@@ -51,6 +57,15 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
         return 1
     finally:
         log.stop()
+
+
+def _report_thread(failure: threading.ExceptHookArgs) -> None:
+    """Report a full disk in a thread in one sentence, and anything else as Python does."""
+    error = failure.exc_value
+    if isinstance(error, OSError) and error.errno in STORAGE:
+        logger.warning(f"{error.filename or 'a file'} could not be written: {error.strerror}")
+    else:
+        threading.__excepthook__(failure)
 
 
 def _reader_left(stream: TextIO) -> bool:

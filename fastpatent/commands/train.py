@@ -23,6 +23,7 @@ from fastpatent.data.records import Splits
 from fastpatent.device import Device, Precision, set_up_device, training_precision
 from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
+from fastpatent.engine.curves import Curves
 from fastpatent.engine.resume import changed_settings, check_samples, run_identity
 from fastpatent.engine.run_folder import own_run_folder
 from fastpatent.engine.trainer import Trainer, batch_parts
@@ -30,6 +31,7 @@ from fastpatent.errors import ConfigError
 from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
 from fastpatent.files import write_atomically
 from fastpatent.models import Network, build_model, build_tokenizer, with_classes
+from fastpatent.models.image_size import check_train_size
 from fastpatent.models.trained import refuse_descriptor
 from fastpatent.models.weights import load_weights
 from fastpatent.report.gallery import gallery_picture
@@ -84,7 +86,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     if checkpoint:
         check_samples(checkpoint, loader.samples, cfg.DATASETS.ROOT)
     origin = run_identity(cfg, loader.samples)
-    test_sets = load_test_sets(cfg, texts=tokenize is not None)
+    test_sets = load_test_sets(cfg, texts=tokenize is not None, required=False)
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
@@ -96,11 +98,14 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     if cfg.MODEL.WEIGHTS and not checkpoint:
         logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
     model.to(device.device)
+    check_train_size(model, (cfg.INPUT.SIZE_TRAIN[0], cfg.INPUT.SIZE_TRAIN[1]), device.device)
     if cfg.MODEL.COMPILE:
         shape = loader.batch_size // batch_parts(cfg, loader), 1, *cfg.INPUT.SIZE_TRAIN
         compile_backbones(model, shape, device.device, precision)
     torch.manual_seed(cfg.SEED + distributed.rank())
-    writer = _tensorboard(cfg, checkpoint)
+    curves = None
+    if distributed.rank() == 0:
+        curves = Curves(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
     latest: list[SetResult] = []
 
     def measure(model: Network, epoch: int) -> float | None:
@@ -108,14 +113,14 @@ def _train(cfg: CfgNode, resume: bool) -> None:
         latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
         for result in results:
             logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
-            if writer:
-                _write_result(writer, result, epoch * loader.batches_per_epoch)
+            if curves:
+                _add_result(curves, result, epoch * loader.batches_per_epoch)
         return results[0].summary.get(best_by) if results else None
 
-    trainer = Trainer(cfg, model, loader, device.device, precision, measure, writer, checkpoint, best_by, origin)
+    trainer = Trainer(cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, origin)
     trainer.run()
-    if writer:
-        writer.close()
+    if curves:
+        curves.close()
         best, folder = trainer.position, Path(cfg.OUTPUT_DIR)
         if latest:
             report_results(latest)
@@ -180,17 +185,6 @@ def _introduce(
     logger.info(f"precision     {str(precision.dtype).removeprefix('torch.')} ({precision.reason})")
 
 
-def _tensorboard(cfg: CfgNode, checkpoint: dict[str, Any] | None) -> Any:
-    """Open the event file of the first process; a resumed run hides what came after its checkpoint."""
-    if distributed.rank() > 0:
-        return None
-    from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
-
-    return SummaryWriter(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
-
-
-def _write_result(writer: Any, result: SetResult, iteration: int) -> None:
-    for name, value in result.summary.items():
-        writer.add_scalar(f"{result.splits.name}/{name}", value, iteration)
-    picture = gallery_picture(result.evaluations[-1])
-    writer.add_image(f"{result.splits.name}/gallery", picture, iteration, dataformats="HWC")
+def _add_result(curves: Curves, result: SetResult, iteration: int) -> None:
+    curves.scalars({f"{result.splits.name}/{name}": value for name, value in result.summary.items()}, iteration)
+    curves.picture(f"{result.splits.name}/gallery", gallery_picture(result.evaluations[-1]), iteration)

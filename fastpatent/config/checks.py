@@ -20,6 +20,8 @@ def broken_rules(cfg: CfgNode) -> Iterator[tuple[str, str]]:
             yield name, complaint
     if cfg.INPUT.FIT != "paper" and not cfg.INPUT.KEEP_ASPECT:
         yield "INPUT.FIT", f"is {cfg.INPUT.FIT}, which needs INPUT.KEEP_ASPECT True"
+    if cfg.SOLVER.OPT == "SGD" and cfg.SOLVER.NESTEROV and not cfg.SOLVER.MOMENTUM:
+        yield "SOLVER.NESTEROV", "is True, which needs SOLVER.MOMENTUM above 0"
     ensemble = cfg.TEST.ENSEMBLE
     if ensemble.WEIGHTS and len(ensemble.WEIGHTS) != len(ensemble.CONFIGS):
         found = f"{len(ensemble.WEIGHTS)} weights for {len(ensemble.CONFIGS)} networks"

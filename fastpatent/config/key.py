@@ -65,6 +65,7 @@ class Key(NamedTuple):
         ours: whether fast-reid lacks the key.
         ignored: whether the key is accepted for the files of fast-reid and has no effect.
         resumed: APPLIED, AT_START or FIXED.
+        path: whether the value is a path, or a list of them, in which `~` and variables are expanded.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Key(NamedTuple):
     ours: bool = False
     ignored: bool = False
     resumed: str = APPLIED
+    path: bool = False
 
 
 # Rows that say otherwise; "Our": fast-reid lacks the key.

@@ -1,6 +1,7 @@
 """Configuration from YAML files and the command line: strict, and all that is wrong in one message."""
 
 import logging
+import os
 from collections.abc import Sequence
 from os import PathLike
 
@@ -8,9 +9,10 @@ from yacs.config import CfgNode
 
 from fastpatent.config.checks import broken_rules
 from fastpatent.config.defaults import get_cfg
+from fastpatent.config.effects import without_effect
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves, nearest_key, section_of
-from fastpatent.config.values import coerce
+from fastpatent.config.values import coerce, expand_paths
 from fastpatent.config.yaml_files import BASE_KEY, COMMAND_LINE, Setting, read_settings
 from fastpatent.errors import ConfigError
 
@@ -49,7 +51,8 @@ def load_config(
         section, name = found
         places[key] = place
         try:
-            section[name] = coerce(value, section[name], command_line=place == COMMAND_LINE)
+            value = coerce(value, section[name], command_line=place == COMMAND_LINE)
+            section[name] = expand_paths(value) if KEYS[key].path else value
         except ValueError as error:
             problems.append(f"{place}: {key} {error}")
             mistyped.add(key)
@@ -59,6 +62,7 @@ def load_config(
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     _warn_of_ignored(cfg, defaults, places)
+    _warn_of_no_effect(cfg, {key: place for key, place in places.items() if _is_own(place, config_file)})
     cfg.freeze()
     return cfg
 
@@ -112,6 +116,17 @@ def _unpaired(words: list[str], tree: CfgNode) -> str | None:
         if following is None or section_of(tree, word) and section_of(tree, following):
             return f"{word} has no value"
     return None
+
+
+def _is_own(place: str, config_file: str | PathLike[str] | None) -> bool:
+    """Return whether a setting was written by the user for this very run, not inherited from a base."""
+    return place == COMMAND_LINE or (config_file is not None and place.rpartition(":")[0] == os.path.normpath(config_file))
+
+
+def _warn_of_no_effect(cfg: CfgNode, places: dict[str, str]) -> None:
+    named = [f"{key} ({places[key]}): {reason}" for key, reason in without_effect(cfg, places)]
+    if named:
+        logger.warning("these settings have no effect: %s", "; ".join(named))
 
 
 def _warn_of_ignored(cfg: CfgNode, defaults: CfgNode, places: dict[str, str]) -> None:

@@ -1,7 +1,14 @@
 """A value as it is written, converted to the type of its key's default."""
 
+import os
+import re
+import shlex
 from ast import literal_eval
 from typing import Any
+
+import yaml
+
+VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
 def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
@@ -14,7 +21,7 @@ def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
     Args:
         value: what YAML or the command line holds.
         default: bool, int, float, str, list or tuple.
-        command_line: the text `true` and `false` is read as YAML reads it.
+        command_line: the text `true` and `false`, and lists in brackets, are read as YAML reads them.
 
     Raises:
         ValueError: with the end of a sentence, "expects True or False, got the text 'yes'".
@@ -30,7 +37,31 @@ def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
         return _number(found, whole=isinstance(default, int))
     if isinstance(default, str):
         return _text(value, found)
-    return _list(found, default)
+    if command_line and isinstance(found, str) and found.startswith("["):
+        found = _yaml_list(found)
+    return _list(found, default, command_line)
+
+
+def expand_paths(value: Any) -> Any:
+    """Replace `~` and variables such as $HOME in a path, or in each of a list of paths.
+
+    Raises:
+        ValueError: with the end of a sentence, where a variable is not set and there is no file of this very name.
+    """
+    if not isinstance(value, str):
+        return type(value)(map(expand_paths, value))
+    for match in VARIABLE.finditer(value):
+        name = match[1] or match[2]
+        if name not in os.environ and not os.path.lexists(value):
+            raise ValueError(f"has the variable {name}, which is not set, in {value!r}")
+    return os.path.expanduser(os.path.expandvars(value))
+
+
+def _yaml_list(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _number(found: Any, whole: bool) -> int | float:
@@ -53,12 +84,13 @@ def _text(value: Any, found: Any) -> str:
     raise ValueError(f"expects text, got {_named(found)}")
 
 
-def _list(found: Any, default: list | tuple) -> list | tuple:
+def _list(found: Any, default: list | tuple, command_line: bool) -> list | tuple:
     kind = type(default)
     if found is None:
         return kind()
     if not isinstance(found, (list, tuple)):
-        hint = f'; write ("{found}",)' if isinstance(found, str) else ""
+        listed = yaml.safe_dump([found], default_flow_style=True, width=1000).strip() if isinstance(found, str) else ""
+        hint = f"; write {shlex.quote(listed) if command_line else listed}" if listed else ""
         raise ValueError(f"expects a list, got {_named(found)}{hint}")
     if not default:
         return kind(found)

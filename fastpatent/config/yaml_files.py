@@ -10,6 +10,7 @@ import yaml
 from yacs.config import CfgNode
 
 from fastpatent.config.names import leaves, nearest_key
+from fastpatent.config.values import expand_paths
 
 BASE_KEY = "_BASE_"
 COMMAND_LINE = "command line"
@@ -98,7 +99,11 @@ class _File:
                     if not isinstance(name, str) or not name:
                         self._problem(key, f"{BASE_KEY} expects a file name, got {name!r}")
                         continue
-                    path = os.path.join(os.path.dirname(self.path), os.path.expanduser(name))
+                    try:
+                        path = os.path.join(os.path.dirname(self.path), expand_paths(name))
+                    except ValueError as error:
+                        self._problem(key, f"{BASE_KEY} {error}")
+                        continue
                     chain = (*self.chain, self.path)
                     yield read_settings(path, self.tree, self.problems, chain, self._place(key))
 

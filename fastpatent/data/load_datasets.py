@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from yacs.config import CfgNode
 
+from fastpatent.config.keys import KEYS
 from fastpatent.data.captions import with_captions
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.degenerate import degeneracies
@@ -18,7 +19,16 @@ logger = logging.getLogger(__name__)
 
 def read_set(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, verify: bool = True) -> Splits:
     """Return the Splits of the data set `name`, with the texts of DATASETS.CAPTIONS.TABLE; as a builder of DATASETS."""
-    return with_captions(DATASETS.get(name)(cfg, parts=parts, verify=verify), cfg)
+    return with_captions(dataset_builder(cfg, name)(cfg, parts=parts, verify=verify), cfg)
+
+
+def dataset_builder(cfg: CfgNode, name: str) -> Callable[..., Splits]:
+    """Return the builder of a data set; ConfigError with the key that names it where there is none."""
+    if complaint := DATASETS.complaint(name):
+        key = "DATASETS.TESTS" if name in cfg.DATASETS.TESTS and name not in cfg.DATASETS.NAMES else "DATASETS.NAMES"
+        default = f'; this is the default, write your own, as in {key} "[Drawings]"' if name in KEYS[key].default else ""
+        raise ConfigError(f"{key}: {complaint}{default}")
+    return DATASETS.get(name)
 
 
 def load_training_set(cfg: CfgNode, skipped: dict[str, list[str]] | None = None) -> list[Sample]:
@@ -77,15 +87,19 @@ def load_test_set(cfg: CfgNode, name: str, texts: bool = False) -> Splits:
     return splits
 
 
-def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
+def load_test_sets(cfg: CfgNode, texts: bool = False, required: bool = True) -> list[Splits]:
     """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find, and set `Splits.warnings`.
 
     Args:
         texts: see `load_test_set`.
+        required: there must be one.
 
     Raises:
+        ConfigError: DATASETS.TESTS is empty and `required`.
         DataError: as `load_test_set`, or no query of a labelled set has a match.
     """
+    if required and not cfg.DATASETS.TESTS:
+        raise ConfigError('DATASETS.TESTS is empty: name the data sets to rank, as in DATASETS.TESTS "[Patent]"')
     sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
     trained = _training_identities(cfg) if sets else set()
     for splits in sets:

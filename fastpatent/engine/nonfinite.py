@@ -1,5 +1,6 @@
 """A loss that is not finite: the step is refused before the update, and its images are named."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch.distributed as dist
 
 from fastpatent.data.records import Sample
 from fastpatent.distributed import world_size
+from fastpatent.engine.checkpoint import last_checkpoint
 from fastpatent.errors import FastPatentError
 
 SHOWN = 3  # images that the error names
@@ -24,13 +26,20 @@ class LossGuard:
         optimizer: torch optimizer.
         device: torch.device of the losses.
         samples: list of `Sample` that the indices of a batch count through.
+        folder: OUTPUT_DIR, whose last checkpoint a message names.
 
     Attributes:
         cheap: whether `check` need not wait for the device, so that it may be called after every step.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, device: torch.device, samples: Sequence[Sample]) -> None:
-        self.samples, self.cheap = samples, device.type == "cpu"
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        device: torch.device,
+        samples: Sequence[Sample],
+        folder: str | os.PathLike[str],
+    ) -> None:
+        self.optimizer, self.samples, self.folder, self.cheap = optimizer, samples, folder, device.type == "cpu"
         fused = all(group.get("fused") for group in optimizer.param_groups)
         self.waits = not (fused and device.type in ("cpu", "cuda"))
         self._refused = torch.zeros((), device=device)  # 1 from the first refused step of any process on
@@ -81,9 +90,13 @@ class LossGuard:
             dist.all_gather_object(findings, self._finding())
         found = [finding for finding in findings if finding]
         iteration, loss, _ = found[0]
+        rate = max(group["lr"] for group in self.optimizer.param_groups)
+        last = last_checkpoint(self.folder)
+        advice = f"continue from {last} with --resume and a lower one" if last else "start anew with a lower one"
         raise FastPatentError(
-            f"the loss became {loss} at iteration {iteration}: that step and all after it changed no weight, the last "
-            f"checkpoint is valid; images of the batch: {'; '.join(images for *_, images in found)}"
+            f"the loss became {loss} at iteration {iteration}, most often because the learning rate is too large: it was "
+            f"{rate:.2g} (SOLVER.BASE_LR); {advice}. That step and all after it changed no weight. If it is not the "
+            f"learning rate, look at the images of the batch: {'; '.join(images for *_, images in found)}"
         )
 
     def _finding(self) -> tuple[int, float, str] | None:

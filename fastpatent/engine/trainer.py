@@ -26,6 +26,7 @@ from fastpatent.engine.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
+from fastpatent.engine.curves import Curves
 from fastpatent.engine.ema import WeightAverage
 from fastpatent.engine.freeze import Freezer
 from fastpatent.engine.interrupt import StopSignal
@@ -74,7 +75,7 @@ class Trainer:
         device, precision: where and in which number format to compute.
         evaluate: function of (model, epoch) that returns the metric that chooses the best checkpoint, on the first process;
             None where there is none.
-        writer: TensorBoard writer of the first process, or None.
+        curves: of the first process, or None.
         checkpoint: a state that an earlier Trainer saved, or None.
         metric: name of what `evaluate` returns.
         origin: what every checkpoint holds of the run, see `fastpatent.engine.resume`.
@@ -88,12 +89,12 @@ class Trainer:
         device: torch.device,
         precision: Precision,
         evaluate: Callable[[Network, int], float | None],
-        writer: Any = None,
+        curves: Curves | None = None,
         checkpoint: dict[str, Any] | None = None,
         metric: str = "mAP",
         origin: dict[str, Any] | None = None,
     ) -> None:
-        self.cfg, self.model, self.loader, self.writer = cfg, model, loader, writer
+        self.cfg, self.model, self.loader, self.curves = cfg, model, loader, curves
         self.device, self.precision, self._evaluate, self.metric = device, precision, evaluate, metric
         self.origin = origin or {}
         self.batches_per_epoch = loader.batches_per_epoch
@@ -105,6 +106,7 @@ class Trainer:
         self.clip = build_clipper(cfg)
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
         self.parts = batch_parts(cfg, loader)
+        _check_norms(model, loader.batch_size // self.parts)
         self.miner = Miner(cfg, model, loader, device, precision) if loader.sampler.needs_mining else None
         self.average = WeightAverage(model, cfg.SOLVER.EMA.DECAY) if cfg.SOLVER.EMA.ENABLED else None
         self.position = Position()
@@ -113,7 +115,7 @@ class Trainer:
             self._restore(checkpoint)
         self._parallel: Any = None
         self._meter = LossMeter(device)
-        self._guard, self._noticed = LossGuard(self.optimizer, device, loader.samples), False
+        self._guard, self._noticed = LossGuard(self.optimizer, device, loader.samples, cfg.OUTPUT_DIR), False
 
     def run(self) -> None:
         """Train to SOLVER.MAX_EPOCH; on Ctrl-C save and raise KeyboardInterrupt.
@@ -184,6 +186,8 @@ class Trainer:
             with self._parallel.no_sync() if alone else nullcontext():
                 with self.precision.autocast(self.device):
                     losses = self._parallel(*part.inputs)
+                if not losses:
+                    raise ConfigError("MODEL.LOSSES.NAME is empty, and the network has no loss of its own to train by")
                 total: Any = sum(losses.values())
                 self.scaler.scale(total / self.parts).backward()
             self._meter.add({"total": total, **losses})
@@ -330,12 +334,10 @@ class Trainer:
             f"epoch {epoch}/{self.cfg.SOLVER.MAX_EPOCH}  loss {losses['total']:.3f}  lr {rate:.2e}  "
             f"{speed:.0f} images/s  waiting for data {share:.0%} ",
         )
-        if self.writer:
-            for name, value in losses.items():
-                self.writer.add_scalar(f"loss/{name}", value, iteration)
-            self.writer.add_scalar("lr", rate, iteration)
-            self.writer.add_scalar("speed/images_per_second", speed, iteration)
-            self.writer.add_scalar("speed/data_wait", share, iteration)
+        if self.curves:
+            values = {f"loss/{name}": value for name, value in losses.items()}
+            more = {"lr": rate, "speed/images_per_second": speed, "speed/data_wait": share}
+            self.curves.scalars(values | more, iteration)
 
     @staticmethod
     def _at_once(stop: StopSignal) -> AbstractContextManager[None]:
@@ -351,6 +353,17 @@ class Trainer:
         votes = torch.tensor(int(word))
         dist.all_reduce(votes)
         return bool(votes)
+
+
+def _check_norms(model: Network, images: int) -> None:
+    """Raise ConfigError where a batch norm would see a single image at a time, which has no variance."""
+    alone = distributed.world_size() == 1
+    norms = (norm for norm in model.modules() if isinstance(norm, torch.nn.modules.batchnorm._BatchNorm))
+    if images == 1 and any(alone or not isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms):
+        raise ConfigError(
+            "SOLVER.IMS_PER_BATCH: the network has batch norms, which need two images or more a process and a part of the "
+            "batch (SOLVER.GRAD_ACCUM_STEPS); here it is one"
+        )
 
 
 def batch_parts(cfg: CfgNode, loader: TrainLoader) -> int:

@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from fastpatent import distributed
 from fastpatent.data.loader import DrawingLoader
 from fastpatent.device import Precision
-from fastpatent.errors import ConfigError, DataError
+from fastpatent.errors import DataError
 from fastpatent.models import Network
+from fastpatent.models.image_size import sizes_as_errors
 
 UNDER_WAY = 2  # batches that the device may be behind: it computes one while the images of the next are copied to it
 
@@ -138,12 +139,9 @@ def _resized(images: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def _features(model: Network, images: torch.Tensor, domains: torch.Tensor, scale: float) -> torch.Tensor:
-    try:
+    keys = "INPUT.FIT, INPUT.SIZE_TEST" if scale == 1 else f"TEST.SCALES: {scale}"
+    with sizes_as_errors(keys, *images.shape[2:]):
         return model.embed_images(images, domains).float()
-    except AssertionError as error:  # from timm's networks of one size
-        height, width = images.shape[2:]
-        keys = "INPUT.FIT, INPUT.SIZE_TEST" if scale == 1 else f"TEST.SCALES: {scale}"
-        raise ConfigError(f"{keys}: the network takes no images of {height} x {width}: {error}") from error
 
 
 class _Arrival(NamedTuple):

@@ -12,9 +12,9 @@ from fastpatent.data.records import Splits
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
 from fastpatent.evaluation.submission import COLUMNS
+from fastpatent.registry import METRICS
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.index import rank_top
-from fastpatent.registry import METRICS
 from fastpatent.retrieval.metrics import RankMetrics, table_metrics
 from fastpatent.retrieval.ranking import rank
 from fastpatent.retrieval.reranking import reciprocal_similarity

@@ -48,8 +48,8 @@ def build_tokenizer(cfg: CfgNode) -> Callable[[list[str]], torch.Tensor] | None:
 def with_classes(cfg: CfgNode, found: int, resumed: bool = False) -> CfgNode:
     """Return the configuration with MODEL.HEADS.NUM_CLASSES filled in from the number of training identities.
 
-    A number in the configuration is kept. A resumed run has all its weights, so MODEL.BACKBONE.PRETRAIN and
-    MODEL.TOWER_WEIGHTS are disabled.
+    A number in the configuration is kept. A resumed run has all its weights, so MODEL.BACKBONE.PRETRAIN,
+    its path and MODEL.TOWER_WEIGHTS are disabled.
 
     Raises:
         ConfigError: the number in the configuration is too small.
@@ -57,7 +57,7 @@ def with_classes(cfg: CfgNode, found: int, resumed: bool = False) -> CfgNode:
     cfg = cfg.clone()
     cfg.defrost()
     if resumed:
-        cfg.MODEL.BACKBONE.PRETRAIN, cfg.MODEL.TOWER_WEIGHTS = False, ["", ""]
+        cfg.MODEL.BACKBONE.PRETRAIN, cfg.MODEL.BACKBONE.PRETRAIN_PATH, cfg.MODEL.TOWER_WEIGHTS = False, "", ["", ""]
     if cfg.MODEL.HEADS.NUM_CLASSES == 0:
         cfg.MODEL.HEADS.NUM_CLASSES = found
     elif cfg.MODEL.HEADS.NUM_CLASSES < found:

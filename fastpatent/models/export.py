@@ -50,7 +50,7 @@ def export_onnx(
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        raise ConfigError(f"ONNX needs {' and '.join(missing)}: pip install fastpatent[export]")
+        raise ConfigError(f"ONNX needs {' and '.join(missing)}: pip install 'fastpatent[export]'")
     program = _program(model, path, size, any_size)
     initializers = program.model.graph.initializers.values()
     weights = sum(value.const_value.nbytes for value in initializers if value.const_value is not None)

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
-    """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone` if MODEL.BACKBONE.PRETRAIN is set.
+    """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone`, whether or not MODEL.BACKBONE.PRETRAIN says so too.
 
     Nothing is downloaded: with PRETRAIN and no path, a warning reports that training starts from random weights. If
     MODEL.WEIGHTS is set, it replaces these weights, so nothing is loaded or reported. A table is logged if the file lacks a
@@ -22,7 +22,7 @@ def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
         CheckpointError: the file cannot be read or belongs to another network.
     """
     settings = cfg.MODEL.BACKBONE
-    if not settings.PRETRAIN or cfg.MODEL.WEIGHTS:
+    if not (settings.PRETRAIN or settings.PRETRAIN_PATH) or cfg.MODEL.WEIGHTS:
         return
     if not settings.PRETRAIN_PATH:
         logger.warning(

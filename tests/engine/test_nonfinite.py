@@ -35,7 +35,7 @@ FUSED = [("Adam", {}), ("AdamW", {"weight_decay": 0.1}), ("SGD", {"momentum": 0.
 def test_a_fused_optimizer_skips_that_update_and_all_later_ones(name, options):
     for loss in (NAN, INFINITE, -INFINITE):
         parameter, optimizer = network(name, fused=True, **options)
-        guard = LossGuard(optimizer, CPU, SAMPLES)
+        guard = LossGuard(optimizer, CPU, SAMPLES, "nowhere")
         take_step(parameter, optimizer, guard, 1.0, 1)
         guard.check()
         before = parameter.detach().clone()
@@ -52,7 +52,7 @@ def test_a_fused_optimizer_skips_that_update_and_all_later_ones(name, options):
 
 def test_an_optimizer_that_is_not_fused_is_stopped_before_its_update():
     parameter, optimizer = network("RMSprop")
-    guard = LossGuard(optimizer, CPU, SAMPLES)
+    guard = LossGuard(optimizer, CPU, SAMPLES, "nowhere")
     assert guard.waits
     with pytest.raises(FastPatentError, match="iteration 5: .*: 7.png$"):
         take_step(parameter, optimizer, guard, NAN, 5, (7,))
@@ -61,7 +61,7 @@ def test_an_optimizer_that_is_not_fused_is_stopped_before_its_update():
 
 def test_the_first_of_several_bad_batches_is_named():
     parameter, optimizer = network(fused=True)
-    guard = LossGuard(optimizer, CPU, SAMPLES)
+    guard = LossGuard(optimizer, CPU, SAMPLES, "nowhere")
     for iteration, loss in enumerate([1.0, 1.0, 1.0, INFINITE, NAN], start=1):
         take_step(parameter, optimizer, guard, loss, iteration, (iteration,))
     guard.passed(2)
@@ -74,7 +74,7 @@ def test_the_first_of_several_bad_batches_is_named():
 def test_an_overflow_of_scaled_gradients_is_no_bad_loss(overflows, refuses):
     """An overflow of gradients skips one step; a loss that is not finite skips it and ends the run."""
     parameter, optimizer = network(fused=True)
-    guard, scaler = LossGuard(optimizer, CPU, SAMPLES), torch.amp.GradScaler("cpu", init_scale=4.0)
+    guard, scaler = LossGuard(optimizer, CPU, SAMPLES, "nowhere"), torch.amp.GradScaler("cpu", init_scale=4.0)
     for iteration in (1, 2):
         before = parameter.detach().clone()
         optimizer.zero_grad()

@@ -36,9 +36,7 @@ def test_state_follows_the_parameters_into_other_groups():
     model(torch.ones(1, 3)).sum().backward()
     before.step()
     saved = optimizer_state(before, model)
-    after = torch.optim.AdamW(
-        [{"params": [model.bias], "lr": 0.2}, {"params": [model.weight], "weight_decay": 0.5}], lr=0.3
-    )
+    after = torch.optim.AdamW([{"params": [model.bias], "lr": 0.2}, {"params": [model.weight], "weight_decay": 0.5}], lr=0.3)
     load_optimizer_state(after, model, saved)
     for parameter in model.parameters():
         for name, value in before.state[parameter].items():

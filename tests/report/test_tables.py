@@ -30,14 +30,18 @@ def test_a_row_has_every_metric_of_the_table_or_none_without_labels():
     assert measured == ["net", "toy", "3", "in", "9", *(f"{evaluation.summary[name]:.4f}" for name in table_metrics())]
     means = evaluation.metrics.average_precision[rng.integers(3, size=(100_000, 3))].mean(axis=1)  # each of another patent
     low, high = map(float, intervals[0].split("-"))
-    assert (low, high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03) and len(intervals) == len(table_metrics())
+    assert (low, high) == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=0.03) and len(intervals) == len(
+        table_metrics()
+    )
     assert "95% interval" in " ".join(note)
     assert unknown == ["blind", "toy", "3", "in", "9,", "no", "labels", *["-"] * len(table_metrics())]
 
 
 def test_a_log_has_the_first_metrics_of_images_and_texts():
     def line(*warnings, **summary):
-        return short_metrics(SimpleNamespace(summary=summary, evaluations=[SimpleNamespace(intervals={}, warnings=warnings)]))
+        return short_metrics(
+            SimpleNamespace(summary=summary, evaluations=[SimpleNamespace(intervals={}, warnings=warnings)])
+        )
 
     assert line(**{"mINP": 0.1, "Acc@1": 0.25, "mAP": 1.0}) == "mAP 1.0000  Acc@1 0.2500"
     assert line(**{"mean-R": 0.5, "mAP": 0.125}) == "mAP 0.1250  mean-R 0.5000"

@@ -353,26 +353,25 @@ def test_memory_does_not_grow_with_the_archive(build_in, tmp_path):
     assert archive.stat().st_size > 120e6 and max(peaks) < 13e6 and peaks[1] < peaks[0] + 10**6
 
 
-def test_lists_and_drawings_of_another_origin_are_never_replaced(tmp_path):
+@pytest.mark.parametrize(
+    "name",
+    ["train_data/train_patent_trn.txt", "data/test_db_patent.txt", "metadata.parquet", "train_data/patent_data/a/1.png"],
+)
+def test_lists_and_drawings_of_another_origin_are_never_replaced(archives, build_in, tmp_path, name):
     """Lists of DeepPatent itself lie under the same names, in the folder that is DATASETS.ROOT."""
-    archive = tmp_path / "I20210105.tar"
-    write_week(archive)
-    for name in ("train_data/train_patent_trn.txt", "data/test_db_patent.txt", "metadata.parquet", "train_data/patent_data/a/1.png"):
-        out = tmp_path / name.replace("/", "-")
-        (out / name).parent.mkdir(parents=True)
-        (out / name).write_text("a/1.png 1\n")
-        with pytest.raises(DataError, match=f"{out}/.*(was not written by|did not write)"):
-            build(out, archive)
-        assert [path for path in out.rglob("*") if path.is_file()] == [out / name]
-        assert (out / name).read_text() == "a/1.png 1\n"
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("a/1.png 1\n")
+    before = files_below(tmp_path / "out")
+    with pytest.raises(DataError, match=f"^{tmp_path}/out/.*(was not written by|did not write)"):
+        build_in(*archives)
+    assert files_below(tmp_path / "out") == before
 
 
-def test_a_list_that_was_changed_since_is_not_replaced(tmp_path):
-    archive = tmp_path / "I20210105.tar"
-    write_week(archive)
-    build(tmp_path / "out", archive)
+def test_a_list_that_was_changed_since_is_not_replaced(archives, build_in, tmp_path):
+    build_in(*archives)
     path = tmp_path / "out/train_data/train_patent_trn.txt"
-    path.write_text(path.read_text() + "mine 7\n")
+    path.write_text(changed := path.read_text() + "mine 7\n")
     with pytest.raises(DataError, match=f"^{path}: was not written by `fastpatent data build`, or was changed since"):
-        build(tmp_path / "out", archive)
-    assert path.read_text().endswith("mine 7\n")
+        build_in(*archives)
+    assert path.read_text() == changed

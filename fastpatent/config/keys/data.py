@@ -82,8 +82,10 @@ KEYS = (
     ),
     Ignored("INPUT.RPT.ENABLED", False, "random patches"),
     Ignored("INPUT.RPT.PROB", 0.5, "random patches"),
-    OurNoFeature("DATASETS.ROOT", "datasets", "folder that holds the data"),
-    OurNoFeature("DATASETS.PACKS", "packs", "folder of packs, inside `DATASETS.ROOT` or absolute; empty: use no pack"),
+    OurNoFeature("DATASETS.ROOT", "datasets", "folder that holds the data", path=True),
+    OurNoFeature(
+        "DATASETS.PACKS", "packs", "folder of packs, inside `DATASETS.ROOT` or absolute; empty: use no pack", path=True
+    ),
     NoFeature("DATASETS.NAMES", ("Market1501",), "data sets to train on", Component(DATASETS), resumed=FIXED),
     NoFeature("DATASETS.TESTS", ("Market1501",), "data sets to evaluate on", Component(DATASETS)),
     NoFeature("DATASETS.COMBINEALL", False, "train on queries and galleries too", resumed=FIXED),
@@ -93,9 +95,11 @@ KEYS = (
         "which text goes with an image",
         one_of("caption", "title", "description"),
     ),
-    OurNoFeature("DATASETS.CAPTIONS.TRAIN", "", "CSV file (filepath, caption) that `Captioned` trains on"),
-    OurNoFeature("DATASETS.CAPTIONS.TEST", "", "CSV file (filepath, caption) that `Captioned` evaluates on"),
-    OurNoFeature("DATASETS.CAPTIONS.TABLE.FILE", "", "CSV or Parquet table of texts by identity, for any data set"),
+    OurNoFeature("DATASETS.CAPTIONS.TRAIN", "", "CSV file (filepath, caption) that `Captioned` trains on", path=True),
+    OurNoFeature("DATASETS.CAPTIONS.TEST", "", "CSV file (filepath, caption) that `Captioned` evaluates on", path=True),
+    OurNoFeature(
+        "DATASETS.CAPTIONS.TABLE.FILE", "", "CSV or Parquet table of texts by identity, for any data set", path=True
+    ),
     OurNoFeature("DATASETS.CAPTIONS.TABLE.IDENTITY", "id", "its column of identities"),
     OurNoFeature("DATASETS.CAPTIONS.TABLE.TEXT", "title", "its column of texts"),
     OurNoFeature("DATASETS.CAPTIONS.TABLE.CLASS", "", "its column of classes"),

@@ -30,7 +30,7 @@ TOWERS = Rule(lambda value: set(value) <= {"image", "text"}, "some of image and 
 
 GENERAL = (
     OurNoFeature("SEED", 0, "of the sampler, the augmentation and the initial weights", at_least(0), resumed=FIXED),
-    NoFeature("OUTPUT_DIR", "logs/", "folder of checkpoints, log.txt, cached features and results"),
+    NoFeature("OUTPUT_DIR", "logs/", "folder of checkpoints, log.txt, cached features and results", path=True),
     NoFeature("CUDNN_BENCHMARK", False, "let cuDNN measure which convolution algorithm is fastest"),
 )
 
@@ -40,7 +40,7 @@ KEYS = (
     NoFeature("MODEL.FREEZE_LAYERS", [], "parts of the network frozen for `SOLVER.FREEZE_ITERS`", PARTS),
     Ignored("MODEL.QUEUE_SIZE", 8192, "of fast-reid's MoCo"),
     NoFeature(
-        "MODEL.WEIGHTS", "", "checkpoint to start training from, or to test", resumed=AT_START
+        "MODEL.WEIGHTS", "", "checkpoint to start training from, or to test", resumed=AT_START, path=True
     ),  # cached features know it by its bytes
     OurNoFeature(
         "MODEL.TOWER_WEIGHTS",
@@ -48,6 +48,7 @@ KEYS = (
         "checkpoints that the two towers of `TwoBranch` start from",
         TWO_PATHS,
         resumed=AT_START,
+        path=True,
     ),
     OurNoFeature("MODEL.COMPILE", False, "torch.compile the backbones; a failure is reported, and the run goes on without"),
     Network(
@@ -73,10 +74,17 @@ KEYS = (
     Ignored("MODEL.BACKBONE.DROP_RATIO", 0.0, "of fast-reid's vision transformer"),
     Ignored("MODEL.BACKBONE.ATT_DROP_RATE", 0.0, "of fast-reid's vision transformer"),
     NoFeature(
-        "MODEL.BACKBONE.PRETRAIN", False, "start from the weights of `MODEL.BACKBONE.PRETRAIN_PATH`", resumed=AT_START
+        "MODEL.BACKBONE.PRETRAIN",
+        False,
+        "the backbone should start from weights: a warning where `PRETRAIN_PATH` names none",
+        resumed=AT_START,
     ),
     NoFeature(
-        "MODEL.BACKBONE.PRETRAIN_PATH", "", "file of ImageNet weights: torchvision, IBN-Net or timm", resumed=AT_START
+        "MODEL.BACKBONE.PRETRAIN_PATH",
+        "",
+        "file of ImageNet weights: torchvision, IBN-Net or timm",
+        resumed=AT_START,
+        path=True,
     ),
     Network("MODEL.HEADS.NAME", "EmbeddingHead", "the head", Component(HEADS), resumed=FIXED),
     Network("MODEL.HEADS.NORM", "BN", "norm of the neck", Component(NORMS), resumed=FIXED),
@@ -125,13 +133,20 @@ KEYS = (
     OurNoFeature("MODEL.LOSSES.XBM.ENABLED", False, "pair losses also see the embeddings of past steps", resumed=FIXED),
     OurNoFeature("MODEL.LOSSES.XBM.SIZE", 8192, "embeddings in that memory", at_least(1), resumed=FIXED),
     OurNoFeature("MODEL.LOSSES.XBM.START_ITER", 1000, "first iteration that uses the memory", at_least(0)),
-    OurNetwork("MODEL.CLIP.NAME", "ViT-B-32", "of `PatentCLIP`: an open_clip model, or the JSON file of one", resumed=FIXED),
+    OurNetwork(
+        "MODEL.CLIP.NAME",
+        "ViT-B-32",
+        "of `PatentCLIP`: an open_clip model, or the JSON file of one",
+        resumed=FIXED,
+        path=True,
+    ),
     OurNoFeature("MODEL.CLIP.LOSS", "clip", "softmax or sigmoid over pairs", one_of("clip", "siglip"), resumed=FIXED),
     OurNetwork(
         "MODEL.CLIP.PRETRAINED",
         "",
         "file, tag or hf-hub: name of weights that open_clip knows; empty: random",
         resumed=AT_START,
+        path=True,
     ),
     OurNoFeature(
         "MODEL.CLIP.POSITIVES",

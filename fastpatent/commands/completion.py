@@ -1,0 +1,78 @@
+"""`fastpatent completion`: a script that completes jobs, actions, options and keys in a shell."""
+
+import argparse
+from collections.abc import Sequence
+
+from fastpatent.commands import JOBS
+from fastpatent.commands.data import ACTIONS
+from fastpatent.config.keys import KEYS
+
+OPTIONS = {
+    "train": "--config-file --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
+    "test": "--config-file --eval-only --compare",
+    "find": "--config-file --text --image --weight --output",
+    "classify": "--config-file",
+    "extract": "--config-file --images --output",
+    "export": "--config-file --output",
+    "benchmark": "--config-file",
+    "convert": "--config-file",
+    "config": "--config-file --explain --table",
+}
+FILES = "--config-file --image --images --output"
+
+BASH = """\
+_fastpatent() {{
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} job=${{COMP_WORDS[1]}}
+    COMPREPLY=()
+    if [ "$COMP_CWORD" = 1 ]; then
+        COMPREPLY=($(compgen -W "{jobs}" -- "$word"))
+    elif [[ " {files} " == *" $before "* ]]; then
+        COMPREPLY=($(compgen -f -- "$word"))
+    elif [[ $word == -* ]]; then
+        case $job in
+{cases}
+        esac
+    elif [ "$COMP_CWORD" = 2 ]; then
+        case $job in
+            data) COMPREPLY=($(compgen -W "{actions}" -- "$word")) ;;
+            completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")) ;;
+            help) COMPREPLY=($(compgen -W "{jobs}" -- "$word")) ;;
+            *) COMPREPLY=($(compgen -W "{keys}" -- "$word")) ;;
+        esac
+    else
+        COMPREPLY=($(compgen -W "{keys}" -- "$word"))
+    fi
+    [ ${{#COMPREPLY[@]}} -gt 0 ] || COMPREPLY=($(compgen -f -- "$word"))
+}}
+complete -o filenames -F _fastpatent fastpatent
+"""
+ZSH = "autoload -U +X bashcompinit && bashcompinit\n"  # zsh runs completions of bash
+FISH = """\
+complete -c fastpatent -n __fish_use_subcommand -f -a '{jobs}'
+complete -c fastpatent -n '__fish_seen_subcommand_from data' -f -a '{actions}'
+complete -c fastpatent -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
+complete -c fastpatent -n 'not __fish_use_subcommand' -a '{keys}'
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the script of a shell; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="fastpatent completion",
+        description='Print a completion script. For bash and zsh: eval "$(fastpatent completion bash)"; '
+        "for fish: fastpatent completion fish | source",
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    shell = parser.parse_args(argv).shell
+    words = {"jobs": " ".join(JOBS), "actions": " ".join(ACTIONS), "keys": " ".join(KEYS), "files": FILES}
+    if shell == "fish":
+        print(FISH.format(**words), end="")
+        for job, options in OPTIONS.items():
+            for option in options.split():
+                print(f"complete -c fastpatent -n '__fish_seen_subcommand_from {job}' -l {option.removeprefix('--')}")
+        return 0
+    cases = "\n".join(
+        f'            {job}) COMPREPLY=($(compgen -W "{words}" -- "$word")) ;;' for job, words in OPTIONS.items()
+    )
+    print((ZSH if shell == "zsh" else "") + BASH.format(**words, cases=cases), end="")
+    return 0
