@@ -81,6 +81,8 @@ def test_what_one_file_has_is_not_written_to_the_next(tmp_path):
 def test_of_several_processes_the_first_reports_and_each_reports_its_errors(rank, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun does, before the processes are connected
     monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    monkeypatch.setenv("MASTER_PORT", "1")
     log.start()
     logger.info("early")
     log.start(tmp_path)

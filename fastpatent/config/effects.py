@@ -5,8 +5,10 @@ from typing import Any
 
 from yacs.config import CfgNode
 
+from fastpatent.config.key import Component
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import section_of
+from fastpatent.registry import OPTIMIZERS
 
 RESNET = ("MODEL.BACKBONE.NAME", ("build_resnet_backbone",))
 TIMM = ("MODEL.BACKBONE.NAME", ("timm",))
@@ -37,7 +39,6 @@ SWITCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "MODEL.LOSSES.MINED": ("MODEL.LOSSES.NAME", ("MinedTripletLoss", "MinedContrastiveLoss")),
     "MODEL.CLIP": ("MODEL.META_ARCHITECTURE", ("PatentCLIP",)),
     "MODEL.TOWER_WEIGHTS": ("MODEL.META_ARCHITECTURE", ("TwoBranch",)),
-    "DESCRIPTOR.VOCABULARY": ("DESCRIPTOR.NAME", ("sift_fisher",)),
     "DATASETS.CAPTIONS.TABLE": ("DATASETS.CAPTIONS.TABLE.FILE", ANY),
     "DATALOADER.NUM_INSTANCE": IDENTITIES,
     "DATALOADER.MINING": ("DATALOADER.SAMPLER_TRAIN", ("MinedTupleSampler",)),
@@ -79,7 +80,19 @@ def _switched_off(cfg: CfgNode, name: str) -> str:
     if values == ANY:
         return "" if found else f"{switch} is {found or 'empty'}"
     named = found if isinstance(found, (list, tuple)) else [found]
+    if any(_is_from_outside(switch, value) for value in named):  # it may read any key
+        return ""
     return "" if {*values} & {*named} else f"{switch} is {', '.join(map(str, named)) or 'empty'}"
+
+
+def _is_from_outside(name: str, value: str) -> bool:
+    """Return whether a value names a component that was registered from outside the package."""
+    rule = KEYS[name].rule
+    if not isinstance(rule, Component):
+        return False
+    component = rule.registry.all().get(value)
+    module = getattr(getattr(component, "func", component), "__module__", "")  # .func of a partial
+    return not module.startswith("fastpatent.") and rule.registry is not OPTIMIZERS
 
 
 def _value(cfg: CfgNode, name: str) -> Any:

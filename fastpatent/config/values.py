@@ -48,8 +48,10 @@ def expand_paths(value: Any) -> Any:
     Raises:
         ValueError: with the end of a sentence, where a variable is not set and there is no file of this very name.
     """
-    if not isinstance(value, str):
+    if isinstance(value, (list, tuple)):
         return type(value)(map(expand_paths, value))
+    if not isinstance(value, str):
+        return value
     for match in VARIABLE.finditer(value):
         name = match[1] or match[2]
         if name not in os.environ and not os.path.lexists(value):

@@ -94,9 +94,9 @@ class LossGuard:
         last = last_checkpoint(self.folder)
         advice = f"continue from {last} with --resume and a lower one" if last else "start anew with a lower one"
         raise FastPatentError(
-            f"the loss became {loss} at iteration {iteration}, most often because the learning rate is too large: it was "
-            f"{rate:.2g} (SOLVER.BASE_LR); {advice}. That step and all after it changed no weight. If it is not the "
-            f"learning rate, look at the images of the batch: {'; '.join(images for *_, images in found)}"
+            f"the loss became {loss} at iteration {iteration}: the learning rate, {rate:.2g} (SOLVER.BASE_LR), may be too "
+            f"large, {advice}. That step and all after it changed no weight. If the rate is not at fault, look at the "
+            f"images of the batch: {'; '.join(images for *_, images in found)}"
         )
 
     def _finding(self) -> tuple[int, float, str] | None:

@@ -46,7 +46,7 @@ def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:
             the figures of few queries are their 95% intervals, below the table what else makes them doubtful.
     """
     columns = table_metrics()
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column("system")
     table.add_column("queries in gallery")
     for name in columns:
@@ -70,7 +70,12 @@ def _with_interval(evaluation: Evaluation, name: str) -> str:
 
 def interval_text(figure: Figure) -> str:
     """Write the ends of a 95% interval; those of a single patent, which cannot be resampled, are not known."""
-    return f"{figure.low:.2f}-{figure.high:.2f}" if figure.low == figure.low else "unknown"
+    return f"{_short(figure.low)}-{_short(figure.high)}" if figure.low == figure.low else "unknown"
+
+
+def _short(value: float) -> str:
+    """Write a fraction in three letters, so that a table of intervals is as wide as one of figures: .07, 1.0."""
+    return "1.0" if value >= 0.995 else f"{value:.2f}"[1:]
 
 
 def short_metrics(result: SetResult) -> str:

@@ -113,7 +113,7 @@ def test_a_system_that_fails_is_reported_and_the_others_are_measured(folder, cap
     assert run("BENCHMARK.SYSTEMS", "['hog.yml']") == 1
     found = json.loads(Path("out/DeepPatentTest/benchmark.json").read_text())
     assert [result["system"] for result in found["results"]] == ["hog"]
-    assert found["missing"] == [{"system": "run", "why": "run/model_best.pth: truncated or no checkpoint"}]
+    assert found["missing"] == [{"system": "run", "why": "run/model_best.pth: is a text file, which has no weights"}]
     assert "not measured" in capfd.readouterr().out
 
 

@@ -121,7 +121,7 @@ def test_queries_of_drawing_and_text(run, embedded, tmp_path, monkeypatch, capfd
     splits, _, images, embed = embedded
     texts = np.stack([embed([s.caption])[0] if s.caption else 0 * images[0] for s in splits.query])
     scores = combine(images[: len(splits.query)], texts, 0.3) @ images[len(splits.query) :].T
-    found = np.load(load_config(overrides=words(run, "test")[1:]).OUTPUT_DIR + "/result.npy")
+    found = np.load(run / "test" / "result.npy")
     chosen = np.take_along_axis(scores, found, axis=1)
     np.testing.assert_allclose(chosen, -np.sort(-scores, axis=1)[:, : found.shape[1]], atol=1e-5)
 
