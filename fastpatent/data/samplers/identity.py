@@ -62,9 +62,9 @@ class IdentitySampler(Sampler):
 class NaiveIdentitySampler(IdentitySampler):
     """Every sample about once a pass: an identity of n samples comes n // K times, each time with K others of them.
 
-    An identity with n < K comes once, its samples drawn with replacement. Each batch takes its identities at random from those
-    that have samples left, as in fast-reid. There a pass ends where too few of them are left for a batch, so that its length is
-    random; here it always has as many batches as can be filled, because a run is resumed by the number of the pass.
+    An identity with n < K comes once, its samples drawn with replacement. Each batch takes its identities at random from
+    those that have samples left, as in fast-reid. There a pass ends where too few of them are left for a batch, so that its
+    length is random; here it always has as many batches as can be filled: a run is resumed by the number of the pass.
     """
 
     def __init__(self, labels: Sequence[int] | np.ndarray, batch_size: int, num_instance: int, seed: int) -> None:
