@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from fastpatent.data.augment.blur import blur_kernel_size
 from fastpatent.data.augment.erasing import erasing_grey
+from fastpatent.data.augment.policies import RandomPolicy
 from fastpatent.errors import ConfigError
 
 PAPER = 255
@@ -143,8 +144,8 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
 
     Order: the random crop of FIT crop (smaller images are padded with white), AutoAugment, random resized crop, pad and
     random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. All random numbers come from torch's
-    CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE. Grey images have no
-    saturation and no hue, so those two of CJ have no effect.
+    CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of AutoAugment
+    INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
     """
     given = cfg.INPUT
     outside = given.PADDING.VALUE
@@ -152,7 +153,7 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
     if takes_window(cfg):
         steps.append(v2.RandomCrop(tuple(given.SIZE_TRAIN), pad_if_needed=True, fill=PAPER))
     if given.AUTOAUG.ENABLED:
-        steps.append(v2.RandomApply([v2.AutoAugment(fill=outside)], p=given.AUTOAUG.PROB))
+        steps.append(RandomPolicy(given.AUTOAUG.PROB, given.AUTOAUG.FILL))
     if given.CROP.ENABLED:
         size, scale, ratio = (tuple(given.CROP[key]) for key in ("SIZE", "SCALE", "RATIO"))
         steps.append(v2.RandomResizedCrop(size, scale, ratio, interpolation=BICUBIC))

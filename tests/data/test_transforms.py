@@ -114,7 +114,7 @@ def test_the_window_comes_before_everything_else(square):
     square.INPUT.KEEP_ASPECT, square.INPUT.FIT = True, "crop"
     square.INPUT.AUTOAUG.ENABLED = square.INPUT.PADDING.ENABLED = True
     steps = build_train_transform(square).transforms
-    assert [type(step).__name__ for step in steps] == ["RandomCrop", "RandomApply", "RandomCrop", "ToTensor"]
+    assert [type(step).__name__ for step in steps] == ["RandomCrop", "RandomPolicy", "RandomCrop", "ToTensor"]
     assert steps[0].padding is None and steps[0].fill == 255 and steps[2].padding
     square.INPUT.KEEP_ASPECT = False
     assert len(build_train_transform(square).transforms) == 3
@@ -226,15 +226,15 @@ def test_auto_augment_at_its_probability(square):
     assert 0.03 < np.mean(changed) < 0.16  # some policies do not change a black and white image
 
 
-def test_corners_that_a_rotation_uncovers_have_the_padding_value(square):
-    square.INPUT.AUTOAUG.ENABLED, square.INPUT.AUTOAUG.PROB, square.INPUT.AFFINE.ENABLED = True, 1.0, True
-    paper = Image.new("L", (32, 32), 255)
-    square.INPUT.PADDING.VALUE = 255
-    white = build_train_transform(square)
-    square.INPUT.PADDING.VALUE = 0
-    black = build_train_transform(square)
-    corners = [(run(white, paper, seed)[0, 0, 0].item(), run(black, paper, seed)[0, 0, 0].item()) for seed in range(60)]
-    assert sum(one > 200 and other < 60 for one, other in corners) > 20
+@pytest.mark.parametrize("step, fill", [("AFFINE", "PADDING.VALUE"), ("AUTOAUG", "AUTOAUG.FILL")])
+def test_corners_that_a_rotation_uncovers_are_filled(square, step, fill):
+    square.INPUT[step].ENABLED, square.INPUT.AUTOAUG.PROB = True, 1.0
+    paper, corners = Image.new("L", (32, 32), 255), []
+    for value in (255, 128):
+        square.INPUT.merge_from_list([fill, value])
+        transform = build_train_transform(square)
+        corners.append([run(transform, paper, seed)[0, 0, 0].item() for seed in range(60)])
+    assert sum(white == 255 and grey == 128 for white, grey in zip(*corners)) > 4
 
 
 @pytest.mark.parametrize("name", ["CJ", "AUGMIX", "AFFINE", "CROP"])
@@ -257,7 +257,7 @@ def test_order_of_everything(square):
         square.INPUT[name].ENABLED = True
     steps = [type(step).__name__ for step in build_train_transform(square).transforms]
     assert steps == [
-        "RandomApply",
+        "RandomPolicy",
         "RandomResizedCrop",
         "RandomCrop",
         "RandomHorizontalFlip",

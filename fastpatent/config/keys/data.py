@@ -61,6 +61,9 @@ KEYS = (
     NoFeature("INPUT.AFFINE.ENABLED", False, "random rotation, scale and shear"),
     NoFeature("INPUT.AUTOAUG.ENABLED", False, "AutoAugment with the ImageNet policy"),
     NoFeature("INPUT.AUTOAUG.PROB", 0.0, "probability of AutoAugment", FRACTION),
+    OurNoFeature(
+        "INPUT.AUTOAUG.FILL", 128, "grey of what its rotations and shears uncover: 128 as published, 255 white", GREY
+    ),
     NoFeature("INPUT.AUGMIX.ENABLED", False, "AugMix"),
     NoFeature("INPUT.AUGMIX.PROB", 0.0, "probability of AugMix", FRACTION),
     NoFeature("INPUT.REA.ENABLED", False, "random erasing"),
