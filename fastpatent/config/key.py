@@ -61,6 +61,7 @@ class Key(NamedTuple):
         features: EVERY, NETWORK or NONE.
         ours: whether fast-reid lacks the key.
         ignored: whether the key is accepted for the files of fast-reid and has no effect.
+        single: whether one text stands for the list of it; for a key whose default is a list.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Key(NamedTuple):
     features: str = EVERY
     ours: bool = False
     ignored: bool = False
+    single: bool = False
 
 
 # Rows that say otherwise; "Our": fast-reid lacks the key.

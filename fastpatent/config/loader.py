@@ -49,7 +49,7 @@ def load_config(
         section, name = found
         places[key] = place
         try:
-            section[name] = coerce(value, section[name], command_line=place == COMMAND_LINE)
+            section[name] = coerce(value, section[name], place == COMMAND_LINE, KEYS[key].single)
         except ValueError as error:
             problems.append(f"{place}: {key} {error}")
             mistyped.add(key)

@@ -4,7 +4,7 @@ from ast import literal_eval
 from typing import Any
 
 
-def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
+def coerce(value: Any, default: Any, command_line: bool = False, single: bool = False) -> Any:
     """Return `value` as the type of `default`.
 
     Text is read as a Python literal where it is one, so that `("Patent",)` and `3.5e-4`, which YAML takes for text, work.
@@ -15,6 +15,7 @@ def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
         value: what YAML or the command line holds.
         default: bool, int, float, str, list or tuple.
         command_line: the text `true` and `false` is read as YAML reads it.
+        single: where a list is expected, one text stands for the list of it.
 
     Raises:
         ValueError: with the end of a sentence, "expects True or False, got the text 'yes'".
@@ -30,7 +31,7 @@ def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
         return _number(found, whole=isinstance(default, int))
     if isinstance(default, str):
         return _text(value, found)
-    return _list(found, default)
+    return _list([found] if single and isinstance(found, str) else found, default)
 
 
 def _number(found: Any, whole: bool) -> int | float:
