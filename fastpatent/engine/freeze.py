@@ -18,6 +18,9 @@ class Freezer:
         model: the network.
         layers: names of its direct children (MODEL.FREEZE_LAYERS).
         iterations: how long (SOLVER.FREEZE_ITERS); 0 freezes nothing.
+
+    Attributes:
+        parameters: those that are frozen at first and trained later.
     """
 
     def __init__(self, model: nn.Module, layers: Sequence[str], iterations: int) -> None:
@@ -27,7 +30,7 @@ class Freezer:
             if name not in children:
                 raise ConfigError(f"MODEL.FREEZE_LAYERS: the network has no part {name!r}{nearest(name, children)}")
         self.iterations = iterations if layers else 0
-        self.model, self.parts = model, [children[name] for name in layers]
+        self.model, self.parts = model, [children[name] for name in layers] if iterations else []
         self.parameters = [p for part in self.parts for p in part.parameters() if p.requires_grad]
         self.frozen = False
 

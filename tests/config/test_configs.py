@@ -106,7 +106,7 @@ def test_our_files_and_the_challenge_s_mean_the_same(repository):
         ours = dict(leaves(load_config(repository / "configs" / f"{name}.yml")))
         theirs = dict(leaves(load_config(repository / FIXTURES / f"{name}.yml")))
         differing = {key for key in ours if ours[key] != theirs[key]}
-        # Later stages need no ImageNet weights, which MODEL.WEIGHTS replaces. What chooses the best checkpoint is no key there.
+        # later stages need no ImageNet weights, which MODEL.WEIGHTS replaces; BEST_METRIC is not a key of fast-reid
         assert differing <= {"MODEL.BACKBONE.PRETRAIN", "TEST.BEST_METRIC"}, name
         assert not name.startswith("patent/") or ours["TEST.BEST_METRIC"] == ["mAP", "Acc@1"]
 
