@@ -12,6 +12,7 @@ from fastpatent import distributed, log
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.test import report_results
+from fastpatent.config.image_size import image_size
 from fastpatent.config.report import describe, differences_table
 from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
@@ -63,7 +64,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
         logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
     model.to(device.device)
     if cfg.MODEL.COMPILE:
-        shape = loader.batch_size // batch_parts(cfg, loader), 1, *cfg.INPUT.SIZE_TRAIN
+        shape = loader.batch_size // batch_parts(cfg, loader), 1, *image_size(cfg, "SIZE_TRAIN")[1]
         compile_backbones(model, shape, device.device, precision)
     torch.manual_seed(cfg.SEED + distributed.rank())
     writer = _tensorboard(cfg, checkpoint)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from PIL import Image
 from scipy import stats
+from torchvision.transforms import CenterCrop
 from torchvision.transforms.v2.functional import gaussian_blur, pil_to_tensor
 
 from fastpatent.data.seeding import seeded
-from fastpatent.data.transforms import build_resize, build_train_transform
+from fastpatent.data.transforms import build_resize, build_test_transform, build_train_transform
 from fastpatent.errors import ConfigError
 
 KEYS = ("SIZE_TRAIN", "SIZE_TEST")
@@ -235,6 +236,27 @@ def test_corners_that_a_rotation_uncovers_are_filled(square, step, fill):
         transform = build_train_transform(square)
         corners.append([run(transform, paper, seed)[0, 0, 0].item() for seed in range(60)])
     assert sum(white == 255 and grey == 128 for white, grey in zip(*corners)) > 4
+
+
+@pytest.mark.parametrize("size", [[20, 28], [32, 32], [40, 20], [45, 61]])
+def test_with_crop_the_centre_of_a_test_image_is_taken(square, size):
+    """As fast-reid does by torchvision, which pads smaller images with black."""
+    assert build_test_transform(square) is None
+    square.INPUT.CROP.ENABLED, square.INPUT.CROP.SIZE = True, size
+    for drawing in (sheet(), Image.effect_noise((37, 24), 90)):
+        expected = pil_to_tensor(CenterCrop(size)(drawing))
+        assert torch.equal(build_test_transform(square)(drawing), expected)
+    square.INPUT.CROP.SIZE, square.INPUT.PADDING.VALUE = [40, 20], 200
+    padded = np.pad(np.zeros((32, 20), np.uint8), ((4, 4), (0, 0)), constant_values=200)
+    np.testing.assert_array_equal(build_test_transform(square)(Image.new("L", (32, 32)))[0], padded)
+
+
+def test_affine_takes_the_nearest_pixel(square):
+    """fast-reid leaves the filter to torchvision's default: a black and white image stays so."""
+    square.INPUT.AFFINE.ENABLED = True
+    drawing = Image.effect_noise((32, 32), 90).point(lambda level: 255 * (level > 128))
+    changed = [run(build_train_transform(square), drawing, seed) for seed in range(8)]
+    assert all(set(image.unique().tolist()) == {0, 255} for image in changed)
 
 
 @pytest.mark.parametrize("name", ["CJ", "AUGMIX", "AFFINE", "CROP"])
