@@ -7,6 +7,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
+from fastpatent.config.image_size import image_size
 from fastpatent.errors import ConfigError
 
 LEAST_SIZE = 225  # leaves 7 x 7 positions to the first fully connected layer, a 7 x 7 convolution
@@ -62,8 +63,9 @@ def build_sketch_a_net(cfg: CfgNode) -> SketchANet:
     Raises:
         ConfigError: INPUT.SIZE_TRAIN or INPUT.SIZE_TEST is too small.
     """
-    for key in ("SIZE_TRAIN", "SIZE_TEST"):
-        if min(cfg.INPUT[key]) < LEAST_SIZE:
-            size = " x ".join(map(str, cfg.INPUT[key]))
-            raise ConfigError(f"INPUT.{key}: sketch_a_net needs images of at least {LEAST_SIZE} x {LEAST_SIZE}, not {size}")
+    for purpose in ("SIZE_TRAIN", "SIZE_TEST"):
+        key, (height, width) = image_size(cfg, purpose)
+        if min(height, width) < LEAST_SIZE:
+            least = f"{LEAST_SIZE} x {LEAST_SIZE}"
+            raise ConfigError(f"INPUT.{key}: sketch_a_net needs images of at least {least}, not {height} x {width}")
     return SketchANet(len(cfg.MODEL.PIXEL_MEAN))

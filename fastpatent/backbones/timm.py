@@ -14,6 +14,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES, depths_by_children
+from fastpatent.config.image_size import image_size
 from fastpatent.errors import ConfigError, nearest
 
 TimmModel = Any  # an nn.Module; timm declares what its families share (forward_features, feature_info) in no class
@@ -182,19 +183,21 @@ def _nearest_model(name: str) -> str:
 
 @BACKBONES.register(name="timm")
 def build_timm_backbone(cfg: CfgNode) -> TimmBackbone:
-    """Return the timm model MODEL.BACKBONE.TIMM_NAME for images of INPUT.SIZE_TRAIN, with DROP_PATH_RATIO.
+    """Return the timm model MODEL.BACKBONE.TIMM_NAME for training images (`image_size`), with DROP_PATH_RATIO.
 
     Raises:
-        ConfigError: unknown model, unsupported size, or a fixed-size model with different SIZE_TRAIN and SIZE_TEST.
+        ConfigError: unknown model, unsupported size, or a fixed-size model with test images of another size.
     """
     name, channels = cfg.MODEL.BACKBONE.TIMM_NAME, len(cfg.MODEL.PIXEL_MEAN)
-    height, width = size = tuple(cfg.INPUT.SIZE_TRAIN)
+    key, size = image_size(cfg, "SIZE_TRAIN")
+    height, width = size
     try:
         model = create_for_size(name, (height, width), in_chans=channels, drop_path_rate=cfg.MODEL.BACKBONE.DROP_PATH_RATIO)
         backbone = TimmBackbone(model, size, channels)
     except (AssertionError, RuntimeError, ValueError) as error:
         # Raised by timm models for sizes that do not fit their patches or windows.
-        raise ConfigError(f"INPUT.SIZE_TRAIN: {name} does not accept images of {height} x {width}: {error}") from error
-    if model.pretrained_cfg.get("fixed_input_size") and size != tuple(cfg.INPUT.SIZE_TEST):
-        raise ConfigError(f"INPUT.SIZE_TEST: {name} accepts one size only, so it must equal INPUT.SIZE_TRAIN, {list(size)}")
+        raise ConfigError(f"INPUT.{key}: {name} does not accept images of {height} x {width}: {error}") from error
+    test_key, test_size = image_size(cfg, "SIZE_TEST")
+    if model.pretrained_cfg.get("fixed_input_size") and size != test_size:
+        raise ConfigError(f"INPUT.{test_key}: {name} accepts one size only, so it must equal INPUT.{key}, {list(size)}")
     return backbone

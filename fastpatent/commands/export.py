@@ -9,6 +9,7 @@ from yacs.config import CfgNode
 import fastpatent
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.config.image_size import image_size
 from fastpatent.config.report import describe
 from fastpatent.data.transforms import VARIOUS_SIZES
 from fastpatent.files import check_output, sha256_of
@@ -27,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = check_output(args.output, "--output", is_exported)
     log.start()
     model = load_trained(cfg, torch.device("cpu"))
-    height, width = cfg.INPUT.SIZE_TEST
-    any_size = cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT in VARIOUS_SIZES
+    _, (height, width) = image_size(cfg, "SIZE_TEST")
+    any_size = not cfg.INPUT.CROP.ENABLED and cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT in VARIOUS_SIZES
     cosine = export_onnx(model, output, (height, width), any_size, _metadata(cfg))
     size = "height, width" if any_size else f"{height}, {width}"
     logger.info(

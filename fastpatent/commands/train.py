@@ -16,6 +16,7 @@ from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.test import report_results
 from fastpatent.config.defaults import get_cfg
 from fastpatent.config.names import section_of
+from fastpatent.config.image_size import image_size
 from fastpatent.config.report import describe, differences_table
 from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
@@ -98,9 +99,10 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     if cfg.MODEL.WEIGHTS and not checkpoint:
         logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
     model.to(device.device)
-    check_train_size(model, (cfg.INPUT.SIZE_TRAIN[0], cfg.INPUT.SIZE_TRAIN[1]), device.device)
+    key, size = image_size(cfg, "SIZE_TRAIN")
+    check_train_size(model, f"INPUT.{key}", size, device.device)
     if cfg.MODEL.COMPILE:
-        shape = loader.batch_size // batch_parts(cfg, loader), 1, *cfg.INPUT.SIZE_TRAIN
+        shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
         compile_backbones(model, shape, device.device, precision)
     torch.manual_seed(cfg.SEED + distributed.rank())
     curves = None

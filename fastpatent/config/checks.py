@@ -6,6 +6,7 @@ from typing import Any
 from yacs.config import CfgNode
 
 from fastpatent.config.keys import KEYS
+from fastpatent.config.keys.evaluation import AUTO
 from fastpatent.config.names import leaves
 
 
@@ -22,6 +23,8 @@ def broken_rules(cfg: CfgNode) -> Iterator[tuple[str, str]]:
         yield "INPUT.FIT", f"is {cfg.INPUT.FIT}, which needs INPUT.KEEP_ASPECT True"
     if cfg.SOLVER.OPT == "SGD" and cfg.SOLVER.NESTEROV and not cfg.SOLVER.MOMENTUM:
         yield "SOLVER.NESTEROV", "is True, which needs SOLVER.MOMENTUM above 0"
+    if not cfg.TEST.BEST_METRIC or cfg.TEST.BEST_METRIC != [AUTO] and AUTO in cfg.TEST.BEST_METRIC:
+        yield "TEST.BEST_METRIC", f"must name a metric, several, or {AUTO} alone, got {cfg.TEST.BEST_METRIC}"
     ensemble = cfg.TEST.ENSEMBLE
     if ensemble.WEIGHTS and len(ensemble.WEIGHTS) != len(ensemble.CONFIGS):
         found = f"{len(ensemble.WEIGHTS)} weights for {len(ensemble.CONFIGS)} networks"

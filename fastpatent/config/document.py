@@ -8,7 +8,8 @@ INTRODUCTION = """\
 <!-- written by `fastpatent config --table`; edit fastpatent/config instead -->
 
 A run is a YAML file. The keys, their names and their defaults are those of fast-reid, so a file
-written for it runs here unchanged for every component that is here.
+written for it runs here unchanged for every component that is here; [fast_reid.md](fast_reid.md)
+has what works differently.
 
     fastpatent config --config-file configs/patent/sbs_R101-ibn_patent_384.yml SOLVER.MAX_EPOCH 20
     fastpatent config --explain TEST.AQE

@@ -66,6 +66,7 @@ class Key(NamedTuple):
         ignored: whether the key is accepted for the files of fast-reid and has no effect.
         resumed: APPLIED, AT_START or FIXED.
         path: whether the value is a path, or a list of them, in which `~` and variables are expanded.
+        single: whether one text stands for the list of it; for a key whose default is a list.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Key(NamedTuple):
     ignored: bool = False
     resumed: str = APPLIED
     path: bool = False
+    single: bool = False
 
 
 # Rows that say otherwise; "Our": fast-reid lacks the key.

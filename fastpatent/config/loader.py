@@ -51,7 +51,7 @@ def load_config(
         section, name = found
         places[key] = place
         try:
-            value = coerce(value, section[name], command_line=place == COMMAND_LINE)
+            value = coerce(value, section[name], place == COMMAND_LINE, KEYS[key].single)
             section[name] = expand_paths(value) if KEYS[key].path else value
         except ValueError as error:
             problems.append(f"{place}: {key} {error}")

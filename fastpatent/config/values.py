@@ -11,7 +11,7 @@ import yaml
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
-def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
+def coerce(value: Any, default: Any, command_line: bool = False, single: bool = False) -> Any:
     """Return `value` as the type of `default`.
 
     Text is read as a Python literal where it is one, so that `("Patent",)` and `3.5e-4`, which YAML takes for text, work.
@@ -22,6 +22,7 @@ def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
         value: what YAML or the command line holds.
         default: bool, int, float, str, list or tuple.
         command_line: the text `true` and `false`, and lists in brackets, are read as YAML reads them.
+        single: where a list is expected, one text stands for the list of it.
 
     Raises:
         ValueError: with the end of a sentence, "expects True or False, got the text 'yes'".
@@ -39,7 +40,7 @@ def coerce(value: Any, default: Any, command_line: bool = False) -> Any:
         return _text(value, found)
     if command_line and isinstance(found, str) and found.startswith("["):
         found = _yaml_list(found)
-    return _list(found, default, command_line)
+    return _list([found] if single and isinstance(found, str) else found, default, command_line)
 
 
 def expand_paths(value: Any) -> Any:

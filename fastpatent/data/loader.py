@@ -15,7 +15,7 @@ from fastpatent.data.image_source import build_source
 from fastpatent.data.load_datasets import load_training_set
 from fastpatent.data.records import Sample, label_map
 from fastpatent.data.samplers import SAMPLERS
-from fastpatent.data.transforms import build_train_transform
+from fastpatent.data.transforms import build_test_transform, build_train_transform
 from fastpatent.data.workers import killed_worker, leave_quietly, worker_count
 from fastpatent.errors import DataError
 
@@ -145,14 +145,15 @@ def build_train_loader(
 
 
 def build_test_loader(cfg: CfgNode, samples: Sequence[Sample], device: torch.device) -> DrawingLoader:
-    """Return a DrawingLoader over `samples` in order, resized to INPUT.SIZE_TEST, TEST.IMS_PER_BATCH at a time.
+    """Return a DrawingLoader over `samples` in order, TEST.IMS_PER_BATCH at a time.
 
-    `device` is that of the network that they are for.
+    They are resized to INPUT.SIZE_TEST, and with INPUT.CROP their centre is cropped. `device` is that of the network that
+    they are for.
 
     `targets` number the identities among `samples` in sorted order.
     """
     source, reason = build_source(cfg, "SIZE_TEST", samples)
-    dataset = DrawingDataset(list(samples), label_map(samples), source)
+    dataset = DrawingDataset(list(samples), label_map(samples), source, build_test_transform(cfg))
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     batches = OrderedBatches(len(samples), cfg.TEST.IMS_PER_BATCH)
     return DrawingLoader(dataset, batches, workers, device.type == "cuda", reason)

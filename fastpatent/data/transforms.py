@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from fastpatent.data.augment.blur import blur_kernel_size
 from fastpatent.data.augment.erasing import erasing_grey
+from fastpatent.data.augment.policies import RandomPolicy
 from fastpatent.errors import ConfigError
 
 PAPER = 255
@@ -62,25 +63,28 @@ class FitOnPaper(Stretch):
         scale = min(self.width / drawing.width, self.height / drawing.height)
         width = min(max(round(drawing.width * scale), 1), self.width)
         height = min(max(round(drawing.height * scale), 1), self.height)
-        return _centred_on_paper(_resized(drawing, width, height, self.resampling), self.height, self.width)
+        return _centred(_resized(drawing, width, height, self.resampling), self.height, self.width, PAPER)
 
 
 class CentreWindow(torch.nn.Module):
-    """Crop the centre of an image; a smaller image is padded with white first.
+    """Crop the centre of an image; a smaller image is padded first.
 
     Args:
         size: (height, width).
+        fill: grey level of the padding.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], fill: int = PAPER) -> None:
         super().__init__()
         self.height, self.width = size
+        self.fill = fill
 
     def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
         height, width = max(drawing.height, self.height), max(drawing.width, self.width)
         left, top = round((width - self.width) / 2), round((height - self.height) / 2)
-        return _centred_on_paper(drawing, height, width).crop((left, top, left + self.width, top + self.height))
+        padded = _centred(drawing, height, width, self.fill)
+        return padded.crop((left, top, left + self.width, top + self.height))
 
 
 def _resized(drawing: Image.Image, width: int, height: int, resampling: Image.Resampling) -> Image.Image:
@@ -88,10 +92,10 @@ def _resized(drawing: Image.Image, width: int, height: int, resampling: Image.Re
     return drawing.resize((width, drawing.height), resampling).resize((width, height), resampling)
 
 
-def _centred_on_paper(drawing: Image.Image, height: int, width: int) -> Image.Image:
+def _centred(drawing: Image.Image, height: int, width: int, fill: int) -> Image.Image:
     if drawing.size == (width, height):
         return drawing
-    paper = Image.new("L", (width, height), PAPER)
+    paper = Image.new("L", (width, height), fill)
     paper.paste(drawing, ((width - drawing.width) // 2, (height - drawing.height) // 2))
     return paper
 
@@ -138,13 +142,24 @@ def takes_window(cfg: CfgNode) -> bool:
     return cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT == "crop"
 
 
+def build_test_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] | None:
+    """Return the centre crop of INPUT.CROP for images resized by `build_resize`, or None where it is not enabled.
+
+    A PIL image of mode L -> uint8 [1, height, width] of CROP.SIZE; a smaller image is padded with INPUT.PADDING.VALUE.
+    """
+    given = cfg.INPUT
+    if not given.CROP.ENABLED:
+        return None
+    return v2.Compose([CentreWindow(tuple(given.CROP.SIZE), given.PADDING.VALUE), ToTensor()])
+
+
 def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]:
     """Return the augmentation of INPUT: a PIL image of mode L, resized by `build_resize` -> uint8 [1, height, width].
 
     Order: the random crop of FIT crop (smaller images are padded with white), AutoAugment, random resized crop, pad and
     random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. All random numbers come from torch's
-    CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE. Grey images have no
-    saturation and no hue, so those two of CJ have no effect.
+    CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of AutoAugment
+    INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
     """
     given = cfg.INPUT
     outside = given.PADDING.VALUE
@@ -152,7 +167,7 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
     if takes_window(cfg):
         steps.append(v2.RandomCrop(tuple(given.SIZE_TRAIN), pad_if_needed=True, fill=PAPER))
     if given.AUTOAUG.ENABLED:
-        steps.append(v2.RandomApply([v2.AutoAugment(fill=outside)], p=given.AUTOAUG.PROB))
+        steps.append(RandomPolicy(given.AUTOAUG.PROB, given.AUTOAUG.FILL))
     if given.CROP.ENABLED:
         size, scale, ratio = (tuple(given.CROP[key]) for key in ("SIZE", "SCALE", "RATIO"))
         steps.append(v2.RandomResizedCrop(size, scale, ratio, interpolation=BICUBIC))
@@ -175,7 +190,7 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
         jitter = v2.ColorJitter(brightness=given.CJ.BRIGHTNESS, contrast=given.CJ.CONTRAST)
         steps.append(v2.RandomApply([jitter], p=given.CJ.PROB))
     if given.AFFINE.ENABLED:
-        steps.append(v2.RandomAffine((-10, 10), scale=(0.9, 1.1), shear=0.1, interpolation=BILINEAR, fill=outside))
+        steps.append(v2.RandomAffine((-10, 10), scale=(0.9, 1.1), shear=0.1, fill=outside))  # each pixel is the nearest
     if given.AUGMIX.ENABLED:
         mix = v2.AugMix(severity=1, mixture_width=3, chain_depth=1, alpha=0.1, fill=outside)
         steps.append(v2.RandomApply([mix], p=given.AUGMIX.PROB))

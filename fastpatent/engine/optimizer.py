@@ -130,17 +130,32 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, sav
     optimizer.load_state_dict(state)
 
 
-def build_clipper(cfg: CfgNode) -> Callable[[Iterable[nn.Parameter]], None] | None:
-    """Return a function that clips the gradient of each parameter by SOLVER.CLIP_GRADIENTS, or None."""
-    clip = cfg.SOLVER.CLIP_GRADIENTS
+def build_clipper(
+    cfg: CfgNode, optimizer: torch.optim.Optimizer, frozen: Iterable[nn.Parameter] = ()
+) -> Callable[[], None] | None:
+    """Return a function that clips gradients by SOLVER.CLIP_GRADIENTS, or None.
+
+    A norm is that of all gradients of a group of the optimizer together; parameters that are frozen at first are groups of
+    their own, during the freeze and after it.
+
+    Args:
+        optimizer: of the parameters.
+        frozen: see `Freezer.parameters`.
+    """
+    clip, frozen = cfg.SOLVER.CLIP_GRADIENTS, set(frozen)
     if not clip.ENABLED:
         return None
+    groups = []
+    for group in optimizer.param_groups:
+        for once_frozen in (True, False):
+            groups.append([parameter for parameter in group["params"] if (parameter in frozen) == once_frozen])
 
-    def clip_each(parameters: Iterable[nn.Parameter]) -> None:
-        for parameter in parameters:
+    def clip_groups() -> None:
+        for group in groups:
+            learning = [parameter for parameter in group if parameter.grad is not None]
             if clip.CLIP_TYPE == "norm":
-                nn.utils.clip_grad_norm_(parameter, clip.CLIP_VALUE, clip.NORM_TYPE)
-            else:
-                nn.utils.clip_grad_value_(parameter, clip.CLIP_VALUE)
+                nn.utils.clip_grad_norm_(learning, clip.CLIP_VALUE, clip.NORM_TYPE)
+            elif learning:
+                nn.utils.clip_grad_value_(learning, clip.CLIP_VALUE)
 
-    return clip_each
+    return clip_groups

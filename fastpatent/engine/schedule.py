@@ -10,8 +10,8 @@ from yacs.config import CfgNode
 class Schedule(NamedTuple):
     """Warm-up by iterations, then steps or a cosine by epochs.
 
-    The epoch schedule begins with the first epoch that starts after both the warm-up and `delay_epochs`; `t` below
-    counts epochs from there, and the cosine would reach `eta_min` at the end of the last epoch.
+    `t` below is the number of epochs that have ended after the warm-up, the epoch in which it ends included, less those that
+    `delay_epochs` holds back. The cosine has max_epoch - max(warm-up in whole epochs, delay_epochs) epochs.
     """
 
     name: str
@@ -30,11 +30,11 @@ class Schedule(NamedTuple):
         if iteration < self.warmup_iters:
             alpha = iteration / self.warmup_iters if self.warmup_method == "linear" else 0.0
             return initial * (self.warmup_factor * (1 - alpha) + alpha)
-        start = max(math.ceil(self.warmup_iters / self.batches_per_epoch), self.delay_epochs)
-        t = max(iteration // self.batches_per_epoch - start, 0)
+        warmup_epochs = math.ceil(self.warmup_iters / self.batches_per_epoch)
+        t = max(iteration // self.batches_per_epoch - max(warmup_epochs - 1, self.delay_epochs), 0)
         if self.name == "MultiStepLR":
             return initial * self.gamma ** sum(t >= step for step in self.steps)
-        length = max(self.max_epoch - start, 1)
+        length = max(self.max_epoch - max(warmup_epochs, self.delay_epochs), 1)
         return self.eta_min + (initial - self.eta_min) * (1 + math.cos(math.pi * t / length)) / 2
 
     def apply(self, optimizer: torch.optim.Optimizer, iteration: int) -> float:

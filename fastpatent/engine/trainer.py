@@ -103,8 +103,8 @@ class Trainer:
         self.exchange = build_class_exchange(cfg, model.head, self.optimizer)
         self.schedule = build_schedule(cfg, self.batches_per_epoch)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision.dtype == torch.float16)
-        self.clip = build_clipper(cfg)
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
+        self.clip = build_clipper(cfg, self.optimizer, self.freezer.parameters)
         self.parts = batch_parts(cfg, loader)
         _check_norms(model, loader.batch_size // self.parts)
         self.miner = Miner(cfg, model, loader, device, precision) if loader.sampler.needs_mining else None
@@ -195,7 +195,7 @@ class Trainer:
         self._guard.watch(loss, batch.indices, self.position.iteration + 1)
         if self.clip:
             self.scaler.unscale_(self.optimizer)
-            self.clip([p for p in self.model.parameters() if p.grad is not None])
+            self.clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if self.average:

@@ -27,7 +27,7 @@ from fastpatent.evaluation.whitening import whitening_set
 from fastpatent.models import Network, build_tokenizer
 from fastpatent.registry import METRICS
 from fastpatent.retrieval.distance import normalise
-from fastpatent.retrieval.metrics import IMAGES
+from fastpatent.retrieval.metrics import IMAGES, mean_of
 from fastpatent.retrieval.whitening import Whitening, learn_whitening
 
 logger = logging.getLogger(__name__)
@@ -219,13 +219,15 @@ class Pipeline:
 def best_metric(cfg: CfgNode, network: Network, test_sets: Sequence[Splits]) -> str:
     """Return the name of the metric that chooses the best checkpoint of a network, on the first test set.
 
-    TEST.BEST_METRIC; by auto the network's own, or mAP where that is of texts and the test set has none.
+    TEST.BEST_METRIC, or the mean of those it names; by auto the network's own, or mAP where that is of texts and the test
+    set has none.
 
     Raises:
-        ConfigError: TEST.BEST_METRIC is a metric of texts, and the network does not read them or the test set has none.
+        ConfigError: TEST.BEST_METRIC is a metric of texts, and the network does not read them or the test set has none; or
+            its metrics have no mean.
     """
-    automatic = cfg.TEST.BEST_METRIC == AUTO
-    name = network.best_metric if automatic else cfg.TEST.BEST_METRIC
+    automatic = cfg.TEST.BEST_METRIC == [AUTO]
+    name = network.best_metric if automatic else mean_of(cfg.TEST.BEST_METRIC)
     if METRICS.get(name).rankings == {IMAGES} or not test_sets:
         return name
     first = test_sets[0]

@@ -1,4 +1,4 @@
-"""Margin-softmax classifiers: logits from cosines (from plain products for Linear).
+"""Margin-softmax classifiers as in fast-reid: logits from cosines (from plain products for Linear).
 
 The class weights belong to the head. The modules here map products of embeddings and class weights to logits and have no
 parameters; half precision is computed in float32.
@@ -15,11 +15,11 @@ from fastpatent.layers.precision import at_least_float32
 
 @CLASSIFIERS.register
 class Linear(nn.Module):
-    """Plain softmax classifier: the products are the logits.
+    """Plain softmax classifier: the logits are s times the products.
 
     Args:
         num_classes: number of classes.
-        scale: factor s of the logits; ignored by Linear.
+        scale: factor s of the logits.
         margin: m, as cosine (Cos, Circle) or angle in radians (Arc); ignored by Linear.
 
     Attributes:
@@ -45,7 +45,7 @@ class Linear(nn.Module):
         Returns:
             float32 (float64 for float64) [batch, columns], finite for cosines in -1..1 and slightly beyond (rounding).
         """
-        return at_least_float32(products)
+        return self.scale * at_least_float32(products)
 
     @staticmethod
     def at_target(products: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -73,8 +73,7 @@ class CosSoftmax(Linear):
 class ArcSoftmax(Linear):
     """s cos(arccos c + m) at the target class, s c elsewhere (ArcFace, Deng et al., CVPR 2019, eq. 3).
 
-    Beyond arccos c + m = pi the cosine would rise again and reward the worst samples. There the logit continues as the
-    straight line s (c + cos m - 1), which meets the curve at s cos(pi), so that the logit is continuous and monotonic.
+    There is no guard beyond arccos c + m = pi: where c falls below -cos m the logit rises again.
 
     Args:
         num_classes, scale, margin: see `Linear`.
@@ -92,12 +91,9 @@ class ArcSoftmax(Linear):
         cosine = at_least_float32(cosine)
         # cos(a + m) by the addition theorem: unlike arccos, the clamped sine has a finite slope at c = 1 and -1.
         sine = (1 - cosine * cosine).clamp(min=torch.finfo(cosine.dtype).eps).sqrt()
-        inside = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
+        shifted = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
         if self.easy_margin:
-            shifted = torch.where(cosine > 0, inside, cosine)
-        else:
-            beyond = cosine + math.cos(self.margin) - 1
-            shifted = torch.where(cosine >= -math.cos(self.margin), inside, beyond)
+            shifted = torch.where(cosine > 0, shifted, cosine)
         return self.scale * torch.where(self.at_target(cosine, targets), shifted, cosine)
 
     def extra_repr(self) -> str:

@@ -25,17 +25,18 @@ def sizes_as_errors(keys: str, height: int, width: int) -> Iterator[None]:
         raise ConfigError(f"{keys}: the network takes no images of {height} x {width}: {error}") from error
 
 
-def check_train_size(network: Network, size: tuple[int, int], device: torch.device) -> None:
-    """Raise ConfigError where a network on `device` takes no images of INPUT.SIZE_TRAIN; it is left as it was.
+def check_train_size(network: Network, key: str, size: tuple[int, int], device: torch.device) -> None:
+    """Raise ConfigError where a network takes no training images of their size; it is left as it was.
 
     Args:
         network: in any mode.
+        key: that decides the size.
         size: (height, width).
         device: of the network.
     """
     paper = torch.full((1, 1, *size), 255, dtype=torch.uint8, device=device)
     was_training = network.training
     network.eval()
-    with torch.no_grad(), sizes_as_errors("INPUT.SIZE_TRAIN", *size):
+    with torch.no_grad(), sizes_as_errors(key, *size):
         network.embed_images(paper)
     network.train(was_training)

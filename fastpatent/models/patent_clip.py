@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 from yacs.config import CfgNode
 
+from fastpatent.config.image_size import image_size
 from fastpatent.distributed import gather_labels, gather_with_gradient
 from fastpatent.errors import ConfigError
 from fastpatent.losses.image_text import clip_loss, positive_pairs, siglip_loss
@@ -169,7 +170,7 @@ def build_clip_tokenizer(cfg: CfgNode) -> Tokenizer:
 
 @META_ARCHITECTURES.register(name="PatentCLIP")
 def build_patent_clip(cfg: CfgNode) -> PatentCLIP:
-    """Return the PatentCLIP of MODEL.CLIP for images of INPUT.SIZE_TRAIN, PIXEL_MEAN and PIXEL_STD.
+    """Return the PatentCLIP of MODEL.CLIP for training images (`image_size`), PIXEL_MEAN and PIXEL_STD.
 
     It starts from PRETRAINED, unless MODEL.WEIGHTS replaces these weights.
 
@@ -178,15 +179,15 @@ def build_patent_clip(cfg: CfgNode) -> PatentCLIP:
         CheckpointError: PRETRAINED cannot be read or belongs to other towers.
     """
     settings = cfg.MODEL.CLIP
-    if list(cfg.INPUT.SIZE_TEST) != list(cfg.INPUT.SIZE_TRAIN):
-        size = list(cfg.INPUT.SIZE_TRAIN)
+    (key, size), (test_key, test_size) = image_size(cfg, "SIZE_TRAIN"), image_size(cfg, "SIZE_TEST")
+    if size != test_size:
         raise ConfigError(
-            f"INPUT.SIZE_TEST: {settings.NAME} accepts one size only, so it must equal INPUT.SIZE_TRAIN, {size}"
+            f"INPUT.{test_key}: {settings.NAME} accepts one size only, so it must equal INPUT.{key}, {list(size)}"
         )
     quick_gelu = tag_settings(settings.NAME, settings.PRETRAINED).get("quick_gelu", False)
     start = SIGMOID_START if settings.LOSS == "siglip" else {}
     model = PatentCLIP(
-        create_pair(settings.NAME, cfg.INPUT.SIZE_TRAIN, quick_gelu, **start),
+        create_pair(settings.NAME, size, quick_gelu, **start),
         cfg.MODEL.PIXEL_MEAN,
         cfg.MODEL.PIXEL_STD,
         build_clip_tokenizer(cfg),

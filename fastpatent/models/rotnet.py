@@ -8,6 +8,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
+from fastpatent.config.image_size import image_size
 from fastpatent.errors import ConfigError
 from fastpatent.heads.embedding_head import EmbeddingHead
 from fastpatent.layers import POOLING
@@ -56,11 +57,11 @@ def build_rotnet(cfg: CfgNode) -> RotNet:
     """Return the RotNet of MODEL: BACKBONE, HEADS.POOL_LAYER, PIXEL_MEAN and PIXEL_STD.
 
     Raises:
-        ConfigError: INPUT.SIZE_TRAIN is not square, so rotated images would have another shape.
+        ConfigError: training images are not square, so rotated images would have another shape.
     """
-    height, width = cfg.INPUT.SIZE_TRAIN
+    key, (height, width) = image_size(cfg, "SIZE_TRAIN")
     if height != width:
-        raise ConfigError(f"INPUT.SIZE_TRAIN: RotNet makes quarter turns, so images must be square, not {height} x {width}")
+        raise ConfigError(f"INPUT.{key}: RotNet makes quarter turns, so images must be square, not {height} x {width}")
     backbone = BACKBONES.get(cfg.MODEL.BACKBONE.NAME)(cfg)
     load_pretrained(backbone, cfg)
     return RotNet(backbone, POOLING.get(cfg.MODEL.HEADS.POOL_LAYER)(), cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD)

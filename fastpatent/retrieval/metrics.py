@@ -4,13 +4,14 @@ METRICS names each of them once; tables, the choice of the best checkpoint and t
 register a `Metric` of the ranks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 
+from fastpatent.errors import ConfigError
 from fastpatent.registry import METRICS
 
 IMAGES, TEXT_TO_IMAGE, IMAGE_TO_TEXT = "image to image", "text to image", "image to text"  # which ranking is measured
@@ -160,6 +161,23 @@ def summarise(rankings: dict[str, RankMetrics]) -> dict[str, float]:
     """Return {name: mean} of every metric that the rankings allow."""
     means = {name: metric.mean(rankings) for name, metric in METRICS.all().items()}
     return {name: mean for name, mean in means.items() if mean is not None}
+
+
+def mean_of(names: Sequence[str]) -> str:
+    """Return the name of the metric that is the mean of others, and register it; of a single one its own name.
+
+    Raises:
+        ConfigError: an unknown name, or of some a greater value is better and of others a smaller one.
+    """
+    if len(names) == 1:
+        return names[0]
+    directions = {METRICS.get(name).greater_is_better for name in names}
+    if len(directions) > 1:
+        raise ConfigError(f"{METRICS.key}: {', '.join(names)} have no mean: of some of them a smaller value is better")
+    mean = f"mean of {', '.join(names)}"
+    if mean not in METRICS.all():
+        METRICS.register(Metric(None, greater_is_better=directions.pop(), in_table=False, parts=tuple(names)), name=mean)
+    return mean
 
 
 def table_metrics() -> list[str]:

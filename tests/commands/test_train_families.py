@@ -111,7 +111,7 @@ def small(path):
         "SOLVER.IMS_PER_BATCH": 8,  # one batch an epoch
         "SOLVER.MAX_EPOCH": 2,
         "SOLVER.BASE_LR": 1e-3,
-        "SOLVER.WARMUP_ITERS": 1,
+        "SOLVER.WARMUP_ITERS": 2,  # after it the second epoch, the last, would have ETA_MIN_LR, which may be 0
         "SOLVER.FREEZE_ITERS": 1,
         "SOLVER.CHECKPOINT_PERIOD": 9,
         "TEST.EVAL_PERIOD": 0,

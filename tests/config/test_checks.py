@@ -116,6 +116,14 @@ def test_rules_about_two_keys(complaints):
     load_config(overrides=["TEST.ENSEMBLE.CONFIGS", "['a.yml', 'b.yml']"])
 
 
+def test_the_best_metric_is_a_name_or_a_list(write, complaints):
+    for text, expected in (("mAP", ["mAP"]), ("[mAP, Acc@1]", ["mAP", "Acc@1"]), ("auto", ["auto"])):
+        assert load_config(write("a.yml", f"TEST: {{BEST_METRIC: {text}}}")).TEST.BEST_METRIC == expected
+    for value in ("[]", "['mAP', 'auto']"):
+        (complaint,) = complaints(overrides=["TEST.BEST_METRIC", value])
+        assert complaint == f"command line: TEST.BEST_METRIC must name a metric, several, or auto alone, got {value}"
+
+
 def test_unusual_values_that_mean_something():
     for key, value in (
         ("MODEL.LOSSES.CE.EPSILON", "-1"),

@@ -132,6 +132,15 @@ def test_test_loader_keeps_the_order_and_reads_again(patent_cfg, two_workers, wo
         assert torch.cat([b["targets"] for b in batches]).tolist() == [names.index(sample.identity) for sample in samples]
 
 
+def test_test_images_are_resized_and_then_cropped(patent_cfg):
+    samples = load_test_set(patent_cfg, "Patent").query
+    whole = take(build_test_loader(patent_cfg, samples, CPU), 1)[0]["images"]
+    height, width = whole.shape[2:]
+    patent_cfg.INPUT.CROP.ENABLED, patent_cfg.INPUT.CROP.SIZE = True, [height - 8, width - 4]
+    cropped = take(build_test_loader(patent_cfg, samples, CPU), 1)[0]["images"]
+    assert torch.equal(cropped, whole[:, :, 4:-4, 2:-2])
+
+
 def test_unlabelled_and_empty_lists(patent_cfg):
     samples = [sample._replace(identity=None) for sample in load_test_set(patent_cfg, "Patent").gallery]
     assert next(iter(build_test_loader(patent_cfg, samples, CPU)))["targets"].tolist() == [-1] * 5

@@ -5,10 +5,11 @@ import pytest
 import torch
 from PIL import Image
 from scipy import stats
+from torchvision.transforms import CenterCrop
 from torchvision.transforms.v2.functional import gaussian_blur, pil_to_tensor
 
 from fastpatent.data.seeding import seeded
-from fastpatent.data.transforms import build_resize, build_train_transform
+from fastpatent.data.transforms import build_resize, build_test_transform, build_train_transform
 from fastpatent.errors import ConfigError
 
 KEYS = ("SIZE_TRAIN", "SIZE_TEST")
@@ -114,7 +115,7 @@ def test_the_window_comes_before_everything_else(square):
     square.INPUT.KEEP_ASPECT, square.INPUT.FIT = True, "crop"
     square.INPUT.AUTOAUG.ENABLED = square.INPUT.PADDING.ENABLED = True
     steps = build_train_transform(square).transforms
-    assert [type(step).__name__ for step in steps] == ["RandomCrop", "RandomApply", "RandomCrop", "ToTensor"]
+    assert [type(step).__name__ for step in steps] == ["RandomCrop", "RandomPolicy", "RandomCrop", "ToTensor"]
     assert steps[0].padding is None and steps[0].fill == 255 and steps[2].padding
     square.INPUT.KEEP_ASPECT = False
     assert len(build_train_transform(square).transforms) == 3
@@ -226,15 +227,36 @@ def test_auto_augment_at_its_probability(square):
     assert 0.03 < np.mean(changed) < 0.16  # some policies do not change a black and white image
 
 
-def test_corners_that_a_rotation_uncovers_have_the_padding_value(square):
-    square.INPUT.AUTOAUG.ENABLED, square.INPUT.AUTOAUG.PROB, square.INPUT.AFFINE.ENABLED = True, 1.0, True
-    paper = Image.new("L", (32, 32), 255)
-    square.INPUT.PADDING.VALUE = 255
-    white = build_train_transform(square)
-    square.INPUT.PADDING.VALUE = 0
-    black = build_train_transform(square)
-    corners = [(run(white, paper, seed)[0, 0, 0].item(), run(black, paper, seed)[0, 0, 0].item()) for seed in range(60)]
-    assert sum(one > 200 and other < 60 for one, other in corners) > 20
+@pytest.mark.parametrize("step, fill", [("AFFINE", "PADDING.VALUE"), ("AUTOAUG", "AUTOAUG.FILL")])
+def test_corners_that_a_rotation_uncovers_are_filled(square, step, fill):
+    square.INPUT[step].ENABLED, square.INPUT.AUTOAUG.PROB = True, 1.0
+    paper, corners = Image.new("L", (32, 32), 255), []
+    for value in (255, 128):
+        square.INPUT.merge_from_list([fill, value])
+        transform = build_train_transform(square)
+        corners.append([run(transform, paper, seed)[0, 0, 0].item() for seed in range(60)])
+    assert sum(white == 255 and grey == 128 for white, grey in zip(*corners)) > 4
+
+
+@pytest.mark.parametrize("size", [[20, 28], [32, 32], [40, 20], [45, 61]])
+def test_with_crop_the_centre_of_a_test_image_is_taken(square, size):
+    """As fast-reid does by torchvision, which pads smaller images with black."""
+    assert build_test_transform(square) is None
+    square.INPUT.CROP.ENABLED, square.INPUT.CROP.SIZE = True, size
+    for drawing in (sheet(), Image.effect_noise((37, 24), 90)):
+        expected = pil_to_tensor(CenterCrop(size)(drawing))
+        assert torch.equal(build_test_transform(square)(drawing), expected)
+    square.INPUT.CROP.SIZE, square.INPUT.PADDING.VALUE = [40, 20], 200
+    padded = np.pad(np.zeros((32, 20), np.uint8), ((4, 4), (0, 0)), constant_values=200)
+    np.testing.assert_array_equal(build_test_transform(square)(Image.new("L", (32, 32)))[0], padded)
+
+
+def test_affine_takes_the_nearest_pixel(square):
+    """fast-reid leaves the filter to torchvision's default: a black and white image stays so."""
+    square.INPUT.AFFINE.ENABLED = True
+    drawing = Image.effect_noise((32, 32), 90).point(lambda level: 255 * (level > 128))
+    changed = [run(build_train_transform(square), drawing, seed) for seed in range(8)]
+    assert all(set(image.unique().tolist()) == {0, 255} for image in changed)
 
 
 @pytest.mark.parametrize("name", ["CJ", "AUGMIX", "AFFINE", "CROP"])
@@ -257,7 +279,7 @@ def test_order_of_everything(square):
         square.INPUT[name].ENABLED = True
     steps = [type(step).__name__ for step in build_train_transform(square).transforms]
     assert steps == [
-        "RandomApply",
+        "RandomPolicy",
         "RandomResizedCrop",
         "RandomCrop",
         "RandomHorizontalFlip",

@@ -137,20 +137,31 @@ def test_an_unknown_optimizer_is_named():
         build_optimizer(config(OPT="AdamV"), WithHead())
 
 
-@pytest.mark.parametrize("kind, expected", [("norm", [0.6, 0.8]), ("value", [1.0, 1.0])])
-def test_each_parameter_is_clipped_by_itself(kind, expected):
-    cfg = get_cfg()
-    clip = [
-        "SOLVER.CLIP_GRADIENTS.ENABLED",
-        True,
-        "SOLVER.CLIP_GRADIENTS.CLIP_TYPE",
-        kind,
-        "SOLVER.CLIP_GRADIENTS.CLIP_VALUE",
-        1.0,
+@pytest.mark.parametrize("kind", ["norm", "value"])
+def test_gradients_are_clipped_by_groups_of_equal_settings_and_freeze(kind):
+    """As fast-reid does, whose optimizer sees one tensor for each group."""
+    cfg = config(BIAS_LR_FACTOR=2.0, **{"CLIP_GRADIENTS.ENABLED": True, "CLIP_GRADIENTS.CLIP_VALUE": 0.5})
+    cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE = kind
+    model = WithHead()
+    clip = build_clipper(cfg, build_optimizer(cfg, model), model.backbone.parameters())
+    trained, generator = (
+        {name: p for name, p in model.named_parameters() if p.requires_grad},
+        torch.Generator().manual_seed(0),
+    )
+    given = {name: torch.randn(p.shape, generator=generator) for name, p in trained.items()}
+    given["temperature"] *= 0.01
+    for name, parameter in trained.items():
+        parameter.grad = given[name].clone()
+    trained["heads.0.bias"].grad = None  # all of its group, as in a frozen part
+    clip()
+    groups = [
+        ["backbone.0.weight", "backbone.1.weight"],
+        ["backbone.0.bias", "backbone.1.bias"],
+        ["heads.0.weight", "heads.1.weight", "temperature"],
     ]
-    cfg.merge_from_list(clip)
-    large, small = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
-    large.grad, small.grad = torch.tensor([3.0, 4.0]), torch.tensor([0.1, 0.1])
-    build_clipper(cfg)([large, small])
-    torch.testing.assert_close(large.grad, torch.tensor(expected), rtol=1e-4, atol=0)
-    torch.testing.assert_close(small.grad, torch.tensor([0.1, 0.1]))
+    for names in groups:
+        norm = torch.cat([given[name].flatten() for name in names]).double().norm().item()
+        for name in names:
+            expected = given[name].clamp(-0.5, 0.5) if kind == "value" else given[name] * min(0.5 / norm, 1)
+            torch.testing.assert_close(trained[name].grad, expected, rtol=1e-4, atol=1e-6)
+    assert trained["heads.0.bias"].grad is None

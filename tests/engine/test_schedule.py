@@ -1,8 +1,7 @@
-import math
-import warnings
+import json
 
+import numpy as np
 import pytest
-import torch
 
 from fastpatent.config import get_cfg
 from fastpatent.engine.schedule import build_schedule
@@ -14,34 +13,22 @@ def schedule(batches_per_epoch=10, **solver):
     return build_schedule(cfg, batches_per_epoch)
 
 
-def test_cosine_follows_torch_once_warm_up_and_delay_are_over():
-    for delay, warmup in [(0, 0), (3, 0), (0, 25), (3, 25), (3, 45)]:
-        ours = schedule(SCHED="CosineAnnealingLR", MAX_EPOCH=12, DELAY_EPOCHS=delay, WARMUP_ITERS=warmup, ETA_MIN_LR=1e-6)
-        start = max(delay, math.ceil(warmup / 10))
-        optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.5)
-        torchs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 12 - start, 1e-6)
-        warnings.simplefilter("ignore")  # no step is taken between two calls of the schedule
-        for epoch in range(12):
-            if epoch > start:
-                torchs.step()
-            if epoch >= start:
-                for iteration in (10 * epoch, 10 * epoch + 9):
-                    assert ours.learning_rate(0.5, iteration) == pytest.approx(torchs.get_last_lr()[0], rel=1e-9), (
-                        f"{delay=}, {warmup=}"
-                    )
-            elif 10 * epoch >= warmup:
-                assert ours.learning_rate(0.5, 10 * epoch) == 0.5, f"{delay=}, {warmup=}"
+@pytest.mark.parametrize("case", range(10))
+def test_every_epoch_has_the_rates_of_fast_reid(reference_folder, case):
+    reference = np.load(reference_folder / "dira_schedule.npz")
+    solver = json.loads(str(reference["cases"][case]))
+    batches = solver.pop("iterations_per_epoch")
+    solver.pop("parameter")
+    ours = schedule(batches, **solver)
+    for place, iteration in (("first", 0), ("last", batches - 1)):
+        found = [ours.learning_rate(solver["BASE_LR"], batches * epoch + iteration) for epoch in range(solver["MAX_EPOCH"])]
+        np.testing.assert_allclose(found, reference[f"case{case}_{place}"], rtol=1e-9)
 
 
 def test_warm_up_rises_linearly_and_counts_iterations():
     ours = schedule(WARMUP_ITERS=8, WARMUP_FACTOR=0.1)
     assert [ours.learning_rate(1.0, i) for i in (0, 4, 8)] == pytest.approx([0.1, 0.55, 1.0])
     assert schedule(WARMUP_ITERS=8, WARMUP_METHOD="constant").learning_rate(2.0, 7) == pytest.approx(0.2)
-
-
-def test_steps_count_epochs_after_the_warm_up():
-    ours = schedule(SCHED="MultiStepLR", STEPS=[2, 4], GAMMA=0.5, WARMUP_ITERS=10, MAX_EPOCH=9)
-    assert [ours.learning_rate(8.0, 10 * epoch) for epoch in range(1, 7)] == [8, 8, 4, 4, 2, 2]
 
 
 def test_the_recipe_of_the_challenge_ends_near_its_smallest_rate():

@@ -425,7 +425,8 @@ def test_two_processes_extract_what_one_does(plain, repository):
     assert len(first) == 2
 
 
-def test_the_best_checkpoint_is_chosen_by_the_networks_own_metric_or_the_given_one(plain, register):
+def test_the_best_checkpoint_is_chosen_by_the_networks_own_metric_or_the_given_one(plain, register, monkeypatch):
+    monkeypatch.setattr(METRICS, "_components", METRICS.all())  # a mean is registered in it
     register(METRICS, "loss", Metric(lambda metrics: metrics.first_hit.astype(float), greater_is_better=False))
     images, texts = Network(), PlainNetwork(2)
     for architecture, network, given, expected in (
@@ -434,6 +435,7 @@ def test_the_best_checkpoint_is_chosen_by_the_networks_own_metric_or_the_given_o
         ("PlainTexts", texts, "mAP@10", "mAP@10"),
         ("PlainTexts", texts, "I2T-R@5", "I2T-R@5"),
         ("Plain", images, "loss", "loss"),
+        ("Plain", images, ("mAP", "Acc@1"), "mean of mAP, Acc@1"),
     ):
         cfg = plain.config(**{"MODEL.META_ARCHITECTURE": architecture, "TEST.BEST_METRIC": given})
         assert best_metric(cfg, network, [plain.splits]) == expected

@@ -68,6 +68,16 @@ def test_the_ranking_does_not_depend_on_whether_it_is_measured(labelled):
         assert bare.summary == {} and measured.summary["queries"] == 20
 
 
+def test_an_expanded_ranking_is_by_cosine(labelled):
+    features, labels = labelled
+    expansion = {"k": 3, "alpha": 2.0}
+    query, gallery = expand_queries(features.query, features.gallery, **expansion)
+    expected = np.argsort(cosine_distance(query, gallery), axis=1)[:, :10]
+    for metric in ("cosine", "euclidean"):
+        found = rank_features(features._replace(metric=metric), splits_of(labels), expansion=expansion)
+        np.testing.assert_array_equal(found.ranking, expected, err_msg=metric)
+
+
 def test_an_evaluation_holds_what_was_ranked(labelled):
     """Its features are those before expansion, with the metric by which they are compared."""
     features, labels = labelled

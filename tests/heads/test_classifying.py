@@ -35,8 +35,7 @@ def one_logit(cls_layer, cosine, is_target, scale, margin, easy):
         return scale * weight * (cosine - (1 - margin if is_target else margin))
     if not is_target or (easy and cosine <= 0):
         return scale * cosine
-    angle = cosine.acos() + margin
-    return scale * (angle.cos() if angle <= math.pi else cosine + math.cos(margin) - 1)
+    return scale * (cosine.acos() + margin).cos()
 
 
 def loops(features, weight, targets, cls_layer, scale=8.0, margin=0.3, centers=1, easy=False):
@@ -46,7 +45,7 @@ def loops(features, weight, targets, cls_layer, scale=8.0, margin=0.3, centers=1
         logits = []
         for number, rows in enumerate(weight.split(centers)):
             if cls_layer == "Linear":
-                logits.append((feature * rows[0]).sum())
+                logits.append(scale * (feature * rows[0]).sum())
                 continue
             cosines = [(feature * row).sum() / (feature.square().sum() * row.square().sum()).sqrt() for row in rows]
             logits.append(one_logit(cls_layer, max(cosines), number == target, scale, margin, easy))

@@ -48,7 +48,7 @@ def test_training_output_meets_the_formula(cls_layer):
                 if with_bnneck:
                     features = (features - features.mean(0)) / (features.var(0, correction=0) + 1e-5).sqrt()
                 weight = head.weight.double()
-                expected = features @ weight.T
+                expected = 8 * features @ weight.T
                 if cls_layer == "CosSoftmax":
                     expected = 8 * (F.normalize(features) @ F.normalize(weight).T - 0.2 * F.one_hot(targets, 5))
                 torch.testing.assert_close(

@@ -56,7 +56,7 @@ def test_training_classifies_that_feature(neck_feat, cls_layer):
     expected = neck(head, maps.mean((2, 3)), training=True)
     output = head(maps, targets)
     weight = head.weight.double()
-    logits = expected @ weight.T
+    logits = 8 * expected @ weight.T
     if cls_layer == "CosSoftmax":
         logits = 8 * (F.normalize(expected) @ F.normalize(weight).T - 0.2 * F.one_hot(targets, 5))
     torch.testing.assert_close(output.logits.double(), logits, rtol=1e-4, atol=1e-4)

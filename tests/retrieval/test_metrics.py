@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from fastpatent.errors import ConfigError
 from fastpatent.registry import METRICS
 from fastpatent.retrieval.metrics import (
     IMAGE_TO_TEXT,
@@ -13,6 +14,7 @@ from fastpatent.retrieval.metrics import (
     TEXT_TO_IMAGE,
     Metric,
     RankMetrics,
+    mean_of,
     summarise,
     table_metrics,
 )
@@ -118,6 +120,18 @@ def test_a_registered_metric_is_summarised_and_may_have_a_column(only):
     metrics = metrics_of([[4, 7], [], [1], [10]])
     assert summarise({IMAGES: metrics}) == {"first": 5.0, "hidden": 5.0, "both": 5.0}
     assert table_metrics() == ["first", "both"]
+
+
+def test_the_mean_of_metrics_is_a_metric(only):
+    """fast-reid chooses its best checkpoint by the mean of mAP and Rank-1."""
+    only(**METRICS.all(), first=Metric(lambda metrics: metrics.first_hit.astype(float), greater_is_better=False))
+    assert mean_of(["mAP"]) == "mAP"
+    name = mean_of(["mAP", "Acc@1"])
+    assert mean_of(["mAP", "Acc@1"]) == name == "mean of mAP, Acc@1" and name not in table_metrics()
+    assert metrics_of([[1, 4], [2]]).summary[name] == pytest.approx((((1 + 2 / 4) / 2 + 1 / 2) / 2 + 1 / 2) / 2)
+    assert METRICS.get(name).is_better(0.6, 0.5)
+    with pytest.raises(ConfigError, match="^TEST.BEST_METRIC: mAP, first have no mean"):
+        mean_of(["mAP", "first"])
 
 
 def test_columns_of_a_table_are_metrics_of_images():

@@ -25,9 +25,10 @@ KEYS = (
     NoFeature("TEST.EVAL_PERIOD", 20, "epochs between evaluations; 0: only at the end", at_least(0)),
     OurNoFeature(
         "TEST.BEST_METRIC",
-        AUTO,
-        "metric that chooses model_best.pth; auto: mAP, or mean-R where network and test set have texts",
+        [AUTO],
+        "metric that chooses model_best.pth, or metrics whose mean does; auto: mAP, or mean-R where there are texts",
         Component(METRICS, (AUTO,)),
+        single=True,
     ),
     NoFeature("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1)),
     OurNetwork("TEST.PRECISION", "fp32", "number format of the forward pass", one_of("fp32", "bf16", "fp16")),

@@ -47,8 +47,13 @@ KEYS = (
     OurNoFeature("SOLVER.GRAD_ACCUM_STEPS", 1, "parts in which a process computes its share of the batch", at_least(1)),
     OurNoFeature("SOLVER.EMA.ENABLED", False, "evaluate and save a moving average of the weights"),
     OurNoFeature("SOLVER.EMA.DECAY", 0.999, "decay of that average", BELOW_ONE),
-    NoFeature("SOLVER.CLIP_GRADIENTS.ENABLED", False, "clip the gradient of each parameter"),
-    NoFeature("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "norm", "clip its norm or each value", one_of("norm", "value")),
+    NoFeature("SOLVER.CLIP_GRADIENTS.ENABLED", False, "clip the gradients"),
+    NoFeature(
+        "SOLVER.CLIP_GRADIENTS.CLIP_TYPE",
+        "norm",
+        "norm: that of each group of parameters of one rate and decay; value: each number",
+        one_of("norm", "value"),
+    ),
     NoFeature("SOLVER.CLIP_GRADIENTS.CLIP_VALUE", 5.0, "largest norm or value", POSITIVE),
     NoFeature("SOLVER.CLIP_GRADIENTS.NORM_TYPE", 2.0, "which norm", ORDER),
 )

@@ -63,7 +63,7 @@ def build_batch_augmentation(cfg: CfgNode) -> BatchAugmentation | None:
         raise ConfigError(f"INPUT.{step}: it works on single images only; set INPUT.AUGMENT_ON to workers")
     steps: list[Step] = []
     if given.AUTOAUG.ENABLED:
-        steps.append(AutoAugment(given.AUTOAUG.PROB, given.PADDING.VALUE))
+        steps.append(AutoAugment(given.AUTOAUG.PROB, given.AUTOAUG.FILL))
     if given.PADDING.ENABLED:
         steps.append(PadAndCrop(given.PADDING.SIZE, given.PADDING.MODE, given.PADDING.VALUE))
     if given.FLIP.ENABLED:

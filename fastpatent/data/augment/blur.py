@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from yacs.config import CfgNode
 
+from fastpatent.config.image_size import image_size
 from fastpatent.data.augment.random_slots import BLUR_SLOTS, Action
 from fastpatent.errors import ConfigError
 
@@ -94,9 +95,7 @@ def blur_kernel_size(cfg: CfgNode) -> int:
     """
     given = cfg.INPUT
     reach = math.ceil(3 * given.BLUR.SIGMA[1])
-    only_cropped = given.CROP.ENABLED and not given.PADDING.ENABLED
-    key = "CROP.SIZE" if only_cropped else "SIZE_TRAIN"
-    size = given.CROP.SIZE if only_cropped else given.SIZE_TRAIN
+    key, size = image_size(cfg, "SIZE_TRAIN")
     if reach >= min(size):
         raise ConfigError(
             f"INPUT.BLUR.SIGMA: {given.BLUR.SIGMA[1]} reaches {reach} pixels, too far for INPUT.{key} {list(size)}"

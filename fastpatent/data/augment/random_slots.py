@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 # Slots (see `seeding.uniforms`) of each step. They are disjoint, so disabling one step does not change the others.
-AUTOAUGMENT_SLOTS = range(0, 6)
+AUTOAUGMENT_SLOTS = range(0, 8)
 CROP_SLOTS = range(8, 10)
 FLIP_SLOTS = range(10, 11)
 BLUR_SLOTS = range(11, 13)

@@ -1,4 +1,4 @@
-"""P identities x K samples per batch (Hermans et al., 2017): every identity once a pass, in random order."""
+"""P identities x K samples per batch (Hermans et al., 2017), the identities in random order."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from fastpatent.errors import ConfigError
 
 
 class IdentitySampler(Sampler):
-    """Shuffle the identities, give each `num_instance` samples, drop the identities that do not fill a whole batch.
+    """Every identity once a pass with `num_instance` samples; those that do not fill a whole batch are dropped.
 
     No batch holds an identity twice. Subclasses choose the samples of an identity.
 
@@ -35,22 +35,24 @@ class IdentitySampler(Sampler):
                 f"SOLVER.IMS_PER_BATCH: {batch_size} is not a multiple of DATALOADER.NUM_INSTANCE {num_instance}"
             )
         self.counts = np.bincount(labels)
-        per_batch = batch_size // num_instance
-        if len(self.counts) < per_batch:
+        self.per_batch = batch_size // num_instance
+        if len(self.counts) < self.per_batch:
             raise ConfigError(
-                f"SOLVER.IMS_PER_BATCH: {batch_size} at DATALOADER.NUM_INSTANCE {num_instance} takes {per_batch} identities "
-                f"a batch, the training set has {len(self.counts)}"
+                f"SOLVER.IMS_PER_BATCH: {batch_size} at DATALOADER.NUM_INSTANCE {num_instance} takes {self.per_batch} "
+                f"identities a batch, the training set has {len(self.counts)}"
             )
-        self.identities_per_pass = len(self.counts) // per_batch * per_batch
-        self.pass_length = self.identities_per_pass * num_instance
+        self.pass_length = len(self.counts) // self.per_batch * batch_size
         self.labels = labels
         self.starts = np.cumsum(self.counts) - self.counts
 
     def indices(self, number: int) -> np.ndarray:
         """Return pass `number` as int64 [pass_length], the samples of one identity side by side."""
         generator = np.random.default_rng([self.seed, number])
-        identities = generator.permutation(len(self.counts))[: self.identities_per_pass]
-        return self.choose(generator, number, identities).reshape(-1)
+        return self.choose(generator, number, self.identities(generator)).reshape(-1)
+
+    def identities(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the identities of a pass, batch after batch, int64 [pass_length / num_instance]."""
+        return generator.permutation(len(self.counts))[: self.pass_length // self.num_instance]
 
     def choose(self, generator: np.random.Generator, number: int, identities: np.ndarray) -> np.ndarray:
         """Return int64 [identities, num_instance]: samples of each of `identities` in pass `number`."""
@@ -58,15 +60,44 @@ class IdentitySampler(Sampler):
 
 
 class NaiveIdentitySampler(IdentitySampler):
-    """Choose anew in every pass: without replacement where an identity has enough samples, else with replacement."""
+    """Every sample about once a pass: an identity of n samples comes n // K times, each time with K others of them.
+
+    An identity with n < K comes once, its samples drawn with replacement. Each batch takes its identities at random from
+    those that have samples left, as in fast-reid. There a pass ends where too few of them are left for a batch, so that its
+    length is random; here it always has as many batches as can be filled: a run is resumed by the number of the pass.
+    """
+
+    def __init__(self, labels: Sequence[int] | np.ndarray, batch_size: int, num_instance: int, seed: int) -> None:
+        super().__init__(labels, batch_size, num_instance, seed)
+        self.turns = np.maximum(self.counts // num_instance, 1)  # of each identity in a pass
+        batches = self.turns.sum() // self.per_batch
+        # An identity comes at most once a batch, so that what a large one has beyond that fills no batch.
+        while (filled := np.minimum(self.turns, batches).sum() // self.per_batch) < batches:
+            batches = filled
+        self.pass_length = int(batches) * batch_size
+
+    def identities(self, generator: np.random.Generator) -> np.ndarray:
+        """See `IdentitySampler.identities`."""
+        turns, batches = self.turns.copy(), []
+        for left in range(self.pass_length // (self.per_batch * self.num_instance), 0, -1):
+            needed = turns >= left  # in every batch from here on
+            batch = generator.permutation(np.flatnonzero(needed))[: self.per_batch]
+            others = np.flatnonzero((turns > 0) & ~needed)
+            batch = np.append(batch, generator.choice(others, self.per_batch - len(batch), replace=False))
+            turns[batch] -= 1
+            batches.append(batch)
+        return np.concatenate(batches)
 
     def choose(self, generator: np.random.Generator, number: int, identities: np.ndarray) -> np.ndarray:
         """See `IdentitySampler.choose`."""
         shuffled = np.lexsort((generator.random(len(self.labels)), self.labels))
+        order = np.argsort(identities, kind="stable")
+        turns = np.empty_like(order)  # how often the identity came before
+        turns[order] = np.arange(len(order)) - np.searchsorted(identities[order], identities[order])
         counts = self.counts[identities, None]
         again = generator.integers(counts, size=(len(identities), self.num_instance))
-        places = np.where(counts >= self.num_instance, np.arange(self.num_instance), again)
-        return shuffled[self.starts[identities, None] + places]
+        fresh = turns[:, None] * self.num_instance + np.arange(self.num_instance)
+        return shuffled[self.starts[identities, None] + np.where(counts >= self.num_instance, fresh, again)]
 
 
 class BalancedIdentitySampler(IdentitySampler):

@@ -108,7 +108,7 @@ def test_switching_a_step_off_changes_no_random_number_of_others(cfg, noise):
 
 def test_slots_of_steps_are_apart():
     slots = [slot for name in dir(random_slots) if name.endswith("_SLOTS") for slot in getattr(random_slots, name)]
-    assert len(slots) == len(set(slots)) == 6 + 2 + 1 + 2 + 23
+    assert len(slots) == len(set(slots)) == 8 + 2 + 1 + 2 + 23
 
 
 def test_the_configuration_decides_the_steps_and_their_order(cfg):
@@ -117,11 +117,12 @@ def test_the_configuration_decides_the_steps_and_their_order(cfg):
     cfg.INPUT.PADDING.update({"SIZE": 3, "MODE": "edge", "VALUE": 200})
     cfg.INPUT.BLUR.update({"SIGMA": [0.5, 1.5], "PROB": 0.4})
     cfg.INPUT.REA.update({"PROB": 0.2, "VALUE": [10, 20, 40], "AREA": [0.1, 0.2]})
-    cfg.INPUT.FLIP.PROB, cfg.INPUT.AUTOAUG.PROB, cfg.SEED = 0.3, 0.1, 9
+    cfg.INPUT.FLIP.PROB, cfg.SEED = 0.3, 9
+    cfg.INPUT.AUTOAUG.update({"PROB": 0.1, "FILL": 255})
     built = build_batch_augmentation(cfg)
     policies, crop, flip, blur, erasing = built.steps
     assert [type(step) for step in built.steps] == [AutoAugment, PadAndCrop, Flip, Blur, Erasing] and built.seed == 9
-    assert (policies.probability, policies.fill) == (0.1, 200)
+    assert (policies.probability, policies.fill) == (0.1, 255)
     assert (crop.padding, crop.mode, crop.value) == (3, "edge", 200)
     assert flip.probability == 0.3
     assert (blur.kernel_size, blur.sigma, blur.probability) == (11, [0.5, 1.5], 0.4)

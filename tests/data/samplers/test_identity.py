@@ -5,6 +5,7 @@ from math import gcd
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from fastpatent.data.samplers import SAMPLERS
 from fastpatent.data.samplers.identity import BalancedIdentitySampler, NaiveIdentitySampler
@@ -24,14 +25,15 @@ def test_batches_hold_whole_and_different_identities(kind):
         labels = shuffled_labels([1, 2, 3, 4, 5, 7, 8, 9, 16, 40, 3])
         sampler = kind(labels, batch_size, num_instance, 0)
         per_batch = batch_size // num_instance
-        assert sampler.pass_length == 11 // per_batch * batch_size, f"{batch_size=}, {num_instance=}"
+        assert sampler.pass_length > 0 and sampler.pass_length % batch_size == 0, f"{batch_size=}, {num_instance=}"
         seen = set()
         for number in range(7):
             indices = sampler.indices(number)
             assert len(indices) == sampler.pass_length, f"{batch_size=}, {num_instance=}"
             of_pass = labels[indices].reshape(-1, num_instance)
             assert (of_pass == of_pass[:, :1]).all(), f"{batch_size=}, {num_instance=}"
-            assert max(Counter(of_pass[:, 0].tolist()).values()) == 1, f"{batch_size=}, {num_instance=}"
+            for batch in of_pass[:, 0].reshape(-1, per_batch).tolist():
+                assert len(set(batch)) == per_batch, f"{batch_size=}, {num_instance=}"
             for group in indices.reshape(-1, num_instance):
                 available = int((labels == labels[group[0]]).sum())
                 if available >= num_instance:
@@ -91,7 +93,52 @@ def test_balanced_reshuffles_between_rings():
     assert len(halves) > 12
 
 
-def test_naive_draws_evenly_in_the_long_run():
+def published_batches(counts, per_batch, num_instance, generator):
+    """How many batches fast-reid's NaiveIdentitySampler draws in a pass: until too few identities have samples left."""
+    left = np.maximum(counts // num_instance, 1)
+    for batches in range(len(counts) * max(left)):
+        if np.count_nonzero(left) < per_batch:
+            return batches
+        left[generator.choice(np.flatnonzero(left), per_batch, replace=False)] -= 1
+
+
+@pytest.mark.parametrize("shape", ["even", "geometric"])
+@pytest.mark.parametrize("per_batch, num_instance", [(16, 4), (8, 16), (4, 1)])
+def test_a_naive_pass_takes_every_image_about_once(shape, per_batch, num_instance):
+    """No image of an identity with K or more twice, and as many batches as in fast-reid, where their number is random."""
+    generator = np.random.default_rng(0)
+    counts = generator.integers(1, 14, 1000) if shape == "even" else generator.geometric(1 / 7, 1000)
+    labels = shuffled_labels(counts)
+    sampler = NaiveIdentitySampler(labels, per_batch * num_instance, num_instance, 0)
+    published = [published_batches(counts, per_batch, num_instance, generator) for _ in range(3)]
+    assert 0 <= sampler.pass_length // (per_batch * num_instance) - max(published) <= 0.02 * max(published)
+    for number in range(3):
+        indices = sampler.indices(number)
+        turns = np.bincount(labels[indices[::num_instance]], minlength=1000)
+        assert (turns <= np.maximum(counts // num_instance, 1)).all()
+        drawn = np.bincount(indices, minlength=len(labels))
+        assert drawn[counts[labels] >= num_instance].max(initial=0) <= 1
+        lost = np.maximum(counts // num_instance, 1).sum() - turns.sum()
+        assert lost < per_batch * 5, "all but the last few groups are drawn"
+
+
+def test_naive_takes_identities_at_random():
+    """Two of twelve equal identities in each of six batches: every pair of places is as likely."""
+    sampler = NaiveIdentitySampler(np.repeat(np.arange(12), 2), 4, 2, 0)
+    places = np.zeros((12, 6))
+    for number in range(1200):
+        places[np.arange(12), np.argsort(sampler.indices(number)[::2] // 2) // 2] += 1
+    assert stats.chisquare(places.reshape(-1)).pvalue > 1e-3
+
+
+def test_naive_fills_all_batches_that_large_identities_allow():
+    """Identity 0 fills no batch alone: of its 25 groups only as many count as batches can be made with the others."""
+    sampler = NaiveIdentitySampler(shuffled_labels([100, 8, 8, 4]), 8, 4, 0)
+    assert sampler.pass_length == 5 * 8
+    assert (np.bincount(sampler.labels[sampler.indices(0)])[0] // 4, len(set(sampler.indices(0).tolist()))) == (5, 40)
+
+
+def test_naive_draws_few_samples_with_replacement():
     labels = shuffled_labels([6, 2, 4])
     sampler = NaiveIdentitySampler(labels, 12, 4, 0)
     counts = Counter()
@@ -119,4 +166,4 @@ def test_a_pass_over_deeppatent_is_quick(cfg):
     sampler = SAMPLERS.get("BalancedIdentitySampler")(cfg, np.repeat(np.arange(33364), counts))
     assert sampler.indices(10**6).shape == (33364 // 8 * 128,)
     naive = SAMPLERS.get("NaiveIdentitySampler")(cfg, sampler.labels)
-    assert naive.indices(10**6).shape == (naive.pass_length,) == (sampler.pass_length,)
+    assert naive.indices(10**6).shape == (naive.pass_length,)
