@@ -52,7 +52,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     checkpoint = _checkpoint_to_resume(cfg) if resume else None
     tokenize = build_tokenizer(cfg)
     loader = build_train_loader(cfg, device.device, checkpoint["iteration"] if checkpoint else 0, tokenize)
-    test_sets = load_test_sets(cfg, texts=tokenize is not None)
+    test_sets = load_test_sets(cfg, texts=tokenize is not None, skipped=loader.skipped)
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)

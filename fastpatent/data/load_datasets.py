@@ -8,7 +8,7 @@ from yacs.config import CfgNode
 
 from fastpatent.data.captions import with_captions
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.records import PARTS, Sample, Splits, unmatched_queries
+from fastpatent.data.records import PARTS, Sample, Splits, add_skipped, unmatched_queries
 from fastpatent.errors import ConfigError, DataError
 
 EXAMPLES = 3  # cases of a fault that are shown
@@ -48,8 +48,7 @@ def load_training_set(cfg: CfgNode, skipped: dict[str, list[str]] | None = None)
             samples = [sample._replace(identity=f"{name}/{sample.identity}") for sample in samples]
         joined += samples
         if skipped is not None:
-            for kind, cases in splits.skipped.items():
-                skipped.setdefault(kind, []).extend(cases)
+            add_skipped(skipped, splits.skipped)
     if not joined:
         raise DataError(f"DATASETS.NAMES: {', '.join(names)} below {cfg.DATASETS.ROOT} have no training drawing")
     return joined
@@ -76,18 +75,22 @@ def load_test_set(cfg: CfgNode, name: str, texts: bool = False) -> Splits:
     return splits
 
 
-def load_test_sets(cfg: CfgNode, texts: bool = False) -> list[Splits]:
+def load_test_sets(cfg: CfgNode, texts: bool = False, skipped: dict[str, list[str]] | None = None) -> list[Splits]:
     """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find.
 
     Args:
         texts: see `load_test_set`.
+        skipped: dict that `Splits.skipped` of all data sets is added to instead of being reported, or None.
 
     Raises:
         DataError: as `load_test_set`, or no query of a labelled set has a match.
     """
     sets = [load_test_set(cfg, name, texts) for name in cfg.DATASETS.TESTS]
     for splits in sets:
-        report_skipped(splits.skipped, cfg.DATASETS.ROOT)
+        if skipped is None:
+            report_skipped(splits.skipped, cfg.DATASETS.ROOT)
+        else:
+            add_skipped(skipped, splits.skipped)
         unmatched = unmatched_queries(splits.query, splits.gallery)
         if splits.query and len(unmatched) == len(splits.query):
             raise DataError(
