@@ -38,8 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     report_skipped(skipped, args.images)
     device = set_up_device(cfg).device
     samples = [Sample(str(folder / path), None) for path in paths]
-    features = Pipeline(cfg, device).embed_images(samples, str(folder))
+    broken: dict[str, str] = {}
+    features = Pipeline(cfg, device).embed_images(samples, str(folder), broken)
     assert features is not None, "one process extracts everything"
+    if broken:
+        readable = [place for place, sample in enumerate(samples) if sample.path not in broken]
+        features, paths = features[readable], [paths[place] for place in readable]
+        logger.warning(f"{len(broken)} images cannot be read and are in neither `features` nor `paths`")
 
     def save(temporary: Path) -> None:
         with open(temporary, "wb") as opened:

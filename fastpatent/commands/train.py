@@ -80,6 +80,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
 
     trainer = Trainer(cfg, model, loader, device.device, precision, measure, writer, checkpoint, best_by)
     trainer.run()
+    loader.quarantine.finish()
     if writer:
         writer.close()
         best, folder = trainer.position, Path(cfg.OUTPUT_DIR)
@@ -104,7 +105,7 @@ def _evaluate_only(cfg: CfgNode) -> None:
 
 def _evaluate_all(pipeline: Pipeline, test_sets: Sequence[Splits], every: bool = True) -> list[SetResult]:
     """Evaluate on every test set; empty in every process but the first."""
-    return [result for splits in test_sets if (result := pipeline.evaluate(splits, every))]
+    return [result for splits in test_sets if (result := pipeline.evaluate(splits, every, tolerant=True))]
 
 
 def _checkpoint_to_resume(cfg: CfgNode) -> dict[str, Any] | None:
