@@ -26,7 +26,7 @@ from table import faster, row, show, timed
 from threadpoolctl import threadpool_limits
 
 from fastpatent.data.image import read_drawing
-from fastpatent.data.records import find_drawings
+from fastpatent.data.image_files import find_drawings
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.descriptors.ahdh import ahdh
 from fastpatent.device import cpu_name, versions
@@ -72,7 +72,7 @@ def nearest_in_size(folder, most):
         with Image.open(path) as image:
             return abs(log(image.width / WIDTH)) + abs(log(image.height / HEIGHT))
 
-    return sorted((Path(folder) / name for name in find_drawings(folder)), key=distance)[:most]
+    return sorted((Path(folder) / name for name in find_drawings(folder)[0]), key=distance)[:most]
 
 
 def against_the_recursion(sheets):

@@ -30,9 +30,9 @@ from tabulate import tabulate
 
 from fastpatent.commands import main as fastpatent
 from fastpatent.config import load_config
+from fastpatent.data.image_files import find_drawings
 from fastpatent.data.load_datasets import load_test_set
 from fastpatent.data.loader import build_test_loader
-from fastpatent.data.records import find_drawings
 from fastpatent.data.workers import worker_count
 from fastpatent.device import choose_device, cpu_name, extraction_precision, set_up_device
 from fastpatent.evaluation.features import Features, extract_features
@@ -86,7 +86,7 @@ def draw(folder, size, images):
     root = folder / f"{drawings}_drawings"
     if not (root / "test_db_patent.txt").exists():  # written last
         print(f"drawing {drawings} sheets", file=sys.stderr, flush=True)
-        sheets = [images.resolve() / name for name in find_drawings(images)] if images else []
+        sheets = [images.resolve() / name for name in find_drawings(images)[0]] if images else []
         draw_test_set(root, size["queries"], size["gallery"], sheets)
     return root
 

@@ -26,10 +26,11 @@ from drawings import draw_test_set
 from table import faster, row, show
 
 from fastpatent.config import get_cfg
+from fastpatent.data.image_files import find_drawings
 from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size
 from fastpatent.data.loader import build_test_loader
 from fastpatent.data.pack.write import write_pack
-from fastpatent.data.records import Sample, find_drawings
+from fastpatent.data.records import Sample
 from fastpatent.data.transforms import build_resize
 from fastpatent.device import cpu_name
 
@@ -59,7 +60,7 @@ def main():
         rows, bytes_each = measure(f"{len(sheets[1])} {kind}", *sheets, Path(scratch) / "sheets", TARGET)
         rows.append(gigabytes(bytes_each))
         if options.multiview.is_dir():
-            views = spread(find_drawings(options.multiview), VIEWS[options.small])
+            views = spread(find_drawings(options.multiview)[0], VIEWS[options.small])
             name = f"{len(views)} multiview drawings of 384 px"
             rows += measure(name, options.multiview, views, Path(scratch) / "views", None)[0]
     print(f"one core of {machine}; torch {torch.__version__}, Pillow {PIL.__version__}, Python {platform.python_version()}")
@@ -76,10 +77,10 @@ def hold_to_one_core():
 
 def sheets_below(folder, scratch, most):
     """Return ((root, relative paths of at most `most` drawings), what they are called)."""
-    if folder.is_dir() and (found := find_drawings(folder)):
+    if folder.is_dir() and (found := find_drawings(folder)[0]):
         return (folder, spread(found, most)), f"sheets of {folder.name}"
     draw_test_set(scratch / "generated", most // 2, most - most // 2)
-    return (scratch / "generated", find_drawings(scratch / "generated")), "generated sheets (no real ones here)"
+    return (scratch / "generated", find_drawings(scratch / "generated")[0]), "generated sheets (no real ones here)"
 
 
 def spread(paths, most):

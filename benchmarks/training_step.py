@@ -23,8 +23,8 @@ from table import faster, not_measured, show, timed
 
 from fastpatent.commands import main as fastpatent
 from fastpatent.config import load_config
+from fastpatent.data.image_files import find_drawings
 from fastpatent.data.loader import build_train_loader
-from fastpatent.data.records import find_drawings
 from fastpatent.data.samplers import Sampler
 from fastpatent.device import Precision, choose_device, cpu_name, set_up_device, training_precision
 from fastpatent.engine.compiling import compile_backbones
@@ -136,7 +136,7 @@ def against_plain_step(name, cfg, steps):
 
 def with_data(fed, eager, config, words, folder, options, steps):
     """Return the rows of training from drawings on disk."""
-    sheets = [options.images.resolve() / name for name in find_drawings(options.images)] if options.images else []
+    sheets = [options.images.resolve() / name for name in find_drawings(options.images)[0]] if options.images else []
     root = folder / "drawings"
     draw_test_set(root, DESIGNS[options.small], DRAWINGS[options.small] - DESIGNS[options.small], sheets)
     data = ["DATASETS.ROOT", str(root / "patent_data"), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "()"]

@@ -8,6 +8,14 @@ from pathlib import Path
 
 from fastpatent.errors import DataError
 
+# Python reads the bytes of a file name that is not UTF-8 as surrogates, which no text file takes
+ESCAPED = "backslashreplace"
+
+
+def escaped(text: str) -> str:
+    """Return a text that UTF-8 can encode, see ESCAPED."""
+    return text.encode("utf-8", ESCAPED).decode()
+
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
     """Call `write(temporary path)` in the folder of `path`, then rename: readers see the old or the new file, never a part.

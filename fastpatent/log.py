@@ -5,15 +5,17 @@ go to standard error. Of several processes the first reports; errors are reporte
 """
 
 import functools
+import io
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
 from fastpatent import distributed
-from fastpatent.files import make_folder
+from fastpatent.files import ESCAPED, make_folder
 
 FILE_WIDTH = 120  # columns of a table where there is no terminal
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
@@ -26,6 +28,9 @@ def start(folder: str | os.PathLike[str] | None = None) -> None:
 
     What was reported in this run before its folder was known is written to the file first.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)
     PACKAGE.setLevel(logging.INFO)
     PACKAGE.propagate = False  # open_clip gives the root logger a handler, which would print everything once more
     if not _handlers(_Terminal):
@@ -116,7 +121,7 @@ class _File(logging.Handler):
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
         super().__init__()
-        self.file = open(folder / "log.txt", "a", encoding="utf-8")
+        self.file = open(folder / "log.txt", "a", encoding="utf-8", errors=ESCAPED)
         self.console = Console(file=self.file, width=FILE_WIDTH, no_color=True, highlight=False, markup=False, emoji=False)
 
     def emit(self, record: logging.LogRecord) -> None:

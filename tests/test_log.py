@@ -68,6 +68,18 @@ def test_a_second_run_appends_and_another_folder_gets_its_own_messages(tmp_path)
     assert (tmp_path / "b/log.txt").read_text() == "elsewhere\n"
 
 
+def test_names_that_are_not_utf8_are_escaped(tmp_path, capfd):
+    log.start(tmp_path)
+    logger.info("a\udcff.png")
+    found = Table()
+    found.add_column("b\udcfe.png")
+    logger.info(found)
+    assert "a\\udcff.png\n" in (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert "b\\udcfe.png" in (tmp_path / "log.txt").read_text(encoding="utf-8")
+    printed = capfd.readouterr().out
+    assert "a\\udcff.png\n" in printed and "b\\udcfe.png" in printed
+
+
 def test_what_one_file_has_is_not_written_to_the_next(tmp_path):
     log.start(tmp_path / "a")
     logger.info("of a")

@@ -8,7 +8,9 @@ import numpy as np
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.records import Sample, find_drawings
+from fastpatent.data.image_files import count_skipped, find_drawings, own_folders
+from fastpatent.data.load_datasets import report_skipped
+from fastpatent.data.records import Sample
 from fastpatent.device import set_up_device
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import Pipeline
@@ -27,14 +29,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     cfg = load_from(args)
     folder, output = Path(args.images), check_output(args.output, "--output", _has_features)
-    paths = find_drawings(args.images)
+    paths, skipped = find_drawings(args.images, own_folders(cfg))
     if not paths:
-        raise DataError(f"--images {folder}: there is no image in this folder")
+        raise DataError(f"--images {folder}: there is no image in this folder{count_skipped(skipped)}")
     log.start()
+    report_skipped(skipped, args.images)
     device = set_up_device(cfg).device
     samples = [Sample(str(folder / path), None) for path in paths]
-    features = Pipeline(cfg, device).embed_images(samples, str(folder))
+    broken: dict[str, str] = {}
+    features = Pipeline(cfg, device).embed_images(samples, str(folder), broken)
     assert features is not None, "one process extracts everything"
+    if broken:
+        readable = [place for place, sample in enumerate(samples) if sample.path not in broken]
+        features, paths = features[readable], [paths[place] for place in readable]
+        logger.warning(f"{len(broken)} images cannot be read and are in neither `features` nor `paths`")
 
     def save(temporary: Path) -> None:
         with open(temporary, "wb") as opened:

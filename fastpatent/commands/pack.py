@@ -7,12 +7,11 @@ from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size, why_not_packed
+from fastpatent.data.image_source import build_decode, pack_folder, pack_size, why_not_packed
 from fastpatent.data.load_datasets import dataset_builder, report_skipped
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.pack.write import PackReport, write_pack
 from fastpatent.data.records import PARTS
-from fastpatent.data.transforms import build_resize
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.progress import counted
@@ -66,7 +65,7 @@ def _wanted(cfg: CfgNode) -> dict[str, tuple[str, set[str]]]:
 def _pack_one(cfg: CfgNode, folder: str, key: str, paths: set[str]) -> PackReport:
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     logger.info(f"{folder}: {len(paths)} images, {workers} process(es)")
-    decode = DecodedDrawings(build_resize(cfg, key))
+    decode = build_decode(cfg, key)
     return write_pack(folder, pack_size(cfg, key), cfg.DATASETS.ROOT, paths, decode, workers, counted)
 
 

@@ -15,8 +15,8 @@ from fastpatent.commands.launch import add_launch_options, launch, local_rank
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.test import report_results
 from fastpatent.config.defaults import get_cfg
-from fastpatent.config.names import section_of
 from fastpatent.config.image_size import image_size
+from fastpatent.config.names import section_of
 from fastpatent.config.report import describe, differences_table
 from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
@@ -87,7 +87,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     if checkpoint:
         check_samples(checkpoint, loader.samples, cfg.DATASETS.ROOT)
     origin = run_identity(cfg, loader.samples)
-    test_sets = load_test_sets(cfg, texts=tokenize is not None, required=False)
+    test_sets = load_test_sets(cfg, texts=tokenize is not None, skipped=loader.skipped, required=False)
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
@@ -121,6 +121,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
 
     trainer = Trainer(cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, origin)
     trainer.run()
+    loader.quarantine.finish()
     if curves:
         curves.close()
         best, folder = trainer.position, Path(cfg.OUTPUT_DIR)
@@ -143,7 +144,7 @@ def _evaluate_only(cfg: CfgNode) -> None:
 
 def _evaluate_all(pipeline: Pipeline, test_sets: Sequence[Splits], every: bool = True) -> list[SetResult]:
     """Evaluate on every test set; empty in every process but the first."""
-    return [result for splits in test_sets if (result := pipeline.evaluate(splits, every))]
+    return [result for splits in test_sets if (result := pipeline.evaluate(splits, every, tolerant=True))]
 
 
 def _checkpoint_to_resume(cfg: CfgNode) -> dict[str, Any] | None:

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fastpatent.data.appearance import BLANK, INVERTED, PAGES, STRIP
 from fastpatent.data.digests import Content, read_contents
-from fastpatent.data.records import Sample, Splits, unmatched_queries
+from fastpatent.data.records import PHOTO, Sample, Splits, add_skipped, unmatched_queries
 
 STAGES = ("train", "val", "test")
 
@@ -49,10 +50,14 @@ def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int
     contents = read_contents(sorted(places), workers, progress)
     readable = [content for content in contents if not content.missing and not content.fault]
     same_bytes, same_pixels = _same(readable)
+    skipped: dict[str, list[str]] = {}
+    for splits, _ in sets:
+        add_skipped(skipped, splits.skipped)
     findings = [
         Finding("empty list", True, [f"{splits.name}: no {part} drawing" for splits, part, samples in parts if not samples]),
         Finding("missing drawing", True, [content.path for content in contents if content.missing]),
         Finding("unreadable drawing", True, [content.fault for content in contents if content.fault]),
+        *(Finding(kind, False, _odd(kind, readable, parts)) for kind in (INVERTED, BLANK, STRIP, PAGES)),
         Finding("query without a match", True, _unmatched(sets)),
         Finding("drawing listed twice", False, _listed_twice(sets)),
         Finding("duplicate drawing, same bytes", False, _within_stage(same_bytes, places)),
@@ -60,7 +65,7 @@ def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int
         Finding("leaked drawing", False, _across_stages(same_bytes + same_pixels, places)),
         Finding("leaked identity", False, _leaked_identities(parts)),
         Finding("training identity with one drawing", False, _single(parts)),
-        *(Finding(kind, False, cases) for kind, cases in _skipped(sets).items()),
+        *(Finding(kind, False, cases) for kind, cases in skipped.items()),
     ]
     return Report(findings, len(contents))
 
@@ -117,6 +122,12 @@ def _joined(stages: Iterable[str]) -> str:
     return " and ".join(sorted(stages, key=STAGES.index))
 
 
+def _odd(kind: str, contents: Iterable[Content], parts: UsedParts) -> list[str]:
+    """Return the images of which `oddities` names `kind`; a photograph may be dark."""
+    photos = {sample.path for *_, samples in parts for sample in samples if kind == INVERTED and sample.domain == PHOTO}
+    return [content.path + content.odd[kind] for content in contents if kind in content.odd and content.path not in photos]
+
+
 def _leaked_identities(parts: UsedParts) -> list[str]:
     stages: defaultdict[str, set[str]] = defaultdict(set)
     for splits, part, samples in parts:
@@ -141,15 +152,6 @@ def _listed_twice(sets: UsedSets) -> list[str]:
         counts = Counter(sample.path for part in used for sample in getattr(splits, part))
         cases += [f"{splits.name}: {path}, {count} times" for path, count in counts.items() if count > 1]
     return cases
-
-
-def _skipped(sets: UsedSets) -> dict[str, list[str]]:
-    """Return {kind of fault: its cases} of everything that readers of data sets skipped; each case once."""
-    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for splits, _ in sets:
-        for kind, cases in splits.skipped.items():
-            found[kind].update(dict.fromkeys(cases))
-    return {kind: list(cases) for kind, cases in found.items()}
 
 
 def _single(parts: UsedParts) -> list[str]:

@@ -1,26 +1,26 @@
-"""Digests of the bytes and pixels of files, to find identical images."""
+"""Digests of the bytes and pixels of files, to find identical images, and what is odd about them."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from fastpatent.data.image import open_drawing
+from fastpatent.data.appearance import oddities
+from fastpatent.data.image import count_pages, open_drawing
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
 
 
 @dataclass
 class Content:
-    """One file: digests of its bytes and of its grey pixels, or its fault."""
+    """One file: digests of its bytes and of its grey pixels, and its `oddities`; or its fault."""
 
     path: str
     data: bytes = b""
     pixels: bytes = b""
     missing: bool = False
     fault: str = ""
+    odd: dict[str, str] = field(default_factory=dict)
 
 
 def read_content(path: str) -> Content:
@@ -28,15 +28,15 @@ def read_content(path: str) -> Content:
     try:
         with open(path, "rb") as file:
             data = file.read()
-        pixels = np.asarray(open_drawing(path, data))
+        drawing = open_drawing(path, data)
     except (FileNotFoundError, NotADirectoryError):
         return Content(path, missing=True)
     except OSError as error:
         return Content(path, fault=f"{path}: {error.strerror}")
     except DataError as error:
         return Content(path, fault=str(error))
-    shape = repr(pixels.shape).encode()
-    return Content(path, _digest(data), _digest(shape, pixels.tobytes()))
+    shape = repr((drawing.height, drawing.width)).encode()
+    return Content(path, _digest(data), _digest(shape, drawing.tobytes()), odd=oddities(drawing, count_pages(data)))
 
 
 def read_contents(

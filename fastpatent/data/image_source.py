@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
-from fastpatent.data.image import open_drawing
+from fastpatent.data.image import inverts, open_drawing
 from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.records import Sample
@@ -19,20 +19,26 @@ class DecodedDrawings:
 
     Args:
         resize: function of a PIL image of mode L -> PIL image of mode L, see `build_resize`.
+        invert: see `read_drawing`.
     """
 
-    def __init__(self, resize: Callable[[Image.Image], Image.Image]) -> None:
-        self.resize = resize
+    def __init__(self, resize: Callable[[Image.Image], Image.Image], invert: bool = False) -> None:
+        self.resize, self.invert = resize, invert
 
     def __call__(self, path: str) -> np.ndarray:
         """Return the image as uint8 [height, width], 0 ink .. 255 paper; DataError where it cannot be read."""
-        return np.asarray(self.resize(open_drawing(path)))
+        return np.asarray(self.resize(open_drawing(path, invert=self.invert)))
+
+
+def build_decode(cfg: CfgNode, key: str) -> DecodedDrawings:
+    """Return the DecodedDrawings of INPUT, at the size INPUT.<key>."""
+    return DecodedDrawings(build_resize(cfg, key), inverts(cfg))
 
 
 def pack_size(cfg: CfgNode, key: str) -> PackSize:
     """Return the PackSize of INPUT.<key>, "SIZE_TRAIN" or "SIZE_TEST"."""
     height, width = cfg.INPUT[key]
-    return PackSize(height, width, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.INTERPOLATION)
+    return PackSize(height, width, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.INTERPOLATION, inverts(cfg))
 
 
 def pack_folder(cfg: CfgNode, size: PackSize) -> str | None:
@@ -58,7 +64,7 @@ def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Cal
     Returns:
         (function of a path -> uint8 [height, width], where they come from in words).
     """
-    decode, unpackable = DecodedDrawings(build_resize(cfg, key)), why_not_packed(cfg)
+    decode, unpackable = build_decode(cfg, key), why_not_packed(cfg)
     if unpackable:
         return decode, f"decoded each time: {unpackable}"
     size = pack_size(cfg, key)

@@ -71,6 +71,6 @@ def _holding_folder(lines: Sequence[tuple[int, str]], folders: Sequence[str]) ->
     listing = Listing()
     for _, relative in lines[:: max(1, len(lines) // PROBES)]:
         for folder in folders:
-            if listing.has(f"{folder}/{relative}"):
+            if listing.find(f"{folder}/{relative}"):
                 return folder
     return None

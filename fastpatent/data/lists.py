@@ -1,6 +1,7 @@
 """List files of DeepPatent: one `<relative path> <label>` per line, or the path alone."""
 
 import os
+import unicodedata
 from collections.abc import Collection, Sequence
 
 from fastpatent.data.records import Sample
@@ -12,18 +13,41 @@ class Listing:
 
     def __init__(self) -> None:
         self._names: dict[str, Collection[str]] = {}
+        self._composed: dict[str, dict[str, str]] = {}
 
-    def has(self, path: str) -> bool:
-        """Return whether `path`, of the form "<folder>/<name>", exists."""
+    def find(self, path: str) -> str | None:
+        """Return the file of `path`, of the form "<folder>/<name>"; None where there is none.
+
+        It is `path` itself, or the one whose names differ in their Unicode form alone: a list made on a Mac has letters and
+        their accents apart (NFD), where other systems join them (NFC).
+
+        Raises:
+            DataError: the folder cannot be read.
+        """
         folder, _, name = path.rpartition("/")  # takes an eighth of the time of os.path.split
+        names = self._listed(folder)
+        # file systems that fold case or Unicode forms accept more names than they list
+        if name in names or (names and os.path.exists(path)):
+            return path
+        if path.isascii():
+            return None
+        if not names:
+            found = self.find(folder)
+            return self.find(f"{found}/{name}") if found and found != folder else None
+        if folder not in self._composed:
+            self._composed[folder] = {unicodedata.normalize("NFC", other): other for other in names}
+        other = self._composed[folder].get(unicodedata.normalize("NFC", name))
+        return f"{folder}/{other}" if other else None
+
+    def _listed(self, folder: str) -> Collection[str]:
         if folder not in self._names:
             try:
                 self._names[folder] = set(os.listdir(folder))
             except (FileNotFoundError, NotADirectoryError):
                 self._names[folder] = frozenset()
-        names = self._names[folder]
-        # file systems that fold case or Unicode forms accept more names than they list
-        return name in names or (bool(names) and os.path.exists(path))
+            except OSError as error:
+                raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+        return self._names[folder]
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
@@ -81,9 +105,11 @@ def listed_samples(
     folder = os.path.abspath(folder)
     samples, listing = [], Listing()
     for number, relative in lines:
-        drawing = f"{folder}/{relative}"
-        if verify and not listing.has(drawing):
-            raise DataError(f"{path}:{number}: no such drawing: {drawing}")
+        listed = f"{folder}/{relative}"
+        drawing = listing.find(listed)
+        if verify and drawing is None:
+            raise DataError(f"{path}:{number}: no such drawing: {listed}")
+        drawing = drawing or listed
         samples.append(Sample(drawing, drawing.rsplit("/", 2)[-2]))
     return samples
 

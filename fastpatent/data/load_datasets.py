@@ -10,7 +10,7 @@ from fastpatent.config.keys import KEYS
 from fastpatent.data.captions import with_captions
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.degenerate import degeneracies
-from fastpatent.data.records import PARTS, Sample, Splits, unmatched_queries
+from fastpatent.data.records import PARTS, Sample, Splits, add_skipped, unmatched_queries
 from fastpatent.errors import ConfigError, DataError, FastPatentError
 
 EXAMPLES = 3  # cases of a fault that are shown
@@ -59,8 +59,7 @@ def load_training_set(cfg: CfgNode, skipped: dict[str, list[str]] | None = None)
             samples = [sample._replace(identity=f"{name}/{sample.identity}") for sample in samples]
         joined += samples
         if skipped is not None:
-            for kind, cases in splits.skipped.items():
-                skipped.setdefault(kind, []).extend(cases)
+            add_skipped(skipped, splits.skipped)
     if not joined:
         raise DataError(f"DATASETS.NAMES: {', '.join(names)} below {cfg.DATASETS.ROOT} have no training drawing")
     return joined
@@ -87,11 +86,14 @@ def load_test_set(cfg: CfgNode, name: str, texts: bool = False) -> Splits:
     return splits
 
 
-def load_test_sets(cfg: CfgNode, texts: bool = False, required: bool = True) -> list[Splits]:
+def load_test_sets(
+    cfg: CfgNode, texts: bool = False, skipped: dict[str, list[str]] | None = None, required: bool = True
+) -> list[Splits]:
     """Read DATASETS.TESTS; report what was skipped and how many queries have nothing to find, and set `Splits.warnings`.
 
     Args:
         texts: see `load_test_set`.
+        skipped: dict that `Splits.skipped` of all data sets is added to instead of being reported, or None.
         required: there must be one.
 
     Raises:
@@ -104,7 +106,10 @@ def load_test_sets(cfg: CfgNode, texts: bool = False, required: bool = True) -> 
     trained = _training_identities(cfg) if sets else set()
     for splits in sets:
         splits.warnings = degeneracies(splits, trained)
-        report_skipped(splits.skipped, cfg.DATASETS.ROOT)
+        if skipped is None:
+            report_skipped(splits.skipped, cfg.DATASETS.ROOT)
+        else:
+            add_skipped(skipped, splits.skipped)
         unmatched = unmatched_queries(splits.query, splits.gallery)
         if splits.query and len(unmatched) == len(splits.query):
             raise DataError(

@@ -13,6 +13,7 @@ from fastpatent.data.batch_sampler import BatchStream, OrderedBatches
 from fastpatent.data.dataset import DrawingDataset
 from fastpatent.data.image_source import build_source
 from fastpatent.data.load_datasets import load_training_set
+from fastpatent.data.quarantine import Quarantine
 from fastpatent.data.records import Sample, label_map
 from fastpatent.data.samplers import SAMPLERS
 from fastpatent.data.transforms import build_test_transform, build_train_transform
@@ -31,8 +32,10 @@ class DrawingLoader(DataLoader):
         workers: processes that read; 0 reads in this one.
         pin_memory: copy batches to memory from which a CUDA GPU reads faster.
         source_reason: where the images come from, see `build_source`; an attribute.
+        quarantine: of the images that cannot be read; an attribute. None allows no such image.
 
-    Iterating raises DataError for an image that cannot be read and for a worker that was killed.
+    Iterating raises DataError for an image that cannot be read, where `quarantine` allows no more, and for a worker that was
+    killed.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class DrawingLoader(DataLoader):
         workers: int = 0,
         pin_memory: bool = False,
         source_reason: str = "",
+        quarantine: Quarantine | None = None,
     ) -> None:
         super().__init__(
             dataset,
@@ -53,7 +57,8 @@ class DrawingLoader(DataLoader):
             worker_init_fn=leave_quietly,
             generator=torch.Generator(),  # DataLoader would take its base seed from the state that a checkpoint saves
         )
-        self.source_reason = source_reason
+        self.source_reason, self.quarantine = source_reason, quarantine or Quarantine(dataset.samples)
+        self.replaces = dataset.replaces
 
     def __iter__(self) -> Iterator[dict[str, Any]]:  # pyright: ignore[reportIncompatibleMethodOverride]
         batches = super().__iter__()
@@ -66,9 +71,12 @@ class DrawingLoader(DataLoader):
                 if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker (pid"):
                     raise  # of another cause than a dead worker
                 raise DataError(killed_worker(self.num_workers)) from error
-            if isinstance(batch, DataError):
-                raise DataError(str(batch))  # `batch` itself would hold this frame, and the workers with it, in a cycle
-            yield batch
+            broken = batch.pop("broken", {})
+            self.quarantine.add(broken)
+            if "images" in batch:
+                yield batch
+            elif self.replaces:
+                raise DataError(f"{next(iter(broken.values()))}; no image of the batch can take its place")
 
 
 class TrainLoader:
@@ -88,6 +96,7 @@ class TrainLoader:
         augmentation_reason: why it is done there.
         tokenize: as given.
         skipped: see `Splits`, of all training sets.
+        quarantine: of the images that cannot be read, up to DATALOADER.MAX_BROKEN of them in each process.
     """
 
     def __init__(
@@ -112,9 +121,12 @@ class TrainLoader:
         self.augmentation = build_batch_augmentation(cfg) if on_device else None
         self.tokenize, self.skipped = tokenize, skipped or {}
         transform = None if on_device else build_train_transform(cfg)
-        dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED, tokenize)
+        dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED, tokenize, replaces=True)
         self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
-        self._loader = DrawingLoader(dataset, batches, self.workers, device.type == "cuda")
+        self.quarantine = Quarantine(
+            samples, cfg.DATALOADER.MAX_BROKEN, "another image is trained on instead", cfg.OUTPUT_DIR, start_batch > 0
+        )
+        self._loader = DrawingLoader(dataset, batches, self.workers, device.type == "cuda", quarantine=self.quarantine)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         while True:  # a stream that is mined ends with an epoch, and continues with the next
@@ -144,11 +156,14 @@ def build_train_loader(
     return TrainLoader(cfg, samples, device, start_batch, tokenize, skipped)
 
 
-def build_test_loader(cfg: CfgNode, samples: Sequence[Sample], device: torch.device) -> DrawingLoader:
+def build_test_loader(
+    cfg: CfgNode, samples: Sequence[Sample], device: torch.device, tolerant: bool = False
+) -> DrawingLoader:
     """Return a DrawingLoader over `samples` in order, TEST.IMS_PER_BATCH at a time.
 
     They are resized to INPUT.SIZE_TEST, and with INPUT.CROP their centre is cropped. `device` is that of the network that
-    they are for.
+    they are for. `tolerant`: images that cannot be read are missing in the batches, up to DATALOADER.MAX_BROKEN; else each
+    is an error.
 
     `targets` number the identities among `samples` in sorted order.
     """
@@ -156,7 +171,13 @@ def build_test_loader(cfg: CfgNode, samples: Sequence[Sample], device: torch.dev
     dataset = DrawingDataset(list(samples), label_map(samples), source, build_test_transform(cfg))
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     batches = OrderedBatches(len(samples), cfg.TEST.IMS_PER_BATCH)
-    return DrawingLoader(dataset, batches, workers, device.type == "cuda", reason)
+    quarantine = build_quarantine(cfg, samples, tolerant)
+    return DrawingLoader(dataset, batches, workers, device.type == "cuda", reason, quarantine)
+
+
+def build_quarantine(cfg: CfgNode, samples: Sequence[Sample], tolerant: bool) -> Quarantine:
+    """Return the Quarantine of an extraction: DATALOADER.MAX_BROKEN of the images, or none unless `tolerant`."""
+    return Quarantine(samples, cfg.DATALOADER.MAX_BROKEN if tolerant else 0, "it has no features")
 
 
 def _as_it_is(batch: Any) -> Any:

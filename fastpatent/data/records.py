@@ -1,13 +1,10 @@
 """Samples and splits, the representation of every data set: images with identities, in three parts."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fastpatent.errors import DataError
-
-SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 PARTS = ("train", "query", "gallery")
 
 DRAWING, PHOTO = 0, 1
@@ -59,6 +56,12 @@ def unmatched_queries(query: Iterable[Sample], gallery: Iterable[Sample]) -> lis
     return [sample for sample in query if sample.identity is not None and sample.identity not in findable]
 
 
+def add_skipped(skipped: dict[str, list[str]], more: Mapping[str, Iterable[str]]) -> None:
+    """Add {kind of fault: its cases} to another such dict; each case once, as data sets may read the same folder."""
+    for kind, cases in more.items():
+        skipped[kind] = list(dict.fromkeys([*skipped.get(kind, ()), *cases]))
+
+
 def captioned(samples: Iterable[Sample]) -> list[int]:
     """Return the indices of the samples that have a caption."""
     return [place for place, sample in enumerate(samples) if sample.caption]
@@ -68,28 +71,3 @@ def names_below(root: str | os.PathLike[str], samples: Iterable[Sample]) -> list
     """Return the paths of samples relative to `root`, which do not depend on the location of the data."""
     prefix = os.path.join(os.path.abspath(root), "")
     return [sample.path.removeprefix(prefix) for sample in samples]
-
-
-def find_drawings(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the images below a folder, at any depth: sorted paths relative to it, separated by "/".
-
-    Hidden files and folders and files of other types are skipped; a folder reached twice through links counts once.
-
-    Raises:
-        DataError: the folder does not exist.
-    """
-    if not os.path.isdir(folder):
-        raise DataError(f"{folder}: there is no such folder of drawings")
-    found: list[str] = []
-    visited: set[str] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(here)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        relative = os.path.relpath(here, folder).replace(os.sep, "/")
-        prefix = "" if relative == "." else f"{relative}/"
-        found += [prefix + name for name in files if name.lower().endswith(SUFFIXES) and not name.startswith(".")]
-    return sorted(found)

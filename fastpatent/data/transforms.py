@@ -14,6 +14,7 @@ from fastpatent.data.augment.policies import RandomPolicy
 from fastpatent.errors import ConfigError
 
 PAPER = 255
+LONGEST = 16_384  # pixels of a side that is resized with the other
 BICUBIC, BILINEAR = v2.InterpolationMode.BICUBIC, v2.InterpolationMode.BILINEAR
 VARIOUS_SIZES = ("shorter", "native")  # values of INPUT.FIT that keep the aspect ratio without cropping or padding
 
@@ -39,6 +40,8 @@ class Stretch(torch.nn.Module):
 class FitShorterSide(torch.nn.Module):
     """Resize an image so that its shorter side has a given length; the longer one is rounded down, as torchvision does.
 
+    It is LONGEST at most: else a thin strip would fill the memory.
+
     Args:
         side: length in pixels.
         resampling: PIL's filter.
@@ -51,7 +54,7 @@ class FitShorterSide(torch.nn.Module):
     def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
         shorter = min(drawing.size)
-        width, height = (int(self.side * length / shorter) for length in drawing.size)
+        width, height = (int(min(self.side * length / shorter, LONGEST)) for length in drawing.size)
         return _resized(drawing, width, height, self.resampling)
 
 

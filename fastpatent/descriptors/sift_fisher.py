@@ -53,6 +53,7 @@ def learn_vocabulary(
     seed: int,
     workers: int = 0,
     on_drawing: Callable[[int], None] | None = None,
+    read: Callable[[str], np.ndarray] = read_drawing,
 ) -> dict[str, np.ndarray]:
     """Fit a PCA, and in its space a mixture of Gaussians, to SIFT features of the drawings.
 
@@ -65,6 +66,7 @@ def learn_vocabulary(
         seed: of the sample of each drawing's features, and of the mixture's initialisation.
         workers: worker processes that read; 0 reads in this process.
         on_drawing: called with the number of drawings read.
+        read: picklable function of a path -> uint8 [height, width].
 
     Returns:
         dict of float32: "centre" [128], "axes" [dim, 128], "weights" [words], "means" and "variances" [words, dim].
@@ -79,7 +81,7 @@ def learn_vocabulary(
 
     if dim > SIFT_DIM:
         raise ConfigError(f"{KEY}.DIM is {dim}, but a SIFT feature has {SIFT_DIM} dimensions")
-    features = _features_of(paths, seed, workers, on_drawing)
+    features = _features_of(paths, seed, workers, on_drawing, read)
     for name, needed in (("WORDS", words), ("DIM", dim)):
         if len(features) < needed:
             raise DataError(
@@ -133,9 +135,15 @@ def as_mixture(vocabulary: dict[str, np.ndarray]) -> "GaussianMixture":
     return mixture
 
 
-def _features_of(paths: Sequence[str], seed: int, workers: int, on_drawing: Callable[[int], None] | None) -> np.ndarray:
+def _features_of(
+    paths: Sequence[str],
+    seed: int,
+    workers: int,
+    on_drawing: Callable[[int], None] | None,
+    read: Callable[[str], np.ndarray],
+) -> np.ndarray:
     """Return a sample of the drawings' features, float32 [features, 128], set by the seed and each drawing's index."""
-    work = partial(_some_features, seed, max(LEARNED // max(len(paths), 1), 1))
+    work = partial(_some_features, seed, max(LEARNED // max(len(paths), 1), 1), read)
     chosen = [np.zeros((0, SIFT_DIM), np.float32)]
     with closing(map_in_order(work, list(enumerate(paths)), workers)) as described:
         for features in described:
@@ -145,9 +153,9 @@ def _features_of(paths: Sequence[str], seed: int, workers: int, on_drawing: Call
     return np.concatenate(chosen)
 
 
-def _some_features(seed: int, most: int, numbered: tuple[int, str]) -> np.ndarray:
+def _some_features(seed: int, most: int, read: Callable[[str], np.ndarray], numbered: tuple[int, str]) -> np.ndarray:
     number, path = numbered
-    features = root_sift(read_drawing(path))
+    features = root_sift(read(path))
     return np.random.default_rng([seed, number]).permutation(features)[:most]
 
 

@@ -53,10 +53,13 @@ class Miner:
         used = np.unique(np.concatenate([choice.queries, choice.pool]))
         distributed.share_buffers(self.model)
         share = used[distributed.rank() :: distributed.world_size()]
-        images = build_test_loader(self.cfg, [self.samples[index] for index in share], self.device)
+        images = build_test_loader(self.cfg, [self.samples[index] for index in share], self.device, tolerant=True)
         features = extract_features(self.model, images, self.device, self.precision)
         tuples = torch.empty(self.sampler.shape, dtype=torch.int64)
         if features is not None:
+            features = np.nan_to_num(
+                features, copy=False
+            )  # unreadable images are at cosine 0; others replace them in batches
             labels = self.sampler.labels
             negatives = nearest_negatives(
                 features[np.searchsorted(used, choice.queries)],

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 def cached_features(
-    cfg: CfgNode, splits: Splits, device: torch.device, extract: Callable[[], np.ndarray | None]
+    cfg: CfgNode,
+    splits: Splits,
+    device: torch.device,
+    extract: Callable[[], np.ndarray | None],
+    broken: Mapping[str, str] | None = None,
 ) -> np.ndarray | None:
     """Return the features of a data set: cached ones where nothing that decides them has changed, else new ones.
 
@@ -34,6 +38,7 @@ def cached_features(
         splits: the data set.
         device: that extracts.
         extract: function () -> float32 [queries + gallery, dim]; called only where needed.
+        broken: {path: reason} of images that `extract` could not read; features that lack some are not cached.
     """
     if not cfg.TEST.CACHE_FEATURES or distributed.world_size() > 1:
         return extract()
@@ -53,6 +58,9 @@ def cached_features(
         return features
     features = extract()
     assert features is not None, "one process extracts all features"
+    if broken:
+        logger.info(f"{title} not cached, images that cannot be read have none")
+        return features
     try:
         if feature_origin(cfg, splits, device) != origin:
             logger.info(f"{title} not cached, weights or images were changed while they were read")

@@ -9,7 +9,8 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent import distributed
-from fastpatent.data.loader import build_test_loader
+from fastpatent.data.image import build_reader
+from fastpatent.data.loader import build_quarantine, build_test_loader
 from fastpatent.data.records import Sample
 from fastpatent.data.workers import worker_count
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
@@ -55,22 +56,29 @@ class NetworkExtractor:
     def prepare(self) -> None:
         """Do nothing: a network has learned what its features depend on."""
 
-    def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
+    def embed_images(self, samples: Sequence[Sample], name: str, broken: dict[str, str] | None = None) -> np.ndarray | None:
         """Return float32 [samples, dim] on the first process, None on the others; each process extracts its share.
 
         Args:
             samples: the images.
             name: what they are, for messages.
+            broken: dict that {path: reason} of images that cannot be read is added to on the first process, up to
+                DATALOADER.MAX_BROKEN; their rows are NaN. None: each is an error.
         """
         network = self.network
-        loader = build_test_loader(self.cfg, samples[distributed.rank() :: distributed.world_size()], self.device)
+        share = samples[distributed.rank() :: distributed.world_size()]
+        loader = build_test_loader(self.cfg, share, self.device, tolerant=broken is not None)
         if self._given is None:  # a training has reported its own, and evaluates often
             logger.info(f"images of {name}: {loader.source_reason}")
         settings = self.cfg.TEST
         with ProgressLine(f"extracting {name}", len(samples)) as line:
-            return extract_features(
+            features = extract_features(
                 network, loader, self.device, self.precision, settings.FLIP.ENABLED, line.update, settings.SCALES
             )
+        if broken is not None:
+            for found in distributed.collect(loader.quarantine.found) or ():
+                broken.update(found)
+        return features
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], name: str) -> np.ndarray:
@@ -122,13 +130,19 @@ class DescriptorExtractor:
         if distributed.rank() == 0:
             _ = self.vocabulary
 
-    def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
+    def embed_images(self, samples: Sequence[Sample], name: str, broken: dict[str, str] | None = None) -> np.ndarray | None:
         """See `NetworkExtractor.embed_images`; the first process does all the work."""
         if distributed.rank() > 0:
             return None
         vocabulary = self.vocabulary
+        quarantine = build_quarantine(self.cfg, samples, tolerant=broken is not None)
         with ProgressLine(f"{self.cfg.DESCRIPTOR.NAME} of {name}", len(samples)) as line:
-            return describe_drawings(self.descriptor, samples, vocabulary, self.workers, line.update)
+            features = describe_drawings(
+                self.descriptor, samples, vocabulary, self.workers, line.update, build_reader(self.cfg), quarantine
+            )
+        if broken is not None:
+            broken.update(quarantine.found)
+        return features
 
     def embed_texts(self, texts: Sequence[str], name: str) -> np.ndarray:
         """Raise ConfigError."""

@@ -67,7 +67,8 @@ def extract_features(
         scales: average over the image at these sizes (TEST.SCALES): its sides times each, rounded to whole pixels.
 
     Returns:
-        float32 array [images, dim], row i for image i of the whole list; None on every process but the first.
+        float32 array [images, dim], row i for image i of the whole list, NaN where the loader's batches lack it because it
+        cannot be read; None on every process but the first.
 
     Raises:
         DataError: there is no image.
@@ -79,7 +80,7 @@ def extract_features(
     try:
         for indices, features in _landed(_queued(model, loader, device, precision, flip, scales)):
             if not done:
-                rows = torch.empty(len(loader.dataset), features.shape[1])  # pyright: ignore[reportArgumentType]
+                rows = torch.full((len(loader.dataset), features.shape[1]), torch.nan)  # pyright: ignore[reportArgumentType]
             rows[indices] = features
             done += len(indices)
             if on_batch:

@@ -5,7 +5,7 @@ Everything before `Features` is independent of ranking, everything after it is i
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from yacs.config import CfgNode
 
 from fastpatent.config.keys.evaluation import AUTO
 from fastpatent.data.records import Sample, Splits, captioned
-from fastpatent.errors import ConfigError
+from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation.cache import cached_features
 from fastpatent.evaluation.combined import combine
 from fastpatent.evaluation.ensemble import Member, join_features, read_members
@@ -41,11 +41,13 @@ class SetResult(NamedTuple):
         evaluations: list of Evaluation, one per row of a table; the last is what the configuration asks for.
         texts: list of (network, TextImageMetrics between images and their texts), of each network that reads texts; empty
             where the data set has none.
+        unreadable: how many queries and gallery images cannot be read; they are not in `splits`.
     """
 
     splits: Splits
     evaluations: list[Evaluation]
     texts: list[tuple[str, TextImageMetrics]]
+    unreadable: int = 0
 
     @property
     def summary(self) -> dict[str, float]:
@@ -54,6 +56,7 @@ class SetResult(NamedTuple):
 
     def renamed(self, name: str) -> "SetResult":
         """Return the result of one network under another name, without its features."""
+        name += _without(self.unreadable)
         evaluations = [replace(evaluation, name=name, features=None) for evaluation in self.evaluations]
         return self._replace(evaluations=evaluations, texts=[(name, metrics) for _, metrics in self.texts])
 
@@ -99,7 +102,7 @@ class Pipeline:
         whitened = self.members[0].cfg.TEST.WHITENING.ENABLED
         return len(self.members) == 1 and self.extractors[0].reads_texts and not whitened
 
-    def features(self, splits: Splits, cached: bool = True) -> list[Features]:
+    def features(self, splits: Splits, cached: bool = True, broken: dict[str, str] | None = None) -> list[Features]:
         """Return the features of a data set by every system of the configuration; what it asks for comes last.
 
         For each network its features, whitened where TEST.WHITENING asks for it, the queries mixed with their captions where
@@ -108,8 +111,10 @@ class Pipeline:
         Args:
             splits: the data set; `query` and `gallery` are read.
             cached: use and write OUTPUT_DIR/features, see `cached_features`; those that whitening is learned on always do.
+            broken: see `NetworkExtractor.embed_images`.
         """
-        of_members = [self._of_member(number, splits, cached and self._cached) for number in range(len(self.members))]
+        numbers = range(len(self.members))
+        of_members = [self._of_member(number, splits, cached and self._cached, broken) for number in numbers]
         rows = [row for rows in of_members for row in rows]
         if len(self.members) > 1 and rows:
             last, weights = [rows[-1] for rows in of_members], [member.weight for member in self.members]
@@ -118,16 +123,22 @@ class Pipeline:
             rows.append(Features(f"ensemble of {len(self.members)}", *joined, metric=self.cfg.TEST.METRIC))
         return rows
 
-    def evaluate(self, splits: Splits, every: bool = True) -> SetResult | None:
+    def evaluate(self, splits: Splits, every: bool = True, tolerant: bool = False) -> SetResult | None:
         """Rank and measure a data set; None on every process but the first.
 
         Args:
             splits: the data set.
             every: every system and every step of its processing; False: only what the configuration asks for.
+            tolerant: up to DATALOADER.MAX_BROKEN images of a set with identities may be unreadable: they are excluded from
+                queries and gallery, and the rows of tables say so. Else, and without identities, each is an error.
         """
-        systems = self.features(splits)
+        labelled = any(sample.identity is not None for sample in splits.query)
+        broken: dict[str, str] = {}
+        systems = self.features(splits, broken=broken if tolerant and labelled else None)
         if not systems:
             return None
+        if broken:
+            splits, systems = _readable(splits, systems, broken)
         evaluations = []
         if every:
             evaluations = [rank_features(features, splits, device=self.device) for features in systems[:-1]]
@@ -135,14 +146,17 @@ class Pipeline:
         steps = processings(self.cfg, last.name)
         for name, processing in steps if every else steps[-1:]:
             evaluations.append(rank_features(last, splits, name, **processing, device=self.device))
-        return SetResult(splits, evaluations, self._measure_texts(splits, systems))
+        texts = self._measure_texts(splits, systems)
+        for evaluation in evaluations:
+            evaluation.name += _without(len(broken))
+        return SetResult(splits, evaluations, texts, len(broken))
 
-    def embed_images(self, samples: Sequence[Sample], name: str) -> np.ndarray | None:
+    def embed_images(self, samples: Sequence[Sample], name: str, broken: dict[str, str] | None = None) -> np.ndarray | None:
         """Return what the configuration asks for of images that are no data set, float32 [samples, dim], not cached.
 
-        None on every process but the first.
+        None on every process but the first; for `broken` see `NetworkExtractor.embed_images`.
         """
-        found = self.features(Splits(name, [], [], list(samples)), cached=False)
+        found = self.features(Splits(name, [], [], list(samples)), cached=False, broken=broken)
         return found[-1].gallery if found else None
 
     def embed_texts(self, texts: Sequence[str], name: str) -> np.ndarray:
@@ -158,9 +172,9 @@ class Pipeline:
             raise ConfigError(f"{self.members[0].name} {reason}")
         return self.extractors[0].embed_texts(texts, name)
 
-    def _of_member(self, number: int, splits: Splits, cached: bool) -> list[Features]:
+    def _of_member(self, number: int, splits: Splits, cached: bool, broken: dict[str, str] | None) -> list[Features]:
         member, extractor = self.members[number], self.extractors[number]
-        found = self._extract(number, splits, cached)
+        found = self._extract(number, splits, cached, broken)
         whitening = self._whitening(number, found) if member.cfg.TEST.WHITENING.ENABLED else None
         if found is None:
             return []
@@ -175,16 +189,16 @@ class Pipeline:
             rows.append(rows[-1]._replace(name=name, query=query))
         return rows
 
-    def _extract(self, number: int, splits: Splits, cached: bool) -> np.ndarray | None:
+    def _extract(self, number: int, splits: Splits, cached: bool, broken: dict[str, str] | None) -> np.ndarray | None:
         member, extractor = self.members[number], self.extractors[number]
 
         def extract() -> np.ndarray | None:
-            return extractor.embed_images([*splits.query, *splits.gallery], splits.name)
+            return extractor.embed_images([*splits.query, *splits.gallery], splits.name, broken)
 
         if not cached:
             return extract()
         extractor.prepare()  # for the key of the cache
-        return cached_features(member.cfg, splits, self.device, extract)
+        return cached_features(member.cfg, splits, self.device, extract, broken)
 
     def _whitening(self, number: int, features: np.ndarray | None) -> Whitening | None:
         """Return the whitening of a member, learned once on training images; None on every process but the first."""
@@ -194,7 +208,10 @@ class Pipeline:
                 raise ConfigError(
                     f"TEST.WHITENING.DIM is {settings.DIM}, but the features have only {features.shape[1]} dimensions"
                 )
-            learned_on = self._extract(number, whitening_set(self.members[number].cfg), self._cached)
+            splits, broken = whitening_set(self.members[number].cfg), {}
+            learned_on = self._extract(number, splits, self._cached, broken)
+            if learned_on is not None and broken:
+                learned_on = learned_on[_are_readable([*splits.query, *splits.gallery], broken)]
             learned = None if learned_on is None else learn_whitening(normalise(learned_on), settings.DIM)
             self._whitenings[number] = learned  # None too, or the processes would extract different sets next time
         return self._whitenings[number]
@@ -247,6 +264,29 @@ def _check_text_weight(cfg: CfgNode, extractor: Extractor) -> None:
         raise ConfigError("TEST.TEXT_WEIGHT: whitened images are not in the space of the texts; switch TEST.WHITENING off")
     if cfg.TEST.TEXT_WEIGHT and not extractor.reads_texts:
         raise ConfigError("TEST.TEXT_WEIGHT: the network has no text tower; use a PatentCLIP, or weight 0")
+
+
+def _without(unreadable: int) -> str:
+    return f", without {unreadable} unreadable image{'s' * (unreadable > 1)}" if unreadable else ""
+
+
+def _are_readable(samples: Sequence[Sample], broken: Mapping[str, str]) -> np.ndarray:
+    return np.array([sample.path not in broken for sample in samples], bool)
+
+
+def _readable(splits: Splits, systems: Sequence[Features], broken: Mapping[str, str]) -> tuple[Splits, list[Features]]:
+    """Return a data set and its features without the images {path: reason} that cannot be read.
+
+    Raises:
+        DataError: no query or no gallery image is left.
+    """
+    masks = [_are_readable(side, broken) for side in (splits.query, splits.gallery)]
+    sides = [[sample for sample in side if sample.path not in broken] for side in (splits.query, splits.gallery)]
+    if not all(sides):
+        raise DataError(f"{splits.name}: {next(iter(broken.values()))}; no other query or gallery image is left")
+    query, gallery = masks
+    readable = [found._replace(query=found.query[query], gallery=found.gallery[gallery]) for found in systems]
+    return replace(splits, query=sides[0], gallery=sides[1]), readable
 
 
 def _with_captions(extractor: Extractor, splits: Splits, query: np.ndarray, weight: float) -> np.ndarray:

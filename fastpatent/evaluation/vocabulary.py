@@ -9,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from yacs.config import CfgNode
 
+from fastpatent.data.image import build_reader, inverts
 from fastpatent.data.load_datasets import load_training_set
 from fastpatent.data.records import names_below
 from fastpatent.data.splitting import hashed_order
@@ -60,7 +61,7 @@ def load_vocabulary(cfg: CfgNode, workers: int) -> dict[str, np.ndarray] | None:
     logger.info(f"vocabulary of {cfg.DESCRIPTOR.NAME}: learned from {len(chosen)} training drawings, saved in {path}")
     sizes = cfg.DESCRIPTOR.VOCABULARY
     with ProgressLine(f"learning {cfg.DESCRIPTOR.NAME}", len(chosen)) as line:
-        vocabulary = learn(chosen, sizes.WORDS, sizes.DIM, cfg.SEED, workers, line.update)
+        vocabulary = learn(chosen, sizes.WORDS, sizes.DIM, cfg.SEED, workers, line.update, build_reader(cfg))
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"vocabulary": json.dumps(wanted)}
     write_atomically(path, lambda temporary: save_file(vocabulary, temporary, metadata))
@@ -69,7 +70,9 @@ def load_vocabulary(cfg: CfgNode, workers: int) -> dict[str, np.ndarray] | None:
 
 def _settings(cfg: CfgNode) -> dict[str, object]:
     """Return the settings that determine a vocabulary, with types that survive JSON."""
-    settings = {"descriptor": cfg.DESCRIPTOR.NAME, "data": list(cfg.DATASETS.NAMES), "seed": cfg.SEED}
+    settings: dict[str, object] = {"descriptor": cfg.DESCRIPTOR.NAME, "data": list(cfg.DATASETS.NAMES), "seed": cfg.SEED}
+    if inverts(cfg):
+        settings["invert"] = True
     return settings | {name.lower(): value for name, value in cfg.DESCRIPTOR.VOCABULARY.items()}
 
 

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fastpatent.data.records import Sample
 from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.files import write_atomically
+from fastpatent.files import ESCAPED, write_atomically
 from fastpatent.report.picture import thumbnail, write_png
 from fastpatent.report.tables import interval_text
 
@@ -112,7 +112,9 @@ def write_gallery(evaluation: Evaluation, path: str | Path, queries: int = 24, f
     path = Path(path)
     picture, page = path.with_name(path.name + ".png"), path.with_name(path.name + ".html")
     write_png(picture, gallery_picture(evaluation))
-    write_atomically(page, lambda temporary: temporary.write_text(_page(evaluation, queries, found), encoding="utf-8"))
+    write_atomically(
+        page, lambda temporary: temporary.write_text(_page(evaluation, queries, found), encoding="utf-8", errors=ESCAPED)
+    )
     return [picture, page]
 
 

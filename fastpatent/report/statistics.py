@@ -24,7 +24,7 @@ from fastpatent.data.statistics import (
     Summary,
     summarise,
 )
-from fastpatent.files import write_atomically
+from fastpatent.files import escaped, write_atomically
 
 HEADINGS = ("median", "5 %", "95 %", "smallest", "largest", "mean")  # of the fields of Summary
 
@@ -80,7 +80,10 @@ def write_rows(
         path: the file to write.
     """
     samples = [sample for sample in samples if sample.path in measures]
-    columns = {"drawing": names_below(root, samples), "identity": [sample.identity for sample in samples]}
+    columns = {
+        "drawing": list(map(escaped, names_below(root, samples))),
+        "identity": [sample.identity and escaped(sample.identity) for sample in samples],
+    }
     for field, kind in Measures.__annotations__.items():
         values = [getattr(measures[sample.path], field) for sample in samples]
         columns[field] = pyarrow.array(values, pyarrow.float64() if kind is float else pyarrow.int32())

@@ -1,5 +1,7 @@
 """`fastpatent data check` from the command line's words to its exit status."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,6 +51,25 @@ def test_warnings_do_not_fail_and_long_lists_are_cut(folder, capsys):
     assert check(words(folder)) == 0
     printed = capsys.readouterr().out
     assert "warning" in printed and "\ntraining identity with one drawing: and 2 more\n" in printed
+
+
+def test_what_is_no_drawing_is_named_with_its_number(folder, capsys):
+    for name in ("loose.png", "design0/a.pdf", "design0/b.pdf", "design1/@eaDir/x.png", ".git/x.png", "run/log.txt"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"")
+    (folder / "run/gallery_Drawings.png").write_bytes(b"")
+    assert check(words(folder)) == 0
+    printed = capsys.readouterr().out
+    assert "train 15 images of 5 identities" in printed
+    for kind, count, case in (
+        ("no image by its name (.pdf)", 2, "design0/a.pdf"),
+        ("file or folder of the system", 1, "design1/@eaDir"),
+        ("hidden file or folder", 1, ".git"),
+        ("output of a run", 2, "run/gallery_Drawings.png"),
+        ("image outside of every design's folder", 1, "loose.png"),
+    ):
+        assert re.search(rf"^ *{re.escape(kind)} .* {count} .*warning *$", printed, re.MULTILINE), kind
+        assert f"\n{kind}: {case}\n" in printed
 
 
 def test_a_set_used_for_tests_needs_no_training_list(folder, capsys):

@@ -129,13 +129,12 @@ STUCK = """
 import signal, sys, time
 from functools import partial
 from fastpatent.commands import main, pack
-from fastpatent.data import workers
+from fastpatent.data import image_source, workers
 from fastpatent.data.pack import write
-from fastpatent.data.image_source import DecodedDrawings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background would hand down that it is ignored
 
-class SlowDrawings(DecodedDrawings):
+class SlowDrawings(image_source.DecodedDrawings):
     def __call__(self, path):
         if path.endswith("design6/[view]3.png"):
             print("going", flush=True)
@@ -143,7 +142,7 @@ class SlowDrawings(DecodedDrawings):
         return super().__call__(path)
 
 pack.worker_count = lambda _: (2, "test")
-pack.DecodedDrawings = SlowDrawings
+image_source.DecodedDrawings = SlowDrawings
 pack.write_pack = partial(pack.write_pack, shard_drawings=7)
 write.map_in_order = partial(workers.map_in_order, chunk=2)
 sys.exit(main(["data", *sys.argv[2:]]))

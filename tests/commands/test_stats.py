@@ -1,6 +1,7 @@
 """`fastpatent data stats` from its words to its files."""
 
 import csv
+import os
 import re
 
 import numpy as np
@@ -73,3 +74,10 @@ def test_no_drawing_at_all(root, tmp_path):
     with pytest.raises(DataError, match="no image of DATASETS.NAMES and DATASETS.TESTS can be read"):
         stats(words(root, "--output", str(tmp_path / "out")))
     assert not list((tmp_path / "out").glob("statistics*"))
+
+
+def test_names_that_are_not_utf8_are_escaped(root, tmp_path):
+    os.rename(root / "design0/[view]0.png", root / "design0" / os.fsdecode(b"\xff.png"))
+    assert not stats(words(root, "--output", str(tmp_path)))
+    drawings = pyarrow.parquet.read_table(tmp_path / "drawings.parquet")["drawing"].to_pylist()
+    assert r"design0/\udcff.png" in drawings

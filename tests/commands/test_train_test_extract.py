@@ -1,5 +1,7 @@
 """The three commands on a small folder of drawings, as a person would run them."""
 
+import os
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from PIL import Image
 from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.data.image import open_drawing
+from fastpatent.data.image_files import find_drawings
 from fastpatent.data.load_datasets import load_test_set
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
@@ -259,3 +262,48 @@ def test_a_truncated_drawing_is_named(run, tmp_path, capfd):
     assert command("extract", run, "--images", str(bad), "--output", str(tmp_path / "f.npz")) == 1
     assert "truncated.png" in capfd.readouterr().err
     assert not (tmp_path / "f.npz").exists()
+
+
+@pytest.fixture
+def broken_run(run, tmp_path):
+    """The run on a copy of its drawings, of which one query is empty, and one more has a name that is not UTF-8."""
+    root = tmp_path / "designs"
+    shutil.copytree(run[0], root)
+    splits = load_test_set(load_config(overrides=["DATASETS.ROOT", str(root), *SETTINGS]), "Drawings")
+    Path(splits.query[0].path).write_bytes(b"")
+    odd = Path(splits.gallery[0].path)
+    odd.rename(odd.with_name(os.fsdecode(b"\xff.png")))
+    (root / "manual.pdf").write_bytes(b"")
+    return root, run[1], Path(splits.query[0].path), tmp_path
+
+
+def test_extraction_leaves_out_what_cannot_be_read_and_names_it(broken_run, capfd):
+    root, logs, broken, folder = broken_run
+    words = [*SETTINGS, "MODEL.WEIGHTS", str(logs / "model_best.pth"), "OUTPUT_DIR", str(folder / "run")]
+    assert main(["extract", "--images", str(root), "--output", str(folder / "f.npz"), *words]) == 0
+    printed = capfd.readouterr()
+    assert "no image by its name (.pdf): manual.pdf\n" in printed.out
+    assert f"warning: {broken}: cannot be read as a drawing: the file is empty; it has no features\n" in printed.err
+    assert "1 images cannot be read and are in neither `features` nor `paths`" in printed.err
+    with np.load(folder / "f.npz") as stored:
+        assert stored["features"].shape == (39, 512) and np.isfinite(stored["features"]).all()
+        paths = list(stored["paths"])
+    assert paths == [path for path in find_drawings(root)[0] if root / path != broken]
+    assert any(os.fsencode(path).endswith(b"/\xff.png") for path in paths)
+    for name in paths[:20]:
+        (root / name).write_bytes(b"")
+    assert main(["extract", "--images", str(root), "--output", str(folder / "g.npz"), *words]) == 1
+    assert "DATALOADER.MAX_BROKEN allows 1 of 40 images" in capfd.readouterr().err and not (folder / "g.npz").exists()
+
+
+def test_a_test_with_an_unreadable_image_says_so_in_its_table_and_writes_no_submission(broken_run, monkeypatch, capfd):
+    root, logs, broken, folder = broken_run
+    monkeypatch.chdir(folder)
+    words = [*SETTINGS, "MODEL.WEIGHTS", str(logs / "model_best.pth"), "OUTPUT_DIR", "run", "DATASETS.ROOT", str(root)]
+    assert main(["test", *words]) == 0
+    printed = capfd.readouterr()
+    assert "network, without 1 unreadable image " in printed.out and "warning: no submission: 1 of its images" in printed.err
+    assert not (folder / "result.npy").exists() and "not cached" in printed.out
+    assert r"\udcff.png" in (folder / "run/gallery_Drawings.html").read_text(encoding="utf-8")
+    assert main(["test", *words, "DATALOADER.MAX_BROKEN", "0"]) == 1
+    assert f"error: {broken}: cannot be read as a drawing: the file is empty\n" in capfd.readouterr().err

@@ -13,6 +13,7 @@ BROKEN = [
     ("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full", "must be norm or value, got 'full'"),
     ("INPUT.FIT", "cover", "must be paper, crop, shorter or native, got 'cover'"),
     ("INPUT.INTERPOLATION", "nearest", "must be bicubic or bilinear, got 'nearest'"),
+    ("INPUT.INVERT", "always", "must be never or auto, got 'always'"),
     ("DATASETS.CAPTIONS.TEXT", "claim", "must be caption, title or description, got 'claim'"),
     ("TEST.AQE.SIDE", "gallery", "must be both, query or database, got 'gallery'"),
     ("TEST.WHITENING.DRAWINGS", "1", "must be at least 2, got 1"),

@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fastpatent.data.check import check_dataset
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.records import PARTS
+from fastpatent.data.records import DRAWING, PARTS, PHOTO, Sample, Splits
 
 PATENTS = "train_data/patent_data"
 
@@ -80,9 +80,36 @@ def test_duplicates_by_bytes_and_by_pixels(found, patent_root):
 
 
 def test_same_samples_in_another_shape_are_no_duplicate(found, patent_root):
+    samples = (255 - np.arange(400) // 4).astype(np.uint8)
     for view, shape in enumerate(((10, 40), (40, 10))):
-        Image.fromarray(np.full(shape, 255, np.uint8)).save(drawing(patent_root, 0, view))
+        Image.fromarray(samples.reshape(shape)).save(drawing(patent_root, 0, view))
     assert found()[0] == {}
+
+
+def test_drawings_that_look_wrong_are_warnings(found, patent_root):
+    paths = [drawing(patent_root, identity, 0) for identity in range(4)]
+    sheet = Image.open(paths[0])
+    ImageOps.invert(sheet).save(paths[0])
+    Image.new("L", (40, 30), 250).save(paths[1])
+    sheet.resize((90, 4), Image.Resampling.NEAREST).save(paths[2])
+    sheet.save(paths[3], "TIFF", save_all=True, append_images=[sheet, sheet])
+    cases, report = found()
+    assert cases == {
+        "inverted drawing, white on black": [str(paths[0])],
+        "blank drawing": [str(paths[1])],
+        "extreme aspect ratio": [f"{paths[2]} (90 x 4 pixels)"],
+        "more pages or frames than the first": [f"{paths[3]} (3 in all)"],
+    }
+    assert not report.breaks
+
+
+def test_a_dark_photograph_is_not_inverted(patent_root):
+    path = drawing(patent_root, 0, 0)
+    ImageOps.invert(Image.open(path)).save(path)
+    for domain, count in ((DRAWING, 1), (PHOTO, 0)):
+        splits = Splits("Some", [Sample(str(path), "a", domain)], [], [])
+        findings = {finding.name: finding.cases for finding in check_dataset([(splits, ("train",))]).findings}
+        assert len(findings["inverted drawing, white on black"]) == count
 
 
 @pytest.mark.parametrize("target, stage", [(7, "val"), (10, "test")])

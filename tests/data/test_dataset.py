@@ -126,8 +126,48 @@ def test_it_can_be_sent_to_a_spawned_process(cfg, samples, source):
     assert all(torch.equal(copy[position, 1]["images"], dataset[position, 1]["images"]) for position in range(5))
 
 
-def test_an_unreadable_drawing_is_returned_as_an_error(samples, source, tmp_path):
+def test_an_unreadable_drawing_is_missing_in_its_batch_and_named(samples, source, tmp_path):
     (tmp_path / "1.png").write_bytes(b"no drawing")
-    error = DrawingDataset(samples, {}, source).__getitems__([(0, 0), (1, 1)])
-    assert isinstance(error, DataError) and "1.png" in str(error)
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    dataset = DrawingDataset(samples, {"a": 0, "b": 1}, source)
+    batch = dataset.__getitems__([(5, 0), (6, 1), (7, 2)])
+    assert batch["indices"].tolist() == [0, 2] and batch["positions"].tolist() == [5, 7] and len(batch["images"]) == 2
+    assert list(batch["broken"]) == [1] and "1.png: cannot be read" in batch["broken"][1]
+    assert set(dataset.__getitems__([(0, 1)])) == {"broken"}
+    with pytest.raises(DataError, match="1.png: cannot be read"):
+        dataset[0, 1]
+
+
+def numbered(path):
+    """A source of 2 x 3 pixels that are the number in a file's name; those above 99 cannot be read."""
+    number = int(path)
+    if number > 99:
+        raise DataError(f"{number} is broken")
+    return np.full((2, 3), number, np.uint8)
+
+
+REPLACED = [  # paths, identities, domains, order of the batch -> what is trained on, or None
+    ("1 200 3", "aaa", "000", [0, 1, 2], [0, 2, 2]),  # the next of the identity
+    ("1 2 200", "aaa", "000", [2, 2, 1], [0, 0, 1]),  # and from the last on to the first
+    ("1 200 201 4", "aaaa", "0000", [1, 2], [3, 3]),  # the next may be broken too
+    ("1 200 3", "aab", "010", [0, 1, 2], None),  # none of its domain in the batch
+    ("1 200 3", "aab", "011", [0, 1, 2], [0, 2, 2]),  # the nearest of its domain, where its identity has no other
+    ("1 200 3 4", "abcd", "0000", [0, 1, 1, 2, 3], [0, 0, 0, 2, 3]),  # earlier ones first
+    ("1 200 3 4", "abcd", "0000", [1, 3, 0], [3, 3, 0]),
+    ("200 201", "ab", "00", [0, 1], None),
+]
+
+
+@pytest.mark.parametrize("paths, identities, domains, batch, expected", REPLACED)
+def test_an_unreadable_drawing_is_replaced(paths, identities, domains, batch, expected):
+    samples = [Sample(path, *of) for path, *of in zip(paths.split(), identities, map(int, domains))]
+    labels = {"a": 0, "b": 1, "c": 2, "d": 3}
+    found = DrawingDataset(samples, labels, numbered, replaces=True).__getitems__(list(enumerate(batch, 7)))
+    met = {index for index in batch if int(samples[index].path) > 99}
+    assert met <= set(found.pop("broken"))
+    if expected is None:
+        assert found == {}
+        return
+    assert found["indices"].tolist() == expected and found["positions"].tolist() == [*range(7, 7 + len(batch))]
+    assert found["images"][:, 0, 0, 0].tolist() == [int(samples[index].path) for index in expected]
+    assert found["targets"].tolist() == [labels[samples[index].identity] for index in expected]
+    assert found["domains"].tolist() == [samples[index].domain for index in expected]

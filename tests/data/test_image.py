@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from fastpatent.data.image import open_drawing, read_drawing
+from fastpatent.data.image import count_pages, open_drawing, read_drawing
 from fastpatent.errors import DataError
 
 
@@ -154,22 +154,74 @@ def test_cmyk_paper_is_white(tmp_path):
         assert read[8, 4] == 255 and read[8, 28] <= 2, f"{suffix=}"
 
 
-def test_jpeg_is_turned_upright(tmp_path):
-    grey = np.full((16, 32), 255, np.uint8)
-    grey[:, :16] = 0
+AS_STORED = {  # EXIF orientation -> the stored pixels of an upright image, by the definition of the tag: (first row, column)
+    1: lambda upright: upright,  # top, left
+    2: lambda upright: upright[:, ::-1],  # top, right
+    3: lambda upright: upright[::-1, ::-1],  # bottom, right
+    4: lambda upright: upright[::-1],  # bottom, left
+    5: lambda upright: upright.T,  # left, top
+    6: lambda upright: np.rot90(upright, 1),  # right, top
+    7: lambda upright: np.rot90(upright, 2).T,  # right, bottom
+    8: lambda upright: np.rot90(upright, -1),  # left, bottom
+}
+
+
+@pytest.mark.parametrize("orientation", AS_STORED)
+def test_every_orientation_is_turned_upright(tmp_path, orientation):
+    upright = np.kron(binary(5, 8), np.ones((8, 8), np.uint8))
+    stored = Image.fromarray(np.ascontiguousarray(AS_STORED[orientation](upright)))
     exif = Image.Exif()
-    exif[0x0112] = 6  # the page must be rotated by 90 degrees
-    path = tmp_path / "photo.jpg"
-    Image.fromarray(grey).save(path, exif=exif, quality=95)
-    read = read_drawing(path)
-    assert read.shape == (32, 16) and read[2].mean() < 5 and read[-3].mean() > 250
+    exif[0x0112] = orientation
+    for name, image, settings in (
+        ("raw.tif", stored, {"tiffinfo": {0x0112: orientation}}),
+        ("deep.tif", Image.fromarray(np.asarray(stored).astype(np.uint16) * 257), {"tiffinfo": {0x0112: orientation}}),
+        ("raw1.tif", stored.convert("1"), {"tiffinfo": {0x0112: orientation}}),
+        ("lzw.tif", stored, {"tiffinfo": {0x0112: orientation}, "compression": "tiff_lzw"}),
+        ("fax.tif", stored.convert("1"), {"tiffinfo": {0x0112: orientation}, "compression": "group4"}),
+        ("photo.jpg", stored, {"exif": exif, "quality": 100}),
+        ("grey.png", stored, {"exif": exif}),
+        ("one_bit.png", stored.convert("1"), {"exif": exif}),
+        ("colour.webp", stored.convert("RGB"), {"exif": exif, "lossless": True}),
+    ):
+        image.save(tmp_path / name, **settings)
+        read = read_drawing(tmp_path / name)
+        assert read.shape == upright.shape, name
+        np.testing.assert_allclose(read, upright, atol=2 if name == "photo.jpg" else 0, err_msg=name)
 
 
-def test_first_page_of_many(tmp_path):
-    path = tmp_path / "pages.tif"
+def test_damaged_orientation_is_ignored(tmp_path):
+    path = tmp_path / "sheet.png"
+    Image.fromarray(ramp()).save(path, exif=b"Exif\0\0nonsense")
+    np.testing.assert_array_equal(read_drawing(path), ramp())
+
+
+def test_the_first_of_many_pages_or_frames_is_read_and_all_are_counted(tmp_path):
     pages = [Image.fromarray(np.full((4, 6), level, np.uint8)) for level in (200, 10, 20)]
-    pages[0].save(path, save_all=True, append_images=pages[1:])
-    np.testing.assert_array_equal(read_drawing(path), np.full((4, 6), 200))
+    for name, settings in (("x.tif", {}), ("x.gif", {}), ("x.webp", {"lossless": True}), ("x.png", {}), ("x.mpo", {})):
+        path = tmp_path / name
+        for images, count in ((pages, 1 if name == "x.mpo" else 3), (pages[:1], 1)):
+            images[0].save(path, save_all=True, append_images=images[1:], **settings)
+            np.testing.assert_allclose(read_drawing(path), np.full((4, 6), 200), atol=1, err_msg=name)
+            assert count_pages(path.read_bytes()) == count, name
+
+
+def test_gif_and_webp_of_every_kind(tmp_path):
+    colours = np.array([[[255, 0, 0], [0, 0, 0], [255, 255, 255], [9, 9, 9]]], np.uint8)
+    clear = np.dstack([colours, np.array([[255, 255, 255, 0]], np.uint8)])
+    for name, settings in (("x.gif", {}), ("x.webp", {"lossless": True})):
+        for pixels, truth in ((colours, [[76, 0, 255, 9]]), (clear, [[76, 0, 255, 255]])):
+            Image.fromarray(pixels).save(tmp_path / name, **settings)
+            np.testing.assert_allclose(read_drawing(tmp_path / name), truth, atol=1, err_msg=name)
+
+
+def test_white_on_black_is_made_black_on_white_where_it_is_asked_for(tmp_path):
+    sheet = np.full((60, 50), 255, np.uint8)
+    sheet[20:40, 10:12] = 0
+    for number, pixels in enumerate((sheet, 255 - sheet)):
+        path = tmp_path / f"{number}.png"
+        Image.fromarray(pixels).save(path)
+        np.testing.assert_array_equal(read_drawing(path), pixels)
+        np.testing.assert_array_equal(read_drawing(path, invert=True), sheet)
 
 
 def test_extreme_sizes(tmp_path):
@@ -178,6 +230,14 @@ def test_extreme_sizes(tmp_path):
         Image.new("1", size, 1).save(path)
         read = read_drawing(path)
         assert read.shape == size[::-1] and read.min() == 255, f"{size=}"
+
+
+def test_sides_that_no_filter_can_take_are_refused(tmp_path):
+    for size in [(65_536, 1), (1, 65_536)]:
+        path = tmp_path / "strip.png"
+        Image.new("1", size, 1).save(path)
+        with pytest.raises(DataError, match=rf"strip\.png: .*it has {size[0]} x {size[1]} pixels, a side may have 65,535"):
+            read_drawing(path)
 
 
 @pytest.mark.parametrize("largest", [400, 150])
@@ -220,12 +280,12 @@ def test_damaged_pixels_are_refused(tmp_path):
 def test_files_that_are_no_drawings_are_refused(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     (tmp_path / "text.png").write_text("not a picture")
-    Image.new("L", (4, 4)).save(tmp_path / "picture.gif")
-    (tmp_path / "picture.gif").rename(tmp_path / "gif.png")
+    Image.new("L", (4, 4)).save(tmp_path / "picture.ppm")
+    (tmp_path / "picture.ppm").rename(tmp_path / "ppm.png")
     for name, reason in (
         ("empty.png", "the file is empty"),
         ("text.png", "not a complete PNG"),
-        ("gif.png", "not a complete PNG"),
+        ("ppm.png", "not a complete PNG"),
         ("absent.png", "no such drawing"),
         ("text.png/inside.png", "no such drawing"),
         (".", "directory"),

@@ -5,13 +5,12 @@ import shutil
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from fastpatent.data.image_source import DecodedDrawings, build_source, pack_folder, pack_size
+from fastpatent.data.image_source import DecodedDrawings, build_decode, build_source, pack_folder, pack_size
 from fastpatent.data.load_datasets import load_training_set
 from fastpatent.data.pack.write import write_pack
 from fastpatent.data.records import Sample
-from fastpatent.data.transforms import build_resize
 
 REPAIR = "; what is missing is decoded each time, `fastpatent data pack` repairs it"
 
@@ -28,7 +27,7 @@ def write(patent_cfg, samples):
     def packed():
         size = pack_size(patent_cfg, "SIZE_TRAIN")
         folder = pack_folder(patent_cfg, size)
-        decode = DecodedDrawings(build_resize(patent_cfg, "SIZE_TRAIN"))
+        decode = build_decode(patent_cfg, "SIZE_TRAIN")
         write_pack(folder, size, patent_cfg.DATASETS.ROOT, [s.path for s in samples], decode, shard_drawings=10)
         return folder
 
@@ -52,6 +51,26 @@ def test_packed(patent_cfg, samples, write):
     assert reason == f"24 of 24 drawings from {folder}"
     patent_cfg.INPUT.KEEP_ASPECT = True
     assert f"no pack in {folder}-aspect;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
+
+
+def test_inverted_drawings_are_corrected_and_packed_apart(patent_cfg, samples, write):
+    paths = [sample.path for sample in samples[:3]]
+    truths = [np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BICUBIC)) for path in paths]
+    for path in paths[:2]:
+        ImageOps.invert(Image.open(path)).save(path)
+    folder = write()
+    source, _ = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert not (source(paths[0]) == truths[0]).any()
+    patent_cfg.INPUT.INVERT = "auto"
+    source, reason = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert f"no pack in {folder}-invert;" in reason
+    decoded = [source(path) for path in paths]
+    assert write() == f"{folder}-invert"
+    source, reason = build_source(patent_cfg, "SIZE_TRAIN", samples)
+    assert reason == f"24 of 24 drawings from {folder}-invert"
+    for path, pixels, truth in zip(paths, decoded, truths):
+        np.testing.assert_array_equal(pixels, truth)
+        np.testing.assert_array_equal(source(path), truth)
 
 
 def test_drawings_of_various_sizes_are_decoded_each_time(patent_cfg, samples, write):

@@ -1,6 +1,7 @@
 """List files in all the forms that occur."""
 
 import os
+import unicodedata
 
 import pytest
 
@@ -95,6 +96,31 @@ def test_a_folder_is_listed_once(tmp_path, monkeypatch):
     listdir = os.listdir
     monkeypatch.setattr(os, "listdir", lambda folder: asked.append(folder) or listdir(folder))
     listing = Listing()
-    assert all(listing.has(f"{tmp_path}/{number}.png") for number in range(50))
-    assert not listing.has(f"{tmp_path}/50.png") and not listing.has(f"{tmp_path}/none/50.png")
+    assert all(listing.find(f"{tmp_path}/{number}.png") == f"{tmp_path}/{number}.png" for number in range(50))
+    assert listing.find(f"{tmp_path}/50.png") is None and listing.find(f"{tmp_path}/none/50.png") is None
     assert asked == [str(tmp_path), f"{tmp_path}/none"]
+
+
+@pytest.mark.parametrize("listed, on_disk", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_that_differ_in_their_unicode_form_alone_are_found(tmp_path, listed, on_disk):
+    names = ["Stühle/Rücken/é.png", "Stühle/Rücken/x.png", "plain/ü.png"]
+    for name in names:
+        path = tmp_path / unicodedata.normalize(on_disk, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    lines = [(number, unicodedata.normalize(listed, name)) for number, name in enumerate(names, 1)]
+    samples = listed_samples(lines, "list.txt", tmp_path)
+    assert [sample.path for sample in samples] == [f"{tmp_path}/{unicodedata.normalize(on_disk, name)}" for name in names]
+    assert {sample.identity for sample in samples} == {unicodedata.normalize(on_disk, "Rücken"), "plain"}
+    for absent in ("Stühle/Rücken/ä.png", "Stühle/Hölzer/x.png"):
+        with pytest.raises(DataError, match="no such drawing"):
+            listed_samples([(1, absent)], "list.txt", tmp_path)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(DataError, match=rf"^{tmp_path}/a: the folder cannot be read: Permission denied$"):
+        listed_samples([(1, "a/x.png")], "list.txt", tmp_path)

@@ -64,6 +64,20 @@ def test_test_sets_warn_of_queries_without_a_match(patent_cfg, patent_root, capl
     assert "USD0000007" in message and caplog.records[0].levelname == "WARNING"
 
 
+def test_what_was_skipped_is_reported_or_added(cfg, tmp_path, write_drawing, caplog):
+    caplog.set_level(logging.INFO)
+    for number in range(8):
+        write_drawing(tmp_path / f"design{number % 4}/{number}.png", number)
+    (tmp_path / "a.pdf").write_bytes(b"")
+    cfg.DATASETS.ROOT, cfg.DATASETS.NAMES, cfg.DATASETS.TESTS = str(tmp_path), ("Drawings",), ("Drawings",)
+    skipped = {}
+    load_training_set(cfg, skipped)
+    load_test_sets(cfg, skipped=skipped)
+    assert skipped == {"no image by its name (.pdf)": [str(tmp_path / "a.pdf")]} and caplog.messages == []
+    load_test_sets(cfg)
+    assert caplog.messages == ["no image by its name (.pdf): a.pdf"]
+
+
 def test_a_test_set_without_any_match_is_refused(patent_cfg, patent_root):
     lists = patent_root / "train_data"
     (lists / "val_db_patent.txt").write_bytes((lists / "test_db_patent.txt").read_bytes())

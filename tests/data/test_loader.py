@@ -8,6 +8,7 @@ import sys
 import time
 from glob import glob
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -231,6 +232,35 @@ def test_damaged_pixels_are_named_without_a_traceback(patent_cfg, two_workers, w
         DataError, match=rf"^{folder}/0000\d.0.u8: the packed pixels of [^\n]* `fastpatent data pack` [^\n]*$"
     ):
         take(build_train_loader(patent_cfg, CPU), 9)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damaged_pixels_and_files_are_replaced_up_to_a_share(patent_cfg, two_workers, workers, tmp_path):
+    patent_cfg.DATALOADER.NUM_WORKERS, patent_cfg.DATALOADER.MAX_BROKEN = workers, 0.1
+    patent_cfg.OUTPUT_DIR = str(tmp_path / "run")
+    folder, _ = write_packs(patent_cfg)
+    for shard in glob(f"{folder}/0000[01].0.u8"):  # one drawing each
+        with open(shard, "r+b") as file:
+            file.write(b"\x07")
+    loader = build_train_loader(patent_cfg, CPU)
+    batches = take(loader, 9)
+    found = list(loader.quarantine.found)
+    assert len(found) == 2 and all("the packed pixels of" in reason for reason in loader.quarantine.found.values())
+    for batch in batches:
+        assert set(batch) == {"images", "targets", "domains", "indices", "positions"} and len(batch["images"]) == 8
+        for target, index in zip(batch["targets"].tolist(), batch["indices"].tolist()):
+            assert loader.samples[index].path not in found and loader.identities[target] == loader.samples[index].identity
+        assert batch["targets"].bincount(minlength=6)[batch["targets"].unique()].tolist() == [2] * 4
+    assert_equal(take(build_train_loader(patent_cfg, CPU, start_batch=4), 3), batches[4:7])
+
+
+def test_an_identity_without_a_readable_drawing_is_passed_over(patent_cfg, tmp_path):
+    patent_cfg.DATALOADER.MAX_BROKEN, patent_cfg.OUTPUT_DIR = 0.17, str(tmp_path)
+    loader = build_train_loader(patent_cfg, CPU)
+    for sample in loader.samples[:4]:
+        Path(sample.path).write_bytes(b"")
+    seen = {target for batch in take(loader, 6) for target in batch["targets"].tolist()}
+    assert seen == set(range(1, 6)) and len(loader.quarantine.found) == 4
 
 
 def test_batches_to_be_augmented_on_the_device_are_not_augmented_before(augmented):

@@ -1,11 +1,6 @@
-"""Label maps, queries without a match, and which files of a folder are images."""
+"""Label maps, queries without a match, and what was skipped."""
 
-import os
-
-import pytest
-
-from fastpatent.data.records import Sample, find_drawings, label_map, unmatched_queries
-from fastpatent.errors import DataError
+from fastpatent.data.records import Sample, add_skipped, label_map, unmatched_queries
 
 
 def test_labels_are_sorted_and_skip_the_unlabelled():
@@ -19,24 +14,7 @@ def test_unmatched_queries():
     assert unmatched_queries(query, gallery) == [Sample("q1", "z")]
 
 
-def test_find_drawings(tmp_path):
-    drawings = ["b/x.PNG", "a/deep/y.tif", "a/z.JpEg", "top.bmp", "a/w.tiff"]
-    for name in (*drawings, ".hidden/h.png", "a/.h.png", "a/x.xml", "a/png"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    assert find_drawings(tmp_path) == sorted(drawings)
-
-
-def test_linked_folders_count_once_and_loops_end(tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere/x.png").write_bytes(b"")
-    root = tmp_path / "root"
-    root.mkdir()
-    os.symlink(tmp_path / "elsewhere", root / "linked")
-    os.symlink(root, root / "loop")
-    assert find_drawings(root) == ["linked/x.png"]
-
-
-def test_no_such_folder(tmp_path):
-    with pytest.raises(DataError, match="absent: there is no such folder"):
-        find_drawings(tmp_path / "absent")
+def test_what_was_skipped_is_joined_each_case_once():
+    skipped = {"hidden": ["a", "b"]}
+    add_skipped(skipped, {"hidden": ["b", "c"], "loose": ["d", "d"]})
+    assert skipped == {"hidden": ["a", "b", "c"], "loose": ["d"]}

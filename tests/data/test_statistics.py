@@ -6,7 +6,8 @@ from PIL import Image
 from scipy import ndimage
 
 from fastpatent.data.image import read_drawing
-from fastpatent.data.records import Sample, Splits, find_drawings
+from fastpatent.data.image_files import find_drawings
+from fastpatent.data.records import Sample, Splits
 from fastpatent.data.statistics import (
     ASPECT,
     COMPONENTS,
@@ -48,7 +49,7 @@ def test_an_oblique_line_is_one_component_and_mid_grey_is_paper():
 
 def test_real_sheets(shared):
     folder = shared / "impact/patents"
-    for relative in find_drawings(folder)[::73]:
+    for relative in find_drawings(folder)[0][::73]:
         drawing = read_drawing(folder / relative)
         assert measure(drawing).components == ndimage.label(drawing < 128, EIGHT)[1] > 0
 

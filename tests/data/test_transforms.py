@@ -133,6 +133,18 @@ def test_shorter_cuts_nothing_and_native_changes_nothing(cfg):
                 np.testing.assert_array_equal(result, truth, err_msg=f"{drawing=}, {size=}, {fit=}")
 
 
+def test_thin_strips_are_bounded(cfg):
+    """Up to 16,384 pixels they are exact, and no longer in either direction."""
+    cfg.INPUT.KEEP_ASPECT, cfg.INPUT.SIZE_TEST, cfg.INPUT.SIZE_TRAIN = True, [32, 32], [32, 32]
+    for fit, key in (("shorter", "SIZE_TEST"), ("crop", "SIZE_TRAIN")):
+        cfg.INPUT.FIT = fit
+        resize = build_resize(cfg, key)
+        exact = Image.effect_noise((1536, 3), 90)
+        np.testing.assert_array_equal(np.asarray(resize(exact)), shorter_side_to(32, exact))
+        assert resize(Image.new("L", (30_000, 2))).size == (16_384, 32)
+        assert resize(Image.new("L", (2, 30_000))).size == (32, 16_384)
+
+
 @pytest.mark.parametrize("fit", ["shorter", "native"])
 def test_images_of_several_sizes_are_refused_in_training(cfg, fit):
     cfg.INPUT.KEEP_ASPECT, cfg.INPUT.FIT = True, fit

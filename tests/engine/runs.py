@@ -12,6 +12,9 @@ from fastpatent.engine.trainer import Trainer
 
 RESNET = ("MODEL.BACKBONE.DEPTH", "18x", "MODEL.BACKBONE.WITH_IBN", "True")
 SMALL = ("MODEL.BACKBONE.NAME", "timm", "MODEL.BACKBONE.TIMM_NAME", "test_convnext", "MODEL.BACKBONE.DROP_PATH_RATIO", "0.5")
+SETS = (
+    "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.DRAWINGS.VAL_FRACTION", "0.25",
+)  # fmt: skip
 STEPS = 8  # 9 training identities x 4 drawings in batches of 8: 4 an epoch, 2 epochs
 INTERRUPTED = 130  # exit status
 
@@ -20,8 +23,7 @@ def train(root, output, *options, resume=False, overwrite=False):
     """Run two epochs of four steps each; return the exit status."""
     return main([
         "train", *(["--resume"] if resume else []), *(["--overwrite"] if overwrite else []),
-        "DATASETS.ROOT", str(root), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)",
-        "DATASETS.DRAWINGS.VAL_FRACTION", "0.25", "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(output),
+        "DATASETS.ROOT", str(root), *SETS, "MODEL.DEVICE", "cpu", "OUTPUT_DIR", str(output),
         "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "INPUT.FLIP.ENABLED", "True",
         "INPUT.PADDING.ENABLED", "True", "INPUT.AUTOAUG.ENABLED", "True", "INPUT.AUTOAUG.PROB", "0.5",
         "INPUT.REA.ENABLED", "True",

@@ -1,15 +1,20 @@
 """Whole runs: interrupted anywhere they resume to the bit, and a run that cannot be resumed says why."""
 
+import csv
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 
+from fastpatent.config import load_config
+from fastpatent.data.load_datasets import load_training_set
 from fastpatent.engine.checkpoint import LAST
 from fastpatent.engine.trainer import Trainer
 from tests.engine.runs import (
     INTERRUPTED,
     RESNET,
+    SETS,
     SMALL,
     STEPS,
     assert_same_bits,
@@ -73,6 +78,27 @@ def test_the_weights_of_a_frozen_backbone_stay_and_then_move(drawings_folder, tm
     monkeypatch.setattr(Trainer, "step", watched_step)
     train(drawings_folder, tmp_path, *SMALL, "SOLVER.MAX_EPOCH", "1")
     assert torch.equal(seen[0], seen[2]) and not torch.equal(seen[2], seen[3])
+
+
+def test_a_run_with_an_unreadable_image_goes_on_names_it_and_resumes_to_the_bit(drawings_folder, tmp_path, capfd):
+    folder = tmp_path / "drawings"
+    shutil.copytree(drawings_folder, folder)
+    trained = load_training_set(load_config(overrides=[*SETS, "DATASETS.ROOT", str(folder)]))
+    Path(trained[5].path).write_bytes(b"")
+    assert train(folder, tmp_path / "whole", *SMALL) == 0
+    printed = capfd.readouterr()
+    file = tmp_path / "whole/quarantine.csv"
+    assert printed.err.count("the file is empty; another image is trained on instead") == 1
+    assert f"1 images could not be read and were replaced in training: {file}" in printed.err
+    (row,) = csv.DictReader(file.read_text().splitlines())
+    assert row["path"] == trained[5].path and "the file is empty" in row["reason"] and int(row["count"]) >= 2
+    with interrupted_after(6):
+        assert train(folder, tmp_path / "cut", *SMALL) == INTERRUPTED
+    assert train(folder, tmp_path / "cut", *SMALL, "DATALOADER.NUM_WORKERS", "1", resume=True) == 0
+    assert_same_bits(weights(tmp_path / "whole")["model"], weights(tmp_path / "cut")["model"])
+    capfd.readouterr()
+    assert train(folder, tmp_path / "none", *SMALL, "DATALOADER.MAX_BROKEN", "0") == 1
+    assert f"error: {trained[5].path}: cannot be read as a drawing: the file is empty\n" in capfd.readouterr().err
 
 
 def test_a_checkpoint_of_an_older_version_is_resumed_with_what_it_can_tell(whole_run, drawings_folder, tmp_path, capfd):

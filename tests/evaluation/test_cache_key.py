@@ -85,8 +85,8 @@ def test_every_key_counts_unless_the_table_of_keys_excludes_it(folder):
         if key_of(folder, **DESCRIPTOR | other) != descriptor:
             counted["descriptor"].add(key)
     of_networks = {key for key, row in KEYS.items() if row.features == NETWORK}
-    assert {key for key, row in KEYS.items() if row.features not in (NETWORK, NONE)} == {"DESCRIPTOR.NAME"}
-    assert counted == {"network": of_networks, "descriptor": {"DESCRIPTOR.NAME"}}
+    assert {key for key, row in KEYS.items() if row.features not in (NETWORK, NONE)} == {"DESCRIPTOR.NAME", "INPUT.INVERT"}
+    assert counted == {"network": of_networks | {"INPUT.INVERT"}, "descriptor": {"DESCRIPTOR.NAME", "INPUT.INVERT"}}
 
 
 def test_a_key_from_outside_counts_for_everything_unless_it_is_excluded(folder, add):

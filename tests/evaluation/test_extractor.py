@@ -1,6 +1,7 @@
 """Extraction by networks and by descriptors, against the same features in NumPy."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from fastpatent import distributed
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
-from fastpatent.errors import CheckpointError, ConfigError
+from fastpatent.errors import CheckpointError, ConfigError, DataError
 from fastpatent.evaluation import extractor as module
 from fastpatent.evaluation.extractor import DescriptorExtractor, NetworkExtractor, build_extractor
 from tests.evaluation.plain_network import PlainNetwork
@@ -102,7 +103,7 @@ def test_without_a_text_tower_there_are_no_features_of_texts(plain):
 def test_a_descriptor_learns_its_vocabulary_when_it_is_first_needed(plain, register):
     learned = []
 
-    def learn(paths, words, dim, seed, workers, on_drawing):
+    def learn(paths, words, dim, seed, workers, on_drawing, read):
         learned.append(len(paths))
         return {"factor": np.float32([words])}
 
@@ -125,3 +126,26 @@ def test_the_first_process_does_the_work_of_a_descriptor(plain, register, monkey
     extractor = build_extractor(plain.config(**{"DESCRIPTOR.NAME": "ink", "MODEL.WEIGHTS": ""}), CPU)
     extractor.prepare()
     assert extractor.embed_images(plain.samples, "drawings") is None
+
+
+@pytest.mark.parametrize("settings", [{}, {"DESCRIPTOR.NAME": "ink"}])
+def test_images_that_cannot_be_read_have_no_features_where_that_is_allowed(plain, register, settings):
+    register(DESCRIPTORS, "ink", Descriptor(ink))
+    samples = plain.samples
+    extractor = build_extractor(plain.config(**settings, **{"DATALOADER.MAX_BROKEN": 0.1}), CPU)
+    whole = extractor.embed_images(samples, "drawings")
+    Path(samples[3].path).write_bytes(b"")  # the first of a batch of three, and all of the last one
+    Path(samples[-1].path).write_bytes(b"")
+    broken = {}
+    found = extractor.embed_images(samples, "drawings", broken)
+    assert list(broken) == [samples[3].path, samples[-1].path] and all("the file is empty" in why for why in broken.values())
+    missing = np.zeros(len(samples), bool)
+    missing[[3, -1]] = True
+    assert np.isnan(found[missing]).all()
+    np.testing.assert_allclose(found[~missing], whole[~missing], rtol=1e-5)
+    with pytest.raises(DataError, match="the file is empty$"):
+        extractor.embed_images(samples, "drawings")
+    for sample in samples[4:6]:
+        Path(sample.path).write_bytes(b"")
+    with pytest.raises(DataError, match=f"MAX_BROKEN allows {-(-len(samples) // 10)} of {len(samples)} images"):
+        extractor.embed_images(samples, "drawings", {})

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from fastpatent import distributed
 from fastpatent.data.load_datasets import load_training_set
 from fastpatent.data.records import Splits
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
-from fastpatent.errors import ConfigError
+from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation import extractor as extracting
 from fastpatent.evaluation.pipeline import Pipeline, best_metric
 from fastpatent.models import Network
@@ -72,9 +73,9 @@ def extractions(monkeypatch):
     """The names under which images were embedded by networks."""
     names, embed = [], extracting.NetworkExtractor.embed_images
 
-    def counting(self, samples, name):
+    def counting(self, samples, name, broken=None):
         names.append(name)
-        return embed(self, samples, name)
+        return embed(self, samples, name, broken)
 
     monkeypatch.setattr(extracting.NetworkExtractor, "embed_images", counting)
     return names
@@ -309,7 +310,7 @@ def test_a_descriptor_has_its_own_metric_and_name(plain, register):
 def test_a_vocabulary_is_learned_before_its_features_are_cached(plain, register):
     """So the first run caches too, and features of another vocabulary are not mistaken for those of this one."""
 
-    def learn(paths, words, dim, seed, workers, on_drawing):
+    def learn(paths, words, dim, seed, workers, on_drawing, read):
         return {"factor": np.float32([words])}
 
     described = []
@@ -450,3 +451,37 @@ def test_the_best_checkpoint_is_chosen_by_the_networks_own_metric_or_the_given_o
     assert best_metric(plain.config(), texts, []) == "mean-R"
     with pytest.raises(ConfigError, match="TEST.BEST_METRIC: mean-R is measured on texts, and Bare has no captions"):
         best_metric(plain.config(**{"TEST.BEST_METRIC": "mean-R"}), texts, bare)
+
+
+def test_images_that_cannot_be_read_are_excluded_named_and_not_cached(plain, extractions):
+    broken = plain.splits.query[2], plain.splits.gallery[5]
+    truth = plain.image_features(plain.samples)
+    readable = np.array([sample not in broken for sample in plain.samples])
+    sides = [[sample for sample in side if sample not in broken] for side in (plain.splits.query, plain.splits.gallery)]
+    splits, cut = Splits("Drawings", [], *sides), len(sides[0])
+    expected = mean_average_precision(cosines(truth[readable][:cut], truth[readable][cut:]), splits)
+    for sample in broken:
+        Path(sample.path).write_bytes(b"")
+    pipeline = Pipeline(plain.config(**{"DATALOADER.MAX_BROKEN": 0.1}), CPU)
+    for _ in range(2):  # what was extracted the first time is not served the second
+        result = pipeline.evaluate(plain.splits, tolerant=True)
+        assert result.summary["mAP"] == pytest.approx(expected) and result.summary["queries"] == cut
+        assert result.unreadable == 2 and result.splits == splits and len(result.texts) == 1
+        assert result.evaluations[-1].name == "network, without 2 unreadable images"
+        assert result.renamed("epoch 3").evaluations[0].name == "epoch 3, without 2 unreadable images"
+    assert len(extractions) == 2 and not (plain.folder / "run/features/Drawings.npy").exists()
+    sides = ([sample._replace(identity=None) for sample in side] for side in (plain.splits.query, plain.splits.gallery))
+    for given, tolerant in ((plain.splits, False), (Splits("Unlabelled", [], *sides), True)):
+        with pytest.raises(DataError, match="the file is empty"):
+            pipeline.evaluate(given, tolerant=tolerant)
+    with pytest.raises(DataError, match="Few: .*the file is empty; no other query or gallery image is left"):
+        pipeline.evaluate(Splits("Few", [], [broken[0]], plain.splits.gallery[:4]), tolerant=True)
+
+
+def test_whitening_is_learned_on_the_training_drawings_that_can_be_read(plain):
+    trained = load_training_set(plain.config())
+    learned_on = plain.image_features(trained)[1:]
+    Path(trained[0].path).write_bytes(b"")
+    rows = Pipeline(plain.config(**WHITE), CPU).features(plain.splits)[-1]
+    sides = split(plain, plain.image_features(plain.samples))
+    np.testing.assert_allclose(cosines(rows.query, rows.gallery), cosines(*whitened(learned_on, sides, 4)), atol=1e-3)

@@ -24,7 +24,7 @@ class Learning:
         for name in ("learned", "other"):
             register(DESCRIPTORS, name, Descriptor(None, learn=self.learn))
 
-    def learn(self, paths, words, dim, seed, workers, on_drawing):
+    def learn(self, paths, words, dim, seed, workers, on_drawing, read):
         self.calls.append((paths, words, dim, seed))
         return {"words": np.array([words, dim], np.float32)}
 
@@ -56,7 +56,8 @@ def test_it_is_learned_once_from_random_training_drawings(learning, caplog):
 
 
 def test_other_settings_replace_it(learning):
-    settings = [("SEED", 1), ("DESCRIPTOR.VOCABULARY.WORDS", 8), ("DESCRIPTOR.VOCABULARY.DRAWINGS", 3)]
+    sizes = [("DESCRIPTOR.VOCABULARY.WORDS", 8), ("DESCRIPTOR.VOCABULARY.DRAWINGS", 3)]
+    settings = [("SEED", 1), ("INPUT.INVERT", "auto"), *sizes]
     learning.load()
     for number, words in enumerate([*settings, ("DESCRIPTOR.NAME", "other")], 2):
         learning.load(*words)

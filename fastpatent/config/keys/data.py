@@ -2,6 +2,7 @@
 
 from fastpatent.config.key import (
     AREA,
+    BELOW_ONE,
     CHANNELS,
     FIXED,
     FRACTION,
@@ -44,6 +45,13 @@ KEYS = (
         one_of("paper", "crop", "shorter", "native"),
     ),
     OurNetwork("INPUT.INTERPOLATION", "bicubic", "filter of the resize, anti-aliased", one_of("bicubic", "bilinear")),
+    Key(
+        "INPUT.INVERT",
+        "never",
+        "auto: images that are white on black, photographs too, are read as black on white",
+        one_of("never", "auto"),
+        ours=True,
+    ),
     Network("INPUT.CROP.ENABLED", False, "random resized crop in training, centre crop in evaluation"),
     Network("INPUT.CROP.SIZE", [224, 224], "its size, [height, width]", SIZE),
     NoFeature("INPUT.CROP.SCALE", [0.16, 1.0], "area of the random crop, as fractions of the image", AREA),
@@ -115,6 +123,12 @@ KEYS = (
     NoFeature("DATALOADER.SAMPLER_TRAIN", "TrainingSampler", "the sampler", Component(SAMPLERS), resumed=FIXED),
     NoFeature("DATALOADER.NUM_INSTANCE", 4, "images of an identity in a batch", at_least(1), resumed=FIXED),
     NoFeature("DATALOADER.NUM_WORKERS", 8, "processes that read images; at most one per core", at_least(0)),
+    OurNoFeature(
+        "DATALOADER.MAX_BROKEN",
+        0.001,
+        "share of the images that a run passes over where they cannot be read, rounded up; 0: the first ends it",
+        BELOW_ONE,
+    ),
     Ignored("DATALOADER.SET_WEIGHT", [], "of fast-reid's SetReWeightSampler"),
     OurNoFeature(
         "DATALOADER.MINING.QUERIES", 2000, "tuples that `MinedTupleSampler` mines for an epoch", at_least(1), resumed=FIXED

@@ -1,12 +1,13 @@
 """The user's own images: a folder `<identity>/<drawing>`, split by identity."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.records import Sample, Splits, find_drawings
+from fastpatent.data.image_files import LOOSE, count_skipped, find_drawings, own_folders
+from fastpatent.data.records import Sample, Splits
 from fastpatent.data.splitting import add_validation, validation_identities
 from fastpatent.errors import DataError
 
@@ -14,10 +15,11 @@ from fastpatent.errors import DataError
 @DATASETS.register(name="Drawings")
 def read_drawings(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
     """Split the folder DATASETS.ROOT; it has no lists to verify, so `parts` and `verify` have no effect."""
-    return split_folder(cfg.DATASETS.ROOT, cfg.DATASETS.DRAWINGS.VAL_FRACTION, cfg.DATASETS.DRAWINGS.SEED)
+    settings = cfg.DATASETS.DRAWINGS
+    return split_folder(cfg.DATASETS.ROOT, settings.VAL_FRACTION, settings.SEED, own_folders(cfg))
 
 
-def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int) -> Splits:
+def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int, outputs: Iterable[str] = ()) -> Splits:
     """Split a folder of images into training and validation identities.
 
     The identity is the image's folder, relative to `root`. A validation identity with two or more images gives one query,
@@ -28,21 +30,28 @@ def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int) -
         root: the folder.
         val_fraction: share of the identities for validation, in (0, 1); each side gets at least one.
         seed: of the choice of identities and queries.
+        outputs: folders below `root` that hold no drawings, see `find_drawings`.
+
+    Returns:
+        Splits; what was skipped by `find_drawings`, and images directly in `root`, are in `skipped`.
 
     Raises:
         DataError: fewer than two identities.
     """
     drawings: dict[str, list[str]] = {}
-    for relative in find_drawings(root):
+    found, skipped = find_drawings(root, outputs)
+    for relative in found:
         identity = os.path.dirname(relative)
-        if identity:  # images directly in `root` have no identity
+        if identity:
             drawings.setdefault(identity, []).append(relative)
+        else:
+            skipped.setdefault(LOOSE, []).append(os.path.abspath(os.path.join(root, relative)))
     if len(drawings) < 2:
         raise DataError(
             f"{root}: {len(drawings)} folders with drawings; Drawings needs at least two, "
-            "one folder per design, as in <design>/<drawing>.png"
+            f"one folder per design, as in <design>/<drawing>.png{count_skipped(skipped)}"
         )
-    splits = Splits("Drawings", [], [], [])
+    splits = Splits("Drawings", [], [], [], skipped=skipped)
     validation = validation_identities(drawings, val_fraction, seed)
     for identity, names in drawings.items():
         samples = [Sample(os.path.abspath(os.path.join(root, name)), identity) for name in names]

@@ -11,8 +11,9 @@ from functools import partial
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
+from fastpatent.data.image_files import LOOSE, find_drawings
 from fastpatent.data.lists import read_lines
-from fastpatent.data.records import DRAWING, PARTS, PHOTO, Sample, Splits, find_drawings
+from fastpatent.data.records import DRAWING, PARTS, PHOTO, Sample, Splits, add_skipped
 from fastpatent.data.splitting import hashed_order
 from fastpatent.errors import ConfigError, DataError
 
@@ -59,9 +60,9 @@ def read_sketchy(
             raise ConfigError(f"DATASETS: {name} has no {part} drawings")
     root = cfg.DATASETS.ROOT
     invalid = {line for listed in INVALID_LISTS for line in _lines(root, listed)}
-    found = [file for domain in FOLDERS for file in _files(name, root, domain, invalid)]
-    held_out = _held_out({(category, photograph) for category, photograph, _, _ in found}, root)
     splits = Splits(name, [], [], [], stage="test")
+    found = [file for domain in FOLDERS for file in _files(name, root, domain, invalid, splits.skipped)]
+    held_out = _held_out({(category, photograph) for category, photograph, _, _ in found}, root)
     for category, photograph, path, domain in found:
         sample = Sample(path, f"{category}/{photograph}" if by_photograph else category, domain)
         part = "train" if (category, photograph) not in held_out else "query" if domain == DRAWING else "gallery"
@@ -76,16 +77,22 @@ def _lines(root: str, name: str) -> list[str]:
     return [line for path in paths[:1] for _, line in read_lines(path)]
 
 
-def _files(name: str, root: str, domain: int, invalid: Set[str]) -> Iterator[tuple[str, str, str, int]]:
-    """Yield (category, photograph, path, domain) of every sketch, or of every photograph."""
+def _files(
+    name: str, root: str, domain: int, invalid: Set[str], skipped: dict[str, list[str]]
+) -> Iterator[tuple[str, str, str, int]]:
+    """Yield (category, photograph, path, domain) of every sketch, or of every photograph; add to `skipped`."""
     folders = [os.path.normpath(os.path.join(root, place, FOLDERS[domain])) for place in PLACES]
     folder = next(filter(os.path.isdir, folders), None)
     if folder is None:
         raise DataError(f"{name}: there is no folder {' or '.join(folders)} (DATASETS.ROOT)")
-    for relative in find_drawings(folder):
+    relatives, others = find_drawings(folder)
+    add_skipped(skipped, others)
+    for relative in relatives:
         category, _, file = relative.partition("/")
         stem = os.path.splitext(file)[0]
-        if file and "/" not in file and stem not in invalid:
+        if not file:
+            skipped.setdefault(LOOSE, []).append(os.path.abspath(os.path.join(folder, relative)))
+        elif "/" not in file and stem not in invalid:
             photograph = stem.rpartition("-")[0] if domain == DRAWING else stem
             yield category, photograph, os.path.abspath(os.path.join(folder, relative)), domain
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import product
 
-from fastpatent.data.records import SUFFIXES
+from fastpatent.data.image_files import SUFFIXES
 
 PLACES = (".", "patents", "train_data/patent_data", "patent_data", "train_data", "images")  # below DATASETS.ROOT
 FORMS = ("{patent}", "I{date}/{patent}", "I{date}/DESIGN/{patent}")  # below one of these

@@ -20,25 +20,28 @@ import PIL
 from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
-VERSION = 2  # version 1: order of the resize passes chosen by Pillow
+VERSION = 3  # 1: order of the resize passes chosen by Pillow; 2: TIFF and PNG files that lie on their side were not upright
 DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
 INDEX = re.compile(r"(\d{5})\.json")
 PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8")
 
 
 class PackSize(NamedTuple):
-    """The size of a pack's drawings: height and width in pixels, whether their aspect ratio was kept, the filter."""
+    """The size of a pack's drawings: height and width in pixels, whether their aspect ratio was kept, the filter, and
+    whether white on black was made black on white.
+    """
 
     height: int
     width: int
     keep_aspect: bool
     interpolation: str = "bicubic"
+    invert: bool = False
 
     @property
     def folder(self) -> str:
         """The folder name of such a pack."""
         filtered = "" if self.interpolation == "bicubic" else f"-{self.interpolation}"
-        return f"{self.height}x{self.width}{'-aspect' if self.keep_aspect else ''}{filtered}"
+        return f"{self.height}x{self.width}{'-aspect' * self.keep_aspect}{filtered}{'-invert' * self.invert}"
 
     @property
     def bytes(self) -> int:

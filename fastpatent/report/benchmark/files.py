@@ -11,7 +11,7 @@ from typing import Any
 from fastpatent.evaluation.benchmark import FIGURES, Benchmark
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.text_image import TextImageMetrics
-from fastpatent.files import write_atomically
+from fastpatent.files import ESCAPED, write_atomically
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
 from fastpatent.report.tables import TextTable
 
@@ -33,7 +33,7 @@ def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     texts = {"benchmark.md": _markdown(benchmark), "benchmark.json": _json(benchmark)}
     for name, text in texts.items():
-        write_atomically(folder / name, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_atomically(folder / name, lambda temporary: temporary.write_text(text, encoding="utf-8", errors=ESCAPED))
     write_atomically(folder / "benchmark.csv", lambda temporary: _write_csv(benchmark, temporary))
     return [folder / f"benchmark.{suffix}" for suffix in ("md", "csv", "json")]
 
@@ -62,7 +62,7 @@ def _escaped(text: str) -> str:
 
 
 def _write_csv(benchmark: Benchmark, path: Path) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with open(path, "w", newline="", encoding="utf-8", errors=ESCAPED) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for result in ranked(benchmark.results):

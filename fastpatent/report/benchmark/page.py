@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from fastpatent.evaluation.benchmark import Benchmark
-from fastpatent.files import write_atomically
+from fastpatent.files import ESCAPED, write_atomically
 from fastpatent.report.benchmark.tables import headline, text_tables
 from fastpatent.report.tables import TextTable
 
@@ -63,7 +63,7 @@ def write_page(benchmark: Benchmark, pictures: Sequence[tuple[str, str, Path]], 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "benchmark.html"
-    write_atomically(path, lambda temporary: temporary.write_text("\n".join(page), encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text("\n".join(page), encoding="utf-8", errors=ESCAPED))
     return path
 
 

@@ -1,6 +1,7 @@
 """A user's folder of images, split by identity."""
 
 import os
+from contextlib import nullcontext
 
 import pytest
 
@@ -56,10 +57,8 @@ def test_split_is_by_identity_and_queries_are_findable(folder):
 
 def test_seed_decides_and_file_order_does_not(folder, tmp_path_factory, monkeypatch):
     first = split_folder(folder, 0.3, 0)
-    walk = os.walk
-    monkeypatch.setattr(
-        os, "walk", lambda *given, **options: ((here, below, files[::-1]) for here, below, files in walk(*given, **options))
-    )
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: nullcontext(list(scandir(folder))[::-1]))
     assert split_folder(folder, 0.3, 0) == first
     copy = tmp_path_factory.mktemp("copy")
     every = [os.path.relpath(sample.path, folder) for sample in first.train + first.query + first.gallery]
@@ -90,13 +89,30 @@ def test_two_identities_give_one_on_each_side(tmp_path):
     assert len(split_folder(tmp_path, 0.99, 0).train) == 1
 
 
-def test_other_files_are_ignored(tmp_path):
+def test_other_files_are_skipped_and_named(tmp_path):
     touch(tmp_path, ["a/0.png", "a/a.XML", "a/.x.png", ".git/x.png", "b/0.BMP", "overview.png", "README.md"])
     splits = split_folder(tmp_path, 0.5, 0)
     assert sorted(sample.path for sample in splits.train + splits.query + splits.gallery) == [
         str(tmp_path / "a/0.png"),
         str(tmp_path / "b/0.BMP"),
     ]
+    assert splits.skipped == {
+        kind: [str(tmp_path / name) for name in names]
+        for kind, names in {
+            "hidden file or folder": [".git", "a/.x.png"],
+            "no image by its name (.md)": ["README.md"],
+            "no image by its name (.xml)": ["a/a.XML"],
+            "image outside of every design's folder": ["overview.png"],
+        }.items()
+    }
+
+
+def test_what_the_run_writes_below_the_root_is_no_design(tmp_path, cfg):
+    touch(tmp_path, ["a/0.png", "b/0.png", "b/1.png", "logs/run/x.png", "packs/x.png"])
+    cfg.DATASETS.ROOT, cfg.OUTPUT_DIR = str(tmp_path), str(tmp_path / "logs/run")
+    splits = DATASETS.get("Drawings")(cfg)
+    assert {sample.identity for sample in splits.train + splits.query + splits.gallery} == {"a", "b"}
+    assert splits.skipped == {"output of a run": [str(tmp_path / "logs/run"), str(tmp_path / "packs")]}
 
 
 def test_too_few_identities_are_refused(tmp_path):
@@ -106,6 +122,10 @@ def test_too_few_identities_are_refused(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         with pytest.raises(DataError, match=f"{found} folders with drawings; Drawings needs at least two"):
             split_folder(folder, 0.2, 0)
+    touch(folder, ["a/0.pdf"])
+    words = r"; skipped: 1 x no image by its name \(.pdf\), 2 x image outside of every design's folder$"
+    with pytest.raises(DataError, match=words):
+        split_folder(folder, 0.2, 0)
 
 
 def test_from_the_config_on_real_sheets(shared, cfg):

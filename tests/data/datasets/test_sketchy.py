@@ -119,6 +119,14 @@ def test_through_the_configuration(root, cfg):
         load_test_set(cfg, "SketchyPhotos")
 
 
+def test_what_is_skipped_is_named(root, cfg):
+    base = root / "256x256"
+    assert DATASETS.get("Sketchy")(cfg).skipped == {
+        "no image by its name (.txt)": [str(base / "sketch/tx_000000000000/ant/invalid.txt")],
+        "image outside of every design's folder": [str(base / "photo/tx_000000000000/stray.jpg")],
+    }
+
+
 def test_check_finds_no_fault(root, capsys):
     words = [
         "DATASETS.ROOT",

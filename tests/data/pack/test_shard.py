@@ -58,10 +58,11 @@ def test_an_unusable_index_is_named(tmp_path, drawings):
         (lambda data: b"[" * 100000, "damaged or only half written"),
         (replaced(b"00000.0.u8", b"../../x.u8"), "damaged or only half written"),
         (replaced(b'"crc32"', b'"crc33"'), "damaged or only half written"),
-        (replaced(b'"version": 2', b'"version": 1'), "a pack of version 1, this program reads 2"),
+        (replaced(b'"version": 3', b'"version": 2'), "a pack of version 2, this program reads 3"),
         (replaced(PIL.__version__.encode(), b"1.0"), f"packed with Pillow 1.0, this is {PIL.__version__}"),
         (replaced(b'"height": 3', b'"height": 5'), "of another size than 3x4"),
         (replaced(b"false", b"true"), "of another size than 3x4"),
+        (replaced(b'"invert": false', b'"invert": true'), "of another size than 3x4"),
         (replaced(b"bicubic", b"bilinear"), "of another size than 3x4"),
     ]:
         write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
@@ -123,3 +124,4 @@ def test_paths_are_relative_inside_the_root():
 def test_folders_of_packs():
     assert PackSize(256, 128, False).folder == "256x128" and PackSize(64, 64, True).folder == "64x64-aspect"
     assert PackSize(64, 64, True, "bilinear").folder == "64x64-aspect-bilinear"
+    assert PackSize(64, 64, False, "bicubic", True).folder == "64x64-invert"
