@@ -3,17 +3,22 @@
 import logging
 from collections.abc import Sequence
 
+import torch
 from rich.table import Table
 from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.commands.pack import used_parts
-from fastpatent.data.check import Report, check_dataset
+from fastpatent.data.check import Finding, Report, check_dataset
 from fastpatent.data.deeppatent_reference import published_differences
-from fastpatent.data.load_datasets import read_set, report_skipped
+from fastpatent.data.load_datasets import load_test_sets, read_set, report_skipped
+from fastpatent.data.loader import build_train_loader
 from fastpatent.data.records import PARTS, Splits
 from fastpatent.data.workers import worker_count
+from fastpatent.engine.trainer import batch_parts
+from fastpatent.errors import FastPatentError
+from fastpatent.models import build_tokenizer
 from fastpatent.progress import ProgressLine
 
 logger = logging.getLogger(__name__)
@@ -32,10 +37,26 @@ def check(argv: Sequence[str]) -> int:
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     with ProgressLine("reading", count) as line:
         report = check_dataset(sets, workers, lambda done, _: line.update(done))
+    report.findings += _findings_of_train(cfg)
     logger.info(findings_table(report))
     report_skipped({finding.name: finding.cases for finding in report.findings}, cfg.DATASETS.ROOT)
     logger.info("something here would break a run" if report.breaks else "nothing here would break a run")
     return int(report.breaks)
+
+
+def _findings_of_train(cfg: CfgNode) -> list[Finding]:
+    """Return what `fastpatent train` would refuse and warn of at its start, with this configuration."""
+    refused, doubts = [], []
+    try:
+        tokenize = build_tokenizer(cfg)
+        loader = build_train_loader(cfg, torch.device("cpu"), tokenize=tokenize)
+        if loader.batch_size == batch_parts(cfg, loader):
+            refused.append("SOLVER.IMS_PER_BATCH: one image a part of the batch, and batch norms need two")
+        test_sets = load_test_sets(cfg, texts=tokenize is not None, skipped={}, required=False)
+        doubts = [f"{splits.name}: {warning}" for splits in test_sets for warning in splits.warnings]
+    except FastPatentError as error:
+        refused.append(str(error))
+    return [Finding("refused by train", True, refused), Finding("test set whose figures say little", False, doubts)]
 
 
 def used_sets(cfg: CfgNode) -> list[tuple[Splits, list[str]]]:

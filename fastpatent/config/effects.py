@@ -37,8 +37,6 @@ SWITCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "MODEL.LOSSES.CIRCLE": ("MODEL.LOSSES.NAME", ("CircleLoss",)),
     "MODEL.LOSSES.COSFACE": ("MODEL.LOSSES.NAME", ("Cosface",)),
     "MODEL.LOSSES.MINED": ("MODEL.LOSSES.NAME", ("MinedTripletLoss", "MinedContrastiveLoss")),
-    "MODEL.CLIP": ("MODEL.META_ARCHITECTURE", ("PatentCLIP",)),
-    "MODEL.TOWER_WEIGHTS": ("MODEL.META_ARCHITECTURE", ("TwoBranch",)),
     "DATASETS.CAPTIONS.TABLE": ("DATASETS.CAPTIONS.TABLE.FILE", ANY),
     "DATALOADER.NUM_INSTANCE": IDENTITIES,
     "DATALOADER.MINING": ("DATALOADER.SAMPLER_TRAIN", ("MinedTupleSampler",)),

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 
-from fastpatent.data.lists import Listing, listed_samples, read_lines
+from fastpatent.data.lists import Listing, check_labels, listed_samples, read_lines
 from fastpatent.data.records import PARTS, Sample, Splits
 from fastpatent.errors import ConfigError, DataError
 
@@ -20,6 +20,7 @@ def read_splits(
     parts: Collection[str] | None = None,
     verify: bool = True,
     stage: str = "val",
+    labelled: bool = True,
 ) -> Splits:
     """Read a data set from its list files.
 
@@ -32,6 +33,7 @@ def read_splits(
         parts: those of train, query, gallery that must exist; None takes all that are found, at least one.
         verify: raise at the first missing image or empty list; False leaves that to the caller.
         stage: see `Splits`.
+        labelled: labels must not contradict the folders, which are the identities.
 
     Raises:
         ConfigError: a requested part does not exist in this data set.
@@ -45,6 +47,8 @@ def read_splits(
             raise ConfigError(f"DATASETS: {name} has no {part} drawings")
         paths = [f"{folder}/{lists[part]}" for folder in folders if os.path.isfile(f"{folder}/{lists[part]}")]
         if paths:
+            if labelled:
+                check_labels(paths[0])
             found[part] = _read_part(paths, drawing_folders, verify)
         elif parts:
             raise DataError(f"{name}: no list {lists[part]} in {' or '.join(folders)} (DATASETS.ROOT)")

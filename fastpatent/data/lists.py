@@ -2,7 +2,7 @@
 
 import os
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
@@ -65,6 +65,25 @@ def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     Raises:
         DataError: the list is missing or not text, or a path leads outside the images' folder.
     """
+    return [(number, _inside(_split(line)[0], path, number)) for number, line in _text_lines(path)]
+
+
+def check_labels(path: str | os.PathLike[str]) -> None:
+    """Raise DataError where images of one folder have several labels: the identity is the folder, and the list denies it."""
+    labels: dict[str, tuple[str, int]] = {}
+    for number, line in _text_lines(path):
+        relative, label = _split(line)
+        folder = relative.rpartition("/")[0]
+        first, where = labels.setdefault(folder, (label, number))
+        if label != first and label and first:
+            raise DataError(
+                f"{path}:{number}: {relative} has the label {label}, and line {where} has {first} for the same folder. "
+                "The identity of an image is its folder, never its label: put every design into a folder of its own"
+            )
+
+
+def _text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line without spaces around it) of the lines that are not blank; errors as `read_lines`."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -76,11 +95,9 @@ def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
         raise DataError(f"{path}: the list cannot be read: {error.strerror}") from error
     if "\0" in text:
         raise DataError(f"{path}: the list is not text, it contains zero bytes")
-    lines: list[tuple[int, str]] = []
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         if line and not line.isspace():
-            lines.append((number, _inside(_without_label(line.strip()), path, number)))
-    return lines
+            yield number, line.strip()
 
 
 def listed_samples(
@@ -114,10 +131,11 @@ def listed_samples(
     return samples
 
 
-def _without_label(line: str) -> str:
+def _split(line: str) -> tuple[str, str]:
+    """Return (path, label) of a line; the label is empty where there is none."""
     name, _, last = line.rpartition(" ") if "\t" not in line else line.rpartition("\t")
     label = last[1:] if last.startswith("-") else last
-    return name.rstrip() if name and label.isascii() and label.isdigit() else line
+    return (name.rstrip(), last) if name and label.isascii() and label.isdigit() else (line, "")
 
 
 def _inside(relative: str, path: str | os.PathLike[str], number: int) -> str:

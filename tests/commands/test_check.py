@@ -43,6 +43,21 @@ def test_what_breaks_a_run_is_named_and_ends_with_status_1(folder, capsys):
     assert "\nunreadable drawing: design2/[view]1.png: cannot be read as a drawing: the file is empty\n" in printed
 
 
+def test_what_train_would_refuse_is_known_before(folder, capsys):
+    naive = ["DATALOADER.SAMPLER_TRAIN", "NaiveIdentitySampler"]
+    for settings, sentence in (
+        ([*naive, "SOLVER.IMS_PER_BATCH", "64"], "takes 16 identities a batch, the training set has 5"),
+        ([*naive, "SOLVER.IMS_PER_BATCH", "6"], "SOLVER.IMS_PER_BATCH: 6 is not a multiple of DATALOADER.NUM_INSTANCE 4"),
+        (["SOLVER.IMS_PER_BATCH", "1"], "one image a part of the batch"),
+        (["SOLVER.IMS_PER_BATCH", "8", "SOLVER.GRAD_ACCUM_STEPS", "8"], "one image a part of the batch"),
+        (["SOLVER.IMS_PER_BATCH", "8", "SOLVER.GRAD_ACCUM_STEPS", "3"], "8 images a process do not divide into 3"),
+    ):
+        assert check(words(folder, *settings)) == 1
+        assert "\nrefused by train: SOLVER." in (printed := capsys.readouterr().out) and sentence in printed
+    assert check(words(folder, "SOLVER.IMS_PER_BATCH", "8")) == 0
+    assert "test set whose figures say little: Drawings: there is only one query" in capsys.readouterr().out
+
+
 def test_warnings_do_not_fail_and_long_lists_are_cut(folder, capsys):
     for design in range(6):
         for view in (1, 2):

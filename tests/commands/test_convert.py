@@ -63,7 +63,7 @@ FAMILIES = {
 
 
 def network(path):
-    cfg = load_config(path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.HEADS.NUM_CLASSES", "3"])
+    cfg = load_config(path, ["MODEL.BACKBONE.PRETRAIN_PATH", "", "MODEL.HEADS.NUM_CLASSES", "3"])
     return build_model(cfg).eval()
 
 
@@ -186,6 +186,20 @@ def test_a_file_of_another_family_than_the_network_is_refused_with_its_family(pu
     error = capsys.readouterr().err
     assert "PatentNet.pth: belongs to another network: it seems to be a checkpoint of PatentNet" in error
     assert not list(tmp_path.glob("out.*"))
+
+
+def test_a_record_of_another_origin_is_not_replaced(published, tmp_path, capsys):
+    _, checkpoint, _ = published("PatentNet")
+    output, record = tmp_path / "out.safetensors", tmp_path / "out.json"
+    record.write_text('{"of": "a neighbour"}')
+    assert main(["convert", str(checkpoint), str(output)]) == 1
+    assert f"{record}: this file is there already" in capsys.readouterr().err
+    assert record.read_text() == '{"of": "a neighbour"}' and not output.exists()
+    record.unlink()
+    for _ in range(2):  # its own files it replaces
+        assert main(["convert", str(checkpoint), str(output)]) == 0
+    record.unlink()
+    assert main(["convert", str(checkpoint), str(output)]) == 1
 
 
 def test_an_output_that_cannot_be_written_is_refused(tmp_path, capsys):

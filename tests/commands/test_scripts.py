@@ -1,11 +1,14 @@
 """The `fastpatent` command, `python -m fastpatent.commands` and the scripts under tools/ are the same commands."""
 
 import runpy
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
+import fastpatent
 from fastpatent.commands import JOBS, main
 
 SCRIPTS = {"train_net.py": "train", "test.py": "test", "extract_features.py": "extract"}
@@ -40,5 +43,28 @@ def test_jobs_are_listed_and_an_unknown_one_is_an_error(capsys):
     assert main(["--help"]) == 0 and main([]) == 2
     printed = capsys.readouterr().out
     assert all(printed.count(f"\n  {job} ") == 2 for job in JOBS)
-    assert main(["trian"]) == 2
-    assert "no job 'trian'; choose from train, test" in capsys.readouterr().err
+    for words, sentence in (
+        (["trian"], "fastpatent has no job 'trian'; did you mean train?"),
+        (["data", "chek"], "fastpatent data has no action 'chek'; did you mean check?"),
+        (["help", "dta"], "fastpatent has no job 'dta'; did you mean data?"),
+    ):
+        assert main(words) == 2
+        assert capsys.readouterr().err == f"error: {sentence}\n"
+
+
+def test_help_and_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fastpatent {fastpatent.__version__}\n"
+    assert main(["help"]) == 0
+    assert "usage: fastpatent JOB" in capsys.readouterr().out
+    assert help_of(capsys, main, ["help", "train"]) == help_of(capsys, main, ["train", "--help"])
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_it_is_imported_is_one_word(repository):
+    program = "import sys; sys.argv[1:] = ['train']; from fastpatent.commands import main; sys.exit(main())"
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, cwd=repository) as process:
+        time.sleep(0.6)  # torch takes seconds
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "interrupted\n")

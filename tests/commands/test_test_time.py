@@ -65,7 +65,11 @@ def test_whitening_is_learned_on_training_drawings_and_has_a_row_of_its_own(fold
     assert main(["test", *words]) == 0
     printed = capfd.readouterr().out
     systems = [line.partition("  ")[0] for line in printed.splitlines() if line.startswith("network")]
-    assert systems == ["network", "network + whitening", "network + whitening + query"]  # the table breaks the line
+    assert systems == [
+        "network",
+        "network + whitening",
+        "network + whitening + query expansion",
+    ]  # the table breaks the line
     training, test = cached(folder, "first", "Drawings-whitening"), cached(folder, "first")
     splits = load_test_set(load_config("first.yml"), "Drawings")
     assert len(training) == 16 and len(test) == 24

@@ -151,6 +151,8 @@ def test_what_cannot_be_extracted(run, tmp_path, capfd):
     for images, output, sentence in (
         (tmp_path / "empty", "f.npz", "empty: there is no image in this folder"),
         (run[0], tmp_path / "nowhere/f.npz", "nowhere/f.npz: there is no folder"),
+        (run[0], tmp_path / "empty", "empty: is a folder; name a file"),
+        (run[0], run[0] / "d0/0.png", "0.png: this file is there already and was not written by this command"),
     ):
         assert command("extract", run, "--images", str(images), "--output", str(output)) == 1
         assert sentence in capfd.readouterr().err

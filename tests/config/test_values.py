@@ -1,10 +1,11 @@
 """Values as people write them, against the type of the default."""
 
 import math
+import shlex
 
 import pytest
 
-from fastpatent.config.values import coerce
+from fastpatent.config.values import coerce, expand_paths
 
 ACCEPTED = [
     (2, 1.0, 2.0),
@@ -47,7 +48,7 @@ REFUSED = [
     (None, 1, "expects a whole number, got nothing"),
     (50, "50x", "expects text, got the number 50"),
     ('("Adam",)', "Adam", "expects text, got the tuple ('Adam',)"),
-    ("Patent", ("x",), "expects a list, got the text 'Patent'; write (\"Patent\",)"),
+    ("Patent", ("x",), "expects a list, got the text 'Patent'; write [Patent]"),
     (256, [1, 1], "expects a list, got the number 256"),
     (["a"], [1, 1], "in its list expects a whole number, got the text 'a'"),
     ({"A": 1}, 1.0, "expects a number, got a section {'A': 1}"),
@@ -68,6 +69,43 @@ def test_refused():
         with pytest.raises(ValueError) as caught:
             coerce(written, default)
         assert str(caught.value).startswith(sentence), (written, default)
+
+
+def test_lists_of_yaml_on_the_command_line():
+    for text, expected in (
+        ("[DeepPatentTest]", ("DeepPatentTest",)),
+        ("[Patent, Sample]", ("Patent", "Sample")),
+        ("('Patent',)", ("Patent",)),
+        ("[]", ()),
+    ):
+        assert coerce(text, ("Market1501",), command_line=True) == expected
+    for text in ("Patent", "my own", "it's"):
+        with pytest.raises(ValueError) as caught:
+            coerce(text, ("Market1501",), command_line=True)
+        suggestion = str(caught.value).partition("; write ")[2]
+        (pasted,) = shlex.split(suggestion)  # one word of a shell
+        assert coerce(pasted, ("Market1501",), command_line=True) == (text,)
+
+
+def test_paths(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("DATA", "/data")
+    monkeypatch.delenv("NOPE", raising=False)
+    monkeypatch.chdir(tmp_path)
+    for written, expected in (
+        ("~/a", "/home/me/a"),
+        ("$DATA/a", "/data/a"),
+        ("${DATA}/a", "/data/a"),
+        (["~/a", "b"], ["/home/me/a", "b"]),
+        ("a~b", "a~b"),
+        ("", ""),
+        ([3], [3]),
+    ):
+        assert expand_paths(written) == expected
+    with pytest.raises(ValueError, match="has the variable NOPE, which is not set, in '\\$NOPE/a'"):
+        expand_paths("$NOPE/a")
+    (tmp_path / "$NOPE").mkdir()
+    assert expand_paths("$NOPE") == "$NOPE"  # a folder of this very name
 
 
 def test_yaml_spelling_of_truth_on_the_command_line():

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from fastpatent.data.lists import Listing, listed_samples, read_lines
+from fastpatent.data.lists import Listing, check_labels, listed_samples, read_lines
 from fastpatent.errors import DataError
 
 
@@ -124,3 +124,20 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "listdir", refuse)
     with pytest.raises(DataError, match=rf"^{tmp_path}/a: the folder cannot be read: Permission denied$"):
         listed_samples([(1, "a/x.png")], "list.txt", tmp_path)
+
+
+def test_labels_that_deny_the_folders_are_refused(tmp_path):
+    """A flat folder whose labels alone tell the designs apart would be a single identity, and every ranking perfect."""
+    path = tmp_path / "list.txt"
+    path.write_text("a/x.png 1\na/y.png 1\n\nb/x.png 1\nc d/x.png 2\nplain/x.png\nplain/y.png 3\n")
+    check_labels(path)
+    path.write_text("a/x.png 1\nflat/x.png 2\nflat/y.png 2\nflat/z.png 3\n")
+    with pytest.raises(DataError, match=r"list\.txt:4: flat/z.png has the label 3, and line 2 has 2 for the same folder"):
+        check_labels(path)
+
+
+def test_no_real_list_denies_its_folders(shared):
+    paths = [path for path in (shared / "deeppatent").glob("*.txt") if "patent" in path.name]
+    assert len(paths) > 4
+    for path in paths:
+        check_labels(path)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set, report_skipped
+from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set, read_set, report_skipped
 from fastpatent.errors import ConfigError, DataError
 
 
@@ -39,6 +39,25 @@ def test_sets_that_cannot_be_trained_on_are_refused(patent_cfg, patent_root):
         patent_cfg.DATASETS.NAMES = names
         with pytest.raises(error, match=message):
             load_training_set(patent_cfg)
+
+
+def test_the_key_that_names_an_unknown_set_is_blamed(patent_cfg):
+    patent_cfg.DATASETS.NAMES, patent_cfg.DATASETS.TESTS = ("Patent",), ("Market1501",)  # the default
+    with pytest.raises(ConfigError, match="^DATASETS.TESTS: no dataset is called 'Market1501'.*this is the default"):
+        load_test_sets(patent_cfg)
+    patent_cfg.DATASETS.NAMES = ("Patnt",)
+    with pytest.raises(ConfigError, match="^DATASETS.NAMES: no dataset is called 'Patnt'; did you mean Patent"):
+        load_training_set(patent_cfg)
+    patent_cfg.DATASETS.TESTS = ()
+    assert load_test_sets(patent_cfg, required=False) == []
+    with pytest.raises(ConfigError, match="^DATASETS.TESTS is empty"):
+        load_test_sets(patent_cfg)
+
+
+def test_own_drawings_need_their_folder(cfg):
+    cfg.DATASETS.ROOT = "datasets"
+    with pytest.raises(ConfigError, match="^DATASETS.ROOT: name the folder of your own drawings"):
+        read_set(cfg, "Drawings")
 
 
 def test_test_set(patent_cfg):

@@ -11,6 +11,7 @@ from fastpatent.config import load_config
 from fastpatent.data.load_datasets import load_training_set
 from fastpatent.engine.checkpoint import LAST
 from fastpatent.engine.trainer import Trainer
+from fastpatent.registry import OPTIMIZERS
 from tests.engine.runs import (
     INTERRUPTED,
     RESNET,
@@ -125,3 +126,31 @@ def test_a_loss_that_is_not_finite_ends_the_run(drawings_folder, tmp_path, capfd
     options = ["SOLVER.BASE_LR", "1e30", "SOLVER.OPT", "SGD", "SOLVER.FREEZE_ITERS", "0", "SOLVER.AMP.ENABLED", "False"]
     assert train(drawings_folder, tmp_path, *SMALL, *options) == 1
     assert "the loss became" in capfd.readouterr().err
+
+
+def test_settings_that_cannot_train_are_one_sentence(drawings_folder, tmp_path, capfd):
+    for number, (options, sentence) in enumerate(
+        (
+            (["DATALOADER.NUM_INSTANCE", "1", "SOLVER.IMS_PER_BATCH", "1"], "need two images or more"),
+            (["SOLVER.GRAD_ACCUM_STEPS", "8", "DATALOADER.SAMPLER_TRAIN", "TrainingSampler"], "need two images or more"),
+            (["MODEL.LOSSES.NAME", "()"], "MODEL.LOSSES.NAME is empty"),
+            (["SOLVER.OPT", "LBFGS"], "SOLVER.OPT no optimizer is called 'LBFGS'"),
+            (
+                ["SOLVER.OPT", "SGD", "SOLVER.NESTEROV", "True", "SOLVER.MOMENTUM", "0"],
+                "SOLVER.NESTEROV is True, which needs",
+            ),
+            (["INPUT.SIZE_TRAIN", "[1,1]"], "INPUT.SIZE_TRAIN: the network takes no images of 1 x 1"),
+        )
+    ):
+        assert train(drawings_folder, tmp_path / str(number), *RESNET, *options) == 1, options
+        errors = capfd.readouterr().err
+        assert sentence in errors and "Traceback" not in errors
+        assert not list(tmp_path.glob("*/*.pth"))
+
+
+def test_every_other_optimizer_trains(drawings_folder, tmp_path):
+    names = [name for name in OPTIMIZERS.names() if name not in ("Adam", "SGD")]
+    assert len(names) >= 9
+    few = [*SMALL, "SOLVER.MAX_EPOCH", "1", "TEST.EVAL_PERIOD", "0", "DATASETS.TESTS", "()", "SOLVER.BASE_LR", "1e-5"]
+    for name in names:
+        assert train(drawings_folder, tmp_path / name, *few, "SOLVER.OPT", name) == 0, name

@@ -141,7 +141,7 @@ def test_a_model_too_large_for_one_file_is_refused(tmp_path, monkeypatch):
 def test_missing_packages_are_named_with_their_extra(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else found(name))
-    with pytest.raises(ConfigError, match=r"needs onnxscript: pip install fastpatent\[export\]"):
+    with pytest.raises(ConfigError, match=r"needs onnxscript: pip install 'fastpatent\[export\]'"):
         export_onnx(Depends(), tmp_path / "m.onnx", (8, 8))
 
 

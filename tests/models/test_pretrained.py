@@ -35,6 +35,14 @@ def test_ibn_nets_file_fills_everything(challenge_config, tmp_path, caplog):
     assert not caplog.text
 
 
+def test_a_path_beside_pretrain_false_is_used(challenge_config, tmp_path):
+    oracle = build_model(challenge_config()).backbone
+    torch.save(oracle.state_dict(), tmp_path / "backbone.pth")
+    settings = pretrained(tmp_path / "backbone.pth") | {"MODEL.BACKBONE.PRETRAIN": False}
+    backbone = build_model(challenge_config(**settings)).backbone
+    assert all(torch.equal(value, oracle.state_dict()[name]) for name, value in backbone.state_dict().items())
+
+
 def test_without_a_path_a_warning_reports_random_weights(challenge_config, caplog):
     with caplog.at_level(logging.WARNING):
         build_model(challenge_config(**pretrained("")))

@@ -5,17 +5,22 @@ from collections.abc import Collection, Iterable
 
 from yacs.config import CfgNode
 
+from fastpatent.config.keys import KEYS
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image_files import LOOSE, count_skipped, find_drawings, own_folders
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.splitting import add_validation, validation_identities
-from fastpatent.errors import DataError
+from fastpatent.errors import ConfigError, DataError
 
 
 @DATASETS.register(name="Drawings")
 def read_drawings(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
     """Split the folder DATASETS.ROOT; it has no lists to verify, so `parts` and `verify` have no effect."""
-    settings = cfg.DATASETS.DRAWINGS
+    settings, root = cfg.DATASETS.DRAWINGS, KEYS["DATASETS.ROOT"].default
+    if cfg.DATASETS.ROOT == root:
+        raise ConfigError(
+            f"DATASETS.ROOT: name the folder of your own drawings; {root}, its default, may be written ./{root}"
+        )
     return split_folder(cfg.DATASETS.ROOT, settings.VAL_FRACTION, settings.SEED, own_folders(cfg))
 
 

@@ -17,7 +17,8 @@ def read_patent_test(cfg: CfgNode, parts: Collection[str] | None = None, verify:
     """Read the challenge lists below DATASETS.ROOT; every identity is None."""
     places = [f"{place}/lists" for place in PLACES]
     root = cfg.DATASETS.ROOT
-    splits = read_splits("PatentTest", root, LISTS, places, PLACES, parts=parts, verify=verify, stage="test")
+
+    splits = read_splits("PatentTest", root, LISTS, places, PLACES, parts=parts, verify=verify, stage="test", labelled=False)
     splits.query = [Sample(sample.path, None) for sample in splits.query]
     splits.gallery = [Sample(sample.path, None) for sample in splits.gallery]
     return splits
