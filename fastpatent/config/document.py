@@ -19,7 +19,12 @@ defaults. The second explains a key or all keys of a section.
 
 - `_BASE_: ../Base-SBS.yml` inherits from another file, relative to the one that names it; a chain
   may have any length.
-- `KEY VALUE` pairs at the end of the command line override every file.
+- `KEY VALUE` pairs at the end of the command line override every file. Lists are written as in
+  YAML: `DATASETS.TESTS "[DeepPatentTest]"`.
+- `~` and variables (`$DATA`, `${DATA}`) are expanded in every path. A variable that is not set is
+  an error.
+- A setting without effect is named, such as `INPUT.REA.PROB` where `INPUT.REA.ENABLED` is False, if
+  the file itself or the command line has it, not a base.
 - Every mistake is reported at once, with file and line and the nearest valid name. This includes
   the names of components: backbones, heads, losses, samplers, data sets, descriptors, metrics.
 - Keys of fast-reid that have no effect here (`KD.*`, `TEST.ROC`, `MODEL.BACKBONE.WITH_SE`, ...) are
@@ -31,7 +36,8 @@ defaults. The second explains a key or all keys of a section.
 ## Keys
 
 A star marks keys that fast-reid has too. "features": cached features are computed again when the
-key changes.
+key changes. `fastpatent config --explain KEY` also tells what a changed value does to a run that is
+resumed.
 
 """
 

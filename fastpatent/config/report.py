@@ -92,6 +92,7 @@ def _explained(key: Key) -> str:
     lines += [
         ("features", "decided by it" if _decides(key) else "do not depend on it"),
         ("fast-reid", "no" if key.ours else "yes"),
+        ("resumed run", f"another value {key.resumed}"),
     ]
     return "\n".join([key.name, *(f"  {title:16s}{text}" for title, text in lines)])
 

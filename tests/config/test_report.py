@@ -60,13 +60,17 @@ def test_a_key_is_explained():
         "  meaning         weight of the original distance\n"
         "  valid           between 0 and 1\n"
         "  features        do not depend on it\n"
-        "  fast-reid       yes"
+        "  fast-reid       yes\n"
+        "  resumed run     another value takes effect"
     )
     lines = explain("TEST.SCALES").splitlines()
     assert lines[1].split() == ["default", "[1.0]"] and lines[4:] == [
         "  features        decided by it",
         "  fast-reid       no",
+        "  resumed run     another value takes effect",
     ]
+    for name, effect in (("SEED", "is refused"), ("MODEL.WEIGHTS", "matters at the start of a run only")):
+        assert explain(name).endswith(f"another value {effect}")
     for name, valid in (
         ("SOLVER.NESTEROV", "True or False"),
         ("MODEL.HEADS.MARGIN", "number"),
