@@ -26,7 +26,7 @@ from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.curves import Curves
 from fastpatent.engine.resume import changed_settings, check_samples, run_identity
-from fastpatent.engine.run_folder import own_run_folder
+from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder
 from fastpatent.engine.trainer import Trainer, batch_parts
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
@@ -129,7 +129,7 @@ def _train(cfg: CfgNode, resume: bool) -> None:
             report_results(latest)
         if best.best_epoch:
             logger.info(f"best {best_by} {best.best:.4f} at epoch {best.best_epoch}: {folder / BEST}")
-        logger.info(f"also in {folder}: {FINAL}, config.yaml, log.txt; curves and galleries: tensorboard --logdir {folder}")
+        logger.info(f"also in {folder}: {FINAL}, {CONFIG}, log.txt; curves and galleries: tensorboard --logdir {folder}")
 
 
 def _evaluate_only(cfg: CfgNode) -> None:
@@ -162,8 +162,8 @@ def _introduce(
 ) -> None:
     """Report what will be trained, on what, how and why, and write the configuration beside the run."""
     if distributed.rank() == 0:
-        path = Path(cfg.OUTPUT_DIR) / "config.yaml"
-        write_atomically(path, lambda temporary: temporary.write_text(describe(cfg).yaml, encoding="utf-8"))
+        text = f"{MARK}\n{describe(cfg).yaml}"
+        write_atomically(Path(cfg.OUTPUT_DIR) / CONFIG, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     logger.info("%s", differences_table(cfg))
     logger.info(
         f"training set  {', '.join(cfg.DATASETS.NAMES)}: {len(loader.samples)} images of {loader.num_classes} identities, "

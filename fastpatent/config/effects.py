@@ -29,7 +29,6 @@ SWITCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "MODEL.BACKBONE.WITH_IBN": RESNET,
     "MODEL.BACKBONE.WITH_NL": RESNET,
     "MODEL.HEADS.MARGIN": MARGINS,
-    "MODEL.HEADS.SCALE": MARGINS,
     "MODEL.HEADS.EASY_MARGIN": ("MODEL.HEADS.CLS_LAYER", ("ArcSoftmax",)),
     "MODEL.LOSSES.CE": ("MODEL.LOSSES.NAME", ("CrossEntropyLoss",)),
     "MODEL.LOSSES.FL": ("MODEL.LOSSES.NAME", ("FocalLoss",)),

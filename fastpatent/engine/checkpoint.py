@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from fastpatent.errors import CheckpointError
 from fastpatent.files import write_atomically
 
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
-BEST, FINAL, INTERRUPTED, EVERY = "model_best.pth", "model_final.pth", "model_interrupted.pth", "model_*.pth"
-PERIODIC = "model_[0-9][0-9][0-9][0-9]*.pth"  # written every SOLVER.CHECKPOINT_PERIOD epochs
+BEST, FINAL, INTERRUPTED = "model_best.pth", "model_final.pth", "model_interrupted.pth"
+PERIODIC = re.compile(r"model_(\d{4,})\.pth")  # written every SOLVER.CHECKPOINT_PERIOD epochs
 # what a training state has in every version
 STATE = ("model", "optimizer", "scaler", "random", "batches_per_epoch", "mined", "finished_epochs", "best", "best_epoch")
 logger = logging.getLogger(__name__)
@@ -35,9 +36,16 @@ def save_checkpoint(folder: str | os.PathLike[str], name: str, state: dict[str, 
 
 def remove_old_checkpoints(folder: str | os.PathLike[str], keep: int) -> None:
     """Remove all but the last `keep` of the checkpoints that are written every few epochs; 0 keeps all."""
-    if keep:
-        for path in sorted(Path(folder).glob(PERIODIC), key=lambda path: (len(path.name), path.name))[:-keep]:
-            path.unlink()
+    numbers = {int(match[1]): path for path in Path(folder).iterdir() if (match := PERIODIC.fullmatch(path.name))}
+    for number in sorted(numbers)[:-keep] if keep else ():
+        numbers[number].unlink()
+
+
+def checkpoints_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the checkpoints that a training has written into a folder, the newest first."""
+    named = (BEST, FINAL, INTERRUPTED)
+    found = [path for path in Path(folder).iterdir() if path.name in named or PERIODIC.fullmatch(path.name)]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -82,8 +90,9 @@ def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str
         CheckpointError: none of them can be read.
     """
     named = last_checkpoint(folder)
-    others = [path for path in Path(folder).glob(EVERY) if path.name != BEST and path != named]
-    others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    others = (
+        [path for path in checkpoints_in(folder) if path.name != BEST and path != named] if Path(folder).is_dir() else []
+    )
     first: CheckpointError | None = None
     for path in [named, *others] if named else others:
         try:
@@ -94,7 +103,7 @@ def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str
         except CheckpointError as error:
             logger.warning(f"--resume: {error}")
             first = first or error
-    if first and named:
+    if first:
         raise CheckpointError(f"--resume: no checkpoint in {folder} can be used; --overwrite starts anew") from first
     return None
 

@@ -18,8 +18,13 @@ from fastpatent.errors import CheckpointError
 
 
 def run_identity(cfg: CfgNode, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Return what a checkpoint remembers of its run: {"config": YAML text, "samples": see `samples_digest`}."""
-    return {"config": describe(cfg).yaml, "samples": samples_digest(samples, cfg.DATASETS.ROOT)}
+    """Return what a checkpoint remembers of its run.
+
+    Returns:
+        {config: YAML text; samples: see `samples_digest`; test_set: name of the data set that chooses the best checkpoint}.
+    """
+    samples_of_run = samples_digest(samples, cfg.DATASETS.ROOT)
+    return {"config": describe(cfg).yaml, "samples": samples_of_run, "test_set": next(iter(cfg.DATASETS.TESTS), None)}
 
 
 def samples_digest(samples: Sequence[Sample], root: str | os.PathLike[str]) -> dict[str, Any]:

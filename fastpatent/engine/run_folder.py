@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastpatent.data.lock import only_writer
-from fastpatent.engine.checkpoint import EVERY, FINAL, LAST
+from fastpatent.engine.checkpoint import FINAL, LAST, checkpoints_in
 from fastpatent.errors import ConfigError
 from fastpatent.files import make_folder
 
-WRITTEN = (EVERY, LAST, "config.yaml", "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes
+CONFIG = "config.yaml"
+MARK = "# written by fastpatent train"  # its first line
+BESIDE = (LAST, CONFIG, "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes beside checkpoints
 
 
 @contextmanager
@@ -22,20 +24,26 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool, overwrite: bool
         overwrite: the run in it is removed: its checkpoints, configuration, log and curves. Results of tests stay.
 
     Raises:
-        ConfigError: the folder has the checkpoints of a run, and neither `resume` nor `overwrite` is given.
+        ConfigError: the folder has the checkpoints of a run, or a config.yaml of another origin, and neither `resume` nor
+            `overwrite` is given.
         DataError: another process trains in it, or the folder cannot be made.
     """
     folder = make_folder(folder)
     with only_writer(folder, "fastpatent train"):
-        found = sorted(folder.glob(EVERY))
+        found = checkpoints_in(folder)
         if found and not resume and not overwrite:
             finished = (folder / FINAL).exists()
-            state = f"a finished run ({FINAL})" if finished else f"a run that was stopped ({found[-1].name})"
+            state = f"a finished run ({FINAL})" if finished else f"a run that was stopped ({found[0].name})"
             raise ConfigError(
                 f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
                 "or choose another OUTPUT_DIR"
             )
-        if not resume:  # what a run leaves that was stopped before its first checkpoint goes too
-            for path in [path for pattern in WRITTEN for path in folder.glob(pattern)]:
+        config = folder / CONFIG
+        if not (resume or overwrite) and config.exists() and not config.read_bytes().startswith(MARK.encode()):
+            raise ConfigError(
+                f"OUTPUT_DIR: {config} would be replaced, which no training has written; choose another OUTPUT_DIR"
+            )
+        if overwrite:
+            for path in [*found, *(path for pattern in BESIDE for path in folder.glob(pattern))]:
                 path.unlink()
         yield

@@ -252,9 +252,11 @@ class Trainer:
         if self.miner:
             self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
-        chosen_by = state.get("best_metric", self.metric)  # checkpoints of older versions lack it
-        if self.position.best_epoch and chosen_by != self.metric:
-            logger.info(f"--resume: the best checkpoint so far was chosen by {chosen_by}, from now on by {self.metric}")
+        now = self.metric, self.origin.get("test_set")
+        before = state.get("best_metric", now[0]), state.get("test_set", now[1])  # older checkpoints lack them
+        if self.position.best_epoch and before != now:
+            named = [" on ".join(filter(None, names)) for names in (before, now)]
+            logger.info(f"--resume: the best checkpoint so far was chosen by {named[0]}, from now on by {named[1]}")
             self.position.best, self.position.best_epoch = Position.best, Position.best_epoch
         if len(state["random"]) == distributed.world_size():
             self._random = state["random"][distributed.rank()]

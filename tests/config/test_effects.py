@@ -47,7 +47,7 @@ def test_every_switch_and_its_values_exist():
 def test_a_component_from_outside_may_read_any_key(monkeypatch):
     monkeypatch.setattr(CLASSIFIERS, "_components", CLASSIFIERS.all())
     fastpatent.register("classifier", name="Mine")(lambda cfg: None)
-    assert found("MODEL.HEADS.SCALE", "30") and not found("MODEL.HEADS.SCALE", "30", "MODEL.HEADS.CLS_LAYER", "Mine")
+    assert found("MODEL.HEADS.MARGIN", "0.3") and not found("MODEL.HEADS.MARGIN", "0.3", "MODEL.HEADS.CLS_LAYER", "Mine")
 
 
 def test_what_a_base_sets_is_not_blamed_on_the_file_that_inherits_it(tmp_path, caplog):

@@ -7,11 +7,19 @@ import torch
 
 from fastpatent.config.key import APPLIED, FIXED
 from fastpatent.config.keys import KEYS
+from fastpatent.data.datasets.drawings import read_drawings
 from fastpatent.data.records import Sample
 from fastpatent.engine.optimizer import load_optimizer_state, optimizer_state
 from fastpatent.engine.resume import check_samples, samples_digest
 from fastpatent.errors import CheckpointError
+from fastpatent.registry import DATASETS
 from tests.engine.runs import SMALL, assert_same_bits, train, weights
+
+
+@pytest.fixture(autouse=True)
+def twin(monkeypatch):
+    """The data set `Drawings` under another name."""
+    monkeypatch.setattr(DATASETS, "_components", DATASETS.all() | {"Twin": read_drawings})
 
 
 def test_the_digest_sees_names_identities_and_order_and_not_the_place_of_the_data(tmp_path):
@@ -60,6 +68,16 @@ def test_what_may_change_takes_effect_and_is_said(whole_run, drawings_folder, tm
         done.append(weights(output)["model"])
     with pytest.raises(AssertionError):
         assert_same_bits(*done)
+
+
+def test_another_test_set_chooses_the_best_checkpoint_anew(whole_run, drawings_folder, tmp_path, capfd):
+    output = tmp_path / "run"
+    shutil.copytree(whole_run(*SMALL), output)
+    words = ["SOLVER.MAX_EPOCH", "3", "DATASETS.TESTS", "[Twin]"]
+    assert train(drawings_folder, output, *SMALL, *words, resume=True) == 0
+    printed = capfd.readouterr().out
+    assert "the best checkpoint so far was chosen by mAP on Drawings, from now on by mAP on Twin" in printed
+    assert weights(output, "model_best.pth")["epoch"] == 3
 
 
 def test_what_a_run_cannot_change_is_refused_by_its_key(whole_run, drawings_folder, capfd):

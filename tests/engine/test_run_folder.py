@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fastpatent.commands import main
-from fastpatent.engine.run_folder import own_run_folder
+from fastpatent.engine.run_folder import MARK, own_run_folder
 from fastpatent.errors import ConfigError, DataError
 from tests.engine.runs import SMALL, train, weights
 
@@ -35,7 +35,7 @@ def test_two_runs_at_once_are_refused(tmp_path):
 
 
 def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
-    others = {"mine.txt", "gallery_Patent.png", "features"}
+    others = {"mine.txt", "gallery_Patent.png", "features", "model_of_mine.pth"}
     (tmp_path / "features").mkdir()
     for name in ("model_best.pth", "model_0003.pth", "last_checkpoint", "config.yaml", "log.txt", "events.out.tfevents.1"):
         (tmp_path / name).write_text("of the first run")
@@ -54,11 +54,15 @@ def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
         assert {path.name for path in tmp_path.iterdir()} == others | {".lock"}
 
 
-def test_a_run_that_saved_nothing_leaves_no_log_or_curves_to_the_next(tmp_path):
-    for name in ("config.yaml", "log.txt", "events.out.tfevents.1"):
-        (tmp_path / name).write_text("of a run that was stopped at once")
+def test_a_configuration_of_another_origin_is_not_replaced(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("# mine\nSEED: 3\n")
+    with pytest.raises(ConfigError, match=f"{config} would be replaced, which no training has written"):
+        with own_run_folder(tmp_path, False, False):
+            pass
+    config.write_text(f"{MARK}\nSEED: 3\n")  # of a run that was stopped before its first checkpoint
     with own_run_folder(tmp_path, False, False):
-        assert {path.name for path in tmp_path.iterdir()} == {".lock"}
+        assert config.exists()
 
 
 @pytest.mark.slow
