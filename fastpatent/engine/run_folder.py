@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import EVERY, FINAL, LAST
 from fastpatent.errors import ConfigError
-from fastpatent.files import make_folder
+from fastpatent.files import make_folder, remove_temporaries
 
 WRITTEN = (EVERY, LAST, "config.yaml", "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes
 
@@ -35,6 +35,7 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool, overwrite: bool
                 f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
                 "or choose another OUTPUT_DIR"
             )
+        remove_temporaries(folder, WRITTEN)
         if not resume:  # what a run leaves that was stopped before its first checkpoint goes too
             for path in [path for pattern in WRITTEN for path in folder.glob(pattern)]:
                 path.unlink()
