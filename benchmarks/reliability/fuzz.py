@@ -51,7 +51,7 @@ class Outcome(NamedTuple):
 
 
 def drawn(strategy, count, seed):
-    """Return a number of cases, which depend on the seed alone."""
+    """Return a number of cases, which depend on the seed alone; where there are fewer different ones, they come again."""
     cases: list[Case] = []
 
     @hypothesis.seed(seed)
@@ -63,7 +63,7 @@ def drawn(strategy, count, seed):
         cases.append(case)
 
     collect()
-    return cases[:count]
+    return (cases * count)[:count]
 
 
 def read_case(target, case, folder):
@@ -77,6 +77,8 @@ def read_case(target, case, folder):
         kind, text = (OURS if target.read(case.words) is False else READ), ""
     except FastPatentError as error:
         kind, text = OURS, str(error)
+        if not all(line.strip() for line in text.split("\n")):
+            kind, text = FAILED, f"a line without a sentence: {text!r}"
     except BaseException:
         kind, text = FAILED, traceback.format_exc()
     seconds, memory = time.monotonic() - begun, _memory("VmHWM")
@@ -118,8 +120,7 @@ def work(connection, name, seed, first, cases, current):
     number = first
     while number < cases:
         batch, place = divmod(number, BATCH)
-        found = drawn(target.cases, BATCH, f"{seed} {name} {batch}")
-        for case in (found * BATCH)[place : min(BATCH, cases - batch * BATCH)]:
+        for case in drawn(target.cases, min(BATCH, cases - batch * BATCH), f"{seed} {name} {batch}")[place:]:
             write_case(current, name, case)
             connection.send((number, None))
             connection.send((number, read_case(target, case, folder)))

@@ -47,7 +47,7 @@ PATIENCE = 60  # seconds after a stop in which a process must have ended
 
 
 class Job(NamedTuple):
-    """A command line, the folder of its files, and a function of the folder: the digests of all that must be equal."""
+    """The words after `python`, the folder of the files, and a function of it: the digests of all that must be equal."""
 
     words: list[str]
     out: Path
@@ -83,7 +83,8 @@ def make_jobs(data, out, epochs=8, designs=1500, patents=200):
     ]  # fmt: skip
     building = ["data", "build", data / "I20210105.tar", "--out", out / "building", "--workers", "2"]
     jobs = {"training": (training, weights), "packing": (packing, files), "building": (building, files)}
-    return {name: Job([str(word) for word in words], out / name, digests) for name, (words, digests) in jobs.items()}
+    command = "-m", "fastpatent.commands"
+    return {name: Job([*command, *map(str, words)], out / name, digests) for name, (words, digests) in jobs.items()}
 
 
 def weights(folder):
@@ -119,7 +120,7 @@ class Attempt:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
         with open(self.paths[0], "wb") as output, open(self.paths[1], "wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fastpatent.commands", *job.words],
+                [sys.executable, *job.words],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment, start_new_session=True,
             )  # fmt: skip
 

@@ -95,7 +95,14 @@ def yaml_files(folder):
         lambda place: damaged([*texts[place], bomb]).map(lambda text: Case({f"{place}/fuzz.yml": text}))
     )
     trees = st.lists(settings(), max_size=6).map(lambda pairs: Case({"configs/fuzz.yml": _dump(_tree(pairs))}))
-    return Target(written | trees, lambda words: describe(load_config(next(folder.rglob("fuzz.yml")))) and None)
+    return Target(written | trees, lambda words: _load_twice(folder, next(folder.rglob("fuzz.yml"))))
+
+
+def _load_twice(folder, path, words=()):
+    """Load a configuration, and once more the file that a run would write of it: they must be equal."""
+    text, again = describe(load_config(path, words)).yaml, folder / "config.yaml"
+    again.write_text(text, encoding="utf-8")
+    assert describe(load_config(again)).yaml == text
 
 
 def settings():
@@ -136,7 +143,7 @@ def overrides(folder):
     words = st.lists(pairs, max_size=5).map(lambda found: [word for pair in found for word in pair])
     return Target(
         st.builds(lambda found, cut: Case({}, found[: len(found) - cut]), words, st.sampled_from((0, 0, 0, 1))),
-        lambda words: describe(load_config(None, words)) and None,
+        lambda words: _load_twice(folder, None, words),
     )
 
 

@@ -241,9 +241,12 @@ class Trainer:
         try:
             self.model.load_state_dict(state.get("trained", state["model"]))
             load_optimizer_state(self.optimizer, self.model, state["optimizer"])
-        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1].strip()
-            raise CheckpointError(f"--resume: the saved run had another network: {reason}") from error
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
+            ) from error
+        except (TypeError, LookupError, AttributeError) as error:
+            raise CheckpointError(f"--resume: the saved weights or the optimizer's state are damaged: {error}") from error
         if self.average:
             self.average.load_state_dict(state["model"])
         if state["scaler"]:  # empty without float16
