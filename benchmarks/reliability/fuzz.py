@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import platform
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -82,6 +83,8 @@ def read_case(target, case, folder):
     except BaseException:
         kind, text = FAILED, traceback.format_exc()
     seconds, memory = time.monotonic() - begun, _memory("VmHWM")
+    if seconds > SECONDS or memory > MEMORY:
+        kind, text = FAILED, f"{seconds:.0f} s, {memory / 2**30:.1f} GiB of memory"
     for name in case.files:
         (folder / name).unlink(missing_ok=True)
     return Outcome(kind, text, seconds, memory)
@@ -104,14 +107,14 @@ def load_case(path):
     return found["target"], Case({name: base64.b64decode(data) for name, data in found["files"].items()}, found["words"])
 
 
-def work(connection, name, seed, first, cases, current):
+def work(connection, name, seed, first, cases, scratch):
     """Read the cases of one target from number `first` on, and send (number, Outcome) of each; in a process of its own.
 
-    Each is written to the file `current` before it is read, so that one which ends the process is there to be seen.
+    Each is in a file, see `_file`, while it is read, and stays there if it fails.
     """
     logging.disable(logging.CRITICAL)
-    os.chdir(current.parent)
-    folder = Path(tempfile.mkdtemp(dir=current.parent))
+    os.chdir(scratch)
+    folder = Path(tempfile.mkdtemp(dir=scratch))
     target = TARGETS[name](folder)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)  # libraries write to it
@@ -121,19 +124,25 @@ def work(connection, name, seed, first, cases, current):
     while number < cases:
         batch, place = divmod(number, BATCH)
         for case in drawn(target.cases, min(BATCH, cases - batch * BATCH), f"{seed} {name} {batch}")[place:]:
-            write_case(current, name, case)
+            write_case(_file(scratch, name, seed, number), name, case)
             connection.send((number, None))
-            connection.send((number, read_case(target, case, folder)))
+            outcome = read_case(target, case, folder)
+            if outcome.kind != FAILED:
+                _file(scratch, name, seed, number).unlink()
+            connection.send((number, outcome))
             number += 1
     connection.close()
+
+
+def _file(folder, name, seed, number):
+    return folder / f"{name}-{seed}-{number}.json"
 
 
 class Lane:
     """The cases of one target, and the process that reads them now."""
 
     def __init__(self, name, cases, seed, scratch, failures):
-        self.name, self.cases, self.seed, self.failures = name, cases, seed, failures
-        self.current = scratch / f"{name}.json"
+        self.name, self.cases, self.seed, self.scratch, self.failures = name, cases, seed, scratch, failures
         self.done, self.begun = 0, None
         self.outcomes: list[Outcome] = []
         self._start()
@@ -141,7 +150,7 @@ class Lane:
     def _start(self):
         context = multiprocessing.get_context("fork")
         self.connection, other = context.Pipe(duplex=False)
-        arguments = other, self.name, self.seed, self.done, self.cases, self.current
+        arguments = other, self.name, self.seed, self.done, self.cases, self.scratch
         self.process = context.Process(target=work, args=arguments, daemon=True)
         self.process.start()
         other.close()
@@ -176,10 +185,9 @@ class Lane:
         return self.done >= self.cases
 
     def _add(self, outcome):
-        if outcome.kind == FAILED or outcome.seconds > SECONDS or outcome.memory > MEMORY:
-            outcome = outcome._replace(kind=FAILED)
-            path = self.failures / f"{self.name}-{self.seed}-{self.done}.json"
-            path.write_bytes(self.current.read_bytes())
+        if outcome.kind == FAILED:
+            path = _file(self.failures, self.name, self.seed, self.done)
+            shutil.move(_file(self.scratch, self.name, self.seed, self.done), path)
             print(f"{self.name}, seed {self.seed}, case {self.done}: {outcome.text}\n  --replay {path}\n", file=sys.stderr)
         self.outcomes.append(outcome)
         self.done += 1
