@@ -40,7 +40,7 @@ def test_all_is_reported_at_once_with_lines(write, complaints):
         "WITH_BNNECK, NECK_FEAT, POOL_LAYER, CLS_LAYER, MARGIN, SCALE, DROPOUT, EASY_MARGIN, SUB_CENTERS, SAMPLED_CLASSES",
         "base.yml:3: SOLVER.NESTEROV expects True or False, got the text 'yes'",
         "a.yml:10: INPUT.SIZE_TRAIN in its list expects a whole number, got the number 256.5",
-        "a.yml:13: DATASETS.NAMES expects a list, got the text 'Patent'; write (\"Patent\",)",
+        "a.yml:13: DATASETS.NAMES expects a list, got the text 'Patent'; write [Patent]",
         "command line: SEED expects a whole number, got the number 1.5",
         "a.yml:6: MODEL.HEADS.NECK_FEAT must be before or after, got 'afterwards'",
     ]

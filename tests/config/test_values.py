@@ -47,7 +47,7 @@ REFUSED = [
     (None, 1, "expects a whole number, got nothing"),
     (50, "50x", "expects text, got the number 50"),
     ('("Adam",)', "Adam", "expects text, got the tuple ('Adam',)"),
-    ("Patent", ("x",), "expects a list, got the text 'Patent'; write (\"Patent\",)"),
+    ("Patent", ("x",), "expects a list, got the text 'Patent'; write [Patent]"),
     ("a\nb", ("x",), "expects a list, got the text 'a\\nb'"),
     (256, [1, 1], "expects a list, got the number 256"),
     (["a"], [1, 1], "in its list expects a whole number, got the text 'a'"),
