@@ -180,10 +180,9 @@ def images(folder):
     turned[0x0112] = 6
     seeds, png = [], []
     for form, options in (
-        ("PNG", {}), ("PNG", {"exif": turned, "transparency": 0}), ("TIFF", {}), ("TIFF", {"compression": "group4"}),
-        ("TIFF", {"compression": "tiff_lzw", "exif": turned}), ("TIFF", {"compression": "jpeg"}), ("JPEG", {"exif": turned}),
-        ("JPEG", {"progressive": True}), ("BMP", {}), ("GIF", {}), ("WEBP", {}), ("WEBP", {"lossless": True}),
-        ("GIF", {"save_all": True, "append_images": [grey.rotate(9)]}),
+        ("PNG", {}), ("PNG", {"exif": turned, "transparency": 0}), ("TIFF", {}), ("JPEG", {"exif": turned}),
+        ("TIFF", {"compression": "tiff_lzw", "exif": turned}), ("JPEG", {"progressive": True}), ("BMP", {}), ("GIF", {}),
+        ("WEBP", {}), ("WEBP", {"lossless": True}), ("GIF", {"save_all": True, "append_images": [grey.rotate(9)]}),
         ("TIFF", {"save_all": True, "append_images": [grey]}),
     ):  # fmt: skip
         for image in modes:
@@ -194,6 +193,10 @@ def images(folder):
                 continue
             seeds.append(file.getvalue())
             png += [seeds[-1]] * (form == "PNG")
+    for image, compression in ((grey.convert("1"), "group4"), (grey, "jpeg")):
+        file = io.BytesIO()
+        image.save(file, "TIFF", compression=compression)
+        seeds.append(file.getvalue())
     decode, path = build_decode(small_config(), "SIZE_TEST"), folder / "image.png"
 
     def read(words):
