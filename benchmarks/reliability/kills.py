@@ -43,6 +43,7 @@ KINDS = ("SIGKILL", "SIGTERM", "SIGINT", "full disk")
 SHARES = {"training": 0.4, "packing": 0.3, "building": 0.3}  # of all stops
 STOPS_A_RUN = 5  # at most
 DISK = 64 * 2**20  # bytes
+LEAST_WORK = 0.5  # seconds within which a process is stopped at its work, however little is left of that
 PATIENCE = 60  # seconds after a stop in which a process must have ended
 
 
@@ -209,14 +210,14 @@ def stop_and_go_on(job, truth, stops, draw, scratch, disk, counts):
         draw: random.Random.
         counts: Counter, to which stops by kind, moment and status are added.
     """
-    made, wrong = 0, []
+    made, wrong, left = 0, [], truth.seconds - truth.silent  # seconds of work, about
     while True:
         attempt = Attempt(job, scratch)
         if made < stops:
             kind, whole_life, share = draw.choice(KINDS), draw.random() < 0.5, draw.random()
             if not whole_life:
                 attempt.wait_for_output()
-            attempt.wait(share * (truth.seconds if whole_life else truth.seconds - truth.silent))
+            attempt.wait(share * (left + truth.silent * whole_life))
             if attempt.runs:
                 working = attempt.paths[0].stat().st_size > 0
                 if not attempt.stop(kind, disk):
@@ -225,6 +226,7 @@ def stop_and_go_on(job, truth, stops, draw, scratch, disk, counts):
                     wrong.append(f"{kind}: it did not end within {PATIENCE} s")
                 if attempt.process.returncode:  # else it had nothing left to do
                     made += 1
+                    left = max(left * (1 if whole_life else 1 - share), LEAST_WORK)
                     counts.update([kind, "working" if working else "importing", (kind, attempt.process.returncode)])
                     counts["tracebacks"] += "Traceback" in attempt.errors
                     continue
