@@ -43,6 +43,18 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         temporary.unlink(missing_ok=True)
 
 
+def remove_temporaries(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
+    """Remove what killed processes have left of `write_atomically`; for the one process that may write these files now.
+
+    Args:
+        folder: of the files; it need not exist.
+        names: of the files, as patterns of glob.
+    """
+    for name in names:
+        for path in Path(folder).glob(f".[0-9]*.{name}"):
+            path.unlink()
+
+
 def _sync_folder(folder: Path) -> None:
     """Write a folder's names to the disk, without which a rename may be lost with the power."""
     descriptor = os.open(folder, os.O_RDONLY)
@@ -102,11 +114,13 @@ class Ledger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._digests: dict[str, list[str]] = {}
         try:
-            self._digests: dict[str, list[str]] = json.loads(self.path.read_bytes())
+            for name, digests in json.loads(self.path.read_bytes()).items():
+                self._digests[name] = [str(digest) for digest in digests]
         except FileNotFoundError:
-            self._digests = {}
-        except (OSError, ValueError) as error:
+            pass
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{self.path}: cannot be read: {error}") from error
 
     def check(self, paths: Iterable[Path], command: str) -> None:

@@ -46,9 +46,10 @@ def test_a_ledger_knows_what_it_wrote_and_nothing_else(tmp_path):
     path.write_text("of another origin")
     with pytest.raises(DataError, match=f"^{path}: was not written by `build`, or was changed since"):
         Ledger(place).check([path], "build")
-    place.write_text("{")
-    with pytest.raises(DataError, match=f"^{place}: cannot be read"):
-        Ledger(place)
+    for text in ("{", "[1]", '{"list.txt": true}', "[" * 100_000):
+        place.write_text(text)
+        with pytest.raises(DataError, match=f"^{place}: cannot be read"):
+            Ledger(place)
 
 
 def test_a_kill_at_any_moment_of_a_write_disowns_nothing(tmp_path, monkeypatch):

@@ -13,16 +13,16 @@ from typing import Any, TextIO
 from fastpatent import log
 from fastpatent.errors import FastPatentError, missing_extra
 
-STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 logger = logging.getLogger(__name__)
 
 
 def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
     """Call `main_function(*arguments)` and return its exit status (None counts as 0).
 
-    A FastPatentError, a package of an extra that is not installed, and a full, read-only or forbidden disk become
-    `error: <sentence>` lines and status 1; Ctrl-C becomes `interrupted` and 130; a reader that closed the pipe (`| head`)
-    ends the command quietly with 141. Every other exception is a bug and passes through.
+    A FastPatentError, a package of an extra that is not installed, a full, read-only or forbidden disk, and a limit on the
+    size of files become `error: <sentence>` lines and status 1; Ctrl-C becomes `interrupted` and 130; a reader that closed
+    the pipe (`| head`) ends the command quietly with 141. Every other exception is a bug and passes through.
     """
     log.start()
     threading.excepthook = _report_thread

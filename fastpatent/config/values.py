@@ -93,7 +93,7 @@ def _list(found: Any, default: list | tuple, command_line: bool) -> list | tuple
         return kind()
     if not isinstance(found, (list, tuple)):
         listed = yaml.safe_dump([found], default_flow_style=True, width=1000).strip() if isinstance(found, str) else ""
-        hint = f"; write {shlex.quote(listed) if command_line else listed}" if listed else ""
+        hint = f"; write {shlex.quote(listed) if command_line else listed}" if listed and "\n" not in listed else ""
         raise ValueError(f"expects a list, got {_named(found)}{hint}")
     if not default:
         return kind(found)

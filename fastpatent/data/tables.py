@@ -77,7 +77,8 @@ def _open_parquet(path: str | os.PathLike[str]) -> Iterator["pyarrow.parquet.Par
         with pyarrow.parquet.ParquetFile(path) as file:
             yield file
     except (OSError, pyarrow.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
+        first = str(error).partition("\n")[0]
+        raise DataError(f"{path}: cannot be read as Parquet: {first}") from error
 
 
 class _Rows:

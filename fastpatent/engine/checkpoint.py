@@ -18,7 +18,13 @@ LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
 BEST, FINAL, INTERRUPTED = "model_best.pth", "model_final.pth", "model_interrupted.pth"
 PERIODIC = re.compile(r"model_(\d{4,})\.pth")  # written every SOLVER.CHECKPOINT_PERIOD epochs
 # what a training state has in every version
-STATE = ("model", "optimizer", "scaler", "random", "batches_per_epoch", "mined", "finished_epochs", "best", "best_epoch")
+STATE: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("model", "optimizer", "scaler"), dict),
+    **dict.fromkeys(("iteration", "finished_epochs", "best_epoch", "batches_per_epoch"), int),
+    "random": list,
+    "mined": (dict, type(None)),
+    "best": (float, int),
+}
 logger = logging.getLogger(__name__)
 
 
@@ -97,7 +103,8 @@ def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str
     for path in [named, *others] if named else others:
         try:
             state = load_checkpoint(path)
-            if missing := [name for name in STATE if name not in state]:
+            missing = [name for name, kind in STATE.items() if not (name in state and isinstance(state[name], kind))]
+            if missing:
                 raise CheckpointError(f"{path} is no complete training state: it lacks {', '.join(missing)}")
             return path, state
         except CheckpointError as error:
@@ -120,11 +127,18 @@ def random_state(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
-    """Put all random generators back to where they were when `random_state` was called."""
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, keys.numpy(), *rest))
-    torch.set_rng_state(state["torch"])
-    if device.type == "cuda" and state["device"] is not None:
-        torch.cuda.set_rng_state(state["device"], device)
+    """Put all random generators back to where they were when `random_state` was called.
+
+    Raises:
+        CheckpointError: a state is damaged.
+    """
+    try:
+        version, internal, gauss = state["python"]
+        random.setstate((version, tuple(internal), gauss))
+        name, keys, *rest = state["numpy"]
+        np.random.set_state((name, keys.numpy(), *rest))
+        torch.set_rng_state(state["torch"])
+        if device.type == "cuda" and state["device"] is not None:
+            torch.cuda.set_rng_state(state["device"], device)
+    except Exception as error:  # the generators raise many kinds
+        raise CheckpointError(f"--resume: the states of the random generators are damaged: {error}") from error

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import FINAL, LAST, checkpoints_in
 from fastpatent.errors import ConfigError
-from fastpatent.files import make_folder
+from fastpatent.files import make_folder, remove_temporaries
 
 CONFIG = "config.yaml"
 MARK = "# written by fastpatent train"  # its first line
 BESIDE = (LAST, CONFIG, "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes beside checkpoints
+TEMPORARY = ("model_*.pth", LAST, CONFIG, "quarantine.csv")  # what a kill may leave half written
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool, overwrite: bool
                 f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
                 "or choose another OUTPUT_DIR"
             )
+        remove_temporaries(folder, TEMPORARY)
         config = folder / CONFIG
         if not (resume or overwrite) and config.exists() and not config.read_bytes().startswith(MARK.encode()):
             raise ConfigError(

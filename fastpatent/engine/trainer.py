@@ -245,6 +245,8 @@ class Trainer:
             raise CheckpointError(
                 f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
             ) from error
+        except (TypeError, LookupError, AttributeError) as error:
+            raise CheckpointError(f"--resume: the saved weights or the optimizer's state are damaged: {error}") from error
         if self.average:
             self.average.load_state_dict(state["model"])
         if state["scaler"]:  # empty without float16

@@ -110,10 +110,14 @@ class FeatureCache:
                     raise Unusable(f"{self.array} is damaged: its checksum is not the one in {self.record.name}")
                 array.seek(0)
                 features = np.load(array)
-            self.written = record["written"]
+            if [*features.shape, str(features.dtype)] != [*record["shape"], record["dtype"]]:
+                raise Unusable(f"{self.array} has another shape than {self.record.name} says")
+            self.written = str(record["written"])
+        except Unusable:
+            raise
         except OSError as error:
             raise Unusable(f"{error.filename} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except Exception as error:  # of damaged files, json and numpy raise many kinds
             raise Unusable(f"{self.record} is damaged") from error
         return features
 

@@ -38,7 +38,11 @@ def fit_to_network(model: nn.Module, name: str, value: torch.Tensor) -> tuple[to
         return _bias(value, wanted, tuple(owner.window_size))
     if value.numel() == wanted.numel() == 1:
         return value.reshape(wanted.shape), "the same number"
-    if value.ndim == 4 and {value.shape[1], wanted.shape[1]} == {1, 3} and value[:, 0].shape == wanted[:, 0].shape:
+    if (
+        value.ndim == wanted.ndim == 4
+        and {value.shape[1], wanted.shape[1]} == {1, 3}
+        and value[:, 0].shape == wanted[:, 0].shape
+    ):
         # For a grey image copied to the channels, only the sum over them matters; timm sums, too.
         shared = value.sum(1, keepdim=True) / wanted.shape[1]
         return shared.expand(wanted.shape), f"{value.shape[1]} channels made {wanted.shape[1]}"

@@ -22,6 +22,7 @@ from fastpatent.uspto.publish import (
     finished_journals,
     finished_patents,
     publish,
+    remove_leftovers,
 )
 from fastpatent.uspto.skips import Reason, Refused, Skip
 
@@ -74,6 +75,7 @@ def build_dataset(
     progress = progress or (lambda title, results, number: results)
     convert = partial(convert_patent, folder=Path(out, DRAWINGS), limit=limit)
     with only_writer(folder, COMMAND):
+        remove_leftovers(folder, out)
         journals = {archive: _journal(archive, folder, limit) for archive in archives}
         begun = {archive: journal for archive, journal in journals.items() if not journal.complete}
         others = set(finished_journals(folder)) - {journal.path for journal in begun.values()}

@@ -1,11 +1,13 @@
 """The journal of one weekly archive, written during the conversion: an interrupted run resumes after the last whole line.
 
 JSON Lines: the archive, the contents of its table of contents, a line per patent as soon as its drawings are on disk, and
-a last line when all are.
+a last line when all are. Each line ends with the CRC-32 of what is before it, so that a damaged one is noticed.
 """
 
 import json
 import os
+import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from io import FileIO
@@ -15,8 +17,8 @@ from typing import Any, Self
 from fastpatent.uspto.patent import Outcome
 from fastpatent.uspto.skips import Reason, Skip
 
-VERSION = 1
-FIRST, LAST = b'{"version":%d,' % VERSION, b'\n{"complete":true}\n'
+VERSION = 2  # 1: lines had no checksum
+CHECKED = re.compile(rb'(.*),"crc32":(\d+)\}\n', re.DOTALL)
 
 
 class Journal:
@@ -77,7 +79,8 @@ class Journal:
         self.complete = True
 
     def _write(self, line: Mapping[str, object]) -> None:
-        data = memoryview(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()[:-1]  # without the brace
+        data = memoryview(b'%b,"crc32":%d}\n' % (text, zlib.crc32(text)))
         try:
             while data:
                 data = data[self._file.write(data) :]
@@ -86,11 +89,8 @@ class Journal:
 
 
 def is_complete(path: str | os.PathLike[str]) -> bool:
-    """Return whether a journal has its last line; a journal of another version does not count."""
-    with open(path, "rb") as file:
-        first = file.readline()
-        file.seek(max(file.seek(0, os.SEEK_END) - len(LAST), 0))
-        return first.startswith(FIRST) and file.read() == LAST
+    """Return whether a journal is whole to its last line; a journal of another version does not count."""
+    return any("complete" in line for _, line in _whole_lines(path))
 
 
 def read_scan(path: str | os.PathLike[str]) -> tuple[dict[Reason, int], list[Skip]]:
@@ -113,7 +113,7 @@ def _skips(line: dict[str, Any]) -> list[Skip]:
 
 
 def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (offset after the line, its JSON object) up to the first line that is truncated or not a JSON object."""
+    """Yield (offset after the line, its JSON object) up to the first damaged line; nothing of another version."""
     end = 0
     try:
         file = open(path, "rb")
@@ -121,11 +121,11 @@ def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
         return
     with file:
         for data in file:
+            found = CHECKED.fullmatch(data)
+            if not found or zlib.crc32(found[1]) != int(found[2]):
+                return
+            line = json.loads(found[1] + b"}")
+            if not end and line.get("version") != VERSION:
+                return
             end += len(data)
-            try:
-                line = json.loads(data)
-            except ValueError:
-                return
-            if not data.endswith(b"\n") or not isinstance(line, dict):
-                return
             yield end, line

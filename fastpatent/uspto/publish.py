@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fastpatent.data.datasets.patent import LIST_PLACES
 from fastpatent.errors import DataError
-from fastpatent.files import Ledger
+from fastpatent.files import Ledger, remove_temporaries
 from fastpatent.uspto.journal import is_complete, read_outcomes, read_scan
 from fastpatent.uspto.metadata import write_metadata
 from fastpatent.uspto.part_lists import NAMES, write_lists
@@ -74,6 +74,12 @@ def check_foreign_files(folder: str | os.PathLike[str], out: str | os.PathLike[s
     drawings = Path(out, DRAWINGS)
     if drawings.is_dir() and any(drawings.iterdir()) and not any(Path(folder).glob(f"*{SUFFIX}")):
         raise DataError(f"{drawings}: has drawings that `{COMMAND}` did not write; choose another --out")
+
+
+def remove_leftovers(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
+    """Remove the parts of files that a killed build has left; arguments as of `publish`."""
+    for place, names in ((folder, [LEDGER]), (out, [METADATA, SKIPPED]), (Path(out, LISTS), NAMES)):
+        remove_temporaries(place, names)
 
 
 def publish(

@@ -26,6 +26,7 @@ def test_known_ends(capsys):
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (OSError(errno.ENOSPC, "No space left on device", "logs/a.pth"), 1, "error: logs/a.pth: No space left on device\n"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "error: an output file: No space left on device\n"),
+        (OSError(errno.EFBIG, "File too large", "logs/a.pth"), 1, "error: logs/a.pth: File too large\n"),  # ulimit -f
         (PermissionError(errno.EACCES, "Permission denied", "logs"), 1, "error: logs: Permission denied\n"),
     ):
         assert run(raising(error), []) == status

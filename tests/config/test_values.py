@@ -49,6 +49,7 @@ REFUSED = [
     (50, "50x", "expects text, got the number 50"),
     ('("Adam",)', "Adam", "expects text, got the tuple ('Adam',)"),
     ("Patent", ("x",), "expects a list, got the text 'Patent'; write [Patent]"),
+    ("a\nb", ("x",), "expects a list, got the text 'a\\nb'"),
     (256, [1, 1], "expects a list, got the number 256"),
     (["a"], [1, 1], "in its list expects a whole number, got the text 'a'"),
     ({"A": 1}, 1.0, "expects a number, got a section {'A': 1}"),
@@ -68,7 +69,7 @@ def test_refused():
     for written, default, sentence in REFUSED:
         with pytest.raises(ValueError) as caught:
             coerce(written, default)
-        assert str(caught.value).startswith(sentence), (written, default)
+        assert str(caught.value).startswith(sentence) and "\n" not in str(caught.value), (written, default)
 
 
 def test_lists_of_yaml_on_the_command_line():

@@ -79,6 +79,8 @@ def test_rows_of_a_parquet_file(tmp_path):
     found = list(read_rows(path, ["lists", "id"], []))
     assert [values for _, values in found] == [[row["lists"], row["id"]] for row in table.to_pylist()]
     assert found[2499][0] == f"{path}, row 2500"
-    path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(DataError, match="table.parquet: cannot be read as Parquet"):
-        list(read_rows(path, ["id"], []))
+    whole = path.read_bytes()
+    for damaged in (whole[:2000], whole[:4] + b"\xff" * 40 + whole[44:]):  # of the second, Arrow's message has three lines
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="table.parquet: cannot be read as Parquet: [^\n]+$"):
+            list(read_rows(path, ["id"], []))

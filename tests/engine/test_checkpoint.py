@@ -61,7 +61,8 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
 
 
 def state(iteration):
-    return {**dict.fromkeys(checkpoint.STATE), "iteration": iteration, "model": {"a": torch.arange(999)}}
+    counts = {"iteration": iteration, "finished_epochs": 0, "best_epoch": 0, "batches_per_epoch": 1, "best": -1.0}
+    return {**counts, "model": {"a": torch.arange(999)}, "optimizer": {}, "scaler": {}, "random": [], "mined": None}
 
 
 def flip(path, place):
@@ -96,6 +97,17 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tmp_pat
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=f"no checkpoint in {tmp_path} can be used; --overwrite"):
         checkpoint.read_last_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_with_values_of_another_kind_is_named_and_the_one_before_is_used(tmp_path, caplog):
+    checkpoint.save_checkpoint(tmp_path, "model_0000.pth", state(0))
+    for name, value in (("model", None), ("iteration", "1"), ("random", {}), ("best", None), ("mined", [])):
+        checkpoint.save_checkpoint(tmp_path, "model_0001.pth", {**state(1), name: value})
+        assert checkpoint.read_last_checkpoint(tmp_path)[0].name == "model_0000.pth"
+        assert f"model_0001.pth is no complete training state: it lacks {name}" in caplog.text
+    for value in ({}, {"python": (3, [0], None)}, {**checkpoint.random_state(CPU), "torch": torch.zeros(3)}):
+        with pytest.raises(CheckpointError, match="^--resume: the states of the random generators are damaged"):
+            checkpoint.restore_random_state(value, CPU)
 
 
 def test_without_a_run_there_is_nothing_to_resume(tmp_path):

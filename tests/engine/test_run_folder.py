@@ -65,6 +65,14 @@ def test_a_configuration_of_another_origin_is_not_replaced(tmp_path):
         assert config.exists()
 
 
+def test_temporary_files_of_a_killed_run_are_removed_and_those_of_other_commands_are_not(tmp_path):
+    others = {".12.result.npy", ".hidden", ".x.model_0001.pth", "model_0000.pth"}
+    for name in (".12.model_0001.pth", ".7.last_checkpoint", ".12.config.yaml", *others):
+        (tmp_path / name).write_text("half")
+    with own_run_folder(tmp_path, True, False):
+        assert {path.name for path in tmp_path.iterdir()} == {*others, ".lock"}
+
+
 @pytest.mark.slow
 def test_the_commands_refuse_and_replace(drawings_folder, tmp_path, capfd):
     few = [*SMALL, "SOLVER.MAX_EPOCH", "1", "TEST.EVAL_PERIOD", "0"]

@@ -102,12 +102,25 @@ def _edit(path, **changes):
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
+def _replace(run, features, whole=True):
+    """Write other features, or their header alone, with the digest of the file in the record."""
+    with open(run.array, "wb") as file:
+        if whole:
+            np.save(file, features)
+        else:  # numpy asks for the memory of all of them
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(features))
+    _edit(run.record, sha256=hashlib.sha256(run.array.read_bytes()).hexdigest())
+
+
 DAMAGES = [
     (lambda run: _flip_byte(run.array, -1), "Set.npy is damaged"),
     (lambda run: _flip_byte(run.array, 20), "Set.npy is damaged"),  # in the header
     (lambda run: run.array.write_bytes(run.array.read_bytes()[:-4]), "Set.npy is damaged"),
     (lambda run: run.array.write_bytes(b""), "Set.npy is damaged"),
     (lambda run: np.save(run.array, FEATURES + 1), "Set.npy is damaged"),
+    (lambda run: _replace(run, np.zeros(4, np.float32)), "Set.npy has another shape"),
+    (lambda run: _replace(run, FEATURES.astype(float)), "Set.npy has another shape"),
+    (lambda run: _replace(run, np.broadcast_to(np.float32(0), (10**12, 99)), whole=False), "Set.json is damaged"),
     (lambda run: run.array.unlink(), "Set.npy cannot be read: No such file"),
     (lambda run: run.record.unlink(), "Set.json cannot be read: No such file"),
     (lambda run: run.record.write_text(run.record.read_text()[:-9]), "Set.json is damaged"),

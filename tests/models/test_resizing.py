@@ -136,6 +136,13 @@ def test_a_first_layer_of_other_channels_gives_the_same_for_grey_images():
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4, msg=f"{name}, {before} to {after}")
 
 
+def test_a_scale_with_four_dimensions_is_no_first_layer():
+    model = OnlyBackbone("convnext_atto", (32, 32))
+    state = {**model.state_dict(), "backbone.trunk.stem.1.bias": torch.zeros(1, 3, 2, 2)}
+    [row] = load_weights(model, state).reshaped
+    assert row.name == "backbone.trunk.stem.1.bias" and row.outcome.startswith("skipped")
+
+
 def test_tables_of_no_rectangle_are_skipped_and_reported():
     model = OnlyBackbone("vit_tiny_patch16_224", (64, 64))
     state, before = model.state_dict(), model.backbone.trunk.pos_embed.detach().clone()

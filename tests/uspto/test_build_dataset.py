@@ -295,6 +295,16 @@ def test_a_build_killed_anywhere_continues_where_it_was(archives, build_in, tmp_
     assert files_below(tmp_path / "out") == files_below(tmp_path / "whole")
 
 
+def test_temporary_files_of_a_killed_build_are_removed(archives, build_in, tmp_path):
+    build_in(*archives)
+    before = files_below(tmp_path / "out")
+    names = ".7.metadata.parquet", ".7.skipped.csv", "build/.12.written.json", "train_data/.7.test_db_patent.txt"
+    for name in names:
+        (tmp_path / "out" / name).write_text("half")
+    build_in(*archives)
+    assert files_below(tmp_path / "out") == before
+
+
 def test_an_archive_that_has_changed_is_converted_anew(archives, build_in, tmp_path):
     build_in(*archives)
     write_tar(archives[0], week(range(2, 11)))

@@ -68,7 +68,7 @@ def test_the_journal_of_another_archive_is_restarted(tmp_path, other):
 def test_a_journal_of_another_version_is_not_complete(tmp_path, monkeypatch):
     path = tmp_path / "one.jsonl"
     write(path)
-    monkeypatch.setattr(journal_module, "FIRST", b'{"version":2,')
+    monkeypatch.setattr(journal_module, "VERSION", 3)
     assert not is_complete(path)
 
 
@@ -76,8 +76,10 @@ def test_lines_after_a_damaged_one_are_ignored(tmp_path):
     path = tmp_path / "one.jsonl"
     write(path)
     lines = path.read_bytes().split(b"\n")
-    path.write_bytes(b"\n".join([*lines[:2], b"[1]", *lines[3:]]))
-    assert list(read_outcomes(path)) == [] and Journal(path, ORIGIN).places == set()
+    for damaged in (b"[1]", lines[2].replace(b"one", b"two"), lines[2].rpartition(b",")[0] + b"}"):
+        path.write_bytes(b"\n".join([*lines[:2], damaged, *lines[3:]]))
+        assert list(read_outcomes(path)) == [] and Journal(path, ORIGIN).places == set()
+        assert not is_complete(path)  # or the patents after the line would be missing without a word
 
 
 def test_a_full_disk_names_the_journal(tmp_path):

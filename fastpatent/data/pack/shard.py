@@ -127,11 +127,18 @@ def read_index(path: Path, size: PackSize) -> Shard:
             raise DataError(f"{path}: packed with Pillow {header['pillow']}, this is {PIL.__version__}")
         # one call for all lines: a call per line takes three times as long
         entries = [Entry(*row) for row in json.loads(b"[" + lines.rstrip().replace(b"\n", b",") + b"]")]
+        if not all(map(_is_entry, entries)):
+            raise ValueError
     except OSError as error:
         raise DataError(f"{path}: the index cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{path}: the index is damaged or only half written") from error
     return Shard(path, path.with_name(header["pixels"]), size, entries)
+
+
+def _is_entry(entry: Entry) -> bool:
+    path, size, mtime_ns, crc = entry
+    return type(path) is str and "\0" not in path and type(size) is type(mtime_ns) is type(crc) is int and 0 <= crc < 2**32
 
 
 def check_pixels(shard: Shard) -> None:

@@ -1,7 +1,6 @@
 """Writing a pack: creating, completing, verifying and repairing it."""
 
 import os
-import re
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -22,6 +21,7 @@ from fastpatent.data.pack.shard import (
     Entry,
     PackSize,
     Shard,
+    check_pixels,
     map_pixels,
     read_shards,
     stored_path,
@@ -30,8 +30,8 @@ from fastpatent.data.pack.shard import (
 from fastpatent.data.pack.verify import State, verify_shard
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
+from fastpatent.files import remove_temporaries
 
-TEMPORARY = re.compile(r"\.\d+\.\d{5}\.(json|\d+\.u8)")  # file names of `write_atomically`
 INDEX_LINE = 200  # upper estimate of the bytes per drawing in an index
 GIGABYTE = 10**9
 
@@ -115,7 +115,7 @@ def write_pack(
         prefix = os.path.join(os.path.abspath(root), "")
         wanted = {stored_path(path, prefix) for path in paths}
         _count_kept(report, verified, wanted, prefix)
-        broken = [(shard, states) for shard, states in verified if not all(state.is_kept for state in states)]
+        broken = [(shard, states) for shard, states in verified if not _is_whole(shard, states)]
         again = [entry.path for shard, states in broken for entry, state in zip(shard.entries, states) if not state.is_kept]
         missing = sorted(wanted.difference(entry.path for shard in shards for entry in shard.entries))
         _check_space(folder, size, len(missing) + max((len(shard.entries) for shard, _ in broken), default=0))
@@ -142,11 +142,20 @@ def _make(folder: str | os.PathLike[str]) -> None:
 
 def _remove_leftovers(folder: str | os.PathLike[str], shards: list[Shard]) -> None:
     """Remove partial files of a killed run and indexes that cannot be used."""
+    remove_temporaries(folder, ("[0-9]*.json", "[0-9]*.u8"))
     used = {path.name for shard in shards for path in (shard.index, shard.pixels)}
     for name in os.listdir(folder):
-        ours = INDEX.fullmatch(name) or PIXELS.fullmatch(name) or TEMPORARY.fullmatch(name)
-        if ours and name not in used:
+        if (INDEX.fullmatch(name) or PIXELS.fullmatch(name)) and name not in used:
             os.unlink(os.path.join(folder, name))
+
+
+def _is_whole(shard: Shard, states: list[State]) -> bool:
+    """Return whether no drawing of a shard has to be packed again, and no reader refuses its pixels."""
+    try:
+        check_pixels(shard)
+    except DataError:
+        return False
+    return all(state.is_kept for state in states)
 
 
 def _count_kept(report: PackReport, verified: list[tuple[Shard, list[State]]], wanted: set[str], prefix: str) -> None:

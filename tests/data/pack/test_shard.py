@@ -44,6 +44,16 @@ def replaced(old, new):
     return change
 
 
+def lines_of(row):
+    """Return a function that replaces an index's lines by another one, with its checksum."""
+
+    def change(data):
+        header, line = json.loads(data.partition(b"\n")[0]), json.dumps(row).encode() + b"\n"
+        return json.dumps({**header, "crc32": zlib.crc32(line)}).encode() + b"\n" + line
+
+    return change
+
+
 def test_an_unusable_index_is_named(tmp_path, drawings):
     for change, fault in [
         (lambda data: b"", "damaged or only half written"),
@@ -64,6 +74,10 @@ def test_an_unusable_index_is_named(tmp_path, drawings):
         (replaced(b"false", b"true"), "of another size than 3x4"),
         (replaced(b'"invert": false', b'"invert": true'), "of another size than 3x4"),
         (replaced(b"bicubic", b"bilinear"), "of another size than 3x4"),
+        *(
+            (lines_of(row), "damaged or only half written")
+            for row in ([None, 1, 1, 1], ["\0", 1, 1, 1], ["a", 1, 1, 2**32], {})
+        ),
     ]:
         write_shard(tmp_path, 0, 0, SIZE, iter(drawings))
         index = tmp_path / "00000.json"

@@ -162,11 +162,10 @@ def test_a_full_disk_leaves_nothing_half_written_that_counts(unwritten, monkeypa
     flushed, fsync = [], os.fsync
 
     def flush(file):
-        if stat.S_ISDIR(os.fstat(file).st_mode):  # the folder's names, after each file
-            return fsync(file)
-        if len(flushed) == files_before:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        flushed.append(file)
+        if stat.S_ISREG(os.fstat(file).st_mode):  # their folder is flushed, too
+            if len(flushed) == files_before:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            flushed.append(file)
         fsync(file)
 
     monkeypatch.setattr("fastpatent.files.os.fsync", flush)
@@ -181,6 +180,14 @@ def test_a_full_disk_leaves_nothing_half_written_that_counts(unwritten, monkeypa
     monkeypatch.undo()
     assert counts(unwritten.write()) == (5 * number, 0, 48 - 5 * number)
     unwritten.assert_whole()
+
+
+def test_pixels_with_more_bytes_than_the_index_has_drawings_are_repaired(pack):
+    with open(pack.folder / "00001.0.u8", "ab") as file:
+        file.write(b"more")
+    assert len(pack.open(decode=pack.truth)[1]) == 1
+    pack.write()
+    pack.assert_whole()
 
 
 def test_a_repair_that_fails_leaves_the_shard_as_it_was(pack, monkeypatch):
