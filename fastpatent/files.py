@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -66,15 +67,21 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def make_folder(folder: str | os.PathLike[str]) -> Path:
-    """Make a folder for outputs, and those above it, where they are missing; DataError where it cannot be made."""
+def make_folder(folder: str | os.PathLike[str], given_by: str = "OUTPUT_DIR") -> Path:
+    """Make a folder for outputs, and those above it, where they are missing; DataError where it cannot be made.
+
+    Args:
+        folder: its path.
+        given_by: key or option that gives it, for messages.
+    """
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise DataError(f"{folder}: is not a folder, so nothing can be written into it (OUTPUT_DIR)") from error
-    except OSError as error:
-        raise DataError(f"{folder}: the folder cannot be made: {error.strerror} (OUTPUT_DIR)") from error
+        raise DataError(f"{folder}: is not a folder, so nothing can be written into it ({given_by})") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{folder}: the folder cannot be made: {reason} ({given_by})") from error
     return folder
 
 
@@ -93,6 +100,10 @@ def check_output(path: str | os.PathLike[str], option: str, is_ours: Callable[[P
     if path.is_dir():
         raise DataError(f"{option} {path}: is a folder; name a file")
     if not path.exists():
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            raise DataError(f"{option} {path}: nothing can be written there: {error.strerror}") from error
         return path
     try:
         ours = is_ours(path)

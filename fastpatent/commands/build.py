@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 def build(argv: Sequence[str]) -> int:
     """Build a data set or add archives to it; return 1 where an archive is damaged, so that patents may be missing."""
     args = _parser().parse_args(argv)
+    if not args.out:
+        raise ConfigError("--out is empty: name the folder of the data set")
     for name, value, least in (("--workers", args.workers, 0), ("--limit-bytes", args.limit_bytes, 1)):
         if value < least:
             raise ConfigError(f"{name}: {value} is less than {least}")

@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         readable = [place for place, sample in enumerate(samples) if sample.path not in broken]
         features, paths = features[readable], [paths[place] for place in readable]
         logger.warning(f"{len(broken)} images cannot be read and are in neither `features` nor `paths`")
+    if len(features) > 1 and (features == features[0]).all():
+        logger.warning("all features are equal: these weights tell no image from another")
 
     def save(temporary: Path) -> None:
         with open(temporary, "wb") as opened:

@@ -36,19 +36,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weight", type=float, default=0.5, help="share of the text where both are given (default 0.5)")
     parser.add_argument("--output", metavar="F.png", help="picture of the result (default found.png in OUTPUT_DIR)")
     args = parser.parse_args(argv)
+    cfg = load_from(args)
     if not args.text and not args.image:
         raise ConfigError("give --text, --image, or both")
     if not 0 <= args.weight <= 1:
         raise ConfigError(f"--weight: {args.weight} is not between 0 and 1")
-    cfg = load_from(args)
     log.start(cfg.OUTPUT_DIR)
-    output = check_output(args.output or Path(cfg.OUTPUT_DIR) / "found.png", "--output", is_our_png)
+    found_in = (args.output, "--output") if args.output else (Path(cfg.OUTPUT_DIR) / "found.png", "OUTPUT_DIR")
+    output = check_output(*found_in, is_our_png)
     device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)
     query = _query(pipeline, args.image, args.text, args.weight)
     splits = load_test_sets(cfg, texts=pipeline.measures_texts)[0]
     drawings = [*splits.query, *splits.gallery]
-    features = pipeline.features(Splits(splits.name, [], [], drawings))[-1]  # without captions of TEST.TEXT_WEIGHT
+    broken: dict[str, str] = {}
+    features = pipeline.features(Splits(splits.name, [], [], drawings), broken=broken)[-1]  # without TEST.TEXT_WEIGHT
+    if broken:
+        readable = [place for place, sample in enumerate(drawings) if sample.path not in broken]
+        features, drawings = features._replace(gallery=features.gallery[readable]), [drawings[place] for place in readable]
+        logger.warning(f"{len(broken)} of the images cannot be read and are not found")
     asked = Sample(args.image, None, caption=args.text)
     every = Splits(splits.name, [], [asked], drawings)
     found = rank(query, features.gallery, SHOWN, metric=features.metric, device=device)

@@ -17,6 +17,7 @@ from fastpatent.commands.run import run
 from fastpatent.distributed import is_launched
 from fastpatent.errors import ConfigError
 
+_started_here: int | None = None  # number of a process that --num-gpus has started
 logger = logging.getLogger(__name__)
 
 
@@ -54,20 +55,32 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
         nprocs=args.num_gpus,
         join=False,
     )
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the children too, which save first
+    assert children, "join=False returns the processes"
+
+    def forward(number: int, _: Any) -> None:
+        for process in filter(None, children.processes):
+            process.terminate()
+
+    # Ctrl-C reaches the children too, which save first; a scheduler's SIGTERM is for this process alone.
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, forward)
     try:
-        while children and not children.join():
+        while not children.join():
             pass
     except ProcessExitedException as error:  # the child has reported why
         raise SystemExit(error.exit_code) from None
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     return None
 
 
 def local_rank() -> int:
     """Return this process's number on its own machine, which is also the number of its GPU."""
-    return _number("LOCAL_RANK") if "LOCAL_RANK" in os.environ else 0
+    if _started_here is not None:
+        return _started_here
+    return _number("LOCAL_RANK") if is_launched() and "LOCAL_RANK" in os.environ else 0
 
 
 def _number(name: str) -> int:
@@ -93,7 +106,8 @@ def _child(
     job: Callable[..., Any],
     job_args: tuple,
 ) -> None:
-    os.environ["LOCAL_RANK"] = str(index)
+    global _started_here
+    _started_here = index
     rank = machine_rank * num_gpus + index
 
     def join() -> Any:

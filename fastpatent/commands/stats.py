@@ -1,7 +1,6 @@
 """`fastpatent data stats`: statistics of the images of a configuration as a table, histograms and one row per image."""
 
 import logging
-import os
 from collections.abc import Sequence
 
 from fastpatent import log
@@ -11,9 +10,10 @@ from fastpatent.data.load_datasets import report_skipped
 from fastpatent.data.statistics import ALL, grouped_samples, measure_drawings, quantities
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import DataError
+from fastpatent.files import check_output, make_folder
 from fastpatent.progress import ProgressLine
 from fastpatent.report.histograms import write_histograms
-from fastpatent.report.statistics import statistics_table, write_rows, write_summaries
+from fastpatent.report.statistics import is_summary, statistics_table, write_rows, write_summaries
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,10 @@ def stats(argv: Sequence[str]) -> None:
     cfg = load_from(args)
     groups = grouped_samples(used_sets(cfg))
     samples = list({sample.path: sample for group in groups.values() for sample in group}.values())
-    folder = args.output or cfg.OUTPUT_DIR
+    folder = make_folder(args.output or cfg.OUTPUT_DIR, "--output" if args.output else "OUTPUT_DIR")
+    places = [folder / name for name in ("statistics.csv", "statistics.png", "drawings.parquet")]
+    for place in places:  # they are written together, the CSV file first
+        check_output(place, "the statistics", lambda _: is_summary(places[0]))
     log.start(folder)
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     with ProgressLine("measuring", len(samples)) as line:
@@ -36,8 +39,9 @@ def stats(argv: Sequence[str]) -> None:
         raise DataError(f"{cfg.DATASETS.ROOT}: no image of DATASETS.NAMES and DATASETS.TESTS can be read")
     values = {name: quantities(group, measures) for name, group in groups.items()}
     logger.info(statistics_table(values))
-    places = [os.path.join(folder, name) for name in ("statistics.csv", "statistics.png", "drawings.parquet")]
     write_summaries(values, places[0])
     write_histograms({name: group for name, group in values.items() if name != ALL}, places[1])
     write_rows(samples, measures, cfg.DATASETS.ROOT, places[2])
-    logger.info(f"{len(measures):,} images measured, {len(faults)} could not be read; written: {', '.join(places)}")
+    logger.info(
+        f"{len(measures):,} images measured, {len(faults)} could not be read; written: {', '.join(map(str, places))}"
+    )

@@ -10,12 +10,13 @@ from yacs.config import CfgNode
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.load_datasets import load_test_sets
+from fastpatent.data.records import Splits
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.device import set_up_device
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.evaluation.submission import COLUMNS, write_submission
-from fastpatent.report.gallery import write_gallery
+from fastpatent.evaluation.submission import ARRAY, COLUMNS, check_submission, write_submission
+from fastpatent.report.gallery import check_gallery, write_gallery
 from fastpatent.report.tables import metrics_table
 from fastpatent.report.text_image import text_image_table
 
@@ -36,6 +37,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     pipeline = Pipeline(cfg, device.device)
     compared = [_descriptor(cfg, name, device.device) for name in filter(None, args.compare.split(","))]
     test_sets = load_test_sets(cfg, texts=pipeline.measures_texts)
+    places = _places(test_sets[0], Path(cfg.OUTPUT_DIR))
+    for place in places:
+        check_submission(place)
+    for splits in test_sets:
+        check_gallery(_gallery(cfg, splits))
     members = [member for member in pipeline.members if not member.cfg.DESCRIPTOR.NAME]
     if members:
         precisions = dict.fromkeys(member.cfg.TEST.PRECISION for member in members)
@@ -47,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         of_set = [found for system in (pipeline, *compared) if (found := system.evaluate(splits, tolerant=True))]
         last = of_set[0].evaluations[-1]
         if not results:
-            written += _submit(last, Path(cfg.OUTPUT_DIR), of_set[0].unreadable)
-        written += write_gallery(last, Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}")
+            written += _submit(last, places, of_set[0].unreadable)
+        written += write_gallery(last, _gallery(cfg, splits))
         results += of_set
     report_results(results)
     logger.info("written: " + ", ".join(map(str, written)))
@@ -75,19 +81,29 @@ def _descriptor(cfg: CfgNode, name: str, device: torch.device) -> Pipeline:
     return Pipeline(cfg, device, name=f"{name} + {DESCRIPTORS.get(name).metric}")
 
 
-def _submit(evaluation: Evaluation, folder: Path, unreadable: int) -> list[Path]:
-    """Write the submission of the first test set; why there is none is logged, not an error.
+def _gallery(cfg: CfgNode, splits: Splits) -> Path:
+    return Path(cfg.OUTPUT_DIR) / f"gallery_{splits.name}"
 
-    It goes to OUTPUT_DIR, and to the working directory too, as published, where its numbers are lines of the challenge's
-    lists: a test of other images does not replace a submission.
+
+def _places(splits: Splits, folder: Path) -> list[Path]:
+    """Return the folders that a submission goes to.
+
+    OUTPUT_DIR, and the working directory too, as published, where its numbers are lines of the challenge's lists. A test of
+    other images does not replace what lies there, nowhere.
     """
+    if splits.listed:
+        return [folder] if folder.resolve() == Path.cwd() else [folder, Path()]
+    return [] if folder.resolve() == Path.cwd() and (folder / ARRAY).exists() else [folder]
+
+
+def _submit(evaluation: Evaluation, places: Sequence[Path], unreadable: int) -> list[Path]:
+    """Write the submission of the first test set into some folders; why there is none is logged, not an error."""
     if unreadable:
         logger.warning(f"no submission: {unreadable} of its images cannot be read, so it would lack rows or numbers of rows")
         return []
     if evaluation.ranking.shape[1] < COLUMNS:
         logger.info(f"no submission: it has {COLUMNS} columns, the gallery only {evaluation.ranking.shape[1]} images")
         return []
-    folders = {folder.resolve(): folder}
-    if evaluation.splits.listed:
-        folders[Path.cwd()] = Path()
-    return [path for place in folders.values() for path in write_submission(evaluation.ranking, place)]
+    if not places:
+        logger.warning(f"no submission of {evaluation.splits.name}: the {ARRAY} that is here may be the challenge's")
+    return [path for place in places for path in write_submission(evaluation.ranking, place)]

@@ -26,8 +26,8 @@ from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.curves import Curves
 from fastpatent.engine.resume import changed_settings, check_samples, run_identity
-from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder
-from fastpatent.engine.trainer import Trainer, batch_parts
+from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder, remove_run
+from fastpatent.engine.trainer import Trainer, batch_parts, check_batch
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
 from fastpatent.files import write_atomically
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--overwrite would remove MODEL.WEIGHTS {cfg.MODEL.WEIGHTS}; choose another OUTPUT_DIR")
     owned = own_run_folder(cfg.OUTPUT_DIR, args.resume, args.overwrite)
     with owned if log.is_first() and args.machine_rank == 0 else nullcontext():
-        launch(_train, args, cfg, args.resume)
+        launch(_train, args, cfg, args.resume, args.overwrite)
     return 0
 
 
@@ -75,9 +75,9 @@ def _check_options(args: argparse.Namespace) -> None:
         )
 
 
-def _train(cfg: CfgNode, resume: bool) -> None:
-    """Train in this process, one of possibly many."""
-    log.start(cfg.OUTPUT_DIR)
+def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
+    """Train in this process, one of possibly many; nothing is written or removed before everything is accepted."""
+    log.start()
     device = set_up_device(cfg, local_rank())
     precision = training_precision(cfg.SOLVER.AMP.ENABLED, device.device)
     checkpoint = _checkpoint_to_resume(cfg) if resume else None
@@ -93,14 +93,19 @@ def _train(cfg: CfgNode, resume: bool) -> None:
     model = build_model(cfg)
     best_by = best_metric(cfg, model, test_sets)
     Pipeline(cfg, device.device, model).check()
+    loaded = load_weights(model, cfg.MODEL.WEIGHTS) if cfg.MODEL.WEIGHTS and not checkpoint else None
+    model.to(device.device)
+    check_batch(cfg, model, loader)
+    key, size = image_size(cfg, "SIZE_TRAIN")
+    check_train_size(model, f"INPUT.{key}", size, device.device)
+    if overwrite and distributed.rank() == 0:
+        remove_run(cfg.OUTPUT_DIR)
+    log.start(cfg.OUTPUT_DIR)
     if changes:
         logger.info(changes)
     _introduce(cfg, loader, test_sets, model, device, precision)
-    if cfg.MODEL.WEIGHTS and not checkpoint:
-        logger.info("%s", load_weights(model, cfg.MODEL.WEIGHTS).table())
-    model.to(device.device)
-    key, size = image_size(cfg, "SIZE_TRAIN")
-    check_train_size(model, f"INPUT.{key}", size, device.device)
+    if loaded:
+        logger.info("%s", loaded.table())
     if cfg.MODEL.COMPILE:
         shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
         compile_backbones(model, shape, device.device, precision)
@@ -154,6 +159,8 @@ def _checkpoint_to_resume(cfg: CfgNode) -> dict[str, Any] | None:
         return None
     path, state = found
     logger.info(f"resuming from {path}, epoch {state['finished_epochs']}, iteration {state['iteration']}")
+    if state["finished_epochs"] >= cfg.SOLVER.MAX_EPOCH:
+        logger.info(f"the run has had its {state['finished_epochs']} epochs; a larger SOLVER.MAX_EPOCH continues it")
     return state
 
 

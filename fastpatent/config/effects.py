@@ -39,6 +39,8 @@ SWITCHES: dict[str, tuple[str, tuple[str, ...]]] = {
     "DATASETS.CAPTIONS.TABLE": ("DATASETS.CAPTIONS.TABLE.FILE", ANY),
     "DATALOADER.NUM_INSTANCE": IDENTITIES,
     "DATALOADER.MINING": ("DATALOADER.SAMPLER_TRAIN", ("MinedTupleSampler",)),
+    "SOLVER.WARMUP_FACTOR": ("SOLVER.WARMUP_ITERS", ANY),
+    "SOLVER.WARMUP_METHOD": ("SOLVER.WARMUP_ITERS", ANY),
     "SOLVER.STEPS": ("SOLVER.SCHED", ("MultiStepLR",)),
     "SOLVER.GAMMA": ("SOLVER.SCHED", ("MultiStepLR",)),
     "SOLVER.ETA_MIN_LR": ("SOLVER.SCHED", ("CosineAnnealingLR",)),
@@ -75,7 +77,7 @@ def _switched_off(cfg: CfgNode, name: str) -> str:
     if switch == name:
         return ""
     if values == ANY:
-        return "" if found else f"{switch} is {found or 'empty'}"
+        return "" if found else f"{switch} is {found if isinstance(found, int) else 'empty'}"
     named = found if isinstance(found, (list, tuple)) else [found]
     if any(_is_from_outside(switch, value) for value in named):  # it may read any key
         return ""

@@ -62,7 +62,7 @@ def load_config(
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
     _warn_of_ignored(cfg, defaults, places)
-    _warn_of_no_effect(cfg, {key: place for key, place in places.items() if _is_own(place, config_file)})
+    _warn_of_no_effect(cfg, _own_places(places, config_file))
     cfg.freeze()
     return cfg
 
@@ -118,9 +118,13 @@ def _unpaired(words: list[str], tree: CfgNode) -> str | None:
     return None
 
 
-def _is_own(place: str, config_file: str | PathLike[str] | None) -> bool:
-    """Return whether a setting was written by the user for this very run, not inherited from a base."""
-    return place == COMMAND_LINE or (config_file is not None and place.rpartition(":")[0] == os.path.normpath(config_file))
+def _own_places(places: dict[str, str], config_file: str | PathLike[str] | None) -> dict[str, str]:
+    """Return the {key: place} that the user has written for this very run: not in a base, nor in the file of a run."""
+    of_file = "" if config_file is None else f"{os.path.normpath(config_file)}:"
+    own = {key: place for key, place in places.items() if place == COMMAND_LINE or place.rpartition(":")[0] + ":" == of_file}
+    if len(own) == len(KEYS):  # a run writes them all
+        own = {key: place for key, place in own.items() if place == COMMAND_LINE}
+    return own
 
 
 def _warn_of_no_effect(cfg: CfgNode, places: dict[str, str]) -> None:

@@ -57,7 +57,10 @@ def expand_paths(value: Any) -> Any:
         name = match[1] or match[2]
         if name not in os.environ and not os.path.lexists(value):
             raise ValueError(f"has the variable {name}, which is not set, in {value!r}")
-    return os.path.expanduser(os.path.expandvars(value))
+    expanded = os.path.expanduser(os.path.expandvars(value))
+    if expanded.startswith("~") and not os.path.lexists(expanded):
+        raise ValueError(f"has the home of a user who is not here, in {value!r}")
+    return expanded
 
 
 def _yaml_list(text: str) -> Any:
@@ -92,7 +95,9 @@ def _list(found: Any, default: list | tuple, command_line: bool) -> list | tuple
     if found is None:
         return kind()
     if not isinstance(found, (list, tuple)):
-        listed = yaml.safe_dump([found], default_flow_style=True, width=1000).strip() if isinstance(found, str) else ""
+        words = [word.strip(" '\"") for word in found.strip(" ()[]").split(",")] if isinstance(found, str) else []
+        names = list(filter(None, words))
+        listed = yaml.safe_dump(names, default_flow_style=True, width=1000).strip() if names else ""
         hint = f"; write {shlex.quote(listed) if command_line else listed}" if listed and "\n" not in listed else ""
         raise ValueError(f"expects a list, got {_named(found)}{hint}")
     if not default:

@@ -1,5 +1,6 @@
 """Check data sets for missing, unreadable, duplicate, leaked and unmatched drawings."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,9 @@ class Report:
         return any(finding.breaks and finding.cases for finding in self.findings)
 
 
-def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int], object] | None = None) -> Report:
+def check_dataset(
+    sets: UsedSets, workers: int = 0, progress: Callable[[int, int], object] | None = None, max_broken: float = 0.0
+) -> Report:
     """Read every drawing of some data sets and collect all faults.
 
     Args:
@@ -44,10 +47,13 @@ def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int
             sets of one `stage`, and with other stages and all training drawings for leaks.
         workers: processes that read; 0 reads in this one.
         progress: function of (drawings read, total), or None.
+        max_broken: share of the drawings that may be unreadable, DATALOADER.MAX_BROKEN.
     """
     parts = [(splits, part, getattr(splits, part)) for splits, used in sets for part in used]
     places = _places(parts)
     contents = read_contents(sorted(places), workers, progress)
+    faults = [content.fault for content in contents if content.fault]
+    allowed = math.ceil(max_broken * len(contents) - 1e-9)
     readable = [content for content in contents if not content.missing and not content.fault]
     same_bytes, same_pixels = _same(readable)
     skipped: dict[str, list[str]] = {}
@@ -56,9 +62,9 @@ def check_dataset(sets: UsedSets, workers: int = 0, progress: Callable[[int, int
     findings = [
         Finding("empty list", True, [f"{splits.name}: no {part} drawing" for splits, part, samples in parts if not samples]),
         Finding("missing drawing", True, [content.path for content in contents if content.missing]),
-        Finding("unreadable drawing", True, [content.fault for content in contents if content.fault]),
+        Finding("unreadable drawing", len(faults) > allowed, faults),
         *(Finding(kind, False, _odd(kind, readable, parts)) for kind in (INVERTED, BLANK, STRIP, PAGES)),
-        Finding("query without a match", True, _unmatched(sets)),
+        Finding("query without a match", False, _unmatched(sets)),  # where none has a match, train refuses the set
         Finding("drawing listed twice", False, _listed_twice(sets)),
         Finding("duplicate drawing, same bytes", False, _within_stage(same_bytes, places)),
         Finding("duplicate drawing, same pixels", False, _within_stage(same_pixels, places)),

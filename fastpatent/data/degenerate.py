@@ -18,10 +18,15 @@ def degeneracies(splits: Splits, trained: Collection[str | None] = ()) -> list[s
     if not queries:
         return []
     found = []
-    if len(queries | gallery) == 1 and not any(sample.identity is None for sample in splits.gallery):
-        found.append(f"all images are of one identity ({min(queries)}), so every ranking is perfect")
-    if len(splits.query) == 1:
-        found.append("there is only one query")
+    measured = [sample for sample in splits.query if sample.identity in gallery]
+    if len(gallery) == 1 and not any(sample.identity is None for sample in splits.gallery):
+        found.append(f"all gallery images are of one identity ({min(gallery)}), so every ranking is perfect")
+    if unmatched := sum(sample.identity is not None for sample in splits.query) - len(measured):
+        found.append(
+            f"{unmatched} of {len(splits.query)} queries have no image of their identity in the gallery, and no figure"
+        )
+    if len(measured) == 1:
+        found.append("only one query is measured")
     if inside := len({sample.path for sample in splits.query} & {sample.path for sample in splits.gallery}):
         found.append(f"{inside} of {len(splits.query)} queries are in the gallery themselves and find themselves first")
     if seen := len((queries | gallery) & {*trained}):

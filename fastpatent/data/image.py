@@ -146,6 +146,10 @@ def _from_deep_samples(image: ImageFile.ImageFile) -> Image.Image:
 def _reason(data: bytes | None, error: Exception) -> str:
     if data == b"":
         return "the file is empty"
+    if data and data.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer to an image that is not here; run `git lfs pull` in its repository"
+    if data and data.lstrip()[:1] == b"<":
+        return "it is an HTML or XML page, as a failed download leaves"
     if isinstance(error, Image.UnidentifiedImageError):
         return "it is not a complete PNG, TIFF, JPEG, BMP, GIF or WebP file"
     if isinstance(error, OSError) and error.strerror:

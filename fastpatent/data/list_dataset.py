@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 
-from fastpatent.data.lists import Listing, check_labels, listed_samples, read_lines
+from fastpatent.data.lists import LONGEST, Listing, check_labels, listed_samples, read_lines
 from fastpatent.data.records import PARTS, Sample, Splits
 from fastpatent.errors import ConfigError, DataError
 
@@ -67,7 +67,8 @@ def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> li
     path = paths[0]
     if verify and lines[path]:
         number, relative = lines[path][0]
-        raise DataError(f"{path}:{number}: no drawing {relative} in {' or '.join(folders)}")
+        hint = "; it separates folders by backslashes, write /" if "\\" in relative else ""
+        raise DataError(f"{path}:{number}: no drawing {relative[:LONGEST]} in {' or '.join(folders)}{hint}")
     return listed_samples(lines[path], path, folders[0], verify)
 
 

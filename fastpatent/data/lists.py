@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
 
+LONGEST = 500  # letters of a path in a message
+
 
 class Listing:
     """Existence of files, with one directory listing per folder: lists name tens of thousands of files."""
@@ -57,7 +59,7 @@ def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     CR LF, a byte order mark and spaces inside names are allowed.
 
     Args:
-        path: the list file, UTF-8.
+        path: the list file, UTF-8, or with names of files that are not.
 
     Returns:
         (line number from 1, path relative to the images' folder) of each line.
@@ -73,7 +75,7 @@ def check_labels(path: str | os.PathLike[str]) -> None:
     labels: dict[str, tuple[str, int]] = {}
     for number, line in _text_lines(path):
         relative, label = _split(line)
-        folder = relative.rpartition("/")[0]
+        folder = relative.replace("\\", "/").rpartition("/")[0]
         first, where = labels.setdefault(folder, (label, number))
         if label != first and label and first:
             raise DataError(
@@ -87,12 +89,11 @@ def _text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     try:
         with open(path, "rb") as file:
             data = file.read()
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{path}:{line}: the list is not UTF-8 text") from error
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read: {error.strerror}") from error
+    text = data.decode("utf-8-sig", "surrogateescape")  # as Python names files that are not UTF-8
+    if text.startswith("version https://git-lfs"):
+        raise DataError(f"{path}: is a Git LFS pointer to a list that is not here; run `git lfs pull` in its repository")
     if "\0" in text:
         raise DataError(f"{path}: the list is not text, it contains zero bytes")
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
@@ -125,7 +126,7 @@ def listed_samples(
         listed = f"{folder}/{relative}"
         drawing = listing.find(listed)
         if verify and drawing is None:
-            raise DataError(f"{path}:{number}: no such drawing: {listed}")
+            raise DataError(f"{path}:{number}: no such drawing: {listed[:LONGEST]}")
         drawing = drawing or listed
         samples.append(Sample(drawing, drawing.rsplit("/", 2)[-2]))
     return samples

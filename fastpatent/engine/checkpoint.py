@@ -4,6 +4,7 @@ import logging
 import os
 import random
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from fastpatent.errors import CheckpointError
 from fastpatent.files import write_atomically
 
+LITTLE = 2**24  # bytes, less than a checkpoint may take
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
 BEST, FINAL, INTERRUPTED = "model_best.pth", "model_final.pth", "model_interrupted.pth"
 PERIODIC = re.compile(r"model_(\d{4,})\.pth")  # written every SOLVER.CHECKPOINT_PERIOD epochs
@@ -35,8 +37,11 @@ def save_checkpoint(folder: str | os.PathLike[str], name: str, state: dict[str, 
         write_atomically(path, lambda temporary: torch.save(state, temporary))
         if resume_from:
             write_atomically(Path(folder) / LAST, lambda temporary: temporary.write_text(name))
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        raise CheckpointError(f"{path} could not be written ({error}); the files written before it are whole") from error
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+        if isinstance(error, RuntimeError) and shutil.disk_usage(folder).free < LITTLE:  # torch does not say it
+            reason = "No space left on device"
+        raise CheckpointError(f"{path} could not be written ({reason}); the files written before it are whole") from error
     return path
 
 

@@ -45,6 +45,6 @@ class Curves:
             return
         try:
             write()
-        except OSError as error:  # of its thread too, which raises it at the next call
+        except (OSError, UnicodeError) as error:  # of its thread too, which raises it at the next call
             self._ended = True
-            logger.warning(f"the curves for TensorBoard end here: {error.strerror or error}")
+            logger.warning(f"the curves for TensorBoard end here: {getattr(error, 'strerror', None) or error}")

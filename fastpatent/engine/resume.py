@@ -76,4 +76,7 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
             rows.append((name, short_value(was), short_value(now), note))
     if refused:
         raise CheckpointError("\n".join([*refused, "write the old value, or start a new run with MODEL.WEIGHTS"]))
-    return tabulate(rows, headers=("changed", "old", "new", ""), tablefmt="simple", disable_numparse=True) if rows else ""
+    if not any(note for *_, note in rows):
+        rows = [row[:3] for row in rows]
+    headers = ("changed", "old", "new", "")[: len(rows[0])] if rows else ()
+    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True) if rows else ""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import FINAL, LAST, checkpoints_in
@@ -16,13 +17,13 @@ TEMPORARY = ("model_*.pth", LAST, CONFIG, "quarantine.csv")  # what a kill may l
 
 
 @contextmanager
-def own_run_folder(folder: str | os.PathLike[str], resume: bool, overwrite: bool) -> Iterator[None]:
+def own_run_folder(folder: str | os.PathLike[str], resume: bool = False, overwrite: bool = False) -> Iterator[None]:
     """Make OUTPUT_DIR where it is missing and lock it while the block trains in it.
 
     Args:
         folder: OUTPUT_DIR.
         resume: the run in it is continued.
-        overwrite: the run in it is removed: its checkpoints, configuration, log and curves. Results of tests stay.
+        overwrite: the run in it will be removed by `remove_run`.
 
     Raises:
         ConfigError: the folder has the checkpoints of a run, or a config.yaml of another origin, and neither `resume` nor
@@ -45,7 +46,11 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool, overwrite: bool
             raise ConfigError(
                 f"OUTPUT_DIR: {config} would be replaced, which no training has written; choose another OUTPUT_DIR"
             )
-        if overwrite:
-            for path in [*found, *(path for pattern in BESIDE for path in folder.glob(pattern))]:
-                path.unlink()
         yield
+
+
+def remove_run(folder: str | os.PathLike[str]) -> None:
+    """Remove what a training has written: checkpoints, configuration, log, quarantine and curves. Results of tests stay."""
+    beside = [path for pattern in BESIDE for path in Path(folder).glob(pattern)]
+    for path in [*checkpoints_in(folder), *beside]:
+        path.unlink()

@@ -106,7 +106,6 @@ class Trainer:
         self.freezer = Freezer(model, cfg.MODEL.FREEZE_LAYERS, cfg.SOLVER.FREEZE_ITERS)
         self.clip = build_clipper(cfg, self.optimizer, self.freezer.parameters)
         self.parts = batch_parts(cfg, loader)
-        _check_norms(model, loader.batch_size // self.parts)
         self.miner = Miner(cfg, model, loader, device, precision) if loader.sampler.needs_mining else None
         self.average = WeightAverage(model, cfg.SOLVER.EMA.DECAY) if cfg.SOLVER.EMA.ENABLED else None
         self.position = Position()
@@ -254,16 +253,27 @@ class Trainer:
         if self.miner:
             self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
-        now = self.metric, self.origin.get("test_set")
-        before = state.get("best_metric", now[0]), state.get("test_set", now[1])  # older checkpoints lack them
-        if self.position.best_epoch and before != now:
-            named = [" on ".join(filter(None, names)) for names in (before, now)]
-            logger.info(f"--resume: the best checkpoint so far was chosen by {named[0]}, from now on by {named[1]}")
-            self.position.best, self.position.best_epoch = Position.best, Position.best_epoch
+        self._check_best(state)
         if len(state["random"]) == distributed.world_size():
             self._random = state["random"][distributed.rank()]
         else:
             logger.warning("the run had another number of processes; dropout will use other random numbers")
+
+    def _check_best(self, state: dict[str, Any]) -> None:
+        """Forget the best checkpoint so far where others cannot be compared with it, or it is gone."""
+        if not self.position.best_epoch:
+            return
+        now = self.metric, self.origin.get("test_set")
+        before = state.get("best_metric", now[0]), state.get("test_set", now[1])  # older checkpoints lack them
+        if before != now:
+            named = [" on ".join(filter(None, names)) for names in (before, now)]
+            reason = f"the best checkpoint so far was chosen by {named[0]}, from now on by {named[1]}"
+        elif not (Path(self.cfg.OUTPUT_DIR) / BEST).exists():
+            reason = f"{BEST} of epoch {self.position.best_epoch} is gone; the next evaluation writes it anew"
+        else:
+            return
+        logger.info(f"--resume: {reason}")
+        self.position.best, self.position.best_epoch = Position.best, Position.best_epoch
 
     def _wrap(self) -> Network | DistributedDataParallel:
         """Share gradients between processes; done anew when the set of trainable parameters changes."""
@@ -359,8 +369,9 @@ class Trainer:
         return bool(votes)
 
 
-def _check_norms(model: Network, images: int) -> None:
-    """Raise ConfigError where a batch norm would see a single image at a time, which has no variance."""
+def check_batch(cfg: CfgNode, model: Network, loader: TrainLoader) -> None:
+    """Raise ConfigError where a batch does not divide as it must, or a batch norm would see a single image at a time."""
+    images = loader.batch_size // batch_parts(cfg, loader)
     alone = distributed.world_size() == 1
     norms = (norm for norm in model.modules() if isinstance(norm, torch.nn.modules.batchnorm._BatchNorm))
     if images == 1 and any(alone or not isinstance(norm, torch.nn.SyncBatchNorm) for norm in norms):

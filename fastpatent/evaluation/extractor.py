@@ -15,7 +15,7 @@ from fastpatent.data.records import Sample
 from fastpatent.data.workers import worker_count
 from fastpatent.descriptors import DESCRIPTORS, describe_drawings
 from fastpatent.device import extraction_precision
-from fastpatent.errors import ConfigError
+from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation.features import extract_features
 from fastpatent.evaluation.vocabulary import load_vocabulary
 from fastpatent.models import Network, build_tokenizer
@@ -78,6 +78,13 @@ class NetworkExtractor:
         if broken is not None:
             for found in distributed.collect(loader.quarantine.found) or ():
                 broken.update(found)
+        if features is not None:
+            for place in np.flatnonzero(~np.isfinite(features).all(axis=1)).tolist():
+                if samples[place].path not in (broken or ()):
+                    raise DataError(
+                        f"{samples[place].path}: its features hold NaN or infinity; the weights {self.cfg.MODEL.WEIGHTS} or "
+                        f"TEST.PRECISION {settings.PRECISION} are at fault"
+                    )
         return features
 
     @torch.inference_mode()

@@ -7,9 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from fastpatent.errors import DataError
-from fastpatent.files import write_atomically
+from fastpatent.files import check_output, write_atomically
 
 COLUMNS = 10
+ARRAY, ARCHIVE = "result.npy", "result.zip"
+
+
+def check_submission(folder: str | os.PathLike[str] = ".") -> None:
+    """Raise DataError where result.npy or result.zip of a folder is not a submission and would be replaced by one."""
+    check_output(Path(folder) / ARRAY, "the submission", _is_ranking)
+    check_output(Path(folder) / ARCHIVE, "the submission", _is_packed_ranking)
+
+
+def _is_ranking(path: Path) -> bool:
+    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found.ndim == 2 and found.shape[1] == COLUMNS and found.dtype == np.int64
+
+
+def _is_packed_ranking(path: Path) -> bool:
+    with zipfile.ZipFile(path) as packed:
+        return packed.namelist() == [ARRAY]
 
 
 def write_submission(ranking: np.ndarray, folder: str | os.PathLike[str] = ".") -> tuple[Path, Path]:
@@ -29,7 +46,7 @@ def write_submission(ranking: np.ndarray, folder: str | os.PathLike[str] = ".") 
     ranking = np.ascontiguousarray(ranking, dtype=np.int64)
     if ranking.ndim != 2 or ranking.shape[1] != COLUMNS:
         raise DataError(f"a submission has {COLUMNS} columns, but the database has only {ranking.shape[-1]} drawings")
-    array, archive = Path(folder) / "result.npy", Path(folder) / "result.zip"
+    array, archive = Path(folder) / ARRAY, Path(folder) / ARCHIVE
 
     def save(temporary: Path) -> None:
         with open(temporary, "wb") as opened:  # np.save would add a suffix to a bare name

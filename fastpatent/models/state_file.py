@@ -127,6 +127,8 @@ def _parse(path: Path, file: BinaryIO) -> Any:
 def _check_archive(path: Path) -> None:
     """Raise CheckpointError if a zip archive is not one of torch.save."""
     with ZipFile(path) as archive:
+        if damaged := archive.testzip():  # torch.load does not compare the checksums that torch.save writes
+            raise CheckpointError(f"{path}: is damaged: {damaged} does not match its checksum; copy or download it again")
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("/data.pkl")]
         head = archive.open(pickles[0]).read(HEAD) if pickles else b""

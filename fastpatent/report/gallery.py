@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from fastpatent.data.records import Sample
 from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.files import ESCAPED, write_atomically
-from fastpatent.report.picture import thumbnail, write_png
+from fastpatent.files import ESCAPED, check_output, write_atomically
+from fastpatent.report.picture import is_our_png, thumbnail, write_png
 from fastpatent.report.tables import interval_text
 
 FRAMES = {  # colours of Okabe & Ito, 2008, safe for colour-blind readers
@@ -103,14 +103,29 @@ def gallery_picture(
     return np.asarray(picture)
 
 
+def check_gallery(path: str | Path) -> None:
+    """Raise DataError where `path`.png or `path`.html is there and `write_gallery` has not written it."""
+    picture, page = _files(path)
+    check_output(page, "the gallery", _is_our_page)
+    check_output(picture, "the gallery", lambda found: is_our_png(found) or _is_our_page(page))
+
+
+def _files(path: str | Path) -> tuple[Path, Path]:
+    path = Path(path)
+    return path.with_name(path.name + ".png"), path.with_name(path.name + ".html")
+
+
+def _is_our_page(page: Path) -> bool:
+    return KEY in page.read_text(encoding="utf-8")
+
+
 def write_gallery(evaluation: Evaluation, path: str | Path, queries: int = 24, found: int = 10) -> list[Path]:
     """Write `path`.png and `path`.html, a self-contained page.
 
     Returns:
         the two paths.
     """
-    path = Path(path)
-    picture, page = path.with_name(path.name + ".png"), path.with_name(path.name + ".html")
+    picture, page = _files(path)
     write_png(picture, gallery_picture(evaluation))
     write_atomically(
         page, lambda temporary: temporary.write_text(_page(evaluation, queries, found), encoding="utf-8", errors=ESCAPED)

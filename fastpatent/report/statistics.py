@@ -26,6 +26,7 @@ from fastpatent.data.statistics import (
 )
 from fastpatent.files import escaped, write_atomically
 
+SUMMARY = ("group", "quantity", "number", *Summary._fields)  # columns of the CSV file
 HEADINGS = ("median", "5 %", "95 %", "smallest", "largest", "mean")  # of the fields of Summary
 
 
@@ -51,13 +52,18 @@ def statistics_table(groups: dict[str, dict[str, np.ndarray]]) -> Table:
     return table
 
 
+def is_summary(path: Path) -> bool:
+    """Return whether `write_summaries` has written a file."""
+    return path.read_text(encoding="utf-8").partition("\n")[0].strip() == ",".join(SUMMARY)
+
+
 def write_summaries(groups: dict[str, dict[str, np.ndarray]], path: str | Path) -> None:
     """Write the table as CSV in full precision, one row per group and quantity."""
 
     def write(temporary: Path) -> None:
         with open(temporary, "w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(["group", "quantity", "number", *Summary._fields])
+            rows.writerow(SUMMARY)
             for name, values in groups.items():
                 for quantity in filter(lambda quantity: len(values[quantity]), QUANTITIES):
                     rows.writerow([name, quantity, len(values[quantity]), *summarise(values[quantity])])
@@ -87,7 +93,12 @@ def write_rows(
     for field, kind in Measures.__annotations__.items():
         values = [getattr(measures[sample.path], field) for sample in samples]
         columns[field] = pyarrow.array(values, pyarrow.float64() if kind is float else pyarrow.int32())
-    write_atomically(path, lambda temporary: pyarrow.parquet.write_table(pyarrow.table(columns), temporary))
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:  # pyarrow takes no name that is not UTF-8
+            pyarrow.parquet.write_table(pyarrow.table(columns), file)
+
+    write_atomically(path, write)
 
 
 def _number(quantity: str, value: float) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastpatent.data.lock import only_writer
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
+from fastpatent.files import make_folder
 from fastpatent.uspto.archives import Member, check_archive, scan_archive
 from fastpatent.uspto.journal import Journal
 from fastpatent.uspto.patent import Outcome, convert_patent
@@ -71,7 +72,7 @@ def build_dataset(
             raise DataError(f"{archive}: two archives of this name; rename one of them")
     folder = Path(out, JOURNALS)
     check_foreign_files(folder, out)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "--out")
     progress = progress or (lambda title, results, number: results)
     convert = partial(convert_patent, folder=Path(out, DRAWINGS), limit=limit)
     with only_writer(folder, COMMAND):

@@ -68,6 +68,9 @@ def check_foreign_files(folder: str | os.PathLike[str], out: str | os.PathLike[s
         folder: of the journals; it need not exist.
         out: folder of the data set.
     """
+    for place in (out, folder, Path(out, LISTS), Path(out, DRAWINGS)):
+        if os.path.lexists(place) and not os.path.isdir(place):
+            raise DataError(f"{place}: is not a folder, so nothing can be built there")
     ledger = Ledger(Path(folder, LEDGER))
     lists = (Path(out, place, name) for place in LIST_PLACES for name in NAMES)  # a list elsewhere would be read no more
     ledger.check([*lists, Path(out, METADATA), Path(out, SKIPPED)], COMMAND)

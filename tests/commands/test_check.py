@@ -37,7 +37,9 @@ def test_a_clean_folder(folder, capsys):
 
 def test_what_breaks_a_run_is_named_and_ends_with_status_1(folder, capsys):
     (folder / "design2/[view]1.png").write_bytes(b"")
-    assert check(words(folder)) == 1
+    assert check(words(folder)) == 0  # training passes over one
+    assert "unreadable drawing" in capsys.readouterr().out
+    assert check(words(folder, "DATALOADER.MAX_BROKEN", "0")) == 1
     printed = capsys.readouterr().out
     assert "breaks a run" in printed and str(folder) not in printed.split("looked for")[1]
     assert "\nunreadable drawing: design2/[view]1.png: cannot be read as a drawing: the file is empty\n" in printed
@@ -55,7 +57,7 @@ def test_what_train_would_refuse_is_known_before(folder, capsys):
         assert check(words(folder, *settings)) == 1
         assert "\nrefused by train: SOLVER." in (printed := capsys.readouterr().out) and sentence in printed
     assert check(words(folder, "SOLVER.IMS_PER_BATCH", "8")) == 0
-    assert "test set whose figures say little: Drawings: there is only one query" in capsys.readouterr().out
+    assert "test set whose figures say little: Drawings: only one query is measured" in capsys.readouterr().out
 
 
 def test_warnings_do_not_fail_and_long_lists_are_cut(folder, capsys):

@@ -1,11 +1,15 @@
 """What a scheduler leaves in the environment is no launcher."""
 
 import argparse
+import os
+import subprocess
+import sys
+import time
 
 import pytest
 
 from fastpatent.commands.launch import launch, local_rank
-from fastpatent.distributed import LAUNCHED
+from fastpatent.distributed import LAUNCHED, is_launched
 from fastpatent.errors import ConfigError
 
 ONE = argparse.Namespace(num_gpus=1, num_machines=1, machine_rank=0, dist_url="auto")
@@ -31,6 +35,7 @@ def test_a_variable_that_is_no_number_is_named(monkeypatch):
     with pytest.raises(ConfigError, match="^RANK of the environment is 'one', not a whole number"):
         launch(lambda: None, ONE)
     monkeypatch.setenv("LOCAL_RANK", "")
+    assert is_launched()
     with pytest.raises(ConfigError, match="^LOCAL_RANK of the environment is ''"):
         local_rank()
 
@@ -39,3 +44,45 @@ def test_a_run_of_one_launched_process_joins(monkeypatch):
     for name, value in zip(LAUNCHED, ("0", "1", "127.0.0.1", "0")):
         monkeypatch.setenv(name, value)
     assert launch(lambda: "joined", ONE) == "joined"
+
+
+def test_a_rank_that_is_left_alone_counts_for_nothing(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert local_rank() == 0
+
+
+WAITING = """
+import argparse, os, signal, sys, time
+from fastpatent.commands.launch import launch, local_rank
+from fastpatent.commands.run import run
+
+def job():
+    def save(*_):
+        os.write(1, b"saved %d" % local_rank() + bytes([10]))
+        os._exit(130)
+    signal.signal(signal.SIGTERM, save)
+    print("working", flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    two = argparse.Namespace(num_gpus=2, num_machines=1, machine_rank=0, dist_url="auto")
+    sys.exit(run(launch, job, two))
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_to_end_reaches_all_processes(repository, tmp_path):
+    """A scheduler sends SIGTERM to the process that it knows; the others would train on."""
+    (tmp_path / "job.py").write_text(WAITING)
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "job.py"], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
+        assert [process.stdout.readline() for _ in range(2)] == ["working\n"] * 2
+        process.terminate()
+        assert sorted(process.stdout.read().split()) == ["0", "1", "saved", "saved"]
+        assert process.wait(timeout=60) == 130
+    with pytest.raises(ProcessLookupError):
+        for _ in range(50):
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)

@@ -52,6 +52,7 @@ BROKEN = [
     ("MODEL.LOSSES.CE.EPSILON", "1", "must be at least 0 and below 1, or -1 (adaptive), got 1.0"),
     ("MODEL.PIXEL_MEAN", "[1, 1e999, 1]", "must be one number, or three, got [1.0, inf, 1.0]"),
     ("MODEL.PIXEL_STD", "[0, 1, 1]", "must be one number above 0, or three, got [0.0, 1.0, 1.0]"),
+    ("OUTPUT_DIR", "", "must be the name of a folder, . for the working directory, got ''"),
     ("TEST.SCALES", "[]", "must be sizes above 0, 1.0 the image's own, got []"),
     ("TEST.ENSEMBLE.CONFIGS", "[3]", "must be names of files, got [3]"),
     ("TEST.ENSEMBLE.WEIGHTS", "['x']", "must be above 0, got ['x']"),

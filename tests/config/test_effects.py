@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import fastpatent
-from fastpatent.config import load_config
+from fastpatent.config import describe, load_config
 from fastpatent.config.effects import SWITCHES, without_effect
 from fastpatent.config.keys import KEYS
 from fastpatent.registry import CLASSIFIERS
@@ -48,6 +48,15 @@ def test_a_component_from_outside_may_read_any_key(monkeypatch):
     monkeypatch.setattr(CLASSIFIERS, "_components", CLASSIFIERS.all())
     fastpatent.register("classifier", name="Mine")(lambda cfg: None)
     assert found("MODEL.HEADS.MARGIN", "0.3") and not found("MODEL.HEADS.MARGIN", "0.3", "MODEL.HEADS.CLS_LAYER", "Mine")
+
+
+def test_the_configuration_that_a_run_has_written_is_no_mistake_of_the_user(tmp_path, caplog):
+    (tmp_path / "config.yaml").write_text(describe(load_config(overrides=["INPUT.REA.PROB", "0.3"])).yaml)
+    caplog.clear()
+    load_config(tmp_path / "config.yaml")
+    assert not caplog.records
+    load_config(tmp_path / "config.yaml", ["INPUT.BLUR.PROB", "0.3"])
+    assert "INPUT.BLUR.PROB (command line)" in caplog.text and "REA" not in caplog.text
 
 
 def test_what_a_base_sets_is_not_blamed_on_the_file_that_inherits_it(tmp_path, caplog):

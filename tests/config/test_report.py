@@ -75,7 +75,7 @@ def test_a_key_is_explained():
         ("SOLVER.NESTEROV", "True or False"),
         ("MODEL.HEADS.MARGIN", "number"),
         ("TEST.WHITENING.ENABLED", "True or False"),
-        ("OUTPUT_DIR", "text"),
+        ("DATASETS.ROOT", "text"),
         ("MODEL.QUEUE_SIZE", "ignored"),
         ("DESCRIPTOR.NAME", f"a registered descriptor, or '': {', '.join(DESCRIPTORS.names())}"),
     ):

@@ -80,6 +80,10 @@ def test_lists_of_yaml_on_the_command_line():
         ("[]", ()),
     ):
         assert coerce(text, ("Market1501",), command_line=True) == expected
+    for text, meant in (("(Drawings,)", "[Drawings]"), ("[a", "[a]"), ("a,b", "'[a, b]'"), ("", "")):
+        with pytest.raises(ValueError) as caught:
+            coerce(text, ("Market1501",), command_line=True)
+        assert str(caught.value).partition("; write ")[2] in (meant, f"'{meant}'")
     for text in ("Patent", "my own", "it's"):
         with pytest.raises(ValueError) as caught:
             coerce(text, ("Market1501",), command_line=True)

@@ -16,10 +16,21 @@ def test_a_sound_set_has_no_warning():
 
 def test_each_fault_has_its_sentence():
     for query, gallery, trained, sentence in (
-        ({"a1": "a", "a2": "a"}, {"a3": "a"}, (), "all images are of one identity (a), so every ranking is perfect"),
-        ({"a1": "a"}, {"a2": "a", "b1": "b"}, (), "there is only one query"),
+        ({"a1": "a", "a2": "a"}, {"a3": "a"}, (), "all gallery images are of one identity (a), so every ranking is perfect"),
+        ({"a1": "a"}, {"a2": "a", "b1": "b"}, (), "only one query is measured"),
         ({"a1": "a", "b1": "b"}, {"a1": "a", "b2": "b"}, (), "1 of 2 queries are in the gallery themselves"),
-        ({"a1": "a", "b1": "b"}, {"a2": "a", "c1": "c"}, ("b", "c", "d"), "2 of 3 identities are training identities"),
+        (
+            {"a1": "a", "b1": "b"},
+            {"a2": "a", "b2": "b", "c1": "c"},
+            ("b", "c", "d"),
+            "2 of 3 identities are training identities",
+        ),
+        (
+            {"a1": "a", "b1": "b", "c1": "c"},
+            {"a2": "a", "b2": "b"},
+            (),
+            "1 of 3 queries have no image of their identity in the gallery, and no figure",
+        ),
     ):
         (found,) = degeneracies(splits(query, gallery), trained)
         assert found.startswith(sentence)

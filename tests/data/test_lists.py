@@ -45,14 +45,24 @@ def test_paths_that_lead_out_are_refused(tmp_path):
 
 def test_lists_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "list.txt"
-    path.write_bytes(b"a/x.png 1\nb/\xff.png 2\n")
-    with pytest.raises(DataError, match=r"list\.txt:2: the list is not UTF-8 text"):
+    path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
+    with pytest.raises(DataError, match=r"list\.txt: is a Git LFS pointer to a list that is not here"):
         read_lines(path)
     path.write_bytes(b"a\0b")
     with pytest.raises(DataError, match="zero bytes"):
         read_lines(path)
     with pytest.raises(DataError, match="absent.txt: the list cannot be read: No such file"):
         read_lines(tmp_path / "absent.txt")
+
+
+def test_names_that_are_not_utf_8_are_found(tmp_path):
+    name = os.fsencode(tmp_path) + b"/d\xff/x\xfe.png"
+    os.mkdir(os.path.dirname(name))
+    with open(name, "wb"):
+        path = tmp_path / "list.txt"
+    path.write_bytes(b"d\xff/x\xfe.png 3\n")
+    (sample,) = listed_samples(read_lines(path), path, tmp_path)
+    assert os.fsencode(sample.path) == name and os.fsencode(sample.identity) == b"d\xff"
 
 
 def test_identity_is_the_folder_never_the_label(tmp_path):

@@ -80,6 +80,18 @@ def test_another_test_set_chooses_the_best_checkpoint_anew(whole_run, drawings_f
     assert weights(output, "model_best.pth")["epoch"] == 3
 
 
+def test_a_best_checkpoint_that_is_gone_is_written_anew(whole_run, drawings_folder, tmp_path, capfd):
+    output = tmp_path / "run"
+    shutil.copytree(whole_run(*SMALL), output)
+    (output / "model_best.pth").unlink()
+    assert train(drawings_folder, output, *SMALL, resume=True) == 0
+    printed = capfd.readouterr().out
+    assert "the run has had its 2 epochs" in printed and "best mAP" not in printed
+    assert "model_best.pth of epoch" in printed and "is gone; the next evaluation writes it anew" in printed
+    assert train(drawings_folder, output, *SMALL, "SOLVER.MAX_EPOCH", "3", resume=True) == 0
+    assert weights(output, "model_best.pth")["epoch"] == 3
+
+
 def test_what_a_run_cannot_change_is_refused_by_its_key(whole_run, drawings_folder, capfd):
     other = {"SEED": "1", "SOLVER.OPT": "SGD", "SOLVER.IMS_PER_BATCH": "12", "MODEL.HEADS.EMBEDDING_DIM": "64"}
     words = [word for pair in other.items() for word in pair]

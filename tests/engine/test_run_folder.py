@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fastpatent.commands import main
-from fastpatent.engine.run_folder import MARK, own_run_folder
+from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
 from fastpatent.errors import ConfigError, DataError
 from tests.engine.runs import SMALL, train, weights
 
@@ -51,6 +51,8 @@ def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
     with own_run_folder(tmp_path, True, False):
         assert (tmp_path / "model_best.pth").exists()
     with own_run_folder(tmp_path, False, True):
+        assert (tmp_path / "model_best.pth").exists()  # until the new run is accepted
+        remove_run(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == others | {".lock"}
 
 
@@ -84,6 +86,11 @@ def test_the_commands_refuse_and_replace(drawings_folder, tmp_path, capfd):
     assert torch.equal(weights(tmp_path)["model"][name], first[name])
     assert train(drawings_folder, tmp_path, *few, "SEED", "1", overwrite=True) == 0
     assert not torch.equal(weights(tmp_path)["model"][name], first[name])
+    left = {path.name for path in tmp_path.iterdir()}
+    for options in (["MODEL.WEIGHTS", "nowhere.pth"], ["DATASETS.ROOT", "nowhere"], ["SOLVER.GRAD_ACCUM_STEPS", "8"]):
+        assert train(drawings_folder, tmp_path, *few, *options, overwrite=True) == 1
+        assert {path.name for path in tmp_path.iterdir()} == left  # nothing is removed for a run that cannot begin
+    capfd.readouterr()
     best = str(tmp_path / "model_best.pth")
     assert train(drawings_folder, tmp_path, *few, "MODEL.WEIGHTS", best, overwrite=True) == 1
     assert "--overwrite would remove MODEL.WEIGHTS" in capfd.readouterr().err

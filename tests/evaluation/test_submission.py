@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastpatent.errors import DataError
-from fastpatent.evaluation.submission import write_submission
+from fastpatent.evaluation.submission import check_submission, write_submission
 
 
 def test_the_archive_holds_the_array_beside_it(tmp_path):
@@ -36,3 +36,18 @@ def test_a_failed_write_leaves_the_old_submission(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="result.npy could not be written: No space left"):
         write_submission(np.ones((3, 10)), tmp_path)
     assert not np.load(tmp_path / "result.npy").any()
+
+
+def test_only_a_submission_is_replaced(tmp_path):
+    check_submission(tmp_path)
+    write_submission(np.zeros((3, 10)), tmp_path)
+    check_submission(tmp_path)
+    for name, content in (("result.npy", b"my thesis"), ("result.zip", b"PK of another kind")):
+        before = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(DataError, match=f"^the submission {tmp_path / name}: this file is there already"):
+            check_submission(tmp_path)
+        (tmp_path / name).write_bytes(before)
+    np.save(tmp_path / "result.npy", np.zeros((3, 4)))
+    with pytest.raises(DataError, match="result.npy: this file is there already"):
+        check_submission(tmp_path)

@@ -168,3 +168,15 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     ):
         with pytest.raises(CheckpointError, match=sentence):
             read_state_file(tmp_path / name)
+
+
+def test_a_changed_bit_of_a_tensor_is_noticed(tmp_path):
+    """torch.load does not compare the checksums that torch.save writes."""
+    path = tmp_path / "a.pth"
+    torch.save({"a": torch.arange(999)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.arange(999).numpy().tobytes()) + 4000] ^= 64
+    path.write_bytes(content)
+    assert not torch.equal(torch.load(path, weights_only=True)["a"], torch.arange(999))
+    with pytest.raises(CheckpointError, match="a.pth: is damaged: .* does not match its checksum"):
+        read_state_file(path)

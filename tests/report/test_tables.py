@@ -59,5 +59,9 @@ def test_a_perfect_figure_of_one_identity_never_stands_alone():
     console.print(metrics_table([("net", evaluation)]))
     printed = console.file.getvalue()
     assert evaluation.summary["mAP"] == 1 and "unknown" in printed  # a single patent has no interval
-    for warning in ("all images are of one identity (patent)", "there is only one query", "all features are equal"):
+    for warning in (
+        "all gallery images are of one identity (patent)",
+        "only one query is measured",
+        "all features are equal",
+    ):
         assert f"warning: flat: {warning}" in printed and warning in short_metrics(SetResult(splits, [evaluation], []))

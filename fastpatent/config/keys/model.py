@@ -25,12 +25,13 @@ IMAGENET_STD = [0.229 * 255, 0.224 * 255, 0.225 * 255]
 PARTS = Rule(lambda value: all(isinstance(name, str) for name in value), "names of parts of the network")
 SMOOTHING = Rule(lambda value: 0 <= value < 1 or value == -1, "at least 0 and below 1, or -1 (adaptive)")
 TWO_PATHS = Rule(lambda value: len(value) == 2, "two paths, for drawings and for photographs")
+NAMED = Rule(bool, "the name of a folder, . for the working directory")
 TOWERS = Rule(lambda value: set(value) <= {"image", "text"}, "some of image and text")
 
 
 GENERAL = (
     OurNoFeature("SEED", 0, "of the sampler, the augmentation and the initial weights", at_least(0), resumed=FIXED),
-    NoFeature("OUTPUT_DIR", "logs/", "folder of checkpoints, log.txt, cached features and results", path=True),
+    NoFeature("OUTPUT_DIR", "logs/", "folder of checkpoints, log.txt, cached features and results", NAMED, path=True),
     NoFeature("CUDNN_BENCHMARK", False, "let cuDNN measure which convolution algorithm is fastest"),
 )
 

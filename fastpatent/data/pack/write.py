@@ -33,7 +33,7 @@ from fastpatent.errors import DataError
 from fastpatent.files import remove_temporaries
 
 INDEX_LINE = 200  # upper estimate of the bytes per drawing in an index
-GIGABYTE = 10**9
+MEGABYTE = 10**6
 
 Packed = tuple[Entry, np.ndarray]  # an entry and its pixels, uint8 [height, width]
 Result = TypeVar("Result")
@@ -169,7 +169,7 @@ def _count_kept(report: PackReport, verified: list[tuple[Shard, list[State]]], w
 def _check_space(folder: str | os.PathLike[str], size: PackSize, drawings: int) -> None:
     needed, free = drawings * (size.bytes + INDEX_LINE), shutil.disk_usage(folder).free
     if needed > free:
-        raise DataError(f"{folder}: packing takes {needed / GIGABYTE:.2f} GB, the disk has {free / GIGABYTE:.2f} GB free")
+        raise DataError(f"{folder}: packing takes {needed / MEGABYTE:,.1f} MB, the disk has {free / MEGABYTE:,.1f} MB free")
 
 
 def _pack(path: str, root: str, decode: Callable[[str], np.ndarray]) -> Packed | str:

@@ -206,7 +206,7 @@ def test_a_repair_that_fails_leaves_the_shard_as_it_was(pack, monkeypatch):
 def test_a_disk_too_small_is_reported_before_packing(unwritten, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(write_module.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 48 * 480))
-    with pytest.raises(DataError, match=r"^.*/24x20: packing takes 0\.00 GB, the disk has 0\.00 GB free$"):
+    with pytest.raises(DataError, match=r"^.*/24x20: packing takes 0\.0 MB, the disk has 0\.0 MB free$"):
         unwritten.write()
     assert unwritten.files() == {}
     monkeypatch.setattr(write_module.shutil, "disk_usage", lambda _: usage(10**9, 10**9, 48 * 480 + 48 * 200))
