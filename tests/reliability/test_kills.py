@@ -15,7 +15,7 @@ def job_of(tmp_path):
     for name in ("data", "out", "scratch"):
         (tmp_path / name).mkdir()
     with kills.small_disk(tmp_path / "out") as mounted:
-        jobs = kills.make_jobs(tmp_path / "data", tmp_path / "out", epochs=3, designs=12, patents=20)
+        jobs = kills.make_jobs(tmp_path / "data", tmp_path / "out", epochs=2, designs=12, patents=20)
         yield lambda name: (jobs[name], tmp_path / "scratch", tmp_path / "out" if mounted else None)
 
 
@@ -31,7 +31,7 @@ import os, time
 os.makedirs("{out}", exist_ok=True)
 open("{out}/a", "a").write("x")
 print("going", flush=True)
-time.sleep(1)
+time.sleep(0.3)
 open("{out}/.7.b", "w")
 """
 
@@ -39,6 +39,6 @@ open("{out}/.7.b", "w")
 def test_what_differs_or_is_left_is_named(tmp_path):
     """A job that goes on by writing once more to its file, and leaves a temporary one."""
     job = kills.Job(["-c", PROGRAM.format(out=tmp_path / "out")], tmp_path / "out", kills.files)
-    counts, wrong = kills.kill(job, 2, random.Random(0), tmp_path, None)
+    counts, wrong = kills.kill(job, 1, random.Random(0), tmp_path, None)
     assert counts["runs"] and not counts["equal"]
     assert set(wrong) == {"1 differ from the run never stopped: a", f"left: {tmp_path}/out/.7.b"}
