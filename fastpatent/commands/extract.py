@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from fastpatent.data.load_datasets import report_skipped
 from fastpatent.data.records import Sample
 from fastpatent.device import set_up_device
 from fastpatent.errors import DataError
-from fastpatent.evaluation.pipeline import Pipeline
+from fastpatent.evaluation.features import all_equal
+from fastpatent.evaluation.pipeline import Pipeline, are_readable
 from fastpatent.files import check_output, write_atomically
 
 logger = logging.getLogger(__name__)
@@ -40,10 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     features = Pipeline(cfg, device).embed_images(samples, str(folder), broken)
     assert features is not None, "one process extracts everything"
     if broken:
-        readable = [place for place, sample in enumerate(samples) if sample.path not in broken]
-        features, paths = features[readable], [paths[place] for place in readable]
+        readable = are_readable(samples, broken)
+        features, paths = features[readable], list(compress(paths, readable))
         logger.warning(f"{len(broken)} images cannot be read and are in neither `features` nor `paths`")
-    if len(features) > 1 and (features == features[0]).all():
+    if all_equal(features):
         logger.warning("all features are equal: these weights tell no image from another")
 
     def save(temporary: Path) -> None:

@@ -3,6 +3,7 @@
 import logging
 import textwrap
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.device import set_up_device
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.combined import combine
-from fastpatent.evaluation.pipeline import Pipeline
+from fastpatent.evaluation.pipeline import Pipeline, are_readable
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.files import check_output
 from fastpatent.report.gallery import gallery_picture
@@ -52,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     broken: dict[str, str] = {}
     features = pipeline.features(Splits(splits.name, [], [], drawings), broken=broken)[-1]  # without TEST.TEXT_WEIGHT
     if broken:
-        readable = [place for place, sample in enumerate(drawings) if sample.path not in broken]
-        features, drawings = features._replace(gallery=features.gallery[readable]), [drawings[place] for place in readable]
+        readable = are_readable(drawings, broken)
+        features, drawings = features._replace(gallery=features.gallery[readable]), list(compress(drawings, readable))
         logger.warning(f"{len(broken)} of the images cannot be read and are not found")
     asked = Sample(args.image, None, caption=args.text)
     every = Splits(splits.name, [], [asked], drawings)

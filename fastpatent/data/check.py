@@ -1,12 +1,12 @@
 """Check data sets for missing, unreadable, duplicate, leaked and unmatched drawings."""
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastpatent.data.appearance import BLANK, INVERTED, PAGES, STRIP
 from fastpatent.data.digests import Content, read_contents
+from fastpatent.data.quarantine import most_broken
 from fastpatent.data.records import PHOTO, Sample, Splits, add_skipped, unmatched_queries
 
 STAGES = ("train", "val", "test")
@@ -53,7 +53,6 @@ def check_dataset(
     places = _places(parts)
     contents = read_contents(sorted(places), workers, progress)
     faults = [content.fault for content in contents if content.fault]
-    allowed = math.ceil(max_broken * len(contents) - 1e-9)
     readable = [content for content in contents if not content.missing and not content.fault]
     same_bytes, same_pixels = _same(readable)
     skipped: dict[str, list[str]] = {}
@@ -62,7 +61,7 @@ def check_dataset(
     findings = [
         Finding("empty list", True, [f"{splits.name}: no {part} drawing" for splits, part, samples in parts if not samples]),
         Finding("missing drawing", True, [content.path for content in contents if content.missing]),
-        Finding("unreadable drawing", len(faults) > allowed, faults),
+        Finding("unreadable drawing", len(faults) > most_broken(max_broken, len(contents)), faults),
         *(Finding(kind, False, _odd(kind, readable, parts)) for kind in (INVERTED, BLANK, STRIP, PAGES)),
         Finding("query without a match", False, _unmatched(sets)),  # where none has a match, train refuses the set
         Finding("drawing listed twice", False, _listed_twice(sets)),

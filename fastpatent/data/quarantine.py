@@ -17,6 +17,11 @@ COLUMNS = ["path", "reason", "count"]
 logger = logging.getLogger(__name__)
 
 
+def most_broken(share: float, images: int) -> int:
+    """Return how many of some images may be unreadable: a share, rounded up, but one at least must be readable."""
+    return min(math.ceil(share * images - 1e-9), images - 1)
+
+
 class Quarantine:
     """The unreadable images among some samples.
 
@@ -40,7 +45,7 @@ class Quarantine:
         resumed: bool = False,
     ) -> None:
         self.samples, self.instead = samples, instead
-        self.limit = min(math.ceil(share * len(samples) - 1e-9), len(samples) - 1)
+        self.limit = most_broken(share, len(samples))
         self.found: dict[str, str] = {}
         self._file = None if folder is None else Path(folder) / FILE
         self._earlier = _read(self._file) if self._file and resumed else {}

@@ -57,9 +57,8 @@ class Miner:
         features = extract_features(self.model, images, self.device, self.precision)
         tuples = torch.empty(self.sampler.shape, dtype=torch.int64)
         if features is not None:
-            features = np.nan_to_num(
-                features, copy=False
-            )  # unreadable images are at cosine 0; others replace them in batches
+            # unreadable images are at cosine 0; others replace them in batches
+            features = np.nan_to_num(features, copy=False)
             labels = self.sampler.labels
             negatives = nearest_negatives(
                 features[np.searchsorted(used, choice.queries)],

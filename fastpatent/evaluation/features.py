@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,13 @@ class Features(NamedTuple):
     def all(self) -> np.ndarray:
         """Queries, then gallery, float32 [images, dim]; a copy."""
         return np.concatenate([self.query, self.gallery])
+
+
+def all_equal(*features: np.ndarray) -> bool:
+    """Return whether there are two rows or more in arrays [rows, dim], all the same; it stops at the first that differs."""
+    rows = chain.from_iterable(features)
+    first = next(rows, np.empty(0))
+    return sum(map(len, features)) > 1 and all(np.array_equal(row, first) for row in rows)
 
 
 @torch.inference_mode()

@@ -7,6 +7,7 @@ Everything before `Features` is independent of ranking, everything after it is i
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
@@ -211,7 +212,7 @@ class Pipeline:
             splits, broken = whitening_set(self.members[number].cfg), {}
             learned_on = self._extract(number, splits, self._cached, broken)
             if learned_on is not None and broken:
-                learned_on = learned_on[_are_readable([*splits.query, *splits.gallery], broken)]
+                learned_on = learned_on[are_readable([*splits.query, *splits.gallery], broken)]
             learned = None if learned_on is None else learn_whitening(normalise(learned_on), settings.DIM)
             self._whitenings[number] = learned  # None too, or the processes would extract different sets next time
         return self._whitenings[number]
@@ -270,7 +271,8 @@ def _without(unreadable: int) -> str:
     return f", without {unreadable} unreadable image{'s' * (unreadable > 1)}" if unreadable else ""
 
 
-def _are_readable(samples: Sequence[Sample], broken: Mapping[str, str]) -> np.ndarray:
+def are_readable(samples: Sequence[Sample], broken: Mapping[str, str]) -> np.ndarray:
+    """Return bool [samples]: which of them are not among the images {path: reason} that cannot be read."""
     return np.array([sample.path not in broken for sample in samples], bool)
 
 
@@ -280,8 +282,8 @@ def _readable(splits: Splits, systems: Sequence[Features], broken: Mapping[str, 
     Raises:
         DataError: no query or no gallery image is left.
     """
-    masks = [_are_readable(side, broken) for side in (splits.query, splits.gallery)]
-    sides = [[sample for sample in side if sample.path not in broken] for side in (splits.query, splits.gallery)]
+    masks = [are_readable(side, broken) for side in (splits.query, splits.gallery)]
+    sides = [list(compress(side, mask)) for side, mask in zip((splits.query, splits.gallery), masks)]
     if not all(sides):
         raise DataError(f"{splits.name}: {next(iter(broken.values()))}; no other query or gallery image is left")
     query, gallery = masks

@@ -9,7 +9,7 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent.data.records import Splits
-from fastpatent.evaluation.features import Features
+from fastpatent.evaluation.features import Features, all_equal
 from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
 from fastpatent.evaluation.submission import COLUMNS
 from fastpatent.registry import METRICS
@@ -88,7 +88,10 @@ def rank_features(
         Evaluation.
     """
     name, (_, query, gallery, metric) = name or features.name, features
-    warnings = (*splits.warnings, *(["all features are equal, so the order is arbitrary"] if _all_equal(features) else []))
+    warnings = (
+        *splits.warnings,
+        *(["all features are equal, so the order is arbitrary"] if all_equal(query, gallery) else []),
+    )
     if expansion:
         query, gallery = expand_queries(query, gallery, **expansion, device=device)
         metric = "cosine"
@@ -104,11 +107,6 @@ def rank_features(
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     ranking = rank(query, gallery, COLUMNS, identities if measured else None, **options)
     return Evaluation(name, splits, ranking.indices, ranking.metrics, features, warnings)
-
-
-def _all_equal(features: Features) -> bool:
-    sides = [side for side in (features.query, features.gallery) if len(side)]
-    return len(features.query) + len(features.gallery) > 1 and all((side == sides[0][0]).all() for side in sides)
 
 
 def processings(cfg: CfgNode, name: str = "network") -> list[tuple[str, dict[str, Any]]]:
