@@ -15,7 +15,7 @@ from fastpatent.evaluation.submission import COLUMNS
 from fastpatent.registry import METRICS
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.index import rank_top
-from fastpatent.retrieval.metrics import RankMetrics, table_metrics
+from fastpatent.retrieval.metrics import IMAGES, RankMetrics
 from fastpatent.retrieval.ranking import rank
 from fastpatent.retrieval.reranking import reciprocal_similarity
 
@@ -50,12 +50,12 @@ class Evaluation:
             return {}
         matched = np.flatnonzero(self.metrics.matched)
         groups = patent_codes(self.splits.query[row].identity for row in matched)
-        names = table_metrics()
-        columns = [METRICS.get(name).formula(self.metrics)[matched] for name in names]
+        formulas = {name: of.formula for name, of in METRICS.all().items() if of.formula and of.rankings == {IMAGES}}
+        columns = [formula(self.metrics)[matched] for formula in formulas.values()]
         figures = mean_figures(np.stack(columns, axis=1), groups, RESAMPLES, 0)
         if groups.max() == 0:  # a single patent cannot be resampled
             figures = [Figure(figure.mean, np.nan, np.nan) for figure in figures]
-        return dict(zip(names, figures))
+        return dict(zip(formulas, figures))
 
     @property
     def summary(self) -> dict[str, float]:
