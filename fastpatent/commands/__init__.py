@@ -1,8 +1,11 @@
 """The `fastpatent` command and the scripts under tools/: one file a job, each with a `main(argv)`."""
 
 import importlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from fastpatent import __version__
 from fastpatent.errors import nearest
@@ -37,13 +40,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     if job not in JOBS:
         print(f"error: fastpatent has no job {job!r}{nearest(job, JOBS)}", file=sys.stderr)
         return 2
-    try:
+    with _importing():
         from fastpatent.commands.run import run  # takes seconds: it brings torch
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     return run(_main_of, job, rest)
 
 
 def _main_of(job: str, argv: Sequence[str]) -> int | None:
-    return importlib.import_module(f"fastpatent.commands.{job}").main(argv)
+    with _importing():
+        module = importlib.import_module(f"fastpatent.commands.{job}")
+    return module.main(argv)
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Let Ctrl-C end the process at once: packages catch a KeyboardInterrupt in their imports and go on half imported."""
+
+    def end(*_: object) -> None:
+        os.write(2, b"interrupted\n")
+        os._exit(130)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored by nohup, or a caller's own
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
