@@ -58,7 +58,7 @@ def bin_edges(quantity: str, values: np.ndarray) -> np.ndarray | None:
 
 
 def _draw(panel: Axes, quantity: str, groups: dict[str, np.ndarray]) -> None:
-    panel.set_title(quantity, parse_math=False)
+    panel.set_title(quantity)
     panel.set_axisbelow(True)
     edges = bin_edges(quantity, np.concatenate(list(groups.values())))
     if edges is None:

@@ -15,6 +15,7 @@ COLOURS = (  # Okabe & Ito, 2008, without the yellow
     "#000000",
 )
 STYLE: "dict[RcKeyType, str | float | bool]" = {
+    "text.parse_math": False,  # a name may have $ in it
     "font.family": "DejaVu Sans",  # shipped with Matplotlib
     "font.size": 9,
     "axes.spines.top": False,

@@ -1,0 +1,30 @@
+"""What all HTML pages share: a head that lets a browser load and run nothing but the page's own style and pictures."""
+
+import base64
+import hashlib
+import html
+
+from fastpatent.text import short_line
+
+
+def page_head(title: str, style: str) -> str:
+    """Return the start of a page, up to its body.
+
+    Names are escaped where a page is written; should one pass, the policy leaves it no script, style, address or form.
+
+    Args:
+        title: plain text.
+        style: CSS of the page, the only one: elements have no `style` attribute.
+    """
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><title>{plain(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{style}</style></head><body>'
+    )
+
+
+def plain(text: str, longest: int = 2000) -> str:
+    """Return a text of bounded length as HTML that shows it, for elements and quoted attributes."""
+    return html.escape(short_line(text, longest))
