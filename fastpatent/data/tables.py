@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 MALFORMED = "malformed row"  # kind of fault in `Splits.skipped`
 # A spreadsheet computes a cell that begins so, some also in full width, some take a semicolon for the end of a cell. One
 # apostrophe more is written before it and removed at reading, so that every cell is read back as it was.
-FORMULA = "(?=[ ']*[=+\\-@＝＋－＠])"
+FORMULA = r"""(?=[\s'"]*[=+\-@＝＋－＠])"""
 CELL = "(?:^|(?<=;))"
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 
+from fastpatent.report.tables import MOST
 from fastpatent.text import short_line
 
 
@@ -25,6 +26,6 @@ def page_head(title: str, style: str) -> str:
     )
 
 
-def plain(text: str, longest: int = 2000) -> str:
+def plain(text: str, longest: int = MOST) -> str:
     """Return a text of bounded length as HTML that shows it, for elements and quoted attributes."""
     return html.escape(short_line(text, longest))

@@ -14,8 +14,8 @@ from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.text_image import TextImageMetrics
 from fastpatent.files import ESCAPED, write_atomically
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
-from fastpatent.report.tables import TextTable
-from fastpatent.text import escaped
+from fastpatent.report.tables import MOST, TextTable
+from fastpatent.text import short_line
 
 NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]
@@ -43,7 +43,7 @@ def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:
 def _markdown(benchmark: Benchmark) -> str:
     parts = [f"# Benchmark on {_escaped(benchmark.dataset)}", _escaped(headline(benchmark))]
     for table in text_tables(benchmark):
-        parts += [f"## {table.title}", *filter(None, [_escaped(table.note)])]
+        parts += [f"## {_escaped(table.title)}", *filter(None, [_escaped(table.note)])]
         if table.rows:
             parts.append(_markdown_table(table))
     return "\n\n".join(parts) + "\n"
@@ -55,12 +55,12 @@ def _markdown_table(table: TextTable) -> str:
         [f"**{_escaped(cell)}**" if (row, column) in table.best else _escaped(cell) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [table.columns, align, *rows])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [map(_escaped, table.columns), align, *rows])
 
 
 def _escaped(text: str) -> str:
     """Escape Markdown markup; an underscore inside a word is not markup."""
-    return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", escaped(text))
+    return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", short_line(text, MOST))
 
 
 def _rows(benchmark: Benchmark) -> Iterator[list[Any]]:

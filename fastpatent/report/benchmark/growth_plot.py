@@ -13,12 +13,11 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullL
 from fastpatent.evaluation.benchmark import GROWTH_FIGURES, Benchmark
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import ranked
-from fastpatent.report.plot_style import COLOURS, STYLE
+from fastpatent.report.plot_style import COLOURS, LABEL, STYLE
 from fastpatent.text import short_line
 
 MARKERS = "os^DvP*X<"  # 9, coprime with the 7 colours: 63 systems have different looks
 LINE_HEIGHT = 0.19  # inches per label
-LABEL = 100  # characters of a label, which widens the picture
 
 
 def write_growth_plot(benchmark: Benchmark, path: str | Path, dpi: float = 200) -> None:
