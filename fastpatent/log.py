@@ -76,7 +76,7 @@ def remember(records: list[logging.LogRecord]) -> None:
 class PlainConsole(Console):
     """A console that shows text as it is: brackets and :100: in a path are neither markup nor emoji.
 
-    Text is escaped, line ends included, also in the cells of tables. A `rich.text.Text` is not: it is for what has no names.
+    Text is escaped, line ends included, also in the cells of tables. A `rich.text.Text` is not: it is for text of our own.
     A broken pipe is an error like any other, see `fastpatent.commands.run`.
     """
 

@@ -185,8 +185,7 @@ def _page(evaluation: Evaluation, queries: int, found: int) -> str:
         if isinstance(value, float)
     )
     doubts = "".join(f"<p>Warning: {plain(warning)}.</p>" for warning in evaluation.warnings)
-    heading = f"{evaluation.name} on {evaluation.splits.name}"
     return (
-        f"{page_head(heading, STYLE)}<h1>{plain(heading)}</h1><p>{plain(summary)}</p>{doubts}"
+        f"{page_head(f'{evaluation.name} on {evaluation.splits.name}', STYLE)}<p>{plain(summary)}</p>{doubts}"
         f"<p>{KEY} Queries are sorted from best to worst.</p>{''.join(rows)}</body></html>\n"
     )

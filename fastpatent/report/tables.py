@@ -16,7 +16,7 @@ from fastpatent.text import escaped, short_line
 # metrics of the line that a training logs after an evaluation; those of texts where there are some
 SHORT = ("mAP", "Acc@1", "Acc@5", *RECALLS, "mean-R")
 NOTHING = "–"
-MOST = 2000  # characters of a cell: an error message of several lines fits
+MOST = 2000  # characters of a cell or a paragraph: the errors of a configuration fit
 
 
 @dataclass
@@ -42,7 +42,7 @@ class TextTable:
     published: int = 0
 
     def __post_init__(self) -> None:
-        self.rows = [[short_line(cell, MOST) for cell in cells] for cells in self.rows]
+        self.rows = [[short_line(" ".join(cell.split()), MOST) for cell in cells] for cells in self.rows]
 
 
 def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:

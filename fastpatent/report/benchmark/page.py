@@ -19,6 +19,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; mar
 h1 { font-size: 24px; margin: 8px 0 }
 h2 { font-size: 18px; margin: 36px 0 6px }
 p, figcaption { max-width: 75ch; margin: 6px 0; color: #444 }
+h1, h2, p, figcaption { overflow-wrap: anywhere }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; border: solid #222; border-width: 2px 0; margin: 10px 0; font-size: 13px }
 th { text-align: left; font-weight: 600; border-bottom: 1px solid #222; white-space: nowrap }
@@ -49,10 +50,9 @@ def write_page(benchmark: Benchmark, pictures: Sequence[tuple[str, str, Path]], 
         the path.
     """
     tables = text_tables(benchmark)
-    heading = f"Benchmark on {benchmark.dataset}"
     page = [
-        page_head(heading, STYLE),
-        f"<h1>{plain(heading)}</h1><p>{plain(headline(benchmark))}</p>",
+        page_head(f"Benchmark on {benchmark.dataset}", STYLE),
+        f"<p>{plain(headline(benchmark))}</p>",
         *(_table(table) for table in tables if table.figures),
         *(["<p>Click a picture to see it in full size.</p>"] if pictures else []),
         *(_picture(*picture) for picture in pictures),
