@@ -13,11 +13,6 @@ from fastpatent.errors import DataError
 ESCAPED = "backslashreplace"
 
 
-def escaped(text: str) -> str:
-    """Return a text that UTF-8 can encode, see ESCAPED."""
-    return text.encode("utf-8", ESCAPED).decode()
-
-
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
     """Call `write(temporary path)` in the folder of `path`, then rename: readers see the old or the new file, never a part.
 

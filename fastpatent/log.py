@@ -1,7 +1,10 @@
 """One log: every message goes through `logging` to the terminal and, where a run has a folder, to its log.txt.
 
-A message is text, or anything that rich can print, such as a table. Information goes to standard output, warnings and errors
-go to standard error. Of several processes the first reports; errors are reported by the process that has them.
+A message is text, or a table of rich. Information goes to standard output, warnings and errors go to standard error.
+Of several processes the first reports; errors are reported by the process that has them.
+
+Messages have names in them that others chose. Here, where all messages pass, whatever could act on a terminal is escaped,
+and every line of a message but its first begins with its prefix or an indent: no name can begin a line of the log.
 """
 
 import functools
@@ -10,15 +13,18 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
 from fastpatent import distributed
 from fastpatent.files import ESCAPED, make_folder
+from fastpatent.text import escaped
 
 FILE_WIDTH = 120  # columns of a table where there is no terminal
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
+INDENT = "  "
 PACKAGE = logging.getLogger("fastpatent")
 Handler = TypeVar("Handler", bound=logging.Handler)
 
@@ -67,18 +73,25 @@ def remember(records: list[logging.LogRecord]) -> None:
         handler.early = [*records, *handler.early]
 
 
-class _Console(Console):
-    """A console whose broken pipe is an error like any other, see `fastpatent.commands.run`."""
+class PlainConsole(Console):
+    """A console that shows text as it is: brackets and :100: in a path are neither markup nor emoji.
+
+    Text is escaped, line ends included, also in the cells of tables. A `rich.text.Text` is not: it is for text of our own.
+    A broken pipe is an error like any other, see `fastpatent.commands.run`.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # rich calls it for all text that it shows or measures
+        return super().render_str(escaped(text), **options)
 
     def on_broken_pipe(self) -> None:
         raise  # called by rich where it handles the error
 
 
 def terminal(errors: bool = False) -> Console:
-    """Return the console of standard output, or of standard error; always the same one, as progress lines need it.
-
-    Brackets and :100: in a path are neither markup nor emoji.
-    """
+    """Return the console of standard output, or of standard error; always the same one, as progress lines need it."""
     console = _console(errors)
     console._width = None if console.is_terminal else FILE_WIDTH
     return console
@@ -86,7 +99,7 @@ def terminal(errors: bool = False) -> Console:
 
 @functools.cache
 def _console(errors: bool) -> Console:
-    return _Console(stderr=errors, highlight=False, markup=False, emoji=False)
+    return PlainConsole(stderr=errors)
 
 
 def _console_of(record: logging.LogRecord) -> Console:
@@ -122,7 +135,7 @@ class _File(logging.Handler):
         make_folder(folder)
         super().__init__()
         self.file = open(folder / "log.txt", "a", encoding="utf-8", errors=ESCAPED)
-        self.console = Console(file=self.file, width=FILE_WIDTH, no_color=True, highlight=False, markup=False, emoji=False)
+        self.console = PlainConsole(file=self.file, width=FILE_WIDTH, no_color=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -150,7 +163,6 @@ def _print(console: Console, record: logging.LogRecord) -> None:
     if not isinstance(record.msg, str):
         console.print(record.msg)  # a table is fitted to the width
         return
-    text, prefix = record.getMessage(), PREFIXES.get(record.levelno, "")
-    if record.levelno >= logging.ERROR:
-        text = text.replace("\n", f"\n{prefix}")
-    console.print(prefix + text, soft_wrap=True)  # text keeps its own line ends
+    prefix = PREFIXES.get(record.levelno, "")
+    lines = map(escaped, record.getMessage().split("\n"))
+    console.print(Text(prefix + f"\n{prefix or INDENT}".join(lines)), soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from fastpatent import log
+from fastpatent.text import escaped
 
 PLAIN_PERIOD = 15.0  # seconds between lines where the output is no terminal
 Result = TypeVar("Result")
@@ -39,7 +40,7 @@ class ProgressLine:
     """
 
     def __init__(self, title: str, total: int, start: int = 0) -> None:
-        self.title, self.total, self.start = title, total, start
+        self.title, self.total, self.start = escaped(title), total, start
         self._live: Progress | None = None
         self._begun = self._reported = time.monotonic()
 
@@ -62,7 +63,7 @@ class ProgressLine:
 
     def update(self, done: int, text: str = "") -> None:
         """Show that `done` units are finished; `text` is added behind the count."""
-        text = f"{done}/{self.total}  {text}  {clock(self.time_left(done))} left"
+        text = f"{done}/{self.total}  {escaped(text)}  {clock(self.time_left(done))} left"
         if self._live:
             self._live.update(self._task, completed=done, text=text)
         elif time.monotonic() - self._reported > PLAIN_PERIOD or done == self.total:

@@ -1,12 +1,12 @@
 """`fastpatent data build`: a data set of design patents from the weekly archives of the patent office."""
 
-import argparse
 import logging
 from collections.abc import Sequence
 
 from rich.table import Table
 
 from fastpatent import log
+from fastpatent.commands.options import Parser
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import ConfigError
 from fastpatent.progress import counted
@@ -55,8 +55,8 @@ def skipped_table(report: BuildReport) -> Table:
     return table
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="fastpatent data build",
         description="Make a data set in the layout of DeepPatent from weekly grant archives of the patent office, go on "
         "where a run was stopped, or add archives to it.",

@@ -1,10 +1,10 @@
 """`fastpatent completion`: a script that completes jobs, actions, options and keys in a shell."""
 
-import argparse
 from collections.abc import Sequence
 
 from fastpatent.commands import JOBS
 from fastpatent.commands.data import ACTIONS
+from fastpatent.commands.options import Parser
 from fastpatent.config.keys import KEYS
 
 OPTIONS = {
@@ -57,7 +57,7 @@ complete -c fastpatent -n 'not __fish_use_subcommand' -a '{keys}'
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the script of a shell; return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fastpatent completion",
         description='Print a completion script. For bash and zsh: eval "$(fastpatent completion bash)"; '
         "for fish: fastpatent completion fish | source",

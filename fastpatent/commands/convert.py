@@ -1,6 +1,5 @@
 """`fastpatent convert`: any published checkpoint as a safetensors file under our names, with a JSON file of its origin."""
 
-import argparse
 import json
 import logging
 import math
@@ -12,6 +11,7 @@ from typing import Any
 from safetensors.torch import save
 
 from fastpatent import __version__, log
+from fastpatent.commands.options import Parser
 from fastpatent.config import describe, load_config
 from fastpatent.errors import CheckpointError
 from fastpatent.files import check_output, sha256_of, write_atomically
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line, convert and report; return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fastpatent convert",
         description="Write the weights of a published checkpoint under our names, and a JSON file of their origin.",
     )

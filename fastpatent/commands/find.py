@@ -1,7 +1,6 @@
 """`fastpatent find`: the images of a test set that are nearest to a text, an image, or both together."""
 
 import logging
-import textwrap
 from collections.abc import Sequence
 from itertools import compress
 from pathlib import Path
@@ -23,6 +22,7 @@ from fastpatent.files import check_output
 from fastpatent.report.gallery import gallery_picture
 from fastpatent.report.picture import is_our_png, write_png
 from fastpatent.retrieval.ranking import Ranking, rank
+from fastpatent.text import short_line
 
 SHOWN = 10
 SHORT = 60  # letters of a text in the table
@@ -85,5 +85,5 @@ def _table(found: Ranking, drawings: Sequence[Sample], root: str) -> Table:
     table.add_column("its text")
     samples = [drawings[row] for row in found.indices[0]]
     for place, (score, name, sample) in enumerate(zip(found.scores[0], names_below(root, samples), samples), 1):
-        table.add_row(str(place), f"{score:.3f}", name, textwrap.shorten(sample.caption or "", SHORT, placeholder="..."))
+        table.add_row(str(place), f"{score:.3f}", name, short_line(" ".join((sample.caption or "").split()), SHORT))
     return table

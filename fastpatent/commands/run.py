@@ -7,11 +7,14 @@ import os
 import select
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, TextIO
 
 from fastpatent import log
 from fastpatent.errors import FastPatentError, missing_extra
+from fastpatent.text import escaped
 
 STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 logger = logging.getLogger(__name__)
@@ -22,10 +25,11 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
 
     A FastPatentError, a package of an extra that is not installed, a full, read-only or forbidden disk, and a limit on the
     size of files become `error: <sentence>` lines and status 1; Ctrl-C becomes `interrupted` and 130; a reader that closed
-    the pipe (`| head`) ends the command quietly with 141. Every other exception is a bug and passes through.
+    the pipe (`| head`) ends the command quietly with 141. Every other exception is a bug and passes through;
+    its traceback has names escaped.
     """
     log.start()
-    threading.excepthook = _report_thread
+    sys.excepthook, threading.excepthook = _report_bug, _report_thread
     for stream in (sys.stdout, sys.stderr):  # what a terminal of latin-1 cannot show, it shows as \u2500
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -60,12 +64,18 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
 
 
 def _report_thread(failure: threading.ExceptHookArgs) -> None:
-    """Report a full disk in a thread in one sentence, and anything else as Python does."""
+    """Report a full disk in a thread in one sentence, and anything else as a bug."""
     error = failure.exc_value
     if isinstance(error, OSError) and error.errno in STORAGE:
         logger.warning(f"{error.filename or 'a file'} could not be written: {error.strerror}")
     else:
-        threading.__excepthook__(failure)
+        _report_bug(failure.exc_type, error, failure.exc_traceback)
+
+
+def _report_bug(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    """Print a traceback as Python does, but for what could act on the terminal."""
+    lines = "".join(traceback.format_exception(kind, error, trace)).split("\n")
+    sys.stderr.write("\n".join(map(escaped, lines)))
 
 
 def _reader_left(stream: TextIO) -> bool:

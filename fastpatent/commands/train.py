@@ -102,7 +102,7 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
         remove_run(cfg.OUTPUT_DIR)
     log.start(cfg.OUTPUT_DIR)
     if changes:
-        logger.info(changes)
+        logger.info("resumed with other settings\n%s", changes)
     _introduce(cfg, loader, test_sets, model, device, precision)
     if loaded:
         logger.info("%s", loaded.table())
@@ -171,7 +171,7 @@ def _introduce(
     if distributed.rank() == 0:
         text = f"{MARK}\n{describe(cfg).yaml}"
         write_atomically(Path(cfg.OUTPUT_DIR) / CONFIG, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    logger.info("%s", differences_table(cfg))
+    logger.info("configuration\n%s", differences_table(cfg))
     logger.info(
         f"training set  {', '.join(cfg.DATASETS.NAMES)}: {len(loader.samples)} images of {loader.num_classes} identities, "
         f"{loader.batches_per_epoch} batches an epoch"

@@ -11,6 +11,7 @@ from fastpatent.config.key import NONE, Component, Key
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves, nearest_key
 from fastpatent.errors import ConfigError
+from fastpatent.text import escaped
 
 
 class Difference(NamedTuple):
@@ -69,7 +70,7 @@ def short_value(value: Any) -> str:
         return ", ".join(map(short_value, value)) or "none"
     if isinstance(value, float):
         return f"{value:g}"
-    return str(value) if value != "" else "none"
+    return escaped(str(value)) if value != "" else "none"
 
 
 def explain(name: str) -> str:

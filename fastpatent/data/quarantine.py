@@ -9,8 +9,10 @@ from pathlib import Path
 
 from fastpatent import distributed
 from fastpatent.data.records import Sample
+from fastpatent.data.tables import read_csv, write_csv
 from fastpatent.errors import DataError
-from fastpatent.files import escaped, write_atomically
+from fastpatent.files import write_atomically
+from fastpatent.text import escaped
 
 FILE = "quarantine.csv"
 COLUMNS = ["path", "reason", "count"]
@@ -86,21 +88,16 @@ class Quarantine:
         for path, reason, count in (row for part in parts for row in part):
             rows[path] = reason, count + rows.get(path, ("", 0))[1]
 
-        def save(temporary: Path) -> None:
-            with open(temporary, "w", encoding="utf-8", newline="") as file:
-                table = csv.writer(file, lineterminator="\n")
-                table.writerows([COLUMNS, *([path, *row] for path, row in rows.items())])
-
         assert self._file, "only a quarantine with a folder writes"
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._file, save)
+        table = [COLUMNS, *([path, *row] for path, row in rows.items())]
+        write_atomically(self._file, lambda temporary: write_csv(temporary, table))
         return len(rows)
 
 
 def _read(path: Path) -> dict[str, tuple[str, int]]:
     """Return {path: (reason, count)} of a quarantine.csv; empty where there is none or it is damaged."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return {row["path"]: (row["reason"], int(row["count"])) for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {row["path"]: (row["reason"], int(row["count"])) for row in read_csv(path)}
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return {}

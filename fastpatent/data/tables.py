@@ -1,12 +1,14 @@
-"""Read tables of text row by row: CSV files, separated by commas or tabs, and Parquet files."""
+"""Read tables of text row by row: CSV files, separated by commas or tabs, and Parquet files; write CSV files."""
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fastpatent.errors import DataError, nearest
+from fastpatent.text import escaped
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -14,6 +16,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MALFORMED = "malformed row"  # kind of fault in `Splits.skipped`
+# A spreadsheet computes a cell that begins so, some also in full width, some take a semicolon for the end of a cell. One
+# apostrophe more is written before it and removed at reading, so that every cell is read back as it was.
+FORMULA = r"""(?=[\s'"]*[=+\-@＝＋－＠])"""
+CELL = "(?:^|(?<=;))"
 
 
 def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[Any]]]:
@@ -39,6 +45,23 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: l
         yield from _parquet_rows(path, columns)
     else:
         yield from _csv_rows(path, [names.index(column) for column in columns], malformed)
+
+
+def write_csv(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write rows as a CSV file, UTF-8; texts are `escaped`, and get an apostrophe where a spreadsheet would compute them."""
+    with open(path, "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(map(_cell, row) for row in rows)
+
+
+def read_csv(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
+    """Yield {column: text} of the rows of a file of `write_csv`, without its apostrophes; any other file raises anything."""
+    with open(path, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {name: re.sub(f"{CELL}'{FORMULA}", "", cell) for name, cell in row.items()}
+
+
+def _cell(value: object) -> object:
+    return re.sub(CELL + FORMULA, "'", escaped(value)) if isinstance(value, str) else value
 
 
 def column_names(path: str | os.PathLike[str]) -> list[str]:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from fastpatent.evaluation.classification import Classification
 from fastpatent.evaluation.design_classes import class_title
 from fastpatent.report.tables import NOTHING, TextTable
+from fastpatent.text import short_line
 
 CONSTANT = "always the largest class"
 COLUMNS = ["accuracy", "95% interval", "top-5", "macro F1"]
@@ -23,12 +23,12 @@ def classification_table(rows: list[tuple[str, Classification]]) -> Table:
         rows: list of (system, Classification), all of the same drawings.
     """
     text = classification_text(rows)
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=Text(text.note), caption_justify="left")
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=text.note, caption_justify="left")
     table.add_column("classifier", overflow="fold")
     for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for cells in text.rows:
-        table.add_row(Text(cells[0]), *cells[1:], style="dim" if cells[0] == CONSTANT else "")
+        table.add_row(cells[0], *cells[1:], style="dim" if cells[0] == CONSTANT else "")
     return table
 
 
@@ -38,7 +38,7 @@ def class_table(classification: Classification) -> Table:
     for name in CLASS_COLUMNS:
         table.add_column(name, justify="left" if name == "class" else "right", no_wrap=name != "class")
     for cells in class_text("", classification).rows:
-        table.add_row(Text(cells[0]), *cells[1:])
+        table.add_row(cells[0], *cells[1:])
     return table
 
 
@@ -62,7 +62,7 @@ def class_text(system: str, classification: Classification) -> TextTable:
         [_titled(of.name), f"{of.drawings:,}", *map(_number, (of.precision, of.recall, of.f1))]
         for of in sorted(classification.classes, key=lambda of: (-of.drawings, of.name))
     ]
-    note = f"Not in training: {', '.join(classification.unseen)}." if classification.unseen else ""
+    note = f"Not in training: {_some(classification.unseen)}." if classification.unseen else ""
     return TextTable(f"Classes by {system}", note, CLASS_COLUMNS, rows)
 
 
@@ -93,7 +93,7 @@ def _some(names: Iterable[str]) -> str:
     """Join the first names, with the number of others."""
     names = list(names)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return ", ".join(map(short_line, names[:NAMED])) + more
 
 
 def _titled(name: str) -> str:

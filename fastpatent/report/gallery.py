@@ -1,7 +1,6 @@
 """Ranked galleries: each query with its top results, and a relevant drawing that was missed if all results are wrong."""
 
 import base64
-import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from fastpatent.data.records import Sample
 from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.files import ESCAPED, check_output, write_atomically
+from fastpatent.files import check_output, write_atomically
+from fastpatent.report.page import page_head, plain
 from fastpatent.report.picture import is_our_png, thumbnail, write_png
 from fastpatent.report.tables import interval_text
+from fastpatent.text import short_line
 
 FRAMES = {  # colours of Okabe & Ito, 2008, safe for colour-blind readers
     "query": (60, 60, 60),
@@ -23,6 +24,12 @@ FRAMES = {  # colours of Okabe & Ito, 2008, safe for colour-blind readers
     "unknown": (150, 150, 150),
     "missed": (0, 114, 178),
 }
+STYLE = (
+    "body{font:14px system-ui,sans-serif;margin:24px;color:#222;overflow-wrap:anywhere}h2{font-size:14px;margin:18px 0 6px}"
+    "div{display:flex;gap:10px;overflow-x:auto}figure{margin:0;width:118px;flex:none}figure:first-child{margin-right:16px}"
+    "img{width:112px;border:3px solid}figcaption{font-size:10px;color:#666}"
+) + "".join(f".{verdict}{{border-color:#{bytes(colour).hex()}}}" for verdict, colour in FRAMES.items())
+SHOWN = 200  # characters of a caption or a name: two lines of a page, one of a picture
 KEY = (
     "The query is at the left. Correct results have a green frame, wrong ones an orange frame. If no result is correct, one "
     "of the relevant drawings follows in blue."
@@ -127,9 +134,7 @@ def write_gallery(evaluation: Evaluation, path: str | Path, queries: int = 24, f
     """
     picture, page = _files(path)
     write_png(picture, gallery_picture(evaluation))
-    write_atomically(
-        page, lambda temporary: temporary.write_text(_page(evaluation, queries, found), encoding="utf-8", errors=ESCAPED)
-    )
+    write_atomically(page, lambda temporary: temporary.write_text(_page(evaluation, queries, found), encoding="utf-8"))
     return [picture, page]
 
 
@@ -150,9 +155,9 @@ def _row(evaluation: Evaluation, query: int, found: int) -> list[tuple[Sample, s
 def _heading(evaluation: Evaluation, query: int) -> str:
     """Return a query's identity and metrics; without these its caption, or an empty string."""
     metrics, sample = evaluation.metrics, evaluation.splits.query[query]
-    identity = sample.identity
-    if metrics is None or identity is None:
-        return sample.caption or ""
+    if metrics is None or sample.identity is None:
+        return short_line(" ".join((sample.caption or "").split()), SHOWN)
+    identity = short_line(sample.identity, SHOWN)
     if not metrics.matched[query]:
         return f"{identity}: no relevant drawing in the database"
     relevant, first = metrics.relevant[query], metrics.first_hit[query]
@@ -166,27 +171,21 @@ def _page(evaluation: Evaluation, queries: int, found: int) -> str:
         for sample, verdict in _row(evaluation, query, found):
             encoded = io.BytesIO()
             thumbnail(sample.path, 160).quantize(16).save(encoded, "PNG", optimize=True)
-            name = html.escape(Path(sample.path).name)
-            colour = f"#{bytes(FRAMES[verdict]).hex()}"
+            name = plain(Path(sample.path).name, SHOWN)
             source = base64.b64encode(encoded.getvalue()).decode()
             figures.append(
-                f'<figure><img style="border-color:{colour}" alt="{verdict}: {name}" src="data:image/png;base64,{source}">'
+                f'<figure><img class="{verdict}" alt="{verdict}: {name}" src="data:image/png;base64,{source}">'
                 f"<figcaption>{name}</figcaption></figure>"
             )
-        title = html.escape(_heading(evaluation, query))
+        title = plain(_heading(evaluation, query))
         rows.append(f"<section>{f'<h2>{title}</h2>' if title else ''}<div>{''.join(figures)}</div></section>")
     summary = "  ".join(
         f"{name} {value:.4f}" + (f" [{interval_text(evaluation.intervals[name])}]" if name in evaluation.intervals else "")
         for name, value in evaluation.summary.items()
         if isinstance(value, float)
     )
-    doubts = "".join(f"<p>Warning: {html.escape(warning)}.</p>" for warning in evaluation.warnings)
-    heading = html.escape(f"{evaluation.name} on {evaluation.splits.name}")
+    doubts = "".join(f"<p>Warning: {plain(warning)}.</p>" for warning in evaluation.warnings)
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{heading}</title><style>'
-        "body{font:14px system-ui,sans-serif;margin:24px;color:#222}h2{font-size:14px;margin:18px 0 6px}"
-        "div{display:flex;gap:10px;overflow-x:auto}figure{margin:0;width:118px;flex:none}figure:first-child{margin-right:16px}"
-        "img{width:112px;border:3px solid}figcaption{font-size:10px;color:#666;overflow-wrap:anywhere}</style>"
-        f"<h1>{heading}</h1><p>{html.escape(summary)}</p>{doubts}"
-        f"<p>{KEY} Queries are sorted from best to worst.</p>" + "".join(rows) + "</html>\n"
+        f"{page_head(f'{evaluation.name} on {evaluation.splits.name}', STYLE)}<p>{plain(summary)}</p>{doubts}"
+        f"<p>{KEY} Queries are sorted from best to worst.</p>{''.join(rows)}</body></html>\n"
     )

@@ -10,7 +10,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from fastpatent.data.statistics import ASPECT, COMPONENTS, INK_SHARE, PER_PATENT, PUBLISHED_COMPONENTS, QUANTITIES
 from fastpatent.files import write_atomically
-from fastpatent.report.plot_style import COLOURS, STYLE
+from fastpatent.report.plot_style import COLOURS, LABEL, STYLE
+from fastpatent.text import short_line
 
 BINS, COLUMNS = 40, 3
 LOG_TICKS = {
@@ -58,7 +59,7 @@ def bin_edges(quantity: str, values: np.ndarray) -> np.ndarray | None:
 
 
 def _draw(panel: Axes, quantity: str, groups: dict[str, np.ndarray]) -> None:
-    panel.set_title(quantity, parse_math=False)
+    panel.set_title(quantity)
     panel.set_axisbelow(True)
     edges = bin_edges(quantity, np.concatenate(list(groups.values())))
     if edges is None:
@@ -66,7 +67,7 @@ def _draw(panel: Axes, quantity: str, groups: dict[str, np.ndarray]) -> None:
     for (name, values), colour in zip(groups.items(), COLOURS * len(groups)):
         if len(values):
             shares = np.histogram(values, edges)[0] / len(values)
-            panel.stairs(shares, edges, color=colour, linewidth=1.4, label=name)
+            panel.stairs(shares, edges, color=colour, linewidth=1.4, label=short_line(name, LABEL))
             panel.axvline(np.median(values), color=colour, linestyle="--", linewidth=1)
     if quantity == COMPONENTS:
         median = PUBLISHED_COMPONENTS["DeepPatent"]

@@ -14,7 +14,9 @@ COLOURS = (  # Okabe & Ito, 2008, without the yellow
     "#56b4e9",
     "#000000",
 )
+LABEL = 100  # characters of a label, which widens the picture
 STYLE: "dict[RcKeyType, str | float | bool]" = {
+    "text.parse_math": False,  # a name may have $ in it
     "font.family": "DejaVu Sans",  # shipped with Matplotlib
     "font.size": 9,
     "axes.spines.top": False,

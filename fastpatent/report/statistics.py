@@ -1,6 +1,5 @@
 """Statistics of drawings as files and for a terminal."""
 
-import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,9 @@ from fastpatent.data.statistics import (
     Summary,
     summarise,
 )
-from fastpatent.files import escaped, write_atomically
+from fastpatent.data.tables import write_csv
+from fastpatent.files import write_atomically
+from fastpatent.text import escaped
 
 SUMMARY = ("group", "quantity", "number", *Summary._fields)  # columns of the CSV file
 HEADINGS = ("median", "5 %", "95 %", "smallest", "largest", "mean")  # of the fields of Summary
@@ -46,9 +47,9 @@ def statistics_table(groups: dict[str, dict[str, np.ndarray]]) -> Table:
         for name, values in groups.items():
             if len(values[quantity]):
                 figures = [_number(quantity, figure) for figure in summarise(values[quantity])]
-                table.add_row(Text(f"  {name}"), f"{len(values[quantity]):,}", *figures)
+                table.add_row(f"  {name}", f"{len(values[quantity]):,}", *figures)
         for name, median in PUBLISHED_COMPONENTS.items() if quantity == COMPONENTS else ():
-            table.add_row(Text(f"  published: {name}"), "", f"{median:,}", style="dim")
+            table.add_row(f"  published: {name}", "", f"{median:,}", style="dim")
     return table
 
 
@@ -59,16 +60,13 @@ def is_summary(path: Path) -> bool:
 
 def write_summaries(groups: dict[str, dict[str, np.ndarray]], path: str | Path) -> None:
     """Write the table as CSV in full precision, one row per group and quantity."""
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(SUMMARY)
-            for name, values in groups.items():
-                for quantity in filter(lambda quantity: len(values[quantity]), QUANTITIES):
-                    rows.writerow([name, quantity, len(values[quantity]), *summarise(values[quantity])])
-
-    write_atomically(path, write)
+    rows = [
+        [name, quantity, len(values[quantity]), *summarise(values[quantity])]
+        for name, values in groups.items()
+        for quantity in QUANTITIES
+        if len(values[quantity])
+    ]
+    write_atomically(path, lambda temporary: write_csv(temporary, [SUMMARY, *rows]))
 
 
 def write_rows(

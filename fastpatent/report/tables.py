@@ -5,15 +5,18 @@ from dataclasses import dataclass, field
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.pipeline import SetResult
 from fastpatent.evaluation.retrieval import FEW, Evaluation
 from fastpatent.retrieval.metrics import RECALLS, table_metrics
+from fastpatent.text import escaped, short_line
 
 # metrics of the line that a training logs after an evaluation; those of texts where there are some
 SHORT = ("mAP", "Acc@1", "Acc@5", *RECALLS, "mean-R")
 NOTHING = "–"
+MOST = 2000  # characters of a cell or a paragraph: the errors of a configuration fit
 
 
 @dataclass
@@ -23,7 +26,8 @@ class TextTable:
     Attributes:
         title, note: heading, and explanation below it.
         columns: headings.
-        rows: cells, as many per row as `columns`; empty if there is nothing to show, the note then gives the reason.
+        rows: cells, as many per row as `columns`, each a `short_line`; empty if there is nothing to show, the note then
+            gives the reason.
         best: (row, column) of the cells to highlight.
         figures: whether all columns but the first hold numbers.
         published: number of rows at the end with published figures.
@@ -36,6 +40,9 @@ class TextTable:
     best: set[tuple[int, int]] = field(default_factory=set)
     figures: bool = True
     published: int = 0
+
+    def __post_init__(self) -> None:
+        self.rows = [[short_line(" ".join(cell.split()), MOST) for cell in cells] for cells in self.rows]
 
 
 def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:
@@ -59,13 +66,14 @@ def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:
     notes = dict.fromkeys(f"warning: {of.splits.name}: {warning}" for _, of in rows for warning in of.warnings)
     if any(evaluation.intervals for _, evaluation in rows):
         notes[f"below each figure of fewer than {FEW} queries: its 95% interval, bootstrapped over patents"] = None
-    table.caption, table.caption_justify, table.caption_style = "\n".join(notes) or None, "left", ""
+    table.caption = Text("\n".join(map(escaped, notes))) if notes else None
+    table.caption_justify, table.caption_style = "left", ""
     return table
 
 
-def _with_interval(evaluation: Evaluation, name: str) -> str:
+def _with_interval(evaluation: Evaluation, name: str) -> Text:
     figure = f"{evaluation.summary[name]:.4f}"
-    return f"{figure}\n{interval_text(evaluation.intervals[name])}" if evaluation.intervals else figure
+    return Text(f"{figure}\n{interval_text(evaluation.intervals[name])}" if evaluation.intervals else figure)
 
 
 def interval_text(figure: Figure) -> str:

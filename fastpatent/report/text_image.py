@@ -41,12 +41,12 @@ def text_image_table(rows: list[tuple[str, TextImageMetrics]]) -> Table:
     for direction in DIRECTIONS:
         for number, name in enumerate(COLUMNS):
             heading = f"{'' if number else direction}\n{name}".replace(" rank", "")
-            table.add_column(heading, justify="right", no_wrap=True)
+            table.add_column(Text(heading), justify="right", no_wrap=True)
     for right, title in TITLES.items():
         table.add_section()
         table.add_row(Text(title, style="bold"))
         for system, metrics in rows:
-            table.add_row(Text(f"  {system}"), *_cells(metrics, right, intervals=False))
+            table.add_row(f"  {system}", *_cells(metrics, right, intervals=False))
         table.add_row(f"  {CHANCE}", *_chance(rows[0][1], right), style="dim")
     return table
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from fastpatent.errors import DataError
-from fastpatent.uspto.skips import printable
+from fastpatent.text import short_line
 from fastpatent.uspto.tars import Entry
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
@@ -45,5 +45,5 @@ def refuse_contents(path: str | os.PathLike[str], entries: Iterable[Entry]) -> N
                 found.setdefault(sentence, entry.name)
     for sentence in CONTENTS.values():
         if sentence in found:
-            raise DataError(f"{path}: {sentence.format(printable(found[sentence]))}")
+            raise DataError(f"{path}: {sentence.format(short_line(found[sentence]))}")
     raise DataError(f"{path}: it holds no ZIP file of a patent; {WANTED}")

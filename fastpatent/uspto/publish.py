@@ -1,6 +1,5 @@
 """Write lists, metadata and the report of skipped items from the journals of all finished archives."""
 
-import csv
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fastpatent.data.datasets.patent import LIST_PLACES
+from fastpatent.data.tables import write_csv
 from fastpatent.errors import DataError
 from fastpatent.files import Ledger, remove_temporaries
 from fastpatent.uspto.journal import is_complete, read_outcomes, read_scan
@@ -133,15 +133,13 @@ def _write_skipped(
 ) -> None:
     """Write a line for every item skipped by name; count all skipped items, named or not, in the report."""
 
-    def write(temporary: Path) -> None:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(("archive", "member", "reason", "detail"))
-            for archive, skip in _skips(journals, equal, report.counts):
-                table.writerow((archive, skip.member, skip.reason, skip.detail))
-                report.examples.setdefault(skip.reason, _sentence(archive, skip))
+    def rows() -> Iterator[Sequence[str]]:
+        yield "archive", "member", "reason", "detail"
+        for archive, skip in _skips(journals, equal, report.counts):
+            report.examples.setdefault(skip.reason, _sentence(archive, skip))
+            yield archive, skip.member, skip.reason, skip.detail
 
-    ledger.write(path, write)
+    ledger.write(path, lambda temporary: write_csv(temporary, rows()))
 
 
 def _skips(

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import NamedTuple
 
-LONGEST = 300  # characters of a name or message that are printed
+from fastpatent.text import short_line
 
 
 class Reason(StrEnum):
@@ -43,10 +43,4 @@ class Refused(Exception):
 
     def skip(self, member: str) -> Skip:
         """Return the `Skip` of the member with this name."""
-        return Skip(self.reason, printable(member), printable(self.detail))
-
-
-def printable(text: str) -> str:
-    """Return text from an archive as one line of bounded length without control characters."""
-    text = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-    return text if text.isprintable() else ascii(text)[1:-1]
+        return Skip(self.reason, short_line(member), short_line(self.detail))

@@ -4,10 +4,10 @@ import io
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sklearn.metrics import accuracy_score, f1_score
 
 from fastpatent.evaluation.classification import Labelled, measure
+from fastpatent.log import PlainConsole
 from fastpatent.report.classification import (
     CONSTANT,
     class_table,
@@ -35,7 +35,7 @@ def rows(tested):
 
 
 def printed(table):
-    console = Console(file=io.StringIO(), width=110)
+    console = PlainConsole(file=io.StringIO(), width=110)
     console.print(table)
     return console.file.getvalue()
 

@@ -87,7 +87,7 @@ def test_the_page_holds_everything_it_shows(evaluation, tmp_path):
     assert len(sources) == 3 * 5 + text.count("missed:") and all(
         source.startswith("data:image/png;base64,") for source in sources
     )
-    assert "g0&lt;&amp;&gt;.png" in text and "http" not in text
+    assert "g0&lt;&amp;&gt;.png" in text and "://" not in text
     assert Image.open(picture).size[0] > 300
 
 

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fastpatent.data.degenerate import degeneracies
 from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.pipeline import SetResult
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
+from fastpatent.log import PlainConsole
 from fastpatent.report.tables import metrics_table, short_metrics
 from fastpatent.retrieval.metrics import table_metrics
 
@@ -23,7 +23,7 @@ def test_a_row_has_every_metric_of_the_table_or_none_without_labels():
     splits = Splits("toy", [], samples[:3], samples[3:])
     evaluation = rank_features(Features("net", *np.split(features, [3])), splits)
     blind = Evaluation("blind", splits, evaluation.ranking, None)
-    console = Console(width=140, file=io.StringIO())
+    console = PlainConsole(width=140, file=io.StringIO())
     console.print(metrics_table([("net", evaluation), ("blind", blind)]))
     heading, _, measured, intervals, unknown, note = (line.split() for line in console.file.getvalue().splitlines())
     assert heading == ["system", "queries", "in", "gallery", *table_metrics()]
@@ -55,7 +55,7 @@ def test_a_perfect_figure_of_one_identity_never_stands_alone():
     splits = Splits("flat", [], samples[:1], samples[1:])
     splits.warnings = degeneracies(splits)
     evaluation = rank_features(Features("net", np.ones((1, 2), np.float32), np.ones((3, 2), np.float32)), splits)
-    console = Console(width=140, file=io.StringIO())
+    console = PlainConsole(width=140, file=io.StringIO())
     console.print(metrics_table([("net", evaluation)]))
     printed = console.file.getvalue()
     assert evaluation.summary["mAP"] == 1 and "unknown" in printed  # a single patent has no interval

@@ -4,9 +4,9 @@ import io
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fastpatent.evaluation.text_image import DIRECTIONS, PAIR, PATENT, RIGHT_ANSWERS, text_image_metrics
+from fastpatent.log import PlainConsole
 from fastpatent.report.text_image import COLUMNS, PUBLISHED, TITLES, size_of, text_image_table, text_image_tables
 
 
@@ -33,7 +33,7 @@ def expected(metrics, right):
 
 
 def printed(table):
-    console = Console(file=io.StringIO(), width=120)
+    console = PlainConsole(file=io.StringIO(), width=120)
     console.print(table)
     return [line.split() for line in console.file.getvalue().splitlines()]
 

@@ -1,19 +1,21 @@
 """A benchmark as Markdown, CSV and JSON files."""
 
-import csv
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.benchmark import FIGURES, Benchmark
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.text_image import TextImageMetrics
 from fastpatent.files import ESCAPED, write_atomically
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
-from fastpatent.report.tables import TextTable
+from fastpatent.report.tables import MOST, TextTable
+from fastpatent.text import short_line
 
 NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]
@@ -34,14 +36,14 @@ def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:
     texts = {"benchmark.md": _markdown(benchmark), "benchmark.json": _json(benchmark)}
     for name, text in texts.items():
         write_atomically(folder / name, lambda temporary: temporary.write_text(text, encoding="utf-8", errors=ESCAPED))
-    write_atomically(folder / "benchmark.csv", lambda temporary: _write_csv(benchmark, temporary))
+    write_atomically(folder / "benchmark.csv", lambda temporary: write_csv(temporary, _rows(benchmark)))
     return [folder / f"benchmark.{suffix}" for suffix in ("md", "csv", "json")]
 
 
 def _markdown(benchmark: Benchmark) -> str:
-    parts = [f"# Benchmark on {_escaped(benchmark.dataset)}", headline(benchmark)]
+    parts = [f"# Benchmark on {_escaped(benchmark.dataset)}", _escaped(headline(benchmark))]
     for table in text_tables(benchmark):
-        parts += [f"## {table.title}", *filter(None, [table.note])]
+        parts += [f"## {_escaped(table.title)}", *filter(None, [_escaped(table.note)])]
         if table.rows:
             parts.append(_markdown_table(table))
     return "\n\n".join(parts) + "\n"
@@ -53,26 +55,24 @@ def _markdown_table(table: TextTable) -> str:
         [f"**{_escaped(cell)}**" if (row, column) in table.best else _escaped(cell) for column, cell in enumerate(cells)]
         for row, cells in enumerate(table.rows)
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [table.columns, align, *rows])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [map(_escaped, table.columns), align, *rows])
 
 
 def _escaped(text: str) -> str:
     """Escape Markdown markup; an underscore inside a word is not markup."""
-    return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", " ".join(text.split()))
+    return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", short_line(text, MOST))
 
 
-def _write_csv(benchmark: Benchmark, path: Path) -> None:
-    with open(path, "w", newline="", encoding="utf-8", errors=ESCAPED) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for result in ranked(benchmark.results):
-            for name in FIGURES:
-                about = [benchmark.dataset, result.system, result.source, "no", result.dim, name]
-                writer.writerow([*about, *_fields(result.figures[name]), *_fields(result.without_twin.get(name, NO_FIGURE))])
-        for system, source, figures in benchmark.published:
-            for name, mean in figures.items():
-                about = [benchmark.dataset, system, source, "yes", None, name]
-                writer.writerow([*about, *_fields(Figure(mean, math.nan, math.nan)), *_fields(NO_FIGURE)])
+def _rows(benchmark: Benchmark) -> Iterator[list[Any]]:
+    yield COLUMNS
+    for result in ranked(benchmark.results):
+        for name in FIGURES:
+            about = [benchmark.dataset, result.system, result.source, "no", result.dim, name]
+            yield [*about, *_fields(result.figures[name]), *_fields(result.without_twin.get(name, NO_FIGURE))]
+    for system, source, figures in benchmark.published:
+        for name, mean in figures.items():
+            about = [benchmark.dataset, system, source, "yes", None, name]
+            yield [*about, *_fields(Figure(mean, math.nan, math.nan)), *_fields(NO_FIGURE)]
 
 
 def _fields(figure: Figure) -> list[float | None]:

@@ -13,7 +13,8 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullL
 from fastpatent.evaluation.benchmark import GROWTH_FIGURES, Benchmark
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import ranked
-from fastpatent.report.plot_style import COLOURS, STYLE
+from fastpatent.report.plot_style import COLOURS, LABEL, STYLE
+from fastpatent.text import short_line
 
 MARKERS = "os^DvP*X<"  # 9, coprime with the 7 colours: 63 systems have different looks
 LINE_HEIGHT = 0.19  # inches per label
@@ -47,12 +48,12 @@ def growth_figure(benchmark: Benchmark) -> Figure:
             panel.plot(benchmark.sizes, result.growth[name], **look, linewidth=1.4, clip_on=False)
         _dress(panel, name, benchmark.sizes)
     ends = [result.growth[GROWTH_FIGURES[-1]][-1] for result in curves]
-    _label(panels[-1], [result.system for result in curves], ends, looks, LINE_HEIGHT / height)
+    _label(panels[-1], [short_line(result.system, LABEL) for result in curves], ends, looks, LINE_HEIGHT / height)
     return figure
 
 
 def _dress(panel: Axes, name: str, sizes: Sequence[int]) -> None:
-    panel.set_title(name, parse_math=False)
+    panel.set_title(name)
     panel.set_xscale("log")
     panel.set_xlim(sizes[0] * (sizes[0] / sizes[-1]) ** 0.05, sizes[-1])
     ticks = _apart(sizes, 0.25)
@@ -86,7 +87,7 @@ def _label(
         colour, height = looks[line]["color"], place * top
         panel.plot([1.0, 1.07], [ends[line], height], color=colour, linewidth=0.7, transform=beside, clip_on=False)
         panel.plot([1.09], [height], **looks[line], transform=beside, clip_on=False)
-        panel.text(1.12, height, names[line], transform=beside, va="center", fontsize=8.5, parse_math=False)
+        panel.text(1.12, height, names[line], transform=beside, va="center", fontsize=8.5)
 
 
 def _spread(places: Sequence[float], spacing: float) -> list[float]:

@@ -1,7 +1,6 @@
 """A benchmark as one self-contained HTML page."""
 
 import base64
-import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from fastpatent.evaluation.benchmark import Benchmark
-from fastpatent.files import ESCAPED, write_atomically
+from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import headline, text_tables
+from fastpatent.report.page import page_head, plain
 from fastpatent.report.tables import TextTable
 
 PALETTE = 128  # colours per picture; no visible difference for line drawings
@@ -19,6 +19,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1100px; mar
 h1 { font-size: 24px; margin: 8px 0 }
 h2 { font-size: 18px; margin: 36px 0 6px }
 p, figcaption { max-width: 75ch; margin: 6px 0; color: #444 }
+h1, h2, p, figcaption { overflow-wrap: anywhere }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; border: solid #222; border-width: 2px 0; margin: 10px 0; font-size: 13px }
 th { text-align: left; font-weight: 600; border-bottom: 1px solid #222; white-space: nowrap }
@@ -49,11 +50,9 @@ def write_page(benchmark: Benchmark, pictures: Sequence[tuple[str, str, Path]], 
         the path.
     """
     tables = text_tables(benchmark)
-    heading = html.escape(f"Benchmark on {benchmark.dataset}")
     page = [
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{heading}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>',
-        f"<h1>{heading}</h1><p>{html.escape(headline(benchmark))}</p>",
+        page_head(f"Benchmark on {benchmark.dataset}", STYLE),
+        f"<p>{plain(headline(benchmark))}</p>",
         *(_table(table) for table in tables if table.figures),
         *(["<p>Click a picture to see it in full size.</p>"] if pictures else []),
         *(_picture(*picture) for picture in pictures),
@@ -63,25 +62,25 @@ def write_page(benchmark: Benchmark, pictures: Sequence[tuple[str, str, Path]], 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "benchmark.html"
-    write_atomically(path, lambda temporary: temporary.write_text("\n".join(page), encoding="utf-8", errors=ESCAPED))
+    write_atomically(path, lambda temporary: temporary.write_text("\n".join(page), encoding="utf-8"))
     return path
 
 
 def _table(table: TextTable) -> str:
-    page = [f"<h2>{html.escape(table.title)}</h2>"]
+    page = [f"<h2>{plain(table.title)}</h2>"]
     if table.note:
-        page.append(f"<p>{html.escape(table.note)}</p>")
+        page.append(f"<p>{plain(table.note)}</p>")
     if table.rows:
         page.append(f'<div class="wide"><table{" class=figures" if table.figures else ""}>')
         if any(table.columns):
-            head = "".join(f"<th>{html.escape(name)}</th>" for name in table.columns)
+            head = "".join(f"<th>{plain(name)}</th>" for name in table.columns)
             page.append(f"<thead><tr>{head}</tr></thead>")
         page += ["<tbody>", *(_row(table, number) for number in range(len(table.rows))), "</tbody></table></div>"]
     return "\n".join(page)
 
 
 def _row(table: TextTable, number: int) -> str:
-    cells = [html.escape(cell) for cell in table.rows[number]]
+    cells = [plain(cell) for cell in table.rows[number]]
     cells = [f"<b>{cell}</b>" if (number, column) in table.best else cell for column, cell in enumerate(cells)]
     published = " class=published" if number >= len(table.rows) - table.published else ""
     return f"<tr{published}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
@@ -93,9 +92,9 @@ def _picture(title: str, caption: str, path: Path) -> str:
     with Image.open(path) as picture:
         picture.convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(encoded, "PNG", optimize=True)
     source = base64.b64encode(encoded.getvalue()).decode()
-    title = html.escape(title)
+    title = plain(title)
     return (
-        f"<h2>{title}</h2><figure><figcaption>{html.escape(caption)}</figcaption>"
+        f"<h2>{title}</h2><figure><figcaption>{plain(caption)}</figcaption>"
         f'<div class="wide"><label><input type="checkbox" aria-label="{title} in full size">'
         f'<img alt="{title}" src="data:image/png;base64,{source}"></label></div></figure>'
     )

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from fastpatent.evaluation.benchmark import FIGURES, Benchmark, SystemResult
 from fastpatent.evaluation.intervals import Figure
@@ -81,10 +80,10 @@ def benchmark_table(benchmark: Benchmark) -> Table:
         means = [_number(result.figures[name].mean) for name in FIGURES]
         interval = f"{_number(result.figures['mAP'].low)} to {_number(result.figures['mAP'].high)}"
         means += [_number(result.without_twin["mAP"].mean) for _ in twins]
-        table.add_row(Text(result.system), means[0], interval, *means[1:])
+        table.add_row(result.system, means[0], interval, *means[1:])
     for system, _, figures in benchmark.published:
         means = [_printed(figures.get(name)) for name in FIGURES] + [NOTHING for _ in twins]
-        table.add_row(Text(f"published: {system}"), means[0], NOTHING, *means[1:], style="dim")
+        table.add_row(f"published: {system}", means[0], NOTHING, *means[1:], style="dim")
     return table
 
 

@@ -20,8 +20,9 @@ def test_the_csv_has_every_figure_in_full(benchmark, tmp_path):
     assert len(ours) == len(benchmark.results) * len(FIGURES)
     for result in benchmark.results:
         for name in FIGURES:
-            row = ours[result.system, name]
-            assert (row["dataset"], row["source"], int(row["dim"])) == ("toy<&>", result.source, result.dim)
+            row = ours[result.system.replace("\n", r"\n"), name]
+            source = result.source.replace("\n", r"\n")
+            assert (row["dataset"], row["source"], int(row["dim"])) == ("toy<&>", source, result.dim)
             for prefix, figures in (("", result.figures), ("without_twin_", result.without_twin)):
                 for side, value in figures[name]._asdict().items():
                     cell = row[prefix + side]

@@ -3,9 +3,9 @@
 import io
 
 import numpy as np
-from rich.console import Console
 
 from fastpatent.evaluation.benchmark import FIGURES
+from fastpatent.log import PlainConsole
 from fastpatent.report.benchmark.tables import benchmark_table, headline, ranked, text_tables
 from fastpatent.report.text_image import text_image_tables
 
@@ -77,7 +77,7 @@ def test_texts_have_tables_of_their_own(with_texts):
 
 
 def test_the_terminal_shows_names_as_they_are(benchmark):
-    console = Console(width=140, file=io.StringIO())
+    console = PlainConsole(width=140, file=io.StringIO())
     console.print(benchmark_table(benchmark))
     text = console.file.getvalue()
     figure = benchmark.results[2].figures["mAP"]
