@@ -15,7 +15,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from fastpatent import distributed
-from fastpatent.files import ESCAPED, make_folder
+from fastpatent.files import ESCAPED, make_folder, regular
 
 FILE_WIDTH = 120  # columns of a table where there is no terminal
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
@@ -121,7 +121,7 @@ class _File(logging.Handler):
     def __init__(self, folder: Path) -> None:
         make_folder(folder)
         super().__init__()
-        self.file = open(folder / "log.txt", "a", encoding="utf-8", errors=ESCAPED)
+        self.file = open(folder / "log.txt", "a", encoding="utf-8", errors=ESCAPED, opener=regular)
         self.console = Console(file=self.file, width=FILE_WIDTH, no_color=True, highlight=False, markup=False, emoji=False)
 
     def emit(self, record: logging.LogRecord) -> None:
