@@ -97,12 +97,13 @@ def collect(value: Value, everywhere: bool = False) -> list[Value] | None:
     dist.all_gather(lengths, torch.tensor([len(packed)]))
     longest = int(max(lengths))  # parts that are gathered have one length
     padded = nn.functional.pad(packed, (0, longest - len(packed)))
-    parts = [torch.empty_like(padded) for _ in lengths] if everywhere or rank() == 0 else None
+    receives = everywhere or rank() == 0
+    parts = [torch.empty_like(padded) for _ in lengths if receives]
     if everywhere:
         dist.all_gather(parts, padded)
     else:
-        dist.gather(padded, parts)
-    if parts is None:
+        dist.gather(padded, parts or None)
+    if not receives:
         return None
-    files = (io.BytesIO(part[: int(length)].numpy()) for part, length in zip(parts, lengths))
+    files = (io.BytesIO(part[: int(length)].numpy().data) for part, length in zip(parts, lengths))
     return [torch.load(file, weights_only=True) for file in files]

@@ -119,9 +119,8 @@ class _File(logging.Handler):
     """Appends records to log.txt in a folder, which is made where it is missing."""
 
     def __init__(self, folder: Path) -> None:
-        make_folder(folder)
-        super().__init__()
-        self.file = open(folder / "log.txt", "a", encoding="utf-8", errors=ESCAPED, opener=regular)
+        self.file = open(make_folder(folder) / "log.txt", "a", encoding="utf-8", errors=ESCAPED, opener=regular)
+        super().__init__()  # last, because logging closes what it knows at the end of the program
         self.console = Console(file=self.file, width=FILE_WIDTH, no_color=True, highlight=False, markup=False, emoji=False)
 
     def emit(self, record: logging.LogRecord) -> None:

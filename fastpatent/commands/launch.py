@@ -133,7 +133,8 @@ def _child(
         if url:
             return _join({"init_method": url}, rank, world_size, job, job_args)
         os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK
-        return _join({"store": dist.FileStore(str(store), world_size)}, rank, world_size, job, job_args)
+        meeting = dist.FileStore(str(store), world_size)  # pyright: ignore[reportPrivateImportUsage]
+        return _join({"store": meeting}, rank, world_size, job, job_args)
 
     code = run(join)
     if code:
