@@ -80,16 +80,30 @@ def gather_labels(labels: torch.Tensor) -> torch.Tensor:
     return torch.cat(parts)
 
 
-def collect(value: Value) -> list[Value] | None:
-    """Return the values of all processes, in rank order, on rank 0; None on the others.
+def collect(value: Value, everywhere: bool = False) -> list[Value] | None:
+    """Return the values of all processes, in rank order, on rank 0, or `everywhere`; None on the others.
+
+    What another process sends is data and runs no code, unlike that of torch's collectives of objects, which are pickled.
 
     Args:
         value: plain values and tensors in plain containers, as accepted by `torch.load` with weights_only.
     """
     if world_size() == 1:
         return [value]
-    packed = io.BytesIO()  # by torch.save, because some tensors cannot be unpickled otherwise
-    torch.save(value, packed)
-    parts = [b""] * world_size() if rank() == 0 else None
-    dist.gather_object(packed.getvalue(), parts)
-    return None if parts is None else [torch.load(io.BytesIO(part), weights_only=True) for part in parts]
+    file = io.BytesIO()
+    torch.save(value, file)
+    packed = torch.frombuffer(file.getbuffer(), dtype=torch.uint8)
+    lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(world_size())]
+    dist.all_gather(lengths, torch.tensor([len(packed)]))
+    longest = int(max(lengths))  # parts that are gathered have one length
+    padded = nn.functional.pad(packed, (0, longest - len(packed)))
+    receives = everywhere or rank() == 0
+    parts = [torch.empty_like(padded) for _ in lengths if receives]
+    if everywhere:
+        dist.all_gather(parts, padded)
+    else:
+        dist.gather(padded, parts or None)
+    if not receives:
+        return None
+    files = (io.BytesIO(part[: int(length)].numpy().data) for part, length in zip(parts, lengths))
+    return [torch.load(file, weights_only=True) for file in files]

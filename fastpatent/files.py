@@ -1,8 +1,10 @@
-"""Atomic file writes, outputs that replace nothing foreign, folders, and file digests."""
+"""Atomic file writes, outputs that replace nothing foreign and follow no link, folders, and file digests."""
 
 import hashlib
 import json
 import os
+import secrets
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,15 +19,18 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
     """Call `write(temporary path)` in the folder of `path`, then rename: readers see the old or the new file, never a part.
 
     A full disk, an error or a kill leaves the old file unchanged; the new one survives a loss of power. Errors are
-    re-raised; an OSError then names `path`.
+    re-raised; an OSError then names `path`. A link at `path` is replaced, not followed. The temporary file is new, under a
+    name that nobody can guess: in a folder where others may create files, but not remove yours, such as /tmp, no link leads
+    the write elsewhere. In a folder where they may remove yours too, nothing is promised.
 
     Args:
         path: the file to write.
-        write: function that creates the file at the given Path.
+        write: function that fills the empty file at the given Path, or replaces it.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix, from which some writers infer the format
+    temporary = path.with_name(f".{unguessable()}.{path.name}")  # keeps the suffix, from which some writers infer the format
     try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))  # O_EXCL follows no link
         write(temporary)
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
@@ -39,6 +44,11 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], objec
         temporary.unlink(missing_ok=True)
 
 
+def unguessable() -> str:
+    """Return the part of a temporary file's name that nobody can know before: 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
 def remove_temporaries(folder: str | os.PathLike[str], names: Iterable[str]) -> None:
     """Remove what killed processes have left of `write_atomically`; for the one process that may write these files now.
 
@@ -47,8 +57,31 @@ def remove_temporaries(folder: str | os.PathLike[str], names: Iterable[str]) -> 
         names: of the files, as patterns of glob.
     """
     for name in names:
-        for path in Path(folder).glob(f".[0-9]*.{name}"):
-            path.unlink()
+        remove_files(Path(folder).glob(f".{'[0-9a-f]' * 16}.{name}"))
+
+
+def remove_files(paths: Iterable[Path]) -> None:
+    """Remove some files and links, not what the links lead to; folders stay."""
+    for path in paths:
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+
+
+def regular(path: str, flags: int) -> int:
+    """Open a regular file; the `opener` of `open` for names that a stranger may have taken.
+
+    Raises:
+        DataError: there is a link, whose target would be written to, a FIFO, which would block, or a folder.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    except OSError:
+        if not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode):
+            raise
+    raise DataError(f"{path}: is a link, a folder or a device where a regular file is expected; remove it")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -94,14 +127,14 @@ def check_output(path: str | os.PathLike[str], option: str, is_ours: Callable[[P
         raise DataError(f"{option} {path}: there is no folder {path.parent}")
     if path.is_dir():
         raise DataError(f"{option} {path}: is a folder; name a file")
-    if not path.exists():
+    if not os.path.lexists(path):
         try:
             tempfile.TemporaryFile(dir=path.parent).close()
         except OSError as error:
             raise DataError(f"{option} {path}: nothing can be written there: {error.strerror}") from error
         return path
     try:
-        ours = is_ours(path)
+        ours = path.is_file() and is_ours(path)  # a reader would wait for a FIFO
     except Exception:  # of any other file, a reader raises anything
         ours = False
     if not ours:
@@ -122,8 +155,9 @@ class Ledger:
         self.path = Path(path)
         self._digests: dict[str, list[str]] = {}
         try:
-            for name, digests in json.loads(self.path.read_bytes()).items():
-                self._digests[name] = [str(digest) for digest in digests]
+            with open(self.path, "rb", opener=regular) as opened:
+                for name, digests in json.load(opened).items():
+                    self._digests[name] = [str(digest) for digest in digests]
         except FileNotFoundError:
             pass
         except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
@@ -132,7 +166,8 @@ class Ledger:
     def check(self, paths: Iterable[Path], command: str) -> None:
         """Raise DataError for the first of some files that is there and that `command` did not write."""
         for path in paths:
-            if path.exists() and sha256_of(path) not in self._digests.get(path.name, ()):
+            ours = path.is_file() and sha256_of(path) in self._digests.get(path.name, ())
+            if os.path.lexists(path) and not ours:
                 raise DataError(
                     f"{path}: was not written by `{command}`, or was changed since, and is not replaced; "
                     "choose another folder, or move it away"

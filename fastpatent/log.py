@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fastpatent import distributed
-from fastpatent.files import ESCAPED, make_folder
+from fastpatent.files import ESCAPED, make_folder, regular
 from fastpatent.text import escaped
 
 FILE_WIDTH = 120  # columns of a table where there is no terminal
@@ -132,9 +132,8 @@ class _File(logging.Handler):
     """Appends records to log.txt in a folder, which is made where it is missing."""
 
     def __init__(self, folder: Path) -> None:
-        make_folder(folder)
-        super().__init__()
-        self.file = open(folder / "log.txt", "a", encoding="utf-8", errors=ESCAPED)
+        self.file = open(make_folder(folder) / "log.txt", "a", encoding="utf-8", errors=ESCAPED, opener=regular)
+        super().__init__()  # last, because logging closes what it knows at the end of the program
         self.console = PlainConsole(file=self.file, width=FILE_WIDTH, no_color=True)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 
 import pytest
 from rich.console import Console
@@ -109,8 +110,8 @@ def test_of_several_processes_the_first_reports_and_each_reports_its_errors(rank
 
 
 @pytest.mark.parametrize("early", [0, 2])
-def test_a_full_disk_ends_the_file_with_one_warning_and_not_the_run(early, tmp_path, capsys):
-    (tmp_path / "log.txt").symlink_to("/dev/full")
+def test_a_full_disk_ends_the_file_with_one_warning_and_not_the_run(early, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("fastpatent.log.regular", lambda _, flags: os.open("/dev/full", flags))
     log.start()
     for number in range(early):
         logger.info("early %d", number)

@@ -21,9 +21,10 @@ from fastpatent.evaluation.benchmark import Benchmark, counts_of, growth, growth
 from fastpatent.evaluation.benchmark_systems import System, read_systems
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.evaluation.retrieval import Evaluation
+from fastpatent.files import make_folder
 from fastpatent.models import build_tokenizer
 from fastpatent.report.benchmark.figures import write_figures
-from fastpatent.report.benchmark.files import write_tables
+from fastpatent.report.benchmark.files import check_benchmark, write_tables
 from fastpatent.report.benchmark.page import write_page
 from fastpatent.report.benchmark.published import published_figures
 from fastpatent.report.benchmark.tables import benchmark_table, headline
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for splits in test_sets:
         if not splits.query or splits.query[0].identity is None:
             raise DataError(f"DATASETS.TESTS: {splits.name} has no labelled query, nothing can be measured on it")
+        check_benchmark(make_folder(Path(cfg.OUTPUT_DIR) / splits.name))
     logger.info(f"{len(systems)} systems, device {device.device} ({device.reason})")
     made = _made(cfg, device.device, argv)
     benchmarks = [Benchmark(s.name, counts_of(s), [], _published(s), [], made, warnings=[*s.warnings]) for s in test_sets]
@@ -51,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     written: list[Path] = []
     for benchmark, pictured in zip(benchmarks, best):
         folder = Path(cfg.OUTPUT_DIR) / benchmark.dataset
-        folder.mkdir(parents=True, exist_ok=True)
         logger.info(f"{benchmark.dataset}: {headline(benchmark)}")
         logger.info(benchmark_table(benchmark))
         pictures = write_figures(benchmark, pictured, folder, cfg.SEED)

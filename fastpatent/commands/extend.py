@@ -20,7 +20,7 @@ def extend(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     folder = _lists_folder(load_from(args).DATASETS.ROOT)
     there = os.path.join(folder, LIST)
-    if os.path.exists(there) and not args.replace:
+    if os.path.lexists(there) and not args.replace:
         raise DataError(f"{there} is there already; --replace writes it anew")
     path, count = write_extended_list(folder)
     log.start()

@@ -4,8 +4,11 @@ import argparse
 import logging
 import os
 import signal
-import socket
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +21,7 @@ from fastpatent.distributed import is_launched
 from fastpatent.errors import ConfigError
 
 _started_here: int | None = None  # number of a process that --num-gpus has started
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"  # the network interface that other machines do not reach
 logger = logging.getLogger(__name__)
 
 
@@ -32,11 +36,12 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) -> Any:
     """Run `job(*job_args)` in every process and return its result in this one (None where processes were started).
 
-    Under torchrun the processes exist already and only connect. `job` must be importable by name.
+    Under torchrun the processes exist already and only connect. Processes on one machine find each other by a file that only
+    this user can read, and no port is open to other machines. `job` must be importable by name.
     """
     if is_launched():
         rank, world_size = (_number(name) for name in ("RANK", "WORLD_SIZE"))
-        return _join(rank, world_size, "env://", job, job_args)
+        return _join({"init_method": "env://"}, rank, world_size, job, job_args)
     if left := [name for name in ("RANK", "WORLD_SIZE") if name in os.environ]:
         logger.warning(f"{' and '.join(left)} of the environment ignored: without MASTER_ADDR this is no run of torchrun")
     world_size = args.num_gpus * args.num_machines
@@ -48,10 +53,29 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
         )
     if args.dist_url == "auto" and args.num_machines > 1:
         raise ConfigError("--dist-url: several machines need tcp://HOST:PORT of machine 0")
-    url = f"tcp://127.0.0.1:{_free_port()}" if args.dist_url == "auto" else args.dist_url
+    with _private_folder() as folder:
+        _run_children(folder, args, world_size, job, job_args)
+    return None
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Make a folder that only this user can enter, also for what `spawn` reads as a pickle, the errors of its children."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix="fastpatent-") as folder:
+        tempfile.tempdir = folder
+        try:
+            yield Path(folder)
+        finally:
+            tempfile.tempdir = before
+
+
+def _run_children(folder: Path, args: argparse.Namespace, world_size: int, job: Callable[..., Any], job_args: tuple) -> None:
+    """Start the processes of this machine and wait for them; their store is in `folder` where it is the only machine."""
+    url = "" if args.dist_url == "auto" else args.dist_url
     children = spawn(
         _child,
-        (args.num_gpus, args.machine_rank, world_size, url, log.early(), job, job_args),
+        (args.num_gpus, args.machine_rank, world_size, url, folder / "store", log.early(), job, job_args),
         nprocs=args.num_gpus,
         join=False,
     )
@@ -73,7 +97,6 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    return None
 
 
 def local_rank() -> int:
@@ -90,18 +113,13 @@ def _number(name: str) -> int:
         raise ConfigError(f"{name} of the environment is {os.environ[name]!r}, not a whole number") from None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _child(
     index: int,
     num_gpus: int,
     machine_rank: int,
     world_size: int,
     url: str,
+    store: Path,
     early: list[logging.LogRecord],
     job: Callable[..., Any],
     job_args: tuple,
@@ -112,18 +130,23 @@ def _child(
 
     def join() -> Any:
         log.remember(early)
-        return _join(rank, world_size, url, job, job_args)
+        if url:
+            return _join({"init_method": url}, rank, world_size, job, job_args)
+        os.environ["GLOO_SOCKET_IFNAME"] = LOOPBACK
+        meeting = dist.FileStore(str(store), world_size)  # pyright: ignore[reportPrivateImportUsage]
+        return _join({"store": meeting}, rank, world_size, job, job_args)
 
     code = run(join)
     if code:
         raise SystemExit(code)
 
 
-def _join(rank: int, world_size: int, url: str, job: Callable[..., Any], job_args: tuple) -> Any:
+def _join(meeting: dict[str, Any], rank: int, world_size: int, job: Callable[..., Any], job_args: tuple) -> Any:
+    """Connect to the other processes, which have the same `meeting`: init_method or store of torch.distributed."""
     cuda = torch.cuda.is_available() and local_rank() < torch.cuda.device_count()
     if cuda:
         torch.cuda.set_device(local_rank())
-    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", init_method=url, rank=rank, world_size=world_size)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", rank=rank, world_size=world_size, **meeting)
     try:
         return job(*job_args)
     finally:

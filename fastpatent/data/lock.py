@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastpatent.errors import DataError
+from fastpatent.files import regular
 
 
 @contextmanager
@@ -16,9 +17,10 @@ def only_writer(folder: str | os.PathLike[str], job: str, wait: bool = False) ->
     A record lock: the system releases it when the process ends in any way, and worker processes do not inherit it.
 
     Raises:
-        DataError: another process has the lock, unless `wait` says to wait for it; or the folder cannot be locked.
+        DataError: another process has the lock, unless `wait` says to wait for it; or the folder cannot be locked, or its
+            .lock is no regular file.
     """
-    with open(Path(folder) / ".lock", "a") as file:
+    with open(Path(folder) / ".lock", "a", opener=regular) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except (BlockingIOError, PermissionError) as error:  # POSIX allows either

@@ -56,7 +56,7 @@ def checkpoints_in(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the checkpoints that a training has written into a folder, the newest first."""
     named = (BEST, FINAL, INTERRUPTED)
     found = [path for path in Path(folder).iterdir() if path.name in named or PERIODIC.fullmatch(path.name)]
-    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return sorted(found, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

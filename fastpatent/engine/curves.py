@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastpatent.files import unguessable
+
 logger = logging.getLogger(__name__)
 
 
@@ -38,7 +40,8 @@ class Curves:
     def _open(self, folder: str | os.PathLike[str], purge_step: int | None) -> None:
         from torch.utils.tensorboard import SummaryWriter  # takes a second to import, and only training needs it
 
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+        # it follows links, so its name, of host, process and second, ends with what nobody can know before
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=f".{unguessable()}")
 
     def _try(self, write: Callable[[], Any]) -> None:
         if self._ended:

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 
 from fastpatent.data.records import Sample
-from fastpatent.distributed import world_size
+from fastpatent.distributed import collect, world_size
 from fastpatent.engine.checkpoint import last_checkpoint
 from fastpatent.errors import FastPatentError
 
@@ -84,11 +84,7 @@ class LossGuard:
         if not self._refused:
             self._indices.clear()
             return
-        findings: list[tuple[int, float, str] | None] = [self._finding()]
-        if world_size() > 1:
-            findings = [None] * world_size()
-            dist.all_gather_object(findings, self._finding())
-        found = [finding for finding in findings if finding]
+        found = [finding for finding in collect(self._finding(), everywhere=True) or () if finding]
         iteration, loss, _ = found[0]
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         last = last_checkpoint(self.folder)

@@ -8,12 +8,13 @@ from pathlib import Path
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import FINAL, LAST, checkpoints_in
 from fastpatent.errors import ConfigError
-from fastpatent.files import make_folder, remove_temporaries
+from fastpatent.files import make_folder, regular, remove_files, remove_temporaries
 
 CONFIG = "config.yaml"
 MARK = "# written by fastpatent train"  # its first line
 BESIDE = (LAST, CONFIG, "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes beside checkpoints
-TEMPORARY = ("model_*.pth", LAST, CONFIG, "quarantine.csv")  # what a kill may leave half written
+REPLACED = (LAST, CONFIG, "quarantine.csv")  # of these, what a training replaces
+TEMPORARY = ("model_*.pth", *REPLACED)  # what a kill may leave half written
 
 
 @contextmanager
@@ -26,9 +27,9 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool = False, overwri
         overwrite: the run in it will be removed by `remove_run`.
 
     Raises:
-        ConfigError: the folder has the checkpoints of a run, or a config.yaml of another origin, and neither `resume` nor
-            `overwrite` is given.
-        DataError: another process trains in it, or the folder cannot be made.
+        ConfigError: the folder has the checkpoints of a run, and neither `resume` nor `overwrite` is given; or files of a
+            run's names that no training has written, which would be replaced or removed.
+        DataError: another process trains in it, the folder cannot be made, or one of its files is a link or a FIFO.
     """
     folder = make_folder(folder)
     with only_writer(folder, "fastpatent train"):
@@ -40,17 +41,27 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool = False, overwri
                 f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
                 "or choose another OUTPUT_DIR"
             )
-        remove_temporaries(folder, TEMPORARY)
-        config = folder / CONFIG
-        if not (resume or overwrite) and config.exists() and not config.read_bytes().startswith(MARK.encode()):
+        older = resume and bool(found)  # runs of older versions have no mark, and their checkpoints are read first
+        foreign = [*found, *(folder / name for name in REPLACED if os.path.lexists(folder / name))]
+        if foreign and not older and not _has_mark(folder):
             raise ConfigError(
-                f"OUTPUT_DIR: {config} would be replaced, which no training has written; choose another OUTPUT_DIR"
+                f"OUTPUT_DIR: {foreign[0]} would be replaced, and no training has written it, for {folder} has no {CONFIG} "
+                "of one; choose another OUTPUT_DIR"
             )
+        remove_temporaries(folder, TEMPORARY)
         yield
+
+
+def _has_mark(folder: Path) -> bool:
+    """Return whether a training has written the folder's configuration."""
+    try:
+        with open(folder / CONFIG, "rb", opener=regular) as file:
+            return file.read(len(MARK)) == MARK.encode()
+    except FileNotFoundError:
+        return False
 
 
 def remove_run(folder: str | os.PathLike[str]) -> None:
     """Remove what a training has written: checkpoints, configuration, log, quarantine and curves. Results of tests stay."""
-    beside = [path for pattern in BESIDE for path in Path(folder).glob(pattern)]
-    for path in [*checkpoints_in(folder), *beside]:
-        path.unlink()
+    if _has_mark(Path(folder)):
+        remove_files([*checkpoints_in(folder), *(path for pattern in BESIDE for path in Path(folder).glob(pattern))])

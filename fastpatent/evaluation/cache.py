@@ -15,8 +15,9 @@ from yacs.config import CfgNode
 
 from fastpatent import distributed
 from fastpatent.data.records import Splits
+from fastpatent.errors import DataError
 from fastpatent.evaluation.cache_key import differences, feature_origin, origin_key
-from fastpatent.files import write_atomically
+from fastpatent.files import check_output, write_atomically
 
 FORMAT = 2
 logger = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ def cached_features(
             logger.info(f"{title} cached in {cache.array}")
     except OSError as error:
         logger.warning(f"{title} not cached, {error.filename}: {error.strerror}")
+    except DataError as error:
+        logger.warning(f"{title} not cached, {error}")
     return features
 
 
@@ -131,6 +134,7 @@ class FeatureCache:
 
         Raises:
             OSError: with the file's name.
+            DataError: a file of this name is there that is no cache.
         """
         record = {
             "format": FORMAT,
@@ -149,6 +153,8 @@ class FeatureCache:
                 record["sha256"] = hashlib.file_digest(opened, "sha256").hexdigest()
 
         self.array.parent.mkdir(parents=True, exist_ok=True)
+        for path in (self.array, self.record):
+            check_output(path, "OUTPUT_DIR", lambda _: _are_features(self.array) or _is_record(self.record))
         write_atomically(self.array, save)
         write_atomically(self.record, lambda temporary: temporary.write_text(json.dumps(record, indent=1), encoding="utf-8"))
 
@@ -159,3 +165,16 @@ class FeatureCache:
             raise Unusable(f"{self.record} is damaged")
         if record["origin"] != origin:
             raise Unusable(f"{self.array} is of other {' and '.join(differences(origin, record['origin']))}")
+
+
+def _are_features(path: Path) -> bool:
+    """Return whether a file is as a cached array, which a killed call has left without its record, or with one damaged."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return found.ndim == 2 and found.dtype == np.float32
+
+
+def _is_record(path: Path) -> bool:
+    return {"format", "key", "origin"} <= json.loads(path.read_bytes()).keys()

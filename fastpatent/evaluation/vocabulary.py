@@ -15,7 +15,7 @@ from fastpatent.data.records import names_below
 from fastpatent.data.splitting import hashed_order
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.errors import CheckpointError
-from fastpatent.files import write_atomically
+from fastpatent.files import check_output, write_atomically
 from fastpatent.progress import ProgressLine
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def load_vocabulary(cfg: CfgNode, workers: int) -> dict[str, np.ndarray] | None:
 
     Raises:
         CheckpointError: MODEL.WEIGHTS holds no vocabulary of this descriptor.
-        ConfigError, DataError: as `load_training_set` and the descriptor's `learn`.
+        ConfigError, DataError: as `load_training_set` and the descriptor's `learn`; another file has the name of the run's.
     """
     path, learn = vocabulary_file(cfg), DESCRIPTORS.get(cfg.DESCRIPTOR.NAME).learn
     if path is None or learn is None:
@@ -55,6 +55,8 @@ def load_vocabulary(cfg: CfgNode, workers: int) -> dict[str, np.ndarray] | None:
         return saved
     if saved is not None and settings == wanted:
         return saved
+    path.parent.mkdir(parents=True, exist_ok=True)
+    check_output(path, "OUTPUT_DIR", lambda _: saved is not None)
     samples = load_training_set(cfg)
     by_name = dict(zip(names_below(cfg.DATASETS.ROOT, samples), samples))
     chosen = [by_name[name].path for name in hashed_order(by_name, cfg.SEED)[: cfg.DESCRIPTOR.VOCABULARY.DRAWINGS]]
@@ -62,7 +64,6 @@ def load_vocabulary(cfg: CfgNode, workers: int) -> dict[str, np.ndarray] | None:
     sizes = cfg.DESCRIPTOR.VOCABULARY
     with ProgressLine(f"learning {cfg.DESCRIPTOR.NAME}", len(chosen)) as line:
         vocabulary = learn(chosen, sizes.WORDS, sizes.DIM, cfg.SEED, workers, line.update, build_reader(cfg))
-    path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"vocabulary": json.dumps(wanted)}
     write_atomically(path, lambda temporary: save_file(vocabulary, temporary, metadata))
     return vocabulary

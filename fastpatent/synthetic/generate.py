@@ -11,6 +11,7 @@ from pathlib import Path
 
 import fastpatent
 from fastpatent.errors import DataError
+from fastpatent.files import unguessable
 from fastpatent.progress import counted
 from fastpatent.synthetic.deeppatent_lists import drawing_path, lists
 from fastpatent.synthetic.sheets import draw_design
@@ -50,11 +51,11 @@ def generate_sample(
     folder = Path(folder)
     if designs < FEWEST_DESIGNS:
         raise DataError(f"the sample needs at least {FEWEST_DESIGNS} designs (training, validation, test), not {designs}")
-    if folder.exists():
+    if os.path.lexists(folder):
         raise DataError(f"{folder} exists already; delete it to have the sample drawn again")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    partial_folder = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
-    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder = folder.with_name(f".{folder.name}.{unguessable()}.partial")
+    partial_folder.mkdir()  # new, so no link leads it elsewhere
     try:
         _fill(partial_folder, folder, designs, seed, workers)
         _publish(partial_folder, folder)

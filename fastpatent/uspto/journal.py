@@ -14,6 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
+from fastpatent.files import regular
 from fastpatent.uspto.patent import Outcome
 from fastpatent.uspto.skips import Reason, Skip
 
@@ -53,7 +54,7 @@ class Journal:
             self._end = end
 
     def __enter__(self) -> Self:
-        self._file = open(self.path, "ab", buffering=0)
+        self._file = open(self.path, "ab", buffering=0, opener=regular)
         self._file.truncate(self._end)
         if not self._end:
             self._write(self._header)
@@ -116,7 +117,7 @@ def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
     """Yield (offset after the line, its JSON object) up to the first damaged line; nothing of another version."""
     end = 0
     try:
-        file = open(path, "rb")
+        file = open(path, "rb", opener=regular)
     except FileNotFoundError:
         return
     with file:

@@ -7,8 +7,10 @@ import re
 import shutil
 import zipfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypedDict
 
+from fastpatent.files import remove_files
 from fastpatent.uspto.archives import Member, read_member
 from fastpatent.uspto.patent_xml import Metadata, read_patent_xml
 from fastpatent.uspto.sheets import sheet_to_png
@@ -117,8 +119,8 @@ class _Contents:
 def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
     """Convert all drawings; return their entries in the record. Raise Refused where none is left."""
     hidden = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}")  # one left by a killed run is replaced
-    shutil.rmtree(hidden, ignore_errors=True)
-    os.makedirs(hidden)
+    _clear(hidden)
+    os.makedirs(hidden)  # new, so no link leads it elsewhere
     try:
         drawings: list[Drawing] = []
         for name in contents.drawings():
@@ -134,7 +136,7 @@ def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
             drawings.append({"name": drawing, "width": width, "height": height, "digest": digest})
         if not drawings:
             raise Refused(Reason.EMPTY, "none of its drawings can be read")
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
         os.rename(hidden, folder)
     except OSError as error:
         # a full disk is reported without a name
@@ -142,3 +144,9 @@ def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     return drawings
+
+
+def _clear(place: str) -> None:
+    """Remove what a killed run, or another hand, has left at a place; not what a link leads to."""
+    remove_files([Path(place)])
+    shutil.rmtree(place, ignore_errors=True)

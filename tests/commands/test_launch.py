@@ -61,7 +61,7 @@ def job():
         os.write(1, b"saved %d" % local_rank() + bytes([10]))
         os._exit(130)
     signal.signal(signal.SIGTERM, save)
-    print("working", flush=True)
+    os.write(1, b"working" + bytes([10]))  # in one piece
     time.sleep(60)
 
 if __name__ == "__main__":
@@ -74,7 +74,10 @@ if __name__ == "__main__":
 def test_a_signal_to_end_reaches_all_processes(repository, tmp_path):
     """A scheduler sends SIGTERM to the process that it knows; the others would train on."""
     (tmp_path / "job.py").write_text(WAITING)
-    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+    (tmp_path / "temporary").mkdir()
+    environment = {
+        **os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1", "TMPDIR": str(tmp_path / "temporary"),
+    }  # fmt: skip
     with subprocess.Popen(
         [sys.executable, tmp_path / "job.py"], stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
     ) as process:
@@ -82,6 +85,7 @@ def test_a_signal_to_end_reaches_all_processes(repository, tmp_path):
         process.terminate()
         assert sorted(process.stdout.read().split()) == ["0", "1", "saved", "saved"]
         assert process.wait(timeout=60) == 130
+    assert not list((tmp_path / "temporary").glob("fastpatent-*"))
     with pytest.raises(ProcessLookupError):
         for _ in range(50):
             os.killpg(process.pid, 0)

@@ -11,6 +11,8 @@ from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
 from fastpatent.errors import ConfigError, DataError
 from tests.engine.runs import SMALL, train, weights
 
+HEX = "0123456789abcdef"
+
 
 def hold(folder, held):
     with own_run_folder(folder, resume=True, overwrite=False):
@@ -37,8 +39,9 @@ def test_two_runs_at_once_are_refused(tmp_path):
 def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
     others = {"mine.txt", "gallery_Patent.png", "features", "model_of_mine.pth"}
     (tmp_path / "features").mkdir()
-    for name in ("model_best.pth", "model_0003.pth", "last_checkpoint", "config.yaml", "log.txt", "events.out.tfevents.1"):
+    for name in ("model_best.pth", "model_0003.pth", "last_checkpoint", "log.txt", "events.out.tfevents.1"):
         (tmp_path / name).write_text("of the first run")
+    (tmp_path / "config.yaml").write_text(f"{MARK}\nSEED: 3\n")
     for name in others - {"features"}:
         (tmp_path / name).write_text("not of a training")
     with pytest.raises(ConfigError, match=r"a run that was stopped .*--resume continues it, --overwrite removes it"):
@@ -59,17 +62,18 @@ def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
 def test_a_configuration_of_another_origin_is_not_replaced(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("# mine\nSEED: 3\n")
-    with pytest.raises(ConfigError, match=f"{config} would be replaced, which no training has written"):
-        with own_run_folder(tmp_path, False, False):
-            pass
+    for resume, overwrite in ((False, False), (True, False), (False, True)):
+        with pytest.raises(ConfigError, match=f"{config} would be replaced, and no training has written it"):
+            with own_run_folder(tmp_path, resume, overwrite):
+                pass
     config.write_text(f"{MARK}\nSEED: 3\n")  # of a run that was stopped before its first checkpoint
     with own_run_folder(tmp_path, False, False):
         assert config.exists()
 
 
 def test_temporary_files_of_a_killed_run_are_removed_and_those_of_other_commands_are_not(tmp_path):
-    others = {".12.result.npy", ".hidden", ".x.model_0001.pth", "model_0000.pth"}
-    for name in (".12.model_0001.pth", ".7.last_checkpoint", ".12.config.yaml", *others):
+    others = {f".{HEX}.result.npy", ".hidden", ".12.model_0001.pth", "model_0000.pth"}
+    for name in (f".{HEX}.model_0001.pth", f".{HEX}.last_checkpoint", f".{HEX}.config.yaml", *others):
         (tmp_path / name).write_text("half")
     with own_run_folder(tmp_path, True, False):
         assert {path.name for path in tmp_path.iterdir()} == {*others, ".lock"}

@@ -8,7 +8,7 @@ from PIL import Image
 
 from fastpatent.config import load_config
 from fastpatent.descriptors import DESCRIPTORS, Descriptor
-from fastpatent.errors import CheckpointError
+from fastpatent.errors import CheckpointError, DataError
 from fastpatent.evaluation.vocabulary import load_vocabulary, vocabulary_file
 
 
@@ -66,11 +66,12 @@ def test_other_settings_replace_it(learning):
         assert len(learning.calls) == number, words
 
 
-def test_a_damaged_file_is_replaced(learning):
+def test_a_file_that_is_no_vocabulary_is_not_replaced(learning):
     learning.load()
     vocabulary_file(learning.config()).write_bytes(b"half")
-    learning.load()
-    assert len(learning.calls) == 2
+    with pytest.raises(DataError, match="vocabulary.safetensors: this file is there already and was not written by this"):
+        learning.load()
+    assert len(learning.calls) == 1
 
 
 def test_the_vocabulary_of_another_run_is_used_as_it_is(learning):

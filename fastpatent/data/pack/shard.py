@@ -18,10 +18,11 @@ import numpy as np
 import PIL
 
 from fastpatent.errors import DataError
-from fastpatent.files import write_atomically
+from fastpatent.files import regular, write_atomically
 
 VERSION = 3  # 1: order of the resize passes chosen by Pillow; 2: TIFF and PNG files that lie on their side were not upright
 DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
+HEAD = b'{"version": '  # of an index
 INDEX = re.compile(r"(\d{5})\.json")
 PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8")
 
@@ -134,6 +135,15 @@ def read_index(path: Path, size: PackSize) -> Shard:
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{path}: the index is damaged or only half written") from error
     return Shard(path, path.with_name(header["pixels"]), size, entries)
+
+
+def begins_as_index(path: Path) -> bool:
+    """Return whether a file begins as indexes of every version do, whole or not."""
+    try:
+        with open(path, "rb", opener=regular) as file:
+            return file.read(len(HEAD)) == HEAD
+    except (OSError, DataError):
+        return False
 
 
 def _is_entry(entry: Entry) -> bool:

@@ -21,6 +21,7 @@ from fastpatent.data.pack.shard import (
     Entry,
     PackSize,
     Shard,
+    begins_as_index,
     check_pixels,
     map_pixels,
     read_shards,
@@ -30,7 +31,7 @@ from fastpatent.data.pack.shard import (
 from fastpatent.data.pack.verify import State, verify_shard
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
-from fastpatent.files import remove_temporaries
+from fastpatent.files import remove_files, remove_temporaries
 
 INDEX_LINE = 200  # upper estimate of the bytes per drawing in an index
 MEGABYTE = 10**6
@@ -100,13 +101,14 @@ def write_pack(
         PackReport.
 
     Raises:
-        DataError: another process writes to this pack, or the disk is too small.
+        DataError: another process writes to this pack, the folder has indexes of another origin, or the disk is too small.
         OSError: the folder cannot be written to, or the disk is full; the shards finished before are kept.
     """
     progress = progress or _without_progress
     _make(folder)
     with only_writer(folder, "fastpatent data pack"):
         shards, faults = read_shards(folder, size)
+        _check_foreign_files(folder)
         _remove_leftovers(folder, shards)
         report = PackReport(replaced=[str(fault) for fault in faults])
         with closing(map_in_order(partial(verify_shard, root=root), shards, workers, chunk=1)) as results:
@@ -140,13 +142,20 @@ def _make(folder: str | os.PathLike[str]) -> None:
         raise DataError(f"{folder}: the folder of the pack cannot be created, a part of this path is a file") from error
 
 
+def _check_foreign_files(folder: str | os.PathLike[str]) -> None:
+    """Raise DataError where files have the names of indexes and none begins as one, before they are removed as damaged."""
+    indexes = [Path(folder, name) for name in os.listdir(folder) if INDEX.fullmatch(name)]
+    if indexes and not any(map(begins_as_index, indexes)):
+        raise DataError(f"{min(indexes)}: was not written by `fastpatent data pack`; choose another DATASETS.PACKS")
+
+
 def _remove_leftovers(folder: str | os.PathLike[str], shards: list[Shard]) -> None:
     """Remove partial files of a killed run and indexes that cannot be used."""
     remove_temporaries(folder, ("[0-9]*.json", "[0-9]*.u8"))
     used = {path.name for shard in shards for path in (shard.index, shard.pixels)}
     for name in os.listdir(folder):
         if (INDEX.fullmatch(name) or PIXELS.fullmatch(name)) and name not in used:
-            os.unlink(os.path.join(folder, name))
+            remove_files([Path(folder, name)])
 
 
 def _is_whole(shard: Shard, states: list[State]) -> bool:

@@ -12,14 +12,35 @@ from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.benchmark import FIGURES, Benchmark
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.text_image import TextImageMetrics
-from fastpatent.files import ESCAPED, write_atomically
+from fastpatent.files import ESCAPED, check_output, write_atomically
+from fastpatent.report.benchmark.drawing_map import METHODS
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
+from fastpatent.report.picture import is_our_png
 from fastpatent.report.tables import MOST, TextTable
 from fastpatent.text import short_line
 
 NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]
 COLUMNS += [f"{side}{name}" for side in ("", "without_twin_") for name in Figure._fields]
+
+
+PAGE = "benchmark.html"
+PICTURES = ("growth.png", "gallery_best.png", "gallery_worst.png", *(f"map_{method.lower()}.png" for method in METHODS))
+
+
+def check_benchmark(folder: Path) -> None:
+    """Raise DataError where a folder has a file that a benchmark would replace and that none has written.
+
+    The pictures are written first and have a mark; where the page is a benchmark's, all files are.
+    """
+    page = folder / PAGE
+    for name in (PAGE, *PICTURES, "benchmark.md", "benchmark.csv", "benchmark.json"):
+        check_output(folder / name, "the benchmark", lambda path: _is_page(page) if page.exists() else is_our_png(path))
+
+
+def _is_page(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return b"<title>Benchmark on " in file.read(4096)
 
 
 def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:

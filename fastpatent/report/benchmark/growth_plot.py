@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullL
 from fastpatent.evaluation.benchmark import GROWTH_FIGURES, Benchmark
 from fastpatent.files import write_atomically
 from fastpatent.report.benchmark.tables import ranked
+from fastpatent.report.picture import SOFTWARE
 from fastpatent.report.plot_style import COLOURS, LABEL, STYLE
 from fastpatent.text import short_line
 
@@ -24,7 +25,8 @@ def write_growth_plot(benchmark: Benchmark, path: str | Path, dpi: float = 200) 
     """Write `growth_figure` as PNG, cropped to its content."""
     with rc_context(STYLE):
         figure = growth_figure(benchmark)
-        write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=dpi, bbox_inches="tight", pad_inches=0.15))
+        cut: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.15}
+        write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=dpi, metadata={"Software": SOFTWARE}, **cut))
 
 
 def growth_figure(benchmark: Benchmark) -> Figure:

@@ -147,7 +147,7 @@ def test_a_packed_drawing_whose_file_is_gone_stays_and_is_named_where_it_is_requ
 
 def test_files_of_a_killed_run_are_removed_and_other_files_are_not(pack):
     before = pack.files()
-    for name in (".123.00010.0.u8", ".123.00010.json", "00010.0.u8", "00003.7.u8"):
+    for name in (".0123456789abcdef.00010.0.u8", ".0123456789abcdef.00010.json", "00010.0.u8", "00003.7.u8"):
         (pack.folder / name).write_bytes(b"half")
     for name in ("notes.txt", ".hidden", "00010.0.u8.bak"):
         (pack.folder / name).write_bytes(b"a person's")

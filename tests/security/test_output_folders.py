@@ -1,0 +1,132 @@
+"""A configuration that names a folder of other files: no command replaces or removes one of them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fastpatent.commands import main
+from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
+from fastpatent.errors import ConfigError
+from tests.polygons import write_designs
+
+SETTINGS = (
+    "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATALOADER.NUM_WORKERS", "0",
+    "MODEL.DEVICE", "cpu", "INPUT.SIZE_TRAIN", "[32,32]", "INPUT.SIZE_TEST", "[32,32]", "BENCHMARK.RESAMPLES", "5",
+    "BENCHMARK.SYSTEMS", "['hog.yml']", "DATASETS.DRAWINGS.VAL_FRACTION", "0.5",
+)  # fmt: skip
+HOG = "DESCRIPTOR.NAME", "hog"
+SIFT = "DESCRIPTOR.NAME", "sift_fisher", "DESCRIPTOR.VOCABULARY.WORDS", "2", "DESCRIPTOR.VOCABULARY.DIM", "4"
+
+
+@pytest.fixture(scope="module")
+def drawings(tmp_path_factory):
+    """Six designs of four drawings, as a `Drawings` data set."""
+    root = tmp_path_factory.mktemp("drawings")
+    write_designs(root, 6, size=32, seed=0)
+    return root
+
+
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """A folder of another's files, outside the working directory."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    Path("hog.yml").write_text("DESCRIPTOR: {NAME: hog}\n")
+    return tmp_path / "theirs"
+
+
+def named(job, *words):
+    return pytest.param(job, *words, id=" ".join([*job, *words[0]]))
+
+
+@pytest.mark.parametrize(
+    "job, names, options",
+    [
+        named(["train"], ["config.yaml"], ()),
+        named(["train"], ["last_checkpoint"], ()),
+        named(["train"], ["quarantine.csv"], ()),
+        named(["train"], ["model_best.pth"], ()),
+        named(["train", "--resume"], ["config.yaml"], ()),
+        named(["train", "--resume"], ["model_final.pth", "last_checkpoint", "config.yaml"], ()),
+        named(["train", "--overwrite"], ["model_best.pth", "config.yaml", "events.out.tfevents.1"], ()),
+        named(["test"], ["result.npy"], HOG),
+        named(["test"], ["result.zip"], HOG),
+        named(["test"], ["gallery_Drawings.png"], HOG),
+        named(["test"], ["gallery_Drawings.html"], HOG),
+        named(["test"], ["features/Drawings.npy"], HOG),
+        named(["test"], ["features/Drawings.json"], HOG),
+        named(["test"], ["vocabulary.safetensors"], SIFT),
+        named(["find", "--image", "IMAGE"], ["found.png"], HOG),
+        named(["data", "stats"], ["statistics.csv"], ()),
+        named(["data", "stats"], ["statistics.png", "drawings.parquet"], ()),
+        named(["data", "pack"], ["32x32/00001.json", "32x32/00003.1.u8"], ()),
+        named(["benchmark"], ["Drawings/benchmark.html"], ()),
+        named(["benchmark"], ["Drawings/benchmark.csv"], ()),
+        named(["benchmark"], ["Drawings/gallery_best.png"], ()),
+        named(["extract", "--images", "ROOT", "--output", "THEIRS/a.npz"], ["a.npz"], HOG),
+        named(["export", "--output", "THEIRS/a.onnx"], ["a.onnx"], ()),
+    ],
+)
+def test_files_of_another_origin_stay(job, names, options, theirs, drawings, capfd):
+    for name in names:
+        (theirs / name).parent.mkdir(exist_ok=True)
+        (theirs / name).write_text('{"caption": "mine"}')
+    places = {"IMAGE": str(drawings / "d0/0.png"), "ROOT": str(drawings)}
+    words = [places.get(word, word.replace("THEIRS", str(theirs))) for word in job]
+    folders = ("DATASETS.ROOT", str(drawings), "OUTPUT_DIR", str(theirs), "DATASETS.PACKS", str(theirs))
+    assert main([*words, *SETTINGS, *folders, *options]) in (0, 1)
+    printed = capfd.readouterr()
+    assert any(Path(name).name in printed.out + printed.err for name in names), printed
+    assert {(theirs / name).read_text() for name in names} == {'{"caption": "mine"}'}
+
+
+def test_what_a_command_wrote_it_writes_again(theirs, drawings, capfd):
+    """Also where a kill has left some of the files only."""
+    folders = ("DATASETS.ROOT", str(drawings), "OUTPUT_DIR", str(theirs), "DATASETS.PACKS", str(theirs))
+    for job, options, some in (
+        (["benchmark"], (), [f"Drawings/benchmark.{suffix}" for suffix in ("html", "md", "csv", "json")]),
+        (["test"], SIFT, ["features/Drawings.json"]),
+        (["data", "pack"], (), ["32x32/00000.json"]),
+    ):
+        for again in range(3):
+            assert main([*job, *SETTINGS, *folders, *options]) == 0, capfd.readouterr()
+            for name in some if again else []:
+                (theirs / name).unlink()
+
+
+@pytest.mark.parametrize("place", ["/", "~", ".", "..", "ROOT", "ROOT/d0", "HOME/.ssh"])
+def test_a_training_anywhere_removes_nothing(place, theirs, drawings, monkeypatch):
+    """--overwrite in the working directory, above it, in the data, at home: no file goes, whatever the folder's state."""
+    monkeypatch.setenv("HOME", str(theirs))
+    folder = Path(place.replace("ROOT", str(drawings)).replace("HOME", str(theirs)))
+    if place == "/":
+        monkeypatch.setattr("fastpatent.engine.run_folder.only_writer", lambda *_: open(os.devnull))
+    else:
+        folder.mkdir(exist_ok=True)
+        (folder / "model_final.pth").write_text("theirs")
+    (theirs / "config.yaml").write_text("theirs")
+    before = sorted(path for top in (theirs.parent, drawings) for path in top.rglob("*") if path.name != ".lock")
+    try:
+        with own_run_folder(folder, overwrite=True):
+            remove_run(folder)
+    except ConfigError as error:
+        assert "no training has written it" in str(error)
+    else:
+        assert place == "/"
+    assert sorted(path for top in (theirs.parent, drawings) for path in top.rglob("*") if path.name != ".lock") == before
+    (drawings / "model_final.pth").unlink(missing_ok=True)
+    (drawings / "d0/model_final.pth").unlink(missing_ok=True)
+
+
+def test_a_forged_mark_gives_no_file_but_those_of_a_run(theirs):
+    own = {"config.yaml", "model_best.pth", "log.txt"}
+    others = {"thesis.tex", "model_of_mine.pth", ".env", "model_best.pth.bak", "config.yml", "events.csv"}
+    (theirs / "sub").mkdir()
+    for name in (*own, *others, "sub/model_best.pth"):
+        (theirs / name).write_text(f"{MARK}\nSEED: 3\n")
+    with own_run_folder(theirs, overwrite=True):
+        remove_run(theirs)
+    assert {path.name for path in theirs.iterdir()} == {*others, "sub", ".lock"}
+    assert (theirs / "sub/model_best.pth").exists()
