@@ -54,9 +54,8 @@ class Tokenizer:
         settings = model_config(self.name)["text_cfg"]
         options, source = settings.get("tokenizer_kwargs") or {}, settings.get("hf_tokenizer_name")
         if not isinstance(options, dict) or options.keys() - HARMLESS:
-            raise ConfigError(
-                f"{KEY}: {self.name}: tokenizer_kwargs may name {', '.join(sorted(HARMLESS))}, not {', '.join(map(str, options))}"
-            )
+            allowed, given = ", ".join(sorted(HARMLESS)), ", ".join(map(str, options))
+            raise ConfigError(f"{KEY}: {self.name}: tokenizer_kwargs may name {allowed}, not {given}")
         options = {"context_length": settings.get("context_length", DEFAULT_CONTEXT_LENGTH), **options}
         if source:
             source = self.name.removeprefix(FOLDER) if self.name.startswith(FOLDER) else str(source)
