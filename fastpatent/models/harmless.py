@@ -137,6 +137,6 @@ def only_harmless(size: int) -> Iterator[None]:
 
         return within
 
-    known = CLASSES | {name: counted(call) for name, call in CALLED.items()}
+    known = {name: counted(call) for name, call in CALLED.items()} | CLASSES
     with patch.dict(_get_allowed_globals(), known, clear=True):
         yield
