@@ -67,7 +67,7 @@ def _called(build: Callable[..., Any], _: Any, arguments: tuple, *__: Any) -> An
 
 
 # Names that files may hold, and what stands for them. The names differ between NumPy 1 and 2, and between Python 3.12 and
-# 3.13. Of torch's own list are left out: tensors of a given size without values, sparse, quantised and nested ones.
+# 3.13. Of torch's own list these are absent: tensors of a given size without values, sparse, quantised and nested ones.
 CALLED: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": OrderedDict,
     "collections.Counter": Counter,
