@@ -12,7 +12,7 @@ LAYERS = (
     {"models", "descriptors"},
     {"backbones", "heads", "losses", "data", "uspto", "synthetic"},
     {"layers", "retrieval"},
-    {"config", "registry", "errors", "files", "text", "distributed", "device", "log", "progress"},
+    {"config", "registry", "errors", "downloads", "files", "text", "distributed", "device", "log", "progress"},
 )
 HEIGHT = {room: -number for number, rooms in enumerate(LAYERS) for room in rooms}
 

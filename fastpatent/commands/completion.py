@@ -8,15 +8,16 @@ from fastpatent.commands.options import Parser
 from fastpatent.config.keys import KEYS
 
 OPTIONS = {
-    "train": "--config-file --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
-    "test": "--config-file --eval-only --compare",
-    "find": "--config-file --text --image --weight --output",
-    "classify": "--config-file",
-    "extract": "--config-file --images --output",
-    "export": "--config-file --output",
-    "benchmark": "--config-file",
-    "convert": "--config-file",
-    "config": "--config-file --explain --table",
+    "train": "--config-file --allow-downloads --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank "
+    "--dist-url",
+    "test": "--config-file --allow-downloads --eval-only --compare",
+    "find": "--config-file --allow-downloads --text --image --weight --output",
+    "classify": "--config-file --allow-downloads",
+    "extract": "--config-file --allow-downloads --images --output",
+    "export": "--config-file --allow-downloads --output",
+    "benchmark": "--config-file --allow-downloads",
+    "convert": "--config-file --allow-downloads",
+    "config": "--config-file --allow-downloads --explain --table",
 }
 FILES = "--config-file --image --images --output"
 

@@ -11,8 +11,9 @@ from typing import Any
 from safetensors.torch import save
 
 from fastpatent import __version__, log
-from fastpatent.commands.options import Parser
+from fastpatent.commands.options import Parser, add_download_option
 from fastpatent.config import describe, load_config
+from fastpatent.downloads import allow_downloads
 from fastpatent.errors import CheckpointError
 from fastpatent.files import check_output, sha256_of, write_atomically
 from fastpatent.models import build_model, with_classes
@@ -34,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("output", metavar="OUT.safetensors", help="weights; OUT.json beside them describes their origin")
     parser.add_argument("--config-file", metavar="F", help="YAML file of the network, to check that the weights fit it")
+    add_download_option(parser)
     args = parser.parse_args(argv)
+    allow_downloads(args.allow_downloads)
     log.start()
     source, output = Path(args.source), Path(args.output)
     _check_output(source, output)

@@ -6,6 +6,7 @@ from typing import NoReturn
 from yacs.config import CfgNode
 
 from fastpatent.config import load_config
+from fastpatent.downloads import OPTION, allow_downloads
 from fastpatent.text import escaped
 
 
@@ -17,12 +18,13 @@ class Parser(argparse.ArgumentParser):
 
 
 def config_parser(prog: str, description: str) -> Parser:
-    """Return a parser with `--config-file F` and a trailing `opts` list of KEY VALUE words.
+    """Return a parser with `--config-file F`, `--allow-downloads` and a trailing `opts` list of KEY VALUE words.
 
     A command adds its own options; on the command line they precede the pairs.
     """
     parser = Parser(prog=prog, description=description)
     parser.add_argument("--config-file", metavar="F", help="YAML file; without it every key has its default")
+    add_download_option(parser)
     parser.add_argument(
         "opts",
         nargs=argparse.REMAINDER,
@@ -32,6 +34,13 @@ def config_parser(prog: str, description: str) -> Parser:
     return parser
 
 
+def add_download_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--allow-downloads` to an argparse parser."""
+    what = "download weights, models and tokenizers that a configuration names; without it nothing is downloaded"
+    parser.add_argument(OPTION, action="store_true", help=what)
+
+
 def load_from(args: argparse.Namespace) -> CfgNode:
-    """Return the frozen configuration of parsed arguments; ConfigError as `load_config`."""
+    """Return the frozen configuration of parsed arguments, and allow or forbid downloads; ConfigError as `load_config`."""
+    allow_downloads(args.allow_downloads)
     return load_config(args.config_file, args.opts)

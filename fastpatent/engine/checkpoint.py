@@ -5,7 +5,6 @@ import os
 import random
 import re
 import shutil
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 
 from fastpatent.errors import CheckpointError
 from fastpatent.files import write_atomically
+from fastpatent.models.state_file import read_content
 
 LITTLE = 2**24  # bytes, less than a checkpoint may take
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
@@ -59,24 +59,13 @@ def checkpoints_in(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(found, key=lambda path: path.lstat().st_mtime_ns, reverse=True)
 
 
-def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint of ours onto the CPU; nothing but tensors and plain values is unpickled.
 
     Raises:
-        CheckpointError: it is missing, damaged (each part of the file carries a CRC-32), or no training state.
+        CheckpointError: it cannot be read (see `read_content`), or is no training state.
     """
-    try:
-        with zipfile.ZipFile(path) as file:  # torch does not compare the checksums that it writes
-            if damaged := file.testzip():
-                raise CheckpointError(f"{path} is damaged: {damaged} does not match its checksum")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: there is no such checkpoint") from None
-    except CheckpointError:
-        raise
-    except Exception as error:  # zipfile and torch raise many kinds for a damaged file
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint: {reason}") from error
+    state = read_content(path)
     if not isinstance(state, dict) or "iteration" not in state:
         raise CheckpointError(f"{path} holds weights but no training state: start from it with MODEL.WEIGHTS, not --resume")
     return state

@@ -51,6 +51,8 @@ class WeightAverage:
         return {**self.model.state_dict(), **self._average}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore the average that `state_dict` returned."""
+        """Restore the average that `state_dict` returned; ValueError where it is of another network."""
         for name, value in self._average.items():
+            if state[name].shape != value.shape:
+                raise ValueError(f"{name} of {list(value.shape)} is {list(state[name].shape)} in the average")
             value.copy_(state[name])

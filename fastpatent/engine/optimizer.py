@@ -114,7 +114,8 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, sav
     Those may have changed since, and with them how the parameters are grouped.
 
     Raises:
-        ValueError: a state of an older version, without names, that was grouped otherwise.
+        ValueError: a state of an older version, without names, that was grouped otherwise; or values of another shape than
+            their parameter's, which torch would not notice before the first step.
     """
     state = optimizer.state_dict()
     if "names" in saved:
@@ -128,6 +129,10 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, sav
     else:
         raise ValueError("its parameters are grouped by other learning rates or weight decays")
     optimizer.load_state_dict(state)
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if torch.is_tensor(value) and value.ndim and value.shape != parameter.shape:
+                raise ValueError(f"{name} of a parameter of {list(parameter.shape)} is {list(value.shape)}")
 
 
 def build_clipper(

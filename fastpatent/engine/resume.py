@@ -44,10 +44,11 @@ def check_samples(checkpoint: dict[str, Any], samples: Sequence[Sample], root: s
     saved, found = checkpoint.get("samples"), samples_digest(samples, root)
     if saved is None or saved == found:  # checkpoints of older versions lack it
         return
+    then = saved if isinstance(saved, dict) else {}
     raise CheckpointError(
-        f"--resume: the training images or their identities are not those of the checkpoint ({saved['images']} images of "
-        f"{saved['identities']} identities then, {found['images']} of {found['identities']} now): an image or a folder was "
-        "added, removed or renamed. Restore them, or start a new run with MODEL.WEIGHTS"
+        f"--resume: the training images or their identities are not those of the checkpoint ({then.get('images')} images of "
+        f"{then.get('identities')} identities then, {found['images']} of {found['identities']} now): an image or a folder "
+        "was added, removed or renamed. Restore them, or start a new run with MODEL.WEIGHTS"
     )
 
 

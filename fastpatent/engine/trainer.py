@@ -240,18 +240,18 @@ class Trainer:
         try:
             self.model.load_state_dict(state.get("trained", state["model"]))
             load_optimizer_state(self.optimizer, self.model, state["optimizer"])
+            if self.average:
+                self.average.load_state_dict(state["model"])
+            if state["scaler"]:  # empty without float16
+                self.scaler.load_state_dict(state["scaler"])
+            if self.miner:
+                self.miner.restore(state["mined"])
         except (RuntimeError, ValueError) as error:
             raise CheckpointError(
                 f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
             ) from error
         except (TypeError, LookupError, AttributeError) as error:
             raise CheckpointError(f"--resume: the saved weights or the optimizer's state are damaged: {error}") from error
-        if self.average:
-            self.average.load_state_dict(state["model"])
-        if state["scaler"]:  # empty without float16
-            self.scaler.load_state_dict(state["scaler"])
-        if self.miner:
-            self.miner.restore(state["mined"])
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
         self._check_best(state)
         if len(state["random"]) == distributed.world_size():

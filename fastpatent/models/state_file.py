@@ -6,14 +6,14 @@ import re
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile
 
 import torch
 from safetensors.torch import load_file
 
 from fastpatent.errors import CheckpointError
 from fastpatent.models.foreign_files import HEAD, foreign_kind
-from fastpatent.models.harmless import HARMLESS
+from fastpatent.models.harmless import only_harmless
 
 # Where most training code stores the parameters, the first before the others.
 STATE_KEYS = ("state_dict", "model", "model_state_dict")
@@ -21,8 +21,10 @@ STATE_KEYS = ("state_dict", "model", "model_state_dict")
 AVERAGE = re.compile(r"(?:^|_)(?:ema|teacher)(?:_|$)")
 # Dicts with fewer than this share of the most tensors are beside the parameters: states of a generator, centers of a loss.
 LEAST_TENSORS = 1 / 10
-# Dicts and lists in each other, beyond which nothing is looked for.
+# Dicts and lists in each other, beyond which no state dict is looked for.
 DEEPEST = 16
+# Those that a file may hold: 100 are more than any training code writes, and far from the depth at which Python gives up.
+NESTED = 100
 
 SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)  # the length of its header, below 4 GiB, and the JSON of the header
 ZIP = b"PK\3\4"
@@ -31,6 +33,7 @@ OLDER = b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 DEFAULT_PICKLE = b"\x80\2"  # torch.load reads no other protocol with weights_only
 # The class or function that a pickle needs, in torch's error message.
 STRANGER = re.compile(r"GLOBAL (\S+)")
+OTHER_TENSORS = re.compile(r"torch\._utils\._rebuild_|torch\.(?:cuda\.|sparse\.)*\w*Tensor$")
 
 Place = tuple[str, ...]  # keys, from the content of a file to a value in it
 
@@ -67,7 +70,7 @@ def read_state_file(path: str | Path) -> StateFile:
         CheckpointError: the file is missing, damaged, of another kind, needs code to rebuild its objects, or has no
             parameters or several sets of them.
     """
-    content = _read(Path(path))
+    content = read_content(path)
     place, others = _find(content, path)
     beside: dict[str, Any] = {}
     for key in place:
@@ -76,13 +79,18 @@ def read_state_file(path: str | Path) -> StateFile:
         beside |= items
     state = _tensors(content)
     beside |= {name: value for name, value in content.items() if name not in state}
-    odd = next((name for name, value in state.items() if not _is_plain(value)), None)
-    if odd:
-        raise CheckpointError(f"{path}: {odd} is quantised, sparse or without values; save the weights as plain tensors")
     return StateFile(state, beside, ".".join(place), tuple(map(".".join, others)))
 
 
-def _read(path: Path) -> Any:
+def read_content(path: str | Path) -> Any:
+    """Return what safetensors or torch.save wrote, on the CPU: tensors and plain values in dicts, lists and tuples.
+
+    The memory is that of the file, whatever the file says of itself.
+
+    Raises:
+        CheckpointError: as `read_state_file`.
+    """
+    path = Path(path)
     # Unlike those of Path, these answer for every name, one that is too long among them.
     if os.path.isdir(path):
         raise CheckpointError(f"{path}: is a folder; name the weights file in it")
@@ -99,6 +107,10 @@ def _read(path: Path) -> Any:
         raise
     except Exception as error:  # damaged files raise many kinds
         stranger = STRANGER.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
+        if stranger and OTHER_TENSORS.match(stranger[1]):
+            raise CheckpointError(
+                f"{path}: holds tensors that are quantised, sparse or without values ({stranger[1]}); save plain tensors"
+            ) from error
         if stranger:
             raise CheckpointError(
                 f"{path}: refused: it needs {stranger[1]}, and rebuilding more than tensors and plain values "
@@ -113,34 +125,77 @@ def _parse(path: Path, file: BinaryIO) -> Any:
         raise CheckpointError(f"{path}: is empty")
     if SAFETENSORS.match(head):
         return load_file(path)
+    size = os.fstat(file.fileno()).st_size
     if head.startswith(ZIP):
-        _check_archive(path)
+        _check_archive(path, size)
     elif not head.startswith(OLDER):
         raise CheckpointError(f"{path}: is {foreign_kind(head)}")
     file.seek(0)
     # torch warns of what it meets in a damaged file, before the error that says it.
-    with warnings.catch_warnings(action="ignore"), torch.serialization.safe_globals(HARMLESS):
+    with warnings.catch_warnings(action="ignore"), only_harmless(size):
         # Of the file, not the path, whose suffix torch.load would believe.
-        return torch.load(file, map_location="cpu", weights_only=True)
+        return _plain(torch.load(file, map_location="cpu", weights_only=True), path, size)
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path, size: int) -> None:
     """Raise CheckpointError if a zip archive is not one of torch.save."""
     with ZipFile(path) as archive:
+        names = archive.namelist()
+        if any(name.endswith("/constants.pkl") for name in names):
+            raise CheckpointError(
+                f"{path}: is a TorchScript program; save its weights: torch.save(torch.jit.load(FILE).state_dict(), OTHER)"
+            )
+        pickles = [name for name in names if name.endswith("/data.pkl")]
+        if not pickles:
+            some = ", ".join(names[:3]) or "nothing"
+            raise CheckpointError(
+                f"{path}: is a zip archive of {some}, not of torch.save; unpack it if a weights file is in it"
+            )
+        members = archive.infolist()
+        if any(member.compress_type != ZIP_STORED for member in members) or sum(of.file_size for of in members) > size:
+            raise CheckpointError(f"{path}: refused: its parts are larger than the file, as torch.save never writes them")
         if damaged := archive.testzip():  # torch.load does not compare the checksums that torch.save writes
             raise CheckpointError(f"{path}: is damaged: {damaged} does not match its checksum; copy or download it again")
-        names = archive.namelist()
-        pickles = [name for name in names if name.endswith("/data.pkl")]
-        head = archive.open(pickles[0]).read(HEAD) if pickles else b""
-    if any(name.endswith("/constants.pkl") for name in names):
-        raise CheckpointError(
-            f"{path}: is a TorchScript program; save its weights: torch.save(torch.jit.load(FILE).state_dict(), OTHER)"
-        )
-    if not pickles:
-        some = ", ".join(names[:3]) or "nothing"
-        raise CheckpointError(f"{path}: is a zip archive of {some}, not of torch.save; unpack it if a weights file is in it")
+        head = archive.open(pickles[0]).read(HEAD)
     if not head.startswith(DEFAULT_PICKLE):
         raise CheckpointError(f"{path}: is {foreign_kind(head)}")
+
+
+def _plain(content: Any, path: Path, size: int) -> Any:
+    """Return the content of a file in new dicts, lists and tuples, which have no attributes a file could set.
+
+    Raises:
+        CheckpointError: containers are nested too deeply, or tensors have more values than the file.
+    """
+    done: dict[int, Any] = {}
+    storages: dict[int, int] = {}
+
+    def plain(value: Any, depth: int) -> Any:
+        if id(value) in done:
+            return done[id(value)]
+        if depth > NESTED:
+            raise CheckpointError(f"{path}: refused: more than {NESTED} dicts and lists are in each other")
+        found = value
+        if isinstance(value, torch.Tensor):
+            found, storage = torch.Tensor.detach(value), torch.Tensor.untyped_storage(value)
+            storages[storage.data_ptr()] = storage.nbytes()
+            if found.numel() * found.element_size() > storage.nbytes():
+                raise CheckpointError(f"{path}: refused: a tensor of {list(found.shape)} has fewer values in the file")
+        elif isinstance(value, dict):
+            found = done[id(value)] = {}
+            found.update((key, plain(item, depth + 1)) for key, item in dict.items(value))
+        elif isinstance(value, list):
+            found = done[id(value)] = []
+            found.extend(plain(item, depth + 1) for item in value)
+        elif type(value) is tuple:
+            found = tuple(plain(item, depth + 1) for item in value)
+        done[id(value)] = found
+        return found
+
+    found = plain(content, 0)
+    if sum(storages.values()) > size:
+        raise CheckpointError(f"{path}: refused: its tensors have more values than the file")
+    return found
 
 
 def _reason(error: Exception) -> str:
@@ -161,11 +216,7 @@ def _items(value: Any) -> dict[str, Any]:
 def _tensors(value: Any) -> dict[str, torch.Tensor]:
     """Return the tensors that a dict holds under names."""
     items = value.items() if isinstance(value, dict) else ()
-    return {name: item.detach() for name, item in items if isinstance(name, str) and isinstance(item, torch.Tensor)}
-
-
-def _is_plain(value: torch.Tensor) -> bool:
-    return value.layout == torch.strided and value.device.type == "cpu" and not (value.is_quantized or value.is_nested)
+    return {name: item for name, item in items if isinstance(name, str) and isinstance(item, torch.Tensor)}
 
 
 def _find(content: Any, path: str | Path) -> tuple[Place, list[Place]]:
@@ -174,10 +225,12 @@ def _find(content: Any, path: str | Path) -> tuple[Place, list[Place]]:
     queue: list[tuple[Place, Any]] = [((), content)]
     seen: set[int] = set()
     for place, value in queue:  # grows while it is read
-        items = _items(value)
-        if id(value) in seen or "param_groups" in items:  # seen: under another key, too; param_groups: of an optimizer
+        if id(value) in seen:  # under another key, too
             continue
         seen.add(id(value))
+        items = _items(value)
+        if "param_groups" in items:  # of an optimizer
+            continue
         counts[place] = len(_tensors(value))
         if len(place) < DEEPEST:
             queue += [((*place, key), item) for key, item in items.items()]

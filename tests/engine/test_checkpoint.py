@@ -49,14 +49,14 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
 def test_what_is_no_training_state_is_refused(tmp_path):
     torch.save({"model": {}}, tmp_path / "weights.pth")
     (tmp_path / "torn.pth").write_bytes((tmp_path / "weights.pth").read_bytes()[:100])
-    for name, reason in (("none.pth", "no such"), ("weights.pth", "MODEL.WEIGHTS"), ("torn.pth", "cannot be read")):
+    for name, reason in (("none.pth", "no such"), ("weights.pth", "MODEL.WEIGHTS"), ("torn.pth", "is damaged")):
         with pytest.raises(CheckpointError, match=f"{name}.*{reason}"):
             checkpoint.load_checkpoint(tmp_path / name)
 
 
 def test_a_pickle_that_runs_code_is_refused(tmp_path):
     torch.save({"iteration": 1, "model": draw}, tmp_path / "evil.pth")
-    with pytest.raises(CheckpointError, match="evil.pth cannot be read"):
+    with pytest.raises(CheckpointError, match="evil.pth: refused: it needs"):
         checkpoint.load_checkpoint(tmp_path / "evil.pth")
 
 
@@ -78,7 +78,7 @@ def test_any_changed_bit_of_the_tensors_is_noticed(tmp_path):
     start = path.read_bytes().index(torch.arange(999).numpy().tobytes())
     flip(path, start + 1000)
     assert torch.load(path, weights_only=True)["iteration"] == 1
-    with pytest.raises(CheckpointError, match="a.pth (is damaged|cannot be read)"):
+    with pytest.raises(CheckpointError, match="a.pth: is damaged"):
         checkpoint.load_checkpoint(path)
 
 

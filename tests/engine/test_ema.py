@@ -142,3 +142,9 @@ def test_an_average_may_begin_and_end_with_a_resumed_run(whole, drawings_folder,
     copy.write_bytes((whole[0] / "model_final.pth").read_bytes())
     assert train(drawings_folder, tmp_path, *SMALL, resume=True) == 0
     assert_same_bits(weights(tmp_path)["model"], weights(whole[0])["trained"])
+
+
+def test_an_average_of_another_shape_is_refused():
+    average = WeightAverage(torch.nn.Linear(2, 3), 0.9)
+    with pytest.raises(ValueError, match=r"weight of \[3, 2\] is \[1\] in the average"):
+        average.load_state_dict({"weight": torch.zeros(1), "bias": torch.zeros(3)})

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fastpatent.config import get_cfg
-from fastpatent.engine.optimizer import build_clipper, build_optimizer
+from fastpatent.engine.optimizer import build_clipper, build_optimizer, load_optimizer_state, optimizer_state
 from fastpatent.errors import ConfigError
 from fastpatent.models import Network, build_model
 
@@ -165,3 +165,17 @@ def test_gradients_are_clipped_by_groups_of_equal_settings_and_freeze(kind):
             expected = given[name].clamp(-0.5, 0.5) if kind == "value" else given[name] * min(0.5 / norm, 1)
             torch.testing.assert_close(trained[name].grad, expected, rtol=1e-4, atol=1e-6)
     assert trained["heads.0.bias"].grad is None
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 2), (3, 3), (10**6, 1)])
+def test_a_saved_state_of_another_shape_is_refused_before_a_step(shape):
+    """torch would broadcast some of them, and end in a traceback at others."""
+    model = torch.nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    saved = optimizer_state(optimizer, model)
+    load_optimizer_state(optimizer, model, saved)
+    saved["state"] = {**saved["state"], 0: {"momentum_buffer": torch.zeros(1).expand(shape)}}
+    with pytest.raises(ValueError, match=r"momentum_buffer of a parameter of \[3, 2\] is \["):
+        load_optimizer_state(optimizer, model, saved)

@@ -86,8 +86,8 @@ def test_the_content_counts_not_the_suffix(name, tmp_path):
         (torch.zeros(3), "holds no tensors under names: Tensor"),
         ({}, "holds no tensors under names: dict"),
         ({"encoder": STATE, "decoder": OTHER}, r"holds several sets of parameters \(encoder, decoder\); save the one"),
-        ({"x.weight": torch.empty(2, device="meta")}, "x.weight is quantised, sparse or without values"),
-        ({"x.weight": torch.eye(2).to_sparse()}, "x.weight is quantised, sparse"),
+        ({"x.weight": torch.empty(2, device="meta")}, "holds tensors that are quantised, sparse or without values"),
+        ({"x.weight": torch.eye(2).to_sparse()}, "holds tensors that are quantised, sparse"),
     ],
 )
 def test_what_is_not_one_state_dict_is_named(content, sentence, tmp_path):

@@ -145,7 +145,7 @@ KEYS = (
     OurNetwork(
         "MODEL.CLIP.PRETRAINED",
         "",
-        "file, tag or hf-hub: name of weights that open_clip knows; empty: random",
+        "file of weights, or with `--allow-downloads` a tag of open_clip or hf-hub: name; empty: random",
         resumed=AT_START,
         path=True,
     ),

@@ -96,13 +96,15 @@ class MinedTupleSampler(Sampler):
         """Make int64 [queries, 2 + negatives], each row query, positive and negatives, the pass `number`.
 
         Raises:
-            CheckpointError: they are of another shape, as in a checkpoint of other settings.
+            CheckpointError: they are of another shape, as in a checkpoint of other settings, or of no images here.
         """
         if tuples.shape != self.shape:
             raise CheckpointError(
                 f"--resume: the run had {tuples.shape[0]} tuples of {tuples.shape[1]} drawings an epoch, now there are "
                 f"{self.shape[0]} of {self.shape[1]}; resume with the same data and DATALOADER.MINING"
             )
+        if tuples.dtype != np.int64 or tuples.min(initial=0) < 0 or tuples.max(initial=0) >= len(self.labels):
+            raise CheckpointError(f"--resume: the mined tuples are not those of {len(self.labels)} images")
         self.number, self.tuples = number, tuples
 
     def indices(self, number: int) -> np.ndarray | None:

@@ -1,21 +1,23 @@
 """The open_clip model of a name, and its two towers with random weights."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import timm
+
+from fastpatent.downloads import check_download
 from fastpatent.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from open_clip.model import CustomTextCLIP
 
-ESSENTIAL = ("embed_dim", "vision_cfg", "text_cfg")
-
-
-def is_file(name: str) -> bool:
-    """Return whether MODEL.CLIP.NAME is the path of a JSON file."""
-    return name.endswith(".json")
+KEY = "MODEL.CLIP.NAME"
+HUB, FOLDER = "hf-hub:", "local-dir:"
+ESSENTIAL = {"embed_dim": int, "vision_cfg": dict, "text_cfg": dict}
+LARGEST = 2**20  # bytes of a JSON file; open_clip's own have less than 2 kB
 
 
 def model_config(name: str) -> dict[str, Any]:
@@ -26,27 +28,55 @@ def model_config(name: str) -> dict[str, Any]:
             at the top level or under `model_cfg`.
 
     Raises:
-        ConfigError: there is none; the message gives the closest name.
+        ConfigError: there is none, and the message gives the closest name; or it would be downloaded.
     """
     import open_clip
 
+    if name.startswith(HUB):
+        check_download(KEY, name)
     try:
-        if is_file(name):
-            found = json.loads(Path(name).read_text(encoding="utf-8"))
-            found = found.get("model_cfg", found) if isinstance(found, dict) else {}
+        if name.endswith(".json"):
+            found = _read(Path(name))
+        elif name.startswith(FOLDER):
+            found = _read(Path(name.removeprefix(FOLDER), "open_clip_config.json"))
         else:
             found = open_clip.get_model_config(name)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"MODEL.CLIP.NAME: {name} cannot be read: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{KEY}: {name} cannot be read: {str(error).splitlines()[0]}") from error
     if found is None:
         hint = nearest(name, open_clip.list_models())
         # Without a close name, a list of more than a hundred models would not help.
         hint = hint if "did you mean" in hint else "; see `open_clip.list_models()`"
-        raise ConfigError(f"MODEL.CLIP.NAME: open_clip has no model {name!r}{hint}")
-    missing = [key for key in ESSENTIAL if key not in found]
+        raise ConfigError(f"{KEY}: open_clip has no model {name!r}{hint}")
+    missing = [key for key, kind in ESSENTIAL.items() if not (isinstance(found, dict) and isinstance(found.get(key), kind))]
     if missing:
-        raise ConfigError(f"MODEL.CLIP.NAME: {name} is no open_clip model: it has no {', '.join(missing)}")
+        raise ConfigError(f"{KEY}: {name} is no open_clip model: it has no {', '.join(missing)}")
     return found
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        raise OSError(f"{path} is no file of at most {LARGEST >> 20} MiB")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return found.get("model_cfg", found) if isinstance(found, dict) else {}
+
+
+def _check_towers(name: str, vision: dict[str, Any], text: dict[str, Any]) -> None:
+    """Raise ConfigError where a tower is of a library's hub: its files may hold code, or it would be downloaded.
+
+    timm's models are of timm itself. The text towers of transformers are those that open_clip's own models name.
+    """
+    import open_clip
+
+    image_tower, text_tower = vision.get("timm_model_name"), text.get("hf_model_name")
+    if image_tower and not (isinstance(image_tower, str) and timm.is_model(image_tower)):
+        raise ConfigError(f"{KEY}: {name}: timm has no model {image_tower!r}")
+    if not text_tower:
+        return
+    known = {model_config(model)["text_cfg"].get("hf_model_name") for model in open_clip.list_models()}
+    if not isinstance(text_tower, str) or text_tower not in known or os.path.exists(text_tower):
+        raise ConfigError(f"{KEY}: {name}: the text tower {text_tower!r} is of no model of open_clip's own")
+    check_download(KEY, f"the description of the text tower {text_tower} of {name}")
 
 
 def create_pair(
@@ -72,8 +102,9 @@ def create_pair(
     from open_clip.timm_model import TimmModel
 
     settings = model_config(name)
+    _check_towers(name, settings["vision_cfg"], settings["text_cfg"])
     if "multimodal_cfg" in settings:
-        raise ConfigError(f"MODEL.CLIP.NAME: {name} also writes captions; choose a model of two towers")
+        raise ConfigError(f"{KEY}: {name} also writes captions; choose a model of two towers")
     height, width = size = tuple(image_size)
     images = f"images of {height} x {width}"
     vision = {**settings["vision_cfg"], "image_size": size, "timm_model_pretrained": False}
@@ -95,7 +126,7 @@ def create_pair(
             pair.visual.set_input_size((height, width))
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, AssertionError, ImportError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"MODEL.CLIP.NAME: {name} cannot be built for {images}: {what}") from error
+        raise ConfigError(f"{KEY}: {name} cannot be built for {images}: {what}") from error
     patch = getattr(pair.visual, "patch_size", (1, 1))
     if any(length % step for length, step in zip(size, patch, strict=True)):
         raise ConfigError(f"INPUT.SIZE_TRAIN: patches of {patch[0]} x {patch[1]} of {name} do not divide {images}")

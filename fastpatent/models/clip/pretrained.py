@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from yacs.config import CfgNode
 
+from fastpatent.downloads import check_download
 from fastpatent.errors import ConfigError, nearest
+from fastpatent.models.clip.architecture import HUB
 from fastpatent.models.network import Network
 from fastpatent.models.weights import LoadReport, load_weights
 
 logger = logging.getLogger(__name__)
-HUB = "hf-hub:"
 
 
 def tag_settings(name: str, pretrained: str) -> dict[str, Any]:
@@ -26,12 +27,14 @@ def pretrained_file(name: str, pretrained: str) -> str:
     """Return the path of the weights MODEL.CLIP.PRETRAINED, downloaded unless it is a file.
 
     Raises:
-        ConfigError: neither file nor tag, or the download failed.
+        ConfigError: neither file nor tag, or the download failed or is not allowed.
     """
     import open_clip
     from open_clip.pretrained import download_pretrained_from_hf
 
     settings = tag_settings(name, pretrained)
+    if settings or pretrained.startswith(HUB):
+        check_download("MODEL.CLIP.PRETRAINED", pretrained)
     try:
         if pretrained.startswith(HUB):
             return download_pretrained_from_hf(pretrained.removeprefix(HUB))

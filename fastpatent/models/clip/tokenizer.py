@@ -1,17 +1,22 @@
 """Captions to tokens, by the tokenizer of an open_clip model."""
 
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
+from fastpatent.downloads import check_download
 from fastpatent.errors import ConfigError
-from fastpatent.models.clip.architecture import is_file, model_config
+from fastpatent.models.clip.architecture import FOLDER, KEY, model_config
 
 if TYPE_CHECKING:
-    from open_clip.tokenizer import HFTokenizer, SigLipTokenizer, SimpleTokenizer
+    from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 COUNTED_AT_ONCE = 4096
+# Of `tokenizer_kwargs`; transformers takes others that name code to run, or files.
+HARMLESS = {"clean", "strip_sep_token", "language"}
+CODE = {".py", ".pkl", ".pickle"}  # suffixes
 
 
 class Tokenizer:
@@ -43,17 +48,33 @@ class Tokenizer:
         return count
 
     @cached_property
-    def _tokenizer(self) -> "HFTokenizer | SigLipTokenizer | SimpleTokenizer":
-        from open_clip import SimpleTokenizer, get_tokenizer
-        from open_clip.tokenizer import HFTokenizer
+    def _tokenizer(self) -> "HFTokenizer | SimpleTokenizer":
+        from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer, SimpleTokenizer
 
+        settings = model_config(self.name)["text_cfg"]
+        options, source = settings.get("tokenizer_kwargs") or {}, settings.get("hf_tokenizer_name")
+        if not isinstance(options, dict) or options.keys() - HARMLESS:
+            allowed, given = ", ".join(sorted(HARMLESS)), ", ".join(map(str, options))
+            raise ConfigError(f"{KEY}: {self.name}: tokenizer_kwargs may name {allowed}, not {given}")
+        options = {"context_length": settings.get("context_length", DEFAULT_CONTEXT_LENGTH), **options}
+        if source:
+            source = self.name.removeprefix(FOLDER) if self.name.startswith(FOLDER) else str(source)
+            _check_source(self.name, source)
         try:
-            if not is_file(self.name):
-                return get_tokenizer(self.name)
-            settings = model_config(self.name)["text_cfg"]
-            options = {"context_length": settings.get("context_length", 77), **settings.get("tokenizer_kwargs", {})}
-            source = settings.get("hf_tokenizer_name")
-            return HFTokenizer(source, **options) if source else SimpleTokenizer(**options)
-        except (OSError, RuntimeError, ValueError, ImportError) as error:
-            what = str(error).strip().splitlines()[0]
-            raise ConfigError(f"MODEL.CLIP.NAME: the tokenizer of {self.name} is not available: {what}") from error
+            if not source:
+                return SimpleTokenizer(**options)
+            # explicitly: without a value transformers asks the user, who cannot know
+            return HFTokenizer(source, tokenizer_mode=settings.get("tokenizer_mode"), trust_remote_code=False, **options)
+        except (OSError, RuntimeError, ValueError, TypeError, AttributeError, AssertionError, ImportError) as error:
+            what = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise ConfigError(f"{KEY}: the tokenizer of {self.name} is not available: {what}") from error
+
+
+def _check_source(name: str, source: str) -> None:
+    """Raise ConfigError where the tokenizer of a model would be downloaded, or is in a folder with code or pickles."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return check_download(KEY, f"the tokenizer {source} of {name}")
+    code = [path.name for path in folder.iterdir() if path.suffix.lower() in CODE or path.name == "vocab.bin"]
+    if code:
+        raise ConfigError(f"{KEY}: {name}: its tokenizer may have files of data only, not {min(code)}")

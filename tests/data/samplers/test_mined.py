@@ -65,12 +65,15 @@ def test_a_small_data_set_limits_queries_and_pool():
 def test_only_a_pass_that_was_mined_has_an_order():
     sampler = sampler_of()
     assert sampler.indices(0) is None
-    tuples = np.arange(40).reshape(10, 4)
+    tuples = (np.arange(40) % 24).reshape(10, 4)
     sampler.take(3, tuples)
-    np.testing.assert_array_equal(sampler.indices(3), np.arange(40))
+    np.testing.assert_array_equal(sampler.indices(3), np.arange(40) % 24)
     assert sampler.indices(2) is None and sampler.indices(4) is None
     with pytest.raises(CheckpointError, match="10 tuples of 3 drawings an epoch, now there are 10 of 4"):
         sampler.take(4, tuples[:, :3])
+    for wrong in (tuples + 1, tuples - 1, tuples.astype(float)):  # there are 24 images
+        with pytest.raises(CheckpointError, match="the mined tuples are not those of 24 images"):
+            sampler.take(4, wrong)
 
 
 def test_built_from_the_config(cfg):

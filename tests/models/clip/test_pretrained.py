@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from fastpatent.downloads import ALLOWED
 from fastpatent.errors import ConfigError
 from fastpatent.models import build_model
 from fastpatent.models.clip import pretrained
@@ -57,6 +58,7 @@ def test_a_name_that_is_neither_a_file_nor_a_tag_is_refused(pair_file):
 
 
 def test_tags_and_models_of_the_hub_are_downloaded(monkeypatch):
+    monkeypatch.setenv(ALLOWED, "1")
     asked = []
     monkeypatch.setattr(open_clip, "download_pretrained", lambda settings: asked.append(settings["hf_hub"]) or "tag.pt")
     monkeypatch.setattr("open_clip.pretrained.download_pretrained_from_hf", lambda name: asked.append(name) or "hub.pt")

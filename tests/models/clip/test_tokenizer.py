@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fastpatent.config import get_cfg
+from fastpatent.downloads import ALLOWED
 from fastpatent.errors import ConfigError
 from fastpatent.models import TOKENIZERS, build_model, build_tokenizer
 from fastpatent.models.clip.tokenizer import Tokenizer
@@ -38,6 +39,7 @@ def test_captions_over_the_context_are_truncated_and_counted(pair_file):
 
 
 def test_a_tokenizer_that_is_not_available_is_an_error(pair_file, monkeypatch):
+    monkeypatch.setenv(ALLOWED, "1")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     text = {"context_length": 16, "hf_tokenizer_name": "no/such"}
     with pytest.raises(ConfigError, match="MODEL.CLIP.NAME: the tokenizer of .* is not available: "):

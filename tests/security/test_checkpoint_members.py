@@ -1,0 +1,174 @@
+"""Weights files and checkpoints that lie about their size: refused in a sentence, in the memory of the file itself."""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from torch.serialization import MAGIC_NUMBER, PROTOCOL_VERSION
+
+from fastpatent.engine.checkpoint import load_checkpoint
+from fastpatent.errors import CheckpointError
+from fastpatent.models.state_file import read_content, read_state_file
+
+MIB = 2**20
+LARGE = 256 * MIB  # what an attack that succeeds would take
+MOST = 32 * MIB
+FLOATS = bytes(16)
+
+
+def text(value):
+    return b"X" + len(value).to_bytes(4, "little") + value.encode()
+
+
+def number(value):
+    return b"\x8a\x08" + value.to_bytes(8, "little", signed=True)
+
+
+def tensor(count, size, stride, legacy=False):
+    """The pickle of a float32 tensor, in a storage of so many values that is called "0"."""
+    storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + number(count)
+    storage += (b"N" if legacy else b"") + b"tQ"
+    shape = b"".join(b"(" + b"".join(map(number, lengths)) + b"t" for lengths in (size, stride))
+    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(0) + shape + b"\x89ccollections\nOrderedDict\n)RtR"
+
+
+def pickled(before=b"", w=None, **values):
+    """A dict with a training state's iteration, after some pickle that is stored under `x`."""
+    values = {"w": w or tensor(4, (4,), (1,)), "iteration": number(1), **({"x": before} if before else {}), **values}
+    return b"\x80\2}(" + b"".join(text(name) + value for name, value in values.items()) + b"u."
+
+
+def zipped(content, data=FLOATS, compression=zipfile.ZIP_STORED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("a/data.pkl", content)
+        archive.writestr("a/byteorder", "little")
+        archive.writestr("a/data/0", data)
+        archive.writestr("a/version", "3\n")
+    return file.getvalue()
+
+
+def overlapping():
+    """An archive that names the same bytes many times, each time as another part."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", pickled())
+        archive.writestr("a/data/0", bytes(MIB))
+        first = archive.getinfo("a/data/0")
+        for place in range(1, 200):
+            again = zipfile.ZipInfo(f"a/data/{place}")
+            again.header_offset, again.file_size, again.compress_size = first.header_offset, MIB, MIB
+            again.CRC = first.CRC
+            archive.filelist.append(again)
+            archive.NameToInfo[again.filename] = again
+    return file.getvalue()
+
+
+def older(content, keys=("0",), data=(4).to_bytes(8, "little") + FLOATS):
+    """A file as torch.save wrote it before its zip archives."""
+    sizes = {"protocol_version": PROTOCOL_VERSION, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    head = b"".join(pickle.dumps(value, 2) for value in (MAGIC_NUMBER, PROTOCOL_VERSION, sizes))
+    return head + content + pickle.dumps(list(keys), 2) + data
+
+
+def safetensors(shape, end, header=None):
+    found = header or json.dumps({"w": {"dtype": "F32", "shape": shape, "data_offsets": [0, end]}}).encode()
+    return len(found).to_bytes(8, "little") + found + FLOATS
+
+
+def doubled(function, arguments, start):
+    """The pickle of the result of a function on its own result, 26 times."""
+    return start + b"q\2" + (b"c" + function + b"\n(h\2" + arguments + b"tRq\2") * 26
+
+
+def copies(function):
+    """A long list, and a set or text made of it again and again."""
+    return b"](" + b"K\1" * 10**5 + b"eq\2" + b"](" + (b"c" + function + b"\n(h\2tR") * 1000 + b"e"
+
+
+def saved(**content):
+    file = io.BytesIO()
+    torch.save({"iteration": 1, "w": torch.zeros(2), **content}, file)
+    return file.getvalue()
+
+
+OTHER = "holds tensors that are quantised, sparse or without values"
+COUNT = LARGE // 4
+ATTACKS = {
+    "deflated": (
+        lambda: zipped(pickled(w=tensor(COUNT, (COUNT,), (1,))), bytes(LARGE), zipfile.ZIP_DEFLATED),
+        "refused: its parts are larger than the file",
+    ),
+    "overlapping": (overlapping, "refused: its parts are larger than the file"),
+    "expanded": (lambda: zipped(pickled(w=tensor(4, (10**6, 10**7), (0, 0)))), "refused: a tensor of .* has fewer values"),
+    "expanded, older": (lambda: older(pickled(w=tensor(4, (10**12,), (0,), True))), "refused: a tensor of .* has fewer"),
+    "larger than its storage": (lambda: zipped(pickled(w=tensor(4, (COUNT,), (1,)))), "is damaged or incomplete"),
+    "storage larger than its part": (lambda: zipped(pickled(w=tensor(COUNT, (COUNT,), (1,)))), "is damaged or incomplete"),
+    "part that is not there": (
+        lambda: older(pickled(w=tensor(COUNT, (COUNT,), (1,), True)), (), b""),
+        "refused: its tensors have more values than the file",
+    ),
+    "absurd size": (lambda: older(pickled(w=tensor(2**60, (2**60,), (1,), True)), ()), "is damaged or incomplete"),
+    "tensor of a size": (lambda: zipped(pickled(b"ctorch\nFloatTensor\n(" + number(COUNT) + b"tR")), OTHER),
+    "bytes of a size": (lambda: zipped(pickled(b"cbuiltins\nbytearray\n(" + number(LARGE) + b"tR")), "it needs bytearray"),
+    "codec": (
+        lambda: zipped(pickled(doubled(b"_codecs\nencode", text("hex"), text("abab")))),
+        "is damaged or incomplete",
+    ),
+    "copies": (lambda: zipped(pickled(copies(b"builtins\nfrozenset"))), "it would grow to more than its size"),
+    "meta": (lambda: saved(x=torch.empty(10**12, device="meta")), OTHER),
+    "sparse": (lambda: saved(x=torch.sparse_coo_tensor(torch.zeros(1, 1, dtype=torch.long), [1.0], (10**12,))), OTHER),
+    "quantised": (lambda: saved(x=torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8)), OTHER),
+    "nested": (lambda: zipped(pickled(b"]" * 10**5 + b"a" * (10**5 - 1))), "refused: more than 100 dicts and lists"),
+    "safetensors, shape": (lambda: safetensors([10**6, 10**7], 16), "is damaged or incomplete"),
+    "safetensors, shape beyond 64 bits": (lambda: safetensors([2**40, 2**40], 16), "is damaged or incomplete"),
+    "safetensors, offsets": (lambda: safetensors([10**12], 4 * 10**12), "is damaged or incomplete"),
+    "safetensors, header": (lambda: (2**31).to_bytes(8, "little") + b"{" + bytes(99), "is damaged or incomplete"),
+    "safetensors, nested": (lambda: safetensors(0, 0, b'{"a":' * 10**5 + b"}" * 10**5), "is damaged or incomplete"),
+}  # fmt: skip
+
+
+def peak():
+    """Return the most memory of this process since `clear_refs` was written, in bytes."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("read", [read_state_file, load_checkpoint])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_what_is_larger_than_its_file_is_refused_before_memory_is_spent(name, read, tmp_path):
+    write, sentence = ATTACKS[name]
+    path = tmp_path / "x.pth"
+    path.write_bytes(write())
+    Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    with pytest.raises(CheckpointError, match=rf"x\.pth: {sentence}|x\.pth: .*{sentence}") as caught:
+        read(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    assert peak() - before < MOST
+
+
+@pytest.mark.parametrize("write", [zipped, lambda content: older(content.replace(tensor(4, (4,), (1,)), older_tensor()))])
+def test_the_same_files_without_the_lie_are_read(write, tmp_path):
+    (tmp_path / "x.pth").write_bytes(write(pickled()))
+    assert torch.equal(read_state_file(tmp_path / "x.pth").state["w"], torch.zeros(4))
+    assert load_checkpoint(tmp_path / "x.pth")["iteration"] == 1
+
+
+def older_tensor():
+    return tensor(4, (4,), (1,), legacy=True)
+
+
+def test_attributes_that_a_file_sets_are_not_there(tmp_path):
+    """An OrderedDict or a parameter takes any attribute, and the package would call it."""
+    state = b"ccollections\nOrderedDict\n)R(" + text("w") + tensor(4, (4,), (1,)) + b"u}" + text("items") + number(3) + b"sb"
+    parameter = b"ctorch._utils\n_rebuild_parameter_with_state\n(" + tensor(4, (4,), (1,)) + b"\x89N}"
+    parameter += text("detach") + number(3) + b"stR"
+    for content in (b"\x80\2" + state + b".", pickled(w=parameter)):
+        (tmp_path / "x.pth").write_bytes(zipped(content))
+        assert torch.equal(read_state_file(tmp_path / "x.pth").state["w"], torch.zeros(4))
+        assert type(read_content(tmp_path / "x.pth")) is dict
