@@ -12,7 +12,8 @@ from fastpatent.files import make_folder, regular, remove_files, remove_temporar
 
 CONFIG = "config.yaml"
 MARK = "# written by fastpatent train"  # its first line
-BESIDE = (LAST, CONFIG, "log.txt", "quarantine.csv", "events.out.tfevents.*")  # what a training writes beside checkpoints
+# what a training writes beside checkpoints; the one with the mark is removed last, so that a kill in between disowns nothing
+BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", CONFIG)
 REPLACED = (LAST, CONFIG, "quarantine.csv")  # of these, what a training replaces
 TEMPORARY = ("model_*.pth", *REPLACED)  # what a kill may leave half written
 

@@ -1,7 +1,9 @@
 """One run at a time in a folder, and none is replaced unless asked."""
 
 import multiprocessing
+import os
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -57,6 +59,22 @@ def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
         assert (tmp_path / "model_best.pth").exists()  # until the new run is accepted
         remove_run(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == others | {".lock"}
+
+
+def test_a_kill_while_a_run_is_removed_leaves_one_that_can_be_removed(tmp_path, monkeypatch):
+    for name in ("model_best.pth", "last_checkpoint", "quarantine.csv", "events.out.tfevents.1"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "config.yaml").write_text(MARK)
+
+    def killed(path, missing_ok):
+        os.unlink(path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt), own_run_folder(tmp_path, overwrite=True):
+            remove_run(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".lock"}
 
 
 def test_a_configuration_of_another_origin_is_not_replaced(tmp_path):

@@ -298,9 +298,9 @@ def test_a_build_killed_anywhere_continues_where_it_was(archives, build_in, tmp_
 def test_temporary_files_of_a_killed_build_are_removed(archives, build_in, tmp_path):
     build_in(*archives)
     before = files_below(tmp_path / "out")
-    names = ".7.metadata.parquet", ".7.skipped.csv", "build/.12.written.json", "train_data/.7.test_db_patent.txt"
-    for name in names:
-        (tmp_path / "out" / name).write_text("half")
+    places = (".", "metadata.parquet"), (".", "skipped.csv"), ("build", "written.json"), ("train_data", "test_db_patent.txt")
+    for folder, name in places:
+        (tmp_path / "out" / folder / f".0123456789abcdef.{name}").write_text("half")
     build_in(*archives)
     assert files_below(tmp_path / "out") == before
 
