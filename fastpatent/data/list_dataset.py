@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 
 from fastpatent.data.lists import LONGEST, Listing, check_labels, listed_samples, read_lines
 from fastpatent.data.records import PARTS, Sample, Splits
@@ -59,22 +60,22 @@ def read_splits(
 
 def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> list[Sample]:
     """Read the first list whose images are in one of the folders; the first list and folder where no image is found."""
-    lines = {path: read_lines(path) for path in paths}
     for path in paths:
-        folder = _holding_folder(lines[path], folders)
+        folder = _holding_folder(path, folders)
         if folder is not None:
-            return listed_samples(lines[path], path, folder, verify)
+            return listed_samples(read_lines(path), path, folder, verify)
     path = paths[0]
-    if verify and lines[path]:
-        number, relative = lines[path][0]
+    first = next(read_lines(path), None)
+    if verify and first:
+        number, relative = first
         hint = "; it separates folders by backslashes, write /" if "\\" in relative else ""
         raise DataError(f"{path}:{number}: no drawing {relative[:LONGEST]} in {' or '.join(folders)}{hint}")
-    return listed_samples(lines[path], path, folders[0], verify)
+    return listed_samples(read_lines(path), path, folders[0], verify)
 
 
-def _holding_folder(lines: Sequence[tuple[int, str]], folders: Sequence[str]) -> str | None:
-    listing = Listing()
-    for _, relative in lines[:: max(1, len(lines) // PROBES)]:
+def _holding_folder(path: str, folders: Sequence[str]) -> str | None:
+    listing, count = Listing(), sum(1 for _ in read_lines(path))
+    for _, relative in islice(read_lines(path), 0, None, max(1, count // PROBES)):
         for folder in folders:
             if listing.find(f"{folder}/{relative}"):
                 return folder
