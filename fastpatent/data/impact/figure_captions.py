@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from fastpatent.data.impact.patents import SHEET, Patent, literal_texts
 
-FIGURE = re.compile(r"(?:FIGS?\.?|FIGURE) *(\d+)(?![\dA-Za-z])|1\.(\d+) *:", re.IGNORECASE)  # the latter in Hague designs
+FIGURE = re.compile(r"(?:FIGS?\.?|FIGURE) *(\d{1,9})(?![\dA-Za-z])|1\.(\d{1,9}) *:", re.IGNORECASE)  # the latter in Hague designs
 ONLY_FIGURE = re.compile(r"(?:The )?(?:sole |only |single )?FIGURE (?!\d)", re.IGNORECASE)
 
 
