@@ -22,7 +22,7 @@ def escaped(text: str) -> str:
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file to read its bytes; OSError too where it is a FIFO or device, which may have no end or let a reader wait."""
+    """Open a file to read its bytes; OSError too where it is a FIFO or device, which may never end or make readers wait."""
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()

@@ -22,9 +22,7 @@ class DecodedDrawings:
         invert, most: see `read_drawing`.
     """
 
-    def __init__(
-        self, resize: Callable[[Image.Image], Image.Image], invert: bool = False, most: int = MOST_PIXELS
-    ) -> None:
+    def __init__(self, resize: Callable[[Image.Image], Image.Image], invert: bool = False, most: int = MOST_PIXELS) -> None:
         self.resize, self.invert, self.most = resize, invert, most
 
     def __call__(self, path: str) -> np.ndarray:

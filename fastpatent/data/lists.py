@@ -17,6 +17,7 @@ from fastpatent.files import open_regular
 LONGEST = 500  # letters of a path in a message
 LONGEST_LINE = 2**15  # letters: no system has longer paths
 MOST_LINES = 5_000_000  # samples of so many take 1.5 GB; DeepPatent has 355,000 drawings in all
+MOST_NAMES = 1_000_000  # of files and folders that are remembered, about 200 bytes each; DeepPatent has 400,000
 DEEPEST = 200  # folders of a path that are looked for one by one, as every one calls for the next
 
 
@@ -26,6 +27,7 @@ class Listing:
     def __init__(self) -> None:
         self._names: dict[str, Collection[str]] = {}
         self._composed: dict[str, dict[str, str]] = {}
+        self._room = MOST_NAMES
 
     def find(self, path: str) -> str | None:
         """Return the file of `path`, of the form "<folder>/<name>"; None where there is none.
@@ -53,12 +55,15 @@ class Listing:
 
     def _listed(self, folder: str) -> Collection[str]:
         if folder not in self._names:
+            if self._room < 0:
+                self.__init__()  # all is forgotten, and listed again where it is asked for
             try:
                 self._names[folder] = set(os.listdir(folder))
             except (FileNotFoundError, NotADirectoryError):
                 self._names[folder] = frozenset()
             except OSError as error:
                 raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+            self._room -= 1 + len(self._names[folder])
         return self._names[folder]
 
 

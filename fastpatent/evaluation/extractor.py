@@ -85,7 +85,8 @@ class NetworkExtractor:
             if place is not None:
                 raise DataError(
                     f"{samples[readable[place]].path}: its features hold NaN or infinity or are longer than "
-                    f"{LONGEST[self.metric]:.3g}; the weights {self.cfg.MODEL.WEIGHTS} or TEST.PRECISION {settings.PRECISION} are at fault"
+                    f"{LONGEST[self.metric]:.3g}; the weights {self.cfg.MODEL.WEIGHTS} or TEST.PRECISION "
+                    f"{settings.PRECISION} are at fault"
                 )
         return features
 

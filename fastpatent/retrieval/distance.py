@@ -24,7 +24,8 @@ def as_features(features: np.ndarray, name: str = "features", metric: str = "cos
         raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
     row = first_unusable(features, metric)
     if row is not None:
-        fault = f"is longer than {LONGEST[metric]:.3g}, too long for {metric}" if np.isfinite(features[row]).all() else "holds NaN or infinity"
+        finite = np.isfinite(features[row]).all()
+        fault = f"is longer than {LONGEST[metric]:.3g}, too long for {metric}" if finite else "holds NaN or infinity"
         raise DataError(f"row {row} of the {name} {fault}")
     return features
 

@@ -35,7 +35,7 @@ def block_bytes() -> int:
 
 
 def check_room(rows: int, k: int) -> None:
-    """Raise DataError where the k nearest of so many rows do not fit in memory: 12 bytes each, twice while they are joined."""
+    """Raise DataError where the k nearest of so many rows do not fit in memory, at 12 bytes each, twice while joined."""
     needed, free = 24 * rows * k, free_bytes()
     if needed > free:
         raise DataError(f"the {k:,} nearest of {rows:,} rows take {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free")
