@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from itertools import islice
 
 from fastpatent.data.lists import LONGEST, Listing, check_labels, listed_samples, read_lines
 from fastpatent.data.records import PARTS, Sample, Splits
 from fastpatent.errors import ConfigError, DataError
 
-PROBES = 64  # list lines tried to find the images' folder, so that one missing image does not hide it
+PROBES = 64  # first lines of a list that are tried to find the images' folder, so that one missing image does not hide it
 
 
 def read_splits(
@@ -74,8 +73,11 @@ def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> li
 
 
 def _holding_folder(path: str, folders: Sequence[str]) -> str | None:
-    listing, count = Listing(), sum(1 for _ in read_lines(path))
-    for _, relative in islice(read_lines(path), 0, None, max(1, count // PROBES)):
+    listing, due = Listing(), 0
+    for place, (_, relative) in enumerate(read_lines(path)):
+        if place < due:
+            continue
+        due = place + 1 + place // PROBES  # after the first ever fewer
         for folder in folders:
             if listing.find(f"{folder}/{relative}"):
                 return folder
