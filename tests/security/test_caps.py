@@ -153,6 +153,7 @@ def test_the_key_bounds_every_reader(tmp_path):
     path = str(tmp_path / "sheet.png")
     Image.new("1", (11, 10)).save(path)
     cfg = get_cfg()
+    assert cfg.INPUT.MAX_PIXELS == image.MOST_PIXELS > 9933 * 14043  # A0 at 300 dpi
     splits = Splits("X", [Sample(path, "a")], [], [])
     for most in (109, 110):
         cfg.INPUT.MAX_PIXELS = most
