@@ -1,5 +1,6 @@
 """Atomic file writes, outputs that replace nothing foreign and follow no link, folders, and file digests."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,6 +8,7 @@ import secrets
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
+from io import BufferedReader
 from pathlib import Path
 
 from fastpatent.errors import DataError
@@ -82,6 +84,15 @@ def regular(path: str, flags: int) -> int:
         if not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode):
             raise
     raise DataError(f"{path}: is a link, a folder or a device where a regular file is expected; remove it")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open a file to read its bytes; OSError too where it is a FIFO or device, which may have no end or let readers wait."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    return file
 
 
 def _sync_folder(folder: Path) -> None:

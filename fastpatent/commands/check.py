@@ -36,7 +36,8 @@ def check(argv: Sequence[str]) -> int:
     count = len({sample.path for splits, used in sets for part in used for sample in getattr(splits, part)})
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     with ProgressLine("reading", count) as line:
-        report = check_dataset(sets, workers, lambda done, _: line.update(done), cfg.DATALOADER.MAX_BROKEN)
+        limits = cfg.DATALOADER.MAX_BROKEN, cfg.INPUT.MAX_PIXELS
+        report = check_dataset(sets, workers, lambda done, _: line.update(done), *limits)
     report.findings += _findings_of_train(cfg)
     logger.info(findings_table(report))
     report_skipped({finding.name: finding.cases for finding in report.findings}, cfg.DATASETS.ROOT)

@@ -33,7 +33,8 @@ def stats(argv: Sequence[str]) -> None:
     log.start(folder)
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     with ProgressLine("measuring", len(samples)) as line:
-        measures, faults = measure_drawings([sample.path for sample in samples], workers, lambda done, _: line.update(done))
+        paths = [sample.path for sample in samples]
+        measures, faults = measure_drawings(paths, workers, lambda done, _: line.update(done), cfg.INPUT.MAX_PIXELS)
     report_skipped({"unreadable drawing": faults}, cfg.DATASETS.ROOT)
     if not measures:
         raise DataError(f"{cfg.DATASETS.ROOT}: no image of DATASETS.NAMES and DATASETS.TESTS can be read")

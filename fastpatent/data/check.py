@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastpatent.data.appearance import BLANK, INVERTED, PAGES, STRIP
 from fastpatent.data.digests import Content, read_contents
+from fastpatent.data.image import MOST_PIXELS
 from fastpatent.data.quarantine import most_broken
 from fastpatent.data.records import PHOTO, Sample, Splits, add_skipped, unmatched_queries
 
@@ -38,7 +39,11 @@ class Report:
 
 
 def check_dataset(
-    sets: UsedSets, workers: int = 0, progress: Callable[[int, int], object] | None = None, max_broken: float = 0.0
+    sets: UsedSets,
+    workers: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+    max_broken: float = 0.0,
+    most: int = MOST_PIXELS,
 ) -> Report:
     """Read every drawing of some data sets and collect all faults.
 
@@ -48,10 +53,11 @@ def check_dataset(
         workers: processes that read; 0 reads in this one.
         progress: function of (drawings read, total), or None.
         max_broken: share of the drawings that may be unreadable, DATALOADER.MAX_BROKEN.
+        most: how many pixels a drawing may have, INPUT.MAX_PIXELS.
     """
     parts = [(splits, part, getattr(splits, part)) for splits, used in sets for part in used]
     places = _places(parts)
-    contents = read_contents(sorted(places), workers, progress)
+    contents = read_contents(sorted(places), workers, progress, most)
     faults = [content.fault for content in contents if content.fault]
     readable = [content for content in contents if not content.missing and not content.fault]
     same_bytes, same_pixels = _same(readable)

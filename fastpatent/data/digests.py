@@ -4,9 +4,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastpatent.data.appearance import oddities
-from fastpatent.data.image import count_pages, open_drawing
+from fastpatent.data.image import MOST_PIXELS, count_pages, open_drawing, read_bytes
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
 
@@ -23,12 +24,11 @@ class Content:
     odd: dict[str, str] = field(default_factory=dict)
 
 
-def read_content(path: str) -> Content:
-    """Read one file as `Content`."""
+def read_content(path: str, most: int = MOST_PIXELS) -> Content:
+    """Read one file as `Content`; `most` is how many pixels it may have."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-        drawing = open_drawing(path, data)
+        data = read_bytes(path)
+        drawing = open_drawing(path, data, most=most)
     except (FileNotFoundError, NotADirectoryError):
         return Content(path, missing=True)
     except OSError as error:
@@ -40,7 +40,10 @@ def read_content(path: str) -> Content:
 
 
 def read_contents(
-    paths: Sequence[str], workers: int = 0, progress: Callable[[int, int], object] | None = None
+    paths: Sequence[str],
+    workers: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+    most: int = MOST_PIXELS,
 ) -> list[Content]:
     """Read files, in order.
 
@@ -48,9 +51,10 @@ def read_contents(
         paths: file names.
         workers: processes that read; 0 reads in this one.
         progress: function of (files read, total), or None.
+        most: how many pixels an image may have.
     """
     contents: list[Content] = []
-    with closing(map_in_order(read_content, paths, workers)) as reading:
+    with closing(map_in_order(partial(read_content, most=most), paths, workers)) as reading:
         for content in reading:
             contents.append(content)
             if progress:

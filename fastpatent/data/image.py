@@ -1,5 +1,6 @@
 """Reading an image file of any colour mode as grey pixels: black ink 0, white paper 255."""
 
+import errno
 import io
 import os
 import warnings
@@ -13,11 +14,26 @@ from yacs.config import CfgNode
 
 from fastpatent.data.appearance import is_inverted
 from fastpatent.errors import DataError
+from fastpatent.files import open_regular
 
-FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "WEBP")
+FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "WEBP")  # by content: of other formats Pillow runs programs (EPS)
+MOST_PIXELS = 178_956_970  # default of INPUT.MAX_PIXELS: where Pillow's own bound is; an A0 scan at 300 dpi has 140 million
+MOST_BYTES = 2**30  # of a file; that A0 scan in uncompressed colour has 0.4 GiB
+MOST_PAGES = 1000  # of a TIFF that are counted: the time grows with their square
 LONGEST = 65_535  # pixels of a side; the filters of a resize take 32 bytes for each
+BAND = 2**18  # pixels that are converted to grey at a time, so that the rest of the image needs no second copy in colour
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
+TIFF_TILE_SIDES = 322, 323
 GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # factors that scale PNG samples below 8 bits to 0..255
+TURNS = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def inverts(cfg: CfgNode) -> bool:
@@ -26,107 +42,156 @@ def inverts(cfg: CfgNode) -> bool:
 
 
 def build_reader(cfg: CfgNode) -> Callable[[str], np.ndarray]:
-    """Return `read_drawing` with INPUT.INVERT, a picklable function of a path."""
-    return partial(read_drawing, invert=inverts(cfg))
+    """Return `read_drawing` with INPUT.INVERT and INPUT.MAX_PIXELS, a picklable function of a path."""
+    return partial(read_drawing, invert=inverts(cfg), most=cfg.INPUT.MAX_PIXELS)
 
 
-def read_drawing(path: str | os.PathLike[str], invert: bool = False) -> np.ndarray:
+def read_drawing(path: str | os.PathLike[str], invert: bool = False, most: int = MOST_PIXELS) -> np.ndarray:
     """Read a PNG, TIFF, JPEG, BMP, GIF or WebP file: its first page or frame, upright.
 
-    Transparent parts become white, colours become their luma, 16-bit samples are scaled to 8 bits.
+    Transparent parts become white, colours become their luma, 16-bit samples are scaled to 8 bits. Memory: the file (of a
+    TIFF twice) and at most 6 bytes for each pixel; up to 9 of a progressive JPEG or a TIFF on its side, up to 17 of a WebP.
 
     Args:
         path: file name.
         invert: make an image that is white on black (`is_inverted`) black on white.
+        most: how many pixels it may have.
 
     Returns:
         uint8 [height, width], 0 ink .. 255 paper.
 
     Raises:
-        DataError: the file is missing, empty, truncated, not an image, or has more pixels than PIL's MAX_IMAGE_PIXELS or
-            more than LONGEST on a side.
+        DataError: the file is missing, empty, truncated, not an image, no regular file or larger than MOST_BYTES, or has
+            more than `most` pixels or more than LONGEST on a side.
     """
-    return np.asarray(open_drawing(path, invert=invert))
+    return np.asarray(open_drawing(path, invert=invert, most=most))
 
 
-def open_drawing(path: str | os.PathLike[str], data: bytes | None = None, invert: bool = False) -> Image.Image:
+def open_drawing(
+    path: str | os.PathLike[str], data: bytes | None = None, invert: bool = False, most: int = MOST_PIXELS
+) -> Image.Image:
     """Read an image as `read_drawing`, but return a PIL image of mode L.
 
     Args:
         path: file name.
         data: the file's bytes, if they have been read already.
-        invert: see `read_drawing`.
+        invert, most: see `read_drawing`.
     """
     try:
-        if data is None:
-            with open(path, "rb") as file:  # of a path, PIL maps uncompressed TIFFs, and shears those that lie on their side
-                data = file.read()
+        data = read_bytes(path) if data is None else data
+        if Image.MAX_IMAGE_PIXELS and most > 2 * Image.MAX_IMAGE_PIXELS:  # above which Pillow opens nothing
+            Image.MAX_IMAGE_PIXELS = most
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's warnings are harmless here or raised as errors below
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
-                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
-                if max(image.size) > LONGEST:
-                    raise DataError(f"it has {image.width} x {image.height} pixels, a side may have {LONGEST:,}")
+                _check_size(image, most)
                 grey = _to_grey(image)
         return ImageOps.invert(grey) if invert and is_inverted(np.asarray(grey)) else grey
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{path}: no such drawing") from error
     except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: refused, more than {Image.MAX_IMAGE_PIXELS:,} pixels ({error})") from error
+        raise DataError(f"{path}: refused, more than {most:,} pixels (INPUT.MAX_PIXELS): {error}") from error
     except Exception as error:  # on damaged bytes, decoders raise any exception
         raise DataError(f"{path}: cannot be read as a drawing: {_reason(data, error)}") from error
 
 
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of an image's file.
+
+    They are read at once: PIL maps uncompressed TIFFs of a path, and shears those that lie on their side.
+
+    Raises:
+        OSError: the file is missing, unreadable, no regular file or larger than MOST_BYTES.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"the file has {size:,} bytes, it may have {MOST_BYTES:,}", os.fspath(path))
+        return file.read(MOST_BYTES)
+
+
 def count_pages(data: bytes) -> int:
-    """Return how many pages or frames the file of a readable image has; the previews in a camera's JPEG are none."""
+    """Return how many pages or frames the file of a readable image has; the previews in a camera's JPEG are none.
+
+    Pages of a TIFF after MOST_PAGES are not counted.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            pages = 1
             try:
-                return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-            except Exception:  # the other pages are damaged
-                return 1
+                if image.format != "TIFF":
+                    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+                for pages in range(1, MOST_PAGES):
+                    image.seek(pages)
+            except Exception:  # there are no more, or they are damaged
+                return pages
+            return MOST_PAGES
+
+
+def _check_size(image: ImageFile.ImageFile, most: int) -> None:
+    """Raise DecompressionBombError or DataError where an image is too large to be decoded."""
+    sizes = [image.size]
+    if image.format == "TIFF":  # a tile, which is decoded as a whole, may be larger than its image
+        sizes.append(tuple(image.tag_v2.get(tag, 0) for tag in TIFF_TILE_SIDES))  # pyright: ignore[reportAttributeAccessIssue]
+    for width, height in sizes:
+        if width * height > most:
+            raise Image.DecompressionBombError(f"{width} x {height}")
+        if max(width, height) > LONGEST:
+            raise DataError(f"it has {width} x {height} pixels, a side may have {LONGEST:,}")
+    if image.mode in ("I", "F"):
+        raise DataError("its samples are 32 bits deep or signed, so white is unknown; save it with 8 or 16 bits")
 
 
 def _to_grey(image: ImageFile.ImageFile) -> Image.Image:
+    """Decode an image; return it upright and in mode L, converted in bands of rows."""
     rawmode = str(image.tile[0].args) if image.tile else "L"  # gone when the image is loaded
-    _turn_upright(image)
-    if image.mode.startswith("I;16"):
-        return _from_deep_samples(image)
-    if image.mode in ("I", "F"):
-        raise DataError("its samples are 32 bits deep or signed, so white is unknown; save it with 8 or 16 bits")
-    if image.mode in ("1", "L"):
-        return _from_grey_levels(image, rawmode)
-    if image.mode[-1] in "Aa" or "transparency" in image.info:
-        drawing = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("L")
-    return image.convert("RGB").convert("L")
-
-
-def _turn_upright(image: ImageFile.ImageFile) -> None:
-    """Load an image and turn it as its EXIF orientation says."""
     image.load()
+    grey = image
+    if image.mode != "L" or "transparency" in image.info:
+        convert = _conversion(image, rawmode)
+        grey, rows = Image.new("L", image.size), max(1, BAND // image.width)
+        for top in range(0, image.height, rows):
+            grey.paste(convert(image.crop((0, top, image.width, min(top + rows, image.height)))), (0, top))
+    turn = TURNS.get(_orientation(image))
+    return grey if turn is None else grey.transpose(turn)
+
+
+def _conversion(image: ImageFile.ImageFile, rawmode: str) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that converts parts of a loaded image to mode L."""
+    if image.mode.startswith("I;16"):
+        return _deep_conversion(image)
+    if image.mode in ("1", "L"):
+        return partial(_from_grey_levels, step=GREY_STEPS.get(rawmode, 1))
+    if image.mode[-1] in "Aa" or "transparency" in image.info:
+        return _on_white
+    return lambda part: (part if part.mode == "RGB" else part.convert("RGB")).convert("L")
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    """Return the EXIF orientation that a loaded image has to be turned by; 1: none."""
     if image.format == "TIFF":
-        return  # PIL has turned it
+        return 1  # PIL has turned it
     try:
-        orientation = image.getexif().get(Base.Orientation, 1)
+        return image.getexif().get(Base.Orientation, 1)
     except Exception:  # of damaged EXIF data PIL raises any exception, and the pixels are good
-        return
-    if orientation != 1:
-        ImageOps.exif_transpose(image, in_place=True)
+        return 1
 
 
-def _from_grey_levels(image: ImageFile.ImageFile, rawmode: str) -> Image.Image:
-    transparent = image.info.get("transparency")
+def _on_white(part: Image.Image) -> Image.Image:
+    drawing = part.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", drawing.size, "white"), drawing).convert("L")
+
+
+def _from_grey_levels(part: Image.Image, step: int) -> Image.Image:
+    transparent, grey = part.info.get("transparency"), part.convert("L")
     if transparent is None:
-        return image if image.mode == "L" else image.convert("L")
-    transparent *= GREY_STEPS.get(rawmode, 1)
-    grey = image.convert("L")
-    return grey.point([255 if level == transparent else level for level in range(256)])
+        return grey
+    return grey.point([255 if level == transparent * step else level for level in range(256)])
 
 
-def _from_deep_samples(image: ImageFile.ImageFile) -> Image.Image:
+def _deep_conversion(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+    """Return the function that converts parts of an image with 16-bit samples."""
     white, inverted = 65535, False
     if image.format == "TIFF":  # PIL does not convert these samples
         from PIL.TiffImagePlugin import TiffImageFile  # loaded by now; at the top of the file it costs 10 ms
@@ -134,13 +199,17 @@ def _from_deep_samples(image: ImageFile.ImageFile) -> Image.Image:
         assert isinstance(image, TiffImageFile)
         white = 2 ** image.tag_v2.get(TIFF_BITS_PER_SAMPLE, (16,))[0] - 1
         inverted = image.tag_v2.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO
-    samples = np.asarray(image).astype(np.uint32)
-    grey = ((samples * 255 + white // 2) // white).astype(np.uint8)
-    if inverted:
-        grey = 255 - grey
-    if "transparency" in image.info:
-        grey[samples == image.info["transparency"]] = 255
-    return Image.fromarray(grey)
+
+    def convert(part: Image.Image) -> Image.Image:
+        samples = np.asarray(part).astype(np.uint32)
+        grey = ((samples * 255 + white // 2) // white).astype(np.uint8)
+        if inverted:
+            grey = 255 - grey
+        if "transparency" in image.info:
+            grey[samples == image.info["transparency"]] = 255
+        return Image.fromarray(grey)
+
+    return convert
 
 
 def _reason(data: bytes | None, error: Exception) -> str:

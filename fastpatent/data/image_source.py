@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
-from fastpatent.data.image import inverts, open_drawing
+from fastpatent.data.image import MOST_PIXELS, inverts, open_drawing
 from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.records import Sample
@@ -19,20 +19,20 @@ class DecodedDrawings:
 
     Args:
         resize: function of a PIL image of mode L -> PIL image of mode L, see `build_resize`.
-        invert: see `read_drawing`.
+        invert, most: see `read_drawing`.
     """
 
-    def __init__(self, resize: Callable[[Image.Image], Image.Image], invert: bool = False) -> None:
-        self.resize, self.invert = resize, invert
+    def __init__(self, resize: Callable[[Image.Image], Image.Image], invert: bool = False, most: int = MOST_PIXELS) -> None:
+        self.resize, self.invert, self.most = resize, invert, most
 
     def __call__(self, path: str) -> np.ndarray:
         """Return the image as uint8 [height, width], 0 ink .. 255 paper; DataError where it cannot be read."""
-        return np.asarray(self.resize(open_drawing(path, invert=self.invert)))
+        return np.asarray(self.resize(open_drawing(path, invert=self.invert, most=self.most)))
 
 
 def build_decode(cfg: CfgNode, key: str) -> DecodedDrawings:
     """Return the DecodedDrawings of INPUT, at the size INPUT.<key>."""
-    return DecodedDrawings(build_resize(cfg, key), inverts(cfg))
+    return DecodedDrawings(build_resize(cfg, key), inverts(cfg), cfg.INPUT.MAX_PIXELS)
 
 
 def pack_size(cfg: CfgNode, key: str) -> PackSize:

@@ -7,7 +7,7 @@ from fastpatent.data.lists import LONGEST, Listing, check_labels, listed_samples
 from fastpatent.data.records import PARTS, Sample, Splits
 from fastpatent.errors import ConfigError, DataError
 
-PROBES = 64  # list lines tried to find the images' folder, so that one missing image does not hide it
+PROBES = 64  # first lines of a list that are tried to find the images' folder, so that one missing image does not hide it
 
 
 def read_splits(
@@ -59,22 +59,25 @@ def read_splits(
 
 def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> list[Sample]:
     """Read the first list whose images are in one of the folders; the first list and folder where no image is found."""
-    lines = {path: read_lines(path) for path in paths}
     for path in paths:
-        folder = _holding_folder(lines[path], folders)
+        folder = _holding_folder(path, folders)
         if folder is not None:
-            return listed_samples(lines[path], path, folder, verify)
+            return listed_samples(read_lines(path), path, folder, verify)
     path = paths[0]
-    if verify and lines[path]:
-        number, relative = lines[path][0]
+    first = next(read_lines(path), None)
+    if verify and first:
+        number, relative = first
         hint = "; it separates folders by backslashes, write /" if "\\" in relative else ""
         raise DataError(f"{path}:{number}: no drawing {relative[:LONGEST]} in {' or '.join(folders)}{hint}")
-    return listed_samples(lines[path], path, folders[0], verify)
+    return listed_samples(read_lines(path), path, folders[0], verify)
 
 
-def _holding_folder(lines: Sequence[tuple[int, str]], folders: Sequence[str]) -> str | None:
-    listing = Listing()
-    for _, relative in lines[:: max(1, len(lines) // PROBES)]:
+def _holding_folder(path: str, folders: Sequence[str]) -> str | None:
+    listing, due = Listing(), 0
+    for place, (_, relative) in enumerate(read_lines(path)):
+        if place < due:
+            continue
+        due = place + 1 + place // PROBES  # after the first ever fewer
         for folder in folders:
             if listing.find(f"{folder}/{relative}"):
                 return folder

@@ -1,13 +1,24 @@
 """List files of DeepPatent: one `<relative path> <label>` per line, or the path alone."""
 
+import io
 import os
+import sys
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from array import array
+from collections.abc import Collection, Iterable, Iterator
+from itertools import count
+
+import numpy as np
 
 from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
+from fastpatent.files import open_regular
 
 LONGEST = 500  # letters of a path in a message
+LONGEST_LINE = 2**15  # letters: no system has longer paths
+MOST_LINES = 5_000_000  # samples of so many take 1.5 GB; DeepPatent has 355,000 drawings in all
+MOST_NAMES = 1_000_000  # of files and folders that are remembered, about 200 bytes each; DeepPatent has 400,000
+DEEPEST = 200  # folders of a path that are looked for one by one, as every one calls for the next
 
 
 class Listing:
@@ -16,6 +27,7 @@ class Listing:
     def __init__(self) -> None:
         self._names: dict[str, Collection[str]] = {}
         self._composed: dict[str, dict[str, str]] = {}
+        self._room = MOST_NAMES
 
     def find(self, path: str) -> str | None:
         """Return the file of `path`, of the form "<folder>/<name>"; None where there is none.
@@ -34,7 +46,7 @@ class Listing:
         if path.isascii():
             return None
         if not names:
-            found = self.find(folder)
+            found = self.find(folder) if folder.count("/") < DEEPEST else None
             return self.find(f"{found}/{name}") if found and found != folder else None
         if folder not in self._composed:
             self._composed[folder] = {unicodedata.normalize("NFC", other): other for other in names}
@@ -43,17 +55,20 @@ class Listing:
 
     def _listed(self, folder: str) -> Collection[str]:
         if folder not in self._names:
+            if self._room < 0:
+                self.__init__()  # all is forgotten, and listed again where it is asked for
             try:
                 self._names[folder] = set(os.listdir(folder))
             except (FileNotFoundError, NotADirectoryError):
                 self._names[folder] = frozenset()
             except OSError as error:
                 raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+            self._room -= 1 + len(self._names[folder])
         return self._names[folder]
 
 
-def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
-    """Read the relative paths of a list file.
+def read_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
+    """Read the relative paths of a list file, a line at a time: a list of all of them would take more memory than the file.
 
     A trailing integer is a label and dropped: labels restart at 1 in every list, so they are not identities. Blank lines,
     CR LF, a byte order mark and spaces inside names are allowed.
@@ -61,21 +76,31 @@ def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     Args:
         path: the list file, UTF-8, or with names of files that are not.
 
-    Returns:
+    Yields:
         (line number from 1, path relative to the images' folder) of each line.
 
     Raises:
-        DataError: the list is missing or not text, or a path leads outside the images' folder.
+        DataError: the list is missing, no regular file or not text, a line is longer than LONGEST_LINE, there are more than
+            MOST_LINES, or a path leads outside the images' folder.
     """
-    return [(number, _inside(_split(line)[0], path, number)) for number, line in _text_lines(path)]
+    for number, line in _text_lines(path):
+        yield number, _inside(_split(line)[0], path, number)
 
 
 def check_labels(path: str | os.PathLike[str]) -> None:
     """Raise DataError where images of one folder have several labels: the identity is the folder, and the list denies it."""
+    hashes = array("q")  # 16 bytes a line, where the names would take 300
+    for _, _, folder, label in _labelled_lines(path):
+        hashes.append(hash(folder))
+        hashes.append(hash(label))
+    folders, of_lines = np.frombuffer(hashes, np.int64).reshape(-1, 2).T
+    order = np.lexsort((of_lines, folders))
+    folders, of_lines = folders[order], of_lines[order]
+    several = set(folders[1:][(folders[1:] == folders[:-1]) & (of_lines[1:] != of_lines[:-1])].tolist())
     labels: dict[str, tuple[str, int]] = {}
-    for number, line in _text_lines(path):
-        relative, label = _split(line)
-        folder = relative.replace("\\", "/").rpartition("/")[0]
+    for number, relative, folder, label in _labelled_lines(path) if several else ():
+        if hash(folder) not in several:
+            continue
         first, where = labels.setdefault(folder, (label, number))
         if label != first and label and first:
             raise DataError(
@@ -84,25 +109,40 @@ def check_labels(path: str | os.PathLike[str]) -> None:
             )
 
 
+def _labelled_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, str, str]]:
+    """Yield (line number, relative path, its folder, label) of the lines of a list."""
+    for number, line in _text_lines(path):
+        relative, label = _split(line)
+        yield number, relative, relative.replace("\\", "/").rpartition("/")[0], label
+
+
 def _text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without spaces around it) of the lines that are not blank; errors as `read_lines`."""
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        # surrogateescape: as Python names files that are not UTF-8
+        with io.TextIOWrapper(open_regular(path), "utf-8-sig", "surrogateescape") as file:
+            for number in count(1):
+                line = file.readline(LONGEST_LINE + 1)
+                if not line:
+                    return
+                if line.startswith("version https://git-lfs"):
+                    raise DataError(
+                        f"{path}: is a Git LFS pointer to a list that is not here; run `git lfs pull` in its repository"
+                    )
+                if "\0" in line:
+                    raise DataError(f"{path}: the list is not text, it contains zero bytes")
+                if len(line) > LONGEST_LINE:
+                    raise DataError(f"{path}:{number}: the line has more than {LONGEST_LINE:,} letters")
+                if number > MOST_LINES:
+                    raise DataError(f"{path}: the list has more than {MOST_LINES:,} lines")
+                if not line.isspace():
+                    yield number, line.strip()
     except OSError as error:
         raise DataError(f"{path}: the list cannot be read: {error.strerror}") from error
-    text = data.decode("utf-8-sig", "surrogateescape")  # as Python names files that are not UTF-8
-    if text.startswith("version https://git-lfs"):
-        raise DataError(f"{path}: is a Git LFS pointer to a list that is not here; run `git lfs pull` in its repository")
-    if "\0" in text:
-        raise DataError(f"{path}: the list is not text, it contains zero bytes")
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
-        if line and not line.isspace():
-            yield number, line.strip()
 
 
 def listed_samples(
-    lines: Sequence[tuple[int, str]], path: str | os.PathLike[str], folder: str | os.PathLike[str], verify: bool = True
+    lines: Iterable[tuple[int, str]], path: str | os.PathLike[str], folder: str | os.PathLike[str], verify: bool = True
 ) -> list[Sample]:
     """Convert the lines of a list to samples; the identity is the name of the image's folder.
 
@@ -118,8 +158,6 @@ def listed_samples(
     Raises:
         DataError: as above; it names list and line.
     """
-    if verify and not lines:
-        raise DataError(f"{path}: the list is empty")
     folder = os.path.abspath(folder)
     samples, listing = [], Listing()
     for number, relative in lines:
@@ -128,7 +166,9 @@ def listed_samples(
         if verify and drawing is None:
             raise DataError(f"{path}:{number}: no such drawing: {listed[:LONGEST]}")
         drawing = drawing or listed
-        samples.append(Sample(drawing, drawing.rsplit("/", 2)[-2]))
+        samples.append(Sample(drawing, sys.intern(drawing.rsplit("/", 2)[-2])))  # one string for all images of a patent
+    if verify and not samples:
+        raise DataError(f"{path}: the list is empty")
     return samples
 
 

@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from fastpatent.data.image import read_drawing
+from fastpatent.data.image import MOST_PIXELS, read_drawing
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
@@ -61,7 +62,10 @@ def measure(drawing: np.ndarray) -> Measures:
 
 
 def measure_drawings(
-    paths: Sequence[str], workers: int = 0, progress: Callable[[int, int], object] | None = None
+    paths: Sequence[str],
+    workers: int = 0,
+    progress: Callable[[int, int], object] | None = None,
+    most: int = MOST_PIXELS,
 ) -> tuple[dict[str, Measures], list[str]]:
     """Read and measure drawings.
 
@@ -69,13 +73,14 @@ def measure_drawings(
         paths: file names.
         workers: processes that read; 0 reads in this one.
         progress: function of (drawings read, total), or None.
+        most: how many pixels a drawing may have.
 
     Returns:
         ({path: Measures}, one message per unreadable drawing).
     """
     measures: dict[str, Measures] = {}
     faults: list[str] = []
-    with closing(map_in_order(_measure_file, paths, workers)) as results:
+    with closing(map_in_order(partial(_measure_file, most=most), paths, workers)) as results:
         for done, (path, result) in enumerate(zip(paths, results), 1):
             if isinstance(result, Measures):
                 measures[path] = result
@@ -128,9 +133,9 @@ def summarise(values: np.ndarray) -> Summary:
     return Summary(*map(float, (median, low, high, values.min(), values.max(), values.mean())))
 
 
-def _measure_file(path: str) -> Measures | str:
+def _measure_file(path: str, most: int) -> Measures | str:
     """Return the Measures of a file, or an error message."""
     try:
-        return measure(read_drawing(path))
+        return measure(read_drawing(path, most=most))
     except DataError as error:
         return str(error)

@@ -1,13 +1,16 @@
 """Read tables of text row by row: CSV files, separated by commas or tabs, and Parquet files; write CSV files."""
 
 import csv
+import io
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fastpatent.errors import DataError, nearest
+from fastpatent.files import open_regular
 from fastpatent.text import escaped
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 MALFORMED = "malformed row"  # kind of fault in `Splits.skipped`
+LONGEST_LINE = 2**20  # letters of a CSV file; a field may have 131,072, the limit of Python's reader
+MOST_LINES = 5_000_000  # of a CSV file: each may be malformed and have a message; IMPACT has half a million patents
 # A spreadsheet computes a cell that begins so, some also in full width, some take a semicolon for the end of a cell. One
 # apostrophe more is written before it and removed at reading, so that every cell is read back as it was.
 FORMULA = r"""(?=[\s'"]*[=+\-@＝＋－＠])"""
@@ -112,11 +117,11 @@ class _Rows:
 
     def __enter__(self) -> Self:
         try:
-            self._file = open(self.path, encoding="utf-8-sig", newline="")
+            self._file = io.TextIOWrapper(open_regular(self.path), "utf-8-sig", newline="")
         except OSError as error:
             raise self._unreadable(error) from error
         try:
-            first = self._checked(self._file.readline)
+            first = self._checked(lambda: next(self._lines(1), ""))
             if not first.strip():
                 raise DataError(f"{self.path}: the first row is empty; it has to name the columns")
             self._delimiter = "\t" if "\t" in first else ","
@@ -130,7 +135,7 @@ class _Rows:
         self._file.close()
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | csv.Error]]:
-        reader = csv.reader(self._file, delimiter=self._delimiter)
+        reader = csv.reader(self._lines(2), delimiter=self._delimiter)
         while True:
             line = reader.line_num + 2  # of the next row; the header is line 1
             try:
@@ -141,6 +146,16 @@ class _Rows:
                 row = error  # the reader continues at the next line
             if row:
                 yield line, row
+
+    def _lines(self, number: int) -> Iterator[str]:
+        """Yield the lines of the file from line `number` on, where it stands; DataError where there is no end of one."""
+        while line := self._file.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise DataError(f"{self.path}:{number}: the line has more than {LONGEST_LINE:,} letters")
+            if number > MOST_LINES:
+                raise DataError(f"{self.path}: the table has more than {MOST_LINES:,} lines")
+            yield line
+            number += 1
 
     def _checked(self, read: Callable[[], Result]) -> Result:
         try:
@@ -159,8 +174,8 @@ class _Rows:
 def _undecodable_line(path: str | os.PathLike[str]) -> int:
     """Return the number of the first line that is not UTF-8; the decoder's error only gives the place in its buffer."""
     number = 0
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
+    with open_regular(path) as file:
+        for number, line in enumerate(iter(partial(file.readline, 4 * LONGEST_LINE), b""), 1):
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError:

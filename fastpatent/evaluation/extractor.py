@@ -21,6 +21,7 @@ from fastpatent.evaluation.vocabulary import load_vocabulary
 from fastpatent.models import Network, build_tokenizer
 from fastpatent.models.trained import load_trained
 from fastpatent.progress import ProgressLine
+from fastpatent.retrieval.distance import LONGEST, first_unusable
 
 TEXTS_AT_ONCE = 256
 logger = logging.getLogger(__name__)
@@ -79,12 +80,14 @@ class NetworkExtractor:
             for found in distributed.collect(loader.quarantine.found) or ():
                 broken.update(found)
         if features is not None:
-            for place in np.flatnonzero(~np.isfinite(features).all(axis=1)).tolist():
-                if samples[place].path not in (broken or ()):
-                    raise DataError(
-                        f"{samples[place].path}: its features hold NaN or infinity; the weights {self.cfg.MODEL.WEIGHTS} or "
-                        f"TEST.PRECISION {settings.PRECISION} are at fault"
-                    )
+            readable = [place for place, sample in enumerate(samples) if sample.path not in (broken or ())]
+            place = first_unusable(features[readable] if broken else features, self.metric)
+            if place is not None:
+                raise DataError(
+                    f"{samples[readable[place]].path}: its features hold NaN or infinity or are longer than "
+                    f"{LONGEST[self.metric]:.3g}; the weights {self.cfg.MODEL.WEIGHTS} or TEST.PRECISION "
+                    f"{settings.PRECISION} are at fault"
+                )
         return features
 
     @torch.inference_mode()

@@ -4,6 +4,7 @@
 A row is closer than another where its score is higher or, at an equal score, its index lower. Every function gives the
 numbers of its namesake in `fastpatent.retrieval.torch_kernel`, in any order of tiles.
 """
+from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free, malloc
 
@@ -99,9 +100,27 @@ cdef void count_many(const float* scores, const int64_t* columns, int count, con
         first_beaten[low] = 0
 
 
-def count_closer(const float[:, ::1] scores, const int64_t[::1] columns, const float[::1] limits,
-                 const int64_t[::1] indices, const int64_t[::1] offsets, int64_t[::1] closer_rows,
-                 int64_t start, int64_t stop):
+cdef int check_tile(int64_t start, int64_t stop, int64_t rows, int64_t columns, int64_t width) except -1:
+    """Raise ValueError unless start:stop lies within `rows`, and a tile of `width` columns has `columns`, in a C int."""
+    if not 0 <= start <= stop <= rows:
+        raise ValueError(f"rows {start} to {stop} of {rows} were asked for")
+    if columns > min(width, INT_MAX):
+        raise ValueError(f"{columns} indices came with scores of {width} columns")
+    return 0
+
+
+cdef int check_top(const float[:, ::1] top_scores, const int64_t[:, ::1] top_indices) except -1:
+    """Raise ValueError unless both have one shape, with at least one column."""
+    if (top_scores.shape[0] != top_indices.shape[0] or top_scores.shape[1] != top_indices.shape[1]
+            or top_scores.shape[1] < 1):
+        raise ValueError(f"the nearest rows have scores of {top_scores.shape[0]} x {top_scores.shape[1]} and indices of "
+                         f"{top_indices.shape[0]} x {top_indices.shape[1]}")
+    return 0
+
+
+def count_closer(const float[:, ::1] scores not None, const int64_t[::1] columns not None,
+                 const float[::1] limits not None, const int64_t[::1] indices not None,
+                 const int64_t[::1] offsets not None, int64_t[::1] closer_rows not None, int64_t start, int64_t stop):
     """Add to closer_rows[p], for the thresholds p of the rows start <= i < stop, how many columns of the tile are closer.
 
     Args:
@@ -110,9 +129,17 @@ def count_closer(const float[:, ::1] scores, const int64_t[::1] columns, const f
         limits, indices: float32, int64 [thresholds]: score and gallery index, each row's closest first.
         offsets: int64 [rows + 1]: limits[offsets[i]:offsets[i + 1]] belong to row i.
         closer_rows: int64 [thresholds], added to.
+
+    Raises:
+        ValueError: shapes or offsets that do not fit together.
     """
     cdef int64_t row, relevant, most = 1
+    check_tile(start, stop, min(scores.shape[0], offsets.shape[0] - 1), columns.shape[0], scores.shape[1])
+    if limits.shape[0] != indices.shape[0] or limits.shape[0] != closer_rows.shape[0]:
+        raise ValueError(f"{limits.shape[0]} limits came with {indices.shape[0]} indices and {closer_rows.shape[0]} counts")
     for row in range(start, stop):
+        if not 0 <= offsets[row] <= offsets[row + 1] <= limits.shape[0]:
+            raise ValueError(f"offsets {offsets[row]} to {offsets[row + 1]} of row {row} do not lie in {limits.shape[0]} limits")
         most = max(most, offsets[row + 1] - offsets[row])
     cdef int64_t* first_beaten = <int64_t*> calloc(most, sizeof(int64_t))
     if first_beaten == NULL:
@@ -131,17 +158,22 @@ def count_closer(const float[:, ::1] scores, const int64_t[::1] columns, const f
     free(first_beaten)
 
 
-def update_top(const float[:, ::1] scores, const int64_t[::1] columns, float[:, ::1] top_scores,
-               int64_t[:, ::1] top_indices, int64_t start, int64_t stop):
+def update_top(const float[:, ::1] scores not None, const int64_t[::1] columns not None,
+               float[:, ::1] top_scores not None, int64_t[:, ::1] top_indices not None, int64_t start, int64_t stop):
     """Merge the columns of a tile into the k nearest of the rows start <= i < stop.
 
     Args:
         scores: float32 [rows, columns or more].
         columns: int64 [columns], the index of each column.
         top_scores, top_indices: float32, int64 [rows, k], nearest first, -infinity where there is none yet; updated.
+
+    Raises:
+        ValueError: shapes that do not fit together.
     """
     cdef int64_t row, chunk, first, other, k = top_scores.shape[1], count = columns.shape[0]
     cdef int length
+    check_top(top_scores, top_indices)
+    check_tile(start, stop, min(scores.shape[0], top_scores.shape[0]), count, scores.shape[1])
     with nogil:
         for row in range(start, stop):
             for chunk in range((count + CHUNK - 1) // CHUNK):
@@ -154,18 +186,24 @@ def update_top(const float[:, ::1] scores, const int64_t[::1] columns, float[:, 
                         insert(&top_scores[row, 0], &top_indices[row, 0], k, scores[row, other], columns[other])
 
 
-def update_top_of_columns(const float[:, ::1] scores, const int64_t[::1] rows, float[:, ::1] top_scores,
-                          int64_t[:, ::1] top_indices, int64_t start, int64_t stop):
+def update_top_of_columns(const float[:, ::1] scores not None, const int64_t[::1] rows not None,
+                          float[:, ::1] top_scores not None, int64_t[:, ::1] top_indices not None,
+                          int64_t start, int64_t stop):
     """Merge the rows of a tile into the k nearest of the columns start <= j < stop; the transpose of `update_top`.
 
     Args:
         scores: float32 [rows or more, columns].
         rows: int64 [rows], the index of each row.
         top_scores, top_indices: float32, int64 [columns, k], as above; updated.
+
+    Raises:
+        ValueError: shapes that do not fit together.
     """
     cdef int64_t row, chunk, first, other, k = top_scores.shape[1]
     cdef int length
-    if stop <= start:
+    check_top(top_scores, top_indices)
+    check_tile(start, stop, min(scores.shape[1], top_scores.shape[0]), rows.shape[0], scores.shape[0])
+    if stop == start:
         return
     cdef float* limits = <float*> malloc((stop - start) * sizeof(float))
     if limits == NULL:

@@ -6,23 +6,38 @@ from fastpatent.errors import DataError, nearest
 
 DISTANCES = ("cosine", "euclidean", "normalized_euclidean")
 BLOCK_ROWS = 4096  # rows per block, which keeps temporary arrays small
+# Longest norm of a row for which the metric is computed within float32: the inverse of the norm is a normal number, or the
+# square of the sum of two norms is finite.
+LONGEST = {"cosine": 2.0**126, "euclidean": 1e18, "normalized_euclidean": 1e18}
 
 
-def as_features(features: np.ndarray, name: str = "features") -> np.ndarray:
+def as_features(features: np.ndarray, name: str = "features", metric: str = "cosine") -> np.ndarray:
     """Return features as C-contiguous float32 [rows, dim], copied only if needed.
 
     Raises:
-        DataError: not two-dimensional, or a row contains NaN or infinity (the message gives the row).
+        DataError: not two-dimensional, or a row contains NaN or infinity or is longer than LONGEST of the metric (the
+            message gives the row).
     """
-    features = np.ascontiguousarray(features, dtype=np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
+        features = np.ascontiguousarray(features, dtype=np.float32)
     if features.ndim != 2:
         raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
-    for start in range(0, len(features), BLOCK_ROWS):
-        # A float64 sum of float32 values cannot overflow: it is finite exactly if the whole row is.
-        finite = np.isfinite(features[start : start + BLOCK_ROWS].sum(axis=1, dtype=np.float64))
-        if not finite.all():
-            raise DataError(f"row {start + int(np.argmin(finite))} of the {name} holds NaN or infinity")
+    row = first_unusable(features, metric)
+    if row is not None:
+        finite = np.isfinite(features[row]).all()
+        fault = f"is longer than {LONGEST[metric]:.3g}, too long for {metric}" if finite else "holds NaN or infinity"
+        raise DataError(f"row {row} of the {name} {fault}")
     return features
+
+
+def first_unusable(features: np.ndarray, metric: str) -> int | None:
+    """Return the first row of float32 [rows, dim] with NaN or infinity or a norm above LONGEST; None where there is none."""
+    for start in range(0, len(features), BLOCK_ROWS):
+        # float64 squares of float32 values cannot overflow
+        usable = squared_norms(features[start : start + BLOCK_ROWS]) <= LONGEST[metric] ** 2
+        if not usable.all():
+            return start + int(np.argmin(usable))
+    return None
 
 
 def as_pair(query: np.ndarray, gallery: np.ndarray, metric: str) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +48,7 @@ def as_pair(query: np.ndarray, gallery: np.ndarray, metric: str) -> tuple[np.nda
     """
     if metric not in DISTANCES:
         raise DataError(f"unknown metric {metric!r}{nearest(metric, DISTANCES)}")
-    query, gallery = as_features(query, "query features"), as_features(gallery, "gallery features")
+    query, gallery = as_features(query, "query features", metric), as_features(gallery, "gallery features", metric)
     if query.shape[1] != gallery.shape[1]:
         raise DataError(f"query features have {query.shape[1]} dimensions and gallery features {gallery.shape[1]}")
     return query, gallery

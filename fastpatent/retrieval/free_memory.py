@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from fastpatent.errors import DataError
+
 PROC = Path("/proc")
 CGROUPS = Path("/sys/fs/cgroup")
 UNKNOWN = 2**30  # assumed free if the system reports nothing
@@ -30,6 +32,13 @@ def free_bytes(device: str | torch.device = "cpu") -> int:
 def block_bytes() -> int:
     """Return the bytes for one block of a CPU computation: a quarter of the free memory, at most MOST."""
     return min(MOST, free_bytes() // SHARE)
+
+
+def check_room(rows: int, k: int) -> None:
+    """Raise DataError where the k nearest of so many rows do not fit in memory, at 12 bytes each, twice while joined."""
+    needed, free = 24 * rows * k, free_bytes()
+    if needed > free:
+        raise DataError(f"the {k:,} nearest of {rows:,} rows take {needed / 2**30:.1f} GiB, and {free / 2**30:.1f} are free")
 
 
 def _left_in_cgroups() -> Iterator[int]:

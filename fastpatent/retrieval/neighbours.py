@@ -7,6 +7,7 @@ import torch
 
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_features, inverse_norms
+from fastpatent.retrieval.free_memory import check_room
 from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.score_tiles import Rows
 
@@ -26,13 +27,14 @@ def nearest_rows(sides: Sequence[np.ndarray], k: int, device: str | torch.device
         (indices, similarities): int64 and float32 [rows, min(k, rows)].
 
     Raises:
-        DataError: k below 1, or features not finite or of different dimension.
+        DataError: k below 1, more neighbours than fit in memory, or features not finite or of different dimension.
     """
     if k < 1:
         raise DataError(f"k must be at least 1, not {k}")
     kernel = choose_kernel(device)
     rows = Rows(_unit_rows(sides), kernel)
     k = min(k, len(rows.features))
+    check_room(len(rows.features), k)
     tops = [kernel.top(len(rows.indices(number)), k) for number in range(rows.tiles)]
     for number, top in enumerate(tops):
         outer = rows.tile(number)

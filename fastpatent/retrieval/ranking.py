@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 
 from fastpatent.retrieval.distance import as_pair, squared_norms
+from fastpatent.retrieval.free_memory import check_room
 from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.metrics import RankMetrics
 from fastpatent.retrieval.relevance import Identities, Members
@@ -61,13 +62,15 @@ def rank(
         Ranking; its scores are cosines (with scale and bonus) or negative distances.
 
     Raises:
-        DataError: as many identities as features are needed; features must be finite and of the same dimension.
+        DataError: as many identities as features are needed; features must be finite and of the same dimension; the
+            k nearest must fit in memory.
     """
     query, gallery = as_pair(query, gallery, metric)
     members = Members(query, gallery, identities)
     kernel = choose_kernel(device)
     tiles = ScoreTiles(query, Rows(gallery, kernel, members.gallery_order), members.query_order, metric, scale, bonus)
     k = min(k, len(gallery))
+    check_room(len(query), k)
     indices, scores = np.zeros((len(query), k), np.int64), np.zeros((len(query), k), np.float32)
     ranks, ranked = np.zeros((2, members.relevant.sum()), np.int64)
     for number in range(tiles.query.tiles):

@@ -58,7 +58,7 @@ def learn_whitening(features: np.ndarray, dim: int = 0) -> Whitening:
         scatter += centred.T @ centred
     variances, directions = np.linalg.eigh(scatter / (rows - 1))
     variances, directions = variances[::-1], directions[:, ::-1]
-    if not variances[0] > 0:
+    if not variances[0] > np.finfo(np.float32).tiny:  # below, its inverse root overflows
         raise DataError("whitening cannot be learned from features that are all the same")
     floor = FLOOR * variances[0]
     kept = dim or int((variances > floor).sum())

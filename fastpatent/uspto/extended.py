@@ -75,6 +75,5 @@ def _is_there(folder: str | os.PathLike[str], name: str) -> bool:
 def _listed(folder: str | os.PathLike[str], name: str) -> dict[str, str | None]:
     """Return {path as listed: identity}, in the list's order."""
     path = os.path.join(folder, name)
-    lines = read_lines(path)
-    samples = listed_samples(lines, path, folder, verify=False)
-    return {relative: sample.identity for (_, relative), sample in zip(lines, samples)}
+    samples = listed_samples(read_lines(path), path, folder, verify=False)
+    return {relative: sample.identity for (_, relative), sample in zip(read_lines(path), samples)}

@@ -242,16 +242,22 @@ def test_sides_that_no_filter_can_take_are_refused(tmp_path):
 
 @pytest.mark.parametrize("largest", [400, 150])
 def test_bombs_are_refused_at_either_level(tmp_path, monkeypatch, largest):
-    """Up to twice its limit, PIL only warns."""
+    """Pillow refuses above twice its own limit, and up to that we do."""
     path = tmp_path / "bomb.png"
     Image.new("1", (21, 20)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", largest)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(DataError, match=r"bomb\.png: refused, more than \d+ pixels"):
-            read_drawing(path)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 420)
-    assert read_drawing(path).shape == (20, 21)
+        with pytest.raises(DataError, match=r"bomb\.png: refused, more than \d+ pixels \(INPUT.MAX_PIXELS\)"):
+            read_drawing(path, most=min(419, 2 * largest))
+    assert read_drawing(path, most=420).shape == (20, 21)
+
+
+def test_more_pixels_than_pillow_allows_can_be_asked_for(tmp_path, monkeypatch):
+    path = tmp_path / "large.png"
+    Image.new("1", (21, 20)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert read_drawing(path, most=1000).shape == (20, 21)
 
 
 def test_truncated_files_are_refused(tmp_path):

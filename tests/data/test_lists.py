@@ -26,13 +26,13 @@ def test_a_last_integer_is_a_label(tmp_path):
     ]:
         path = tmp_path / "list.txt"
         path.write_text(line)
-        assert read_lines(path) == [(1, relative)], f"{line=}, {relative=}"
+        assert list(read_lines(path)) == [(1, relative)], f"{line=}, {relative=}"
 
 
 def test_blank_lines_line_ends_and_byte_order_mark(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes("\ufeffa/ä.png 1\r\n\r\n   \nb/y.png 2\rc/z.png 3".encode())
-    assert read_lines(path) == [(1, "a/ä.png"), (4, "b/y.png"), (5, "c/z.png")]
+    assert list(read_lines(path)) == [(1, "a/ä.png"), (4, "b/y.png"), (5, "c/z.png")]
 
 
 def test_paths_that_lead_out_are_refused(tmp_path):
@@ -40,19 +40,19 @@ def test_paths_that_lead_out_are_refused(tmp_path):
         path = tmp_path / "list.txt"
         path.write_text(f"a/x.png 0\n{line}\n")
         with pytest.raises(DataError, match=r"list\.txt:2: .* leads out"):
-            read_lines(path)
+            list(read_lines(path))
 
 
 def test_lists_that_are_no_text_are_refused(tmp_path):
     path = tmp_path / "list.txt"
     path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n")
     with pytest.raises(DataError, match=r"list\.txt: is a Git LFS pointer to a list that is not here"):
-        read_lines(path)
+        list(read_lines(path))
     path.write_bytes(b"a\0b")
     with pytest.raises(DataError, match="zero bytes"):
-        read_lines(path)
+        list(read_lines(path))
     with pytest.raises(DataError, match="absent.txt: the list cannot be read: No such file"):
-        read_lines(tmp_path / "absent.txt")
+        list(read_lines(tmp_path / "absent.txt"))
 
 
 def test_names_that_are_not_utf_8_are_found(tmp_path):

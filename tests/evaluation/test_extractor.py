@@ -45,6 +45,15 @@ def test_a_network_is_loaded_when_it_is_first_needed(plain, caplog):
         missing.embed_images(plain.samples, "drawings")
 
 
+@pytest.mark.parametrize("metric, value", [("cosine", 3e38), ("cosine", np.nan), ("euclidean", 3e18)])
+def test_the_first_image_whose_features_cannot_be_compared_is_named(plain, metric, value):
+    network = PlainNetwork(2)
+    network.columns.data[:] = value / 255
+    extractor = build_extractor(plain.config(**{"TEST.METRIC": metric}), CPU, network)
+    with pytest.raises(DataError, match=rf"^{plain.samples[0].path}: its features hold NaN or infinity or are longer than"):
+        extractor.embed_images(plain.samples, "drawings")
+
+
 def test_a_given_network_is_used_and_its_mode_is_restored(plain):
     network = PlainNetwork(2).train()
     extractor = build_extractor(plain.config(**{"MODEL.WEIGHTS": "nowhere.pth"}), CPU, network)

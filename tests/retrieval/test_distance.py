@@ -40,8 +40,8 @@ def test_a_row_that_is_not_finite_is_named():
             as_features(features)
 
 
-def test_finite_rows_whose_sum_overflows_float32_pass():
-    as_features(np.full((1, 8), 3e38, np.float32))
+def test_rows_whose_squares_overflow_float32_pass():
+    as_features(np.full((1, 8), 3e37, np.float32))
 
 
 def test_rows_within():

@@ -52,6 +52,9 @@ KEYS = (
         one_of("never", "auto"),
         ours=True,
     ),
+    OurNoFeature(
+        "INPUT.MAX_PIXELS", 178_956_970, "most pixels of an image file; one that claims more is not decoded", at_least(1)
+    ),
     Network("INPUT.CROP.ENABLED", False, "random resized crop in training, centre crop in evaluation"),
     Network("INPUT.CROP.SIZE", [224, 224], "its size, [height, width]", SIZE),
     NoFeature("INPUT.CROP.SCALE", [0.16, 1.0], "area of the random crop, as fractions of the image", AREA),

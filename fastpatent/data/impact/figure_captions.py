@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from fastpatent.data.impact.patents import SHEET, Patent, literal_texts
 
-FIGURE = re.compile(r"(?:FIGS?\.?|FIGURE) *(\d+)(?![\dA-Za-z])|1\.(\d+) *:", re.IGNORECASE)  # the latter in Hague designs
+# The latter form is that of Hague designs; Python converts no text of thousands of digits.
+FIGURE = re.compile(r"(?:FIGS?\.?|FIGURE) *(\d{1,9})(?![\dA-Za-z])|1\.(\d{1,9}) *:", re.IGNORECASE)
 ONLY_FIGURE = re.compile(r"(?:The )?(?:sole |only |single )?FIGURE (?!\d)", re.IGNORECASE)
 
 

@@ -89,7 +89,7 @@ def _row(table: TextTable, number: int) -> str:
 def _picture(title: str, caption: str, path: Path) -> str:
     """Return the HTML of a picture at page width; a click toggles its full size."""
     encoded = io.BytesIO()
-    with Image.open(path) as picture:
+    with Image.open(path, formats=("PNG",)) as picture:
         picture.convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE).save(encoded, "PNG", optimize=True)
     source = base64.b64encode(encoded.getvalue()).decode()
     title = plain(title)
