@@ -1,11 +1,14 @@
 """Atomic file writes, outputs that replace nothing foreign, folders, and file digests."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from fastpatent.errors import DataError
 
@@ -16,6 +19,15 @@ ESCAPED = "backslashreplace"
 def escaped(text: str) -> str:
     """Return a text that UTF-8 can encode, see ESCAPED."""
     return text.encode("utf-8", ESCAPED).decode()
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read its bytes; OSError too where it is a FIFO or device, which may have no end or let readers wait."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+    return file
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
@@ -161,5 +173,5 @@ class Ledger:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with open(path, "rb") as opened:
+    with open_regular(path) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

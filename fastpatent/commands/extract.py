@@ -61,5 +61,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _has_features(path: Path) -> bool:
-    with np.load(path) as stored:
+    with np.load(path, mmap_mode="r", allow_pickle=False) as stored:  # of an array, not a byte
         return {"features", "paths"} <= set(stored.files)

@@ -1,12 +1,14 @@
 """Read tables of text row by row: CSV files, separated by commas or tabs, and Parquet files."""
 
 import csv
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fastpatent.errors import DataError, nearest
+from fastpatent.files import open_regular
 
 if TYPE_CHECKING:
     import pyarrow.parquet
@@ -74,7 +76,7 @@ def _open_parquet(path: str | os.PathLike[str]) -> Iterator["pyarrow.parquet.Par
     import pyarrow.parquet  # slow to import, and not needed for CSV files
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with open_regular(path) as opened, pyarrow.parquet.ParquetFile(opened) as file:
             yield file
     except (OSError, pyarrow.ArrowException) as error:
         first = str(error).partition("\n")[0]
@@ -89,7 +91,7 @@ class _Rows:
 
     def __enter__(self) -> Self:
         try:
-            self._file = open(self.path, encoding="utf-8-sig", newline="")
+            self._file = io.TextIOWrapper(open_regular(self.path), encoding="utf-8-sig", newline="")
         except OSError as error:
             raise self._unreadable(error) from error
         try:
