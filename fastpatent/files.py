@@ -7,8 +7,8 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable, Iterable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from fastpatent.errors import DataError
 
@@ -21,7 +21,7 @@ def escaped(text: str) -> str:
     return text.encode("utf-8", ESCAPED).decode()
 
 
-def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     """Open a file to read its bytes; OSError too where it is a FIFO or device, which may have no end or let readers wait."""
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):

@@ -6,8 +6,9 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,7 +159,7 @@ class FeatureCache:
         write_atomically(self.array, save)
         write_atomically(self.record, lambda temporary: temporary.write_text(json.dumps(record, indent=1), encoding="utf-8"))
 
-    def _check_header(self, array: BinaryIO, images: int) -> None:
+    def _check_header(self, array: BufferedReader, images: int) -> None:
         """Raise Unusable where an array's header or size is not that of features of so many images."""
         try:
             np.lib.format.read_magic(array)

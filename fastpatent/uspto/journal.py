@@ -160,5 +160,6 @@ def _is_ours(line: dict[str, Any]) -> bool:
 def _is_record(record: dict[str, Any]) -> bool:
     """Return whether patent and drawings have names as `convert_patent` gives; `write_metadata` checks the other values."""
     patent, drawings = record["patent"], record["drawings"]
-    named = [type(drawing["digest"]) is str and DRAWING.fullmatch(drawing["name"]) for drawing in drawings]
-    return bool(PATENT.fullmatch(patent)) and all(name and name[1] == patent for name in named)
+    named = [DRAWING.fullmatch(drawing["name"]) for drawing in drawings]
+    digests = all(type(drawing["digest"]) is str for drawing in drawings)
+    return bool(PATENT.fullmatch(patent)) and digests and all(name and name[1] == patent for name in named)
