@@ -202,5 +202,5 @@ class Ledger:
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with open(path, "rb") as opened:
+    with open_regular(path) as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()

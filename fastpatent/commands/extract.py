@@ -9,6 +9,7 @@ import numpy as np
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.data.confinement import refuse_outside
 from fastpatent.data.image_files import count_skipped, find_drawings, own_folders
 from fastpatent.data.load_datasets import report_skipped
 from fastpatent.data.records import Sample
@@ -31,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     cfg = load_from(args)
     folder, output = Path(args.images), check_output(args.output, "--output", _has_features)
-    paths, skipped = find_drawings(args.images, own_folders(cfg))
+    within = None if cfg.DATASETS.FOLLOW_LINKS else folder
+    paths, skipped = find_drawings(args.images, own_folders(cfg), within)
+    refuse_outside(skipped, f"--images {folder}")
     if not paths:
         raise DataError(f"--images {folder}: there is no image in this folder{count_skipped(skipped)}")
     log.start()
@@ -58,5 +61,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _has_features(path: Path) -> bool:
-    with np.load(path) as stored:
+    with np.load(path, mmap_mode="r", allow_pickle=False) as stored:  # of an array, not a byte
         return {"features", "paths"} <= set(stored.files)

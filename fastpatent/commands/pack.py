@@ -7,8 +7,9 @@ from yacs.config import CfgNode
 
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.data.confinement import confined_to, refuse_outside
 from fastpatent.data.image_source import build_decode, pack_folder, pack_size, why_not_packed
-from fastpatent.data.load_datasets import dataset_builder, report_skipped
+from fastpatent.data.load_datasets import build_splits, report_skipped
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.pack.write import PackReport, write_pack
 from fastpatent.data.records import PARTS
@@ -54,7 +55,8 @@ def _wanted(cfg: CfgNode) -> dict[str, tuple[str, set[str]]]:
         assert folder, "DATASETS.PACKS names one"
         _, paths = wanted.setdefault(folder, (key, set()))
         for name, parts in sets.items():
-            splits = dataset_builder(cfg, name)(cfg, parts=parts, verify=False)
+            splits = build_splits(cfg, name, parts, verify=False)
+            refuse_outside(splits.skipped, name)
             paths.update(sample.path for part in parts for sample in getattr(splits, part))
     wanted = {folder: (key, paths) for folder, (key, paths) in wanted.items() if paths}
     if not wanted:
@@ -66,7 +68,8 @@ def _pack_one(cfg: CfgNode, folder: str, key: str, paths: set[str]) -> PackRepor
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     logger.info(f"{folder}: {len(paths)} images, {workers} process(es)")
     decode = build_decode(cfg, key)
-    return write_pack(folder, pack_size(cfg, key), cfg.DATASETS.ROOT, paths, decode, workers, counted)
+    size, within = pack_size(cfg, key), confined_to(cfg)
+    return write_pack(folder, size, cfg.DATASETS.ROOT, paths, decode, workers, counted, within=within)
 
 
 def _report(report: PackReport, folder: str, size: PackSize, root: str) -> None:

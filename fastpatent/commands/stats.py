@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from fastpatent import log
 from fastpatent.commands.check import used_sets
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.data.confinement import refuse_outside
 from fastpatent.data.load_datasets import report_skipped
 from fastpatent.data.statistics import ALL, grouped_samples, measure_drawings, quantities
 from fastpatent.data.workers import worker_count
@@ -24,7 +25,10 @@ def stats(argv: Sequence[str]) -> None:
     parser.add_argument("--output", metavar="DIR", help="where the results go; OUTPUT_DIR where not given")
     args = parser.parse_args(argv)
     cfg = load_from(args)
-    groups = grouped_samples(used_sets(cfg))
+    sets = used_sets(cfg)
+    for splits, _ in sets:
+        refuse_outside(splits.skipped, splits.name)
+    groups = grouped_samples(sets)
     samples = list({sample.path: sample for group in groups.values() for sample in group}.values())
     folder = make_folder(args.output or cfg.OUTPUT_DIR, "--output" if args.output else "OUTPUT_DIR")
     places = [folder / name for name in ("statistics.csv", "statistics.png", "drawings.parquet")]

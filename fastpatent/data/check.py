@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastpatent.data.appearance import BLANK, INVERTED, PAGES, STRIP
+from fastpatent.data.confinement import OUTSIDE
 from fastpatent.data.digests import Content, read_contents
 from fastpatent.data.image import MOST_PIXELS
 from fastpatent.data.quarantine import most_broken
@@ -76,7 +77,7 @@ def check_dataset(
         Finding("leaked drawing", False, _across_stages(same_bytes + same_pixels, places)),
         Finding("leaked identity", False, _leaked_identities(parts)),
         Finding("training identity with one drawing", False, _single(parts)),
-        *(Finding(kind, False, cases) for kind, cases in skipped.items()),
+        *(Finding(kind, kind == OUTSIDE, cases) for kind, cases in skipped.items()),
     ]
     return Report(findings, len(contents))
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from yacs.config import CfgNode
 
+from fastpatent.data.confinement import OUTSIDE, Confinement
 from fastpatent.errors import DataError
 
 SUFFIXES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jfif", ".jpe", ".mpo")
@@ -24,7 +25,9 @@ OUTPUT, HIDDEN, OF_SYSTEM = "output of a run", "hidden file or folder", "file or
 SPECIAL, OTHER, LOOSE = "neither file nor folder", "no image by its name", "image outside of every design's folder"
 
 
-def find_drawings(folder: str | os.PathLike[str], outputs: Iterable[str] = ()) -> tuple[list[str], dict[str, list[str]]]:
+def find_drawings(
+    folder: str | os.PathLike[str], outputs: Iterable[str] = (), within: str | os.PathLike[str] | None = None
+) -> tuple[list[str], dict[str, list[str]]]:
     """Find the images below a folder, at any depth.
 
     A folder reached twice through links counts once. Pictures that a command has written are no images, whether below
@@ -33,6 +36,7 @@ def find_drawings(folder: str | os.PathLike[str], outputs: Iterable[str] = ()) -
     Args:
         folder: where to search.
         outputs: folders below it that hold what the commands write, see `own_folders`.
+        within: folder that links may not leave, see `confined_to`; None: they may lead anywhere.
 
     Returns:
         (sorted paths relative to the folder, separated by "/"; {kind of what is skipped: absolute paths}).
@@ -43,6 +47,7 @@ def find_drawings(folder: str | os.PathLike[str], outputs: Iterable[str] = ()) -
     if not os.path.isdir(folder):
         raise DataError(f"{folder}: there is no such folder of drawings")
     root = os.path.abspath(folder)
+    confinement = Confinement(within)
     ours = {os.path.realpath(output) for output in outputs} - {os.path.realpath(root)}
     found: list[str] = []
     skipped: defaultdict[str, list[str]] = defaultdict(list)
@@ -53,6 +58,9 @@ def find_drawings(folder: str | os.PathLike[str], outputs: Iterable[str] = ()) -
         real = os.path.realpath(here)
         if real in visited or real in ours:
             skipped[TWICE if real in visited else OUTPUT].append(here)
+            continue
+        if not confinement.holds(real):
+            skipped[OUTSIDE].append(f"{here} -> {real}")
             continue
         visited.add(real)
         try:
@@ -71,8 +79,12 @@ def find_drawings(folder: str | os.PathLike[str], outputs: Iterable[str] = ()) -
             kind = _why_skipped(entry, is_folder, is_file, bool(is_run))
             if kind:
                 skipped[kind].append(entry.path)
+            elif is_folder:
+                folders.append(entry.path)
+            elif target := entry.is_symlink() and confinement.target(entry.path):
+                skipped[OUTSIDE].append(f"{entry.path} -> {target}")
             else:
-                (folders if is_folder else found).append(entry.path)
+                found.append(entry.path)
         waiting += reversed(folders)
     prefix = os.path.join(root, "")
     return sorted(path.removeprefix(prefix).replace(os.sep, "/") for path in found), dict(skipped)

@@ -8,6 +8,7 @@ from yacs.config import CfgNode
 
 from fastpatent.config.keys import KEYS
 from fastpatent.data.captions import with_captions
+from fastpatent.data.confinement import Confinement, confined_to, refuse_outside, remove_outside
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.degenerate import degeneracies
 from fastpatent.data.records import PARTS, Sample, Splits, add_skipped, unmatched_queries
@@ -18,8 +19,22 @@ logger = logging.getLogger(__name__)
 
 
 def read_set(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, verify: bool = True) -> Splits:
-    """Return the Splits of the data set `name`, with the texts of DATASETS.CAPTIONS.TABLE; as a builder of DATASETS."""
-    return with_captions(dataset_builder(cfg, name)(cfg, parts=parts, verify=verify), cfg)
+    """Return the Splits of the data set `name`, with the texts of DATASETS.CAPTIONS.TABLE; as `build_splits`."""
+    return with_captions(build_splits(cfg, name, parts, verify), cfg)
+
+
+def build_splits(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, verify: bool = True) -> Splits:
+    """Return the Splits of the data set `name`, as its builder does; every command gets the paths of its images here.
+
+    Raises:
+        ConfigError: the name is unknown.
+        DataError: images lie outside of DATASETS.ROOT; with `verify` False they are in `skipped` instead, and not in a part.
+    """
+    splits = dataset_builder(cfg, name)(cfg, parts=parts, verify=verify)
+    remove_outside(splits, Confinement(confined_to(cfg)))
+    if verify:
+        refuse_outside(splits.skipped, name)
+    return splits
 
 
 def dataset_builder(cfg: CfgNode, name: str) -> Callable[..., Splits]:

@@ -102,7 +102,7 @@ def _open_parquet(path: str | os.PathLike[str]) -> Iterator["pyarrow.parquet.Par
     import pyarrow.parquet  # slow to import, and not needed for CSV files
 
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        with open_regular(path) as opened, pyarrow.parquet.ParquetFile(opened) as file:
             yield file
     except (OSError, pyarrow.ArrowException) as error:
         first = str(error).partition("\n")[0]

@@ -26,11 +26,13 @@ class Descriptor(NamedTuple):
         metric: distance between two rows, as TEST.METRIC.
         learn: function (paths, words, dim, seed, workers, on_drawing, read) -> vocabulary, a dict of float32 arrays; words
             and dim are those of DESCRIPTOR.VOCABULARY, `read` as in `describe_drawings`. None if no vocabulary is needed.
+        accepts: function of a vocabulary from a file -> whether `learn` could have returned it.
     """
 
     describe: Callable[..., np.ndarray]
     metric: str = "cosine"
     learn: Callable[..., dict[str, np.ndarray]] | None = None
+    accepts: Callable[[dict[str, np.ndarray]], bool] = bool
 
 
 def describe_drawings(

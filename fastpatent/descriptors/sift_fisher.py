@@ -102,6 +102,27 @@ def learn_vocabulary(
     return {name: np.ascontiguousarray(values, np.float32) for name, values in found.items()}
 
 
+def is_vocabulary(found: dict[str, np.ndarray]) -> bool:
+    """Return whether arrays by name have the types, shapes and ranges of what `learn_vocabulary` returns."""
+    if found.keys() != {"centre", "axes", "weights", "means", "variances"} or found["means"].ndim != 2:
+        return False
+    words, dim = found["means"].shape
+    shapes = {
+        "centre": (SIFT_DIM,),
+        "axes": (dim, SIFT_DIM),
+        "weights": (words,),
+        "means": (words, dim),
+        "variances": (words, dim),
+    }
+    return (
+        min(words, dim) > 0
+        and all(values.dtype == np.float32 and values.shape == shapes[name] for name, values in found.items())
+        and all(np.isfinite(values).all() for values in found.values())
+        and found["variances"].min() > 0
+        and found["weights"].min() >= 0
+    )
+
+
 def root_sift(drawing: np.ndarray) -> np.ndarray:
     """Return the SIFT features of the strongest keypoints as RootSIFT (Arandjelovic and Zisserman, CVPR 2012).
 
@@ -159,4 +180,4 @@ def _some_features(seed: int, most: int, read: Callable[[str], np.ndarray], numb
     return np.random.default_rng([seed, number]).permutation(features)[:most]
 
 
-DESCRIPTORS.register(Descriptor(sift_fisher, learn=learn_vocabulary), name="sift_fisher")
+DESCRIPTORS.register(Descriptor(sift_fisher, learn=learn_vocabulary, accepts=is_vocabulary), name="sift_fisher")

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from yacs.config import CfgNode
 
-from fastpatent.data.datasets import DATASETS
+from fastpatent.data.load_datasets import build_splits
 from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.data.splitting import hashed_order
 from fastpatent.errors import DataError
@@ -138,7 +138,7 @@ def read_distractors(cfg: CfgNode, splits: Splits) -> Splits:
     asked = {sample.identity for sample in splits.query}
     parts: tuple[list[Sample], list[Sample]] = [], []
     for name in cfg.BENCHMARK.DISTRACTORS:
-        found = DATASETS.get(name)(cfg)
+        found = build_splits(cfg, name)
         for part, samples in zip(parts, (found.query + found.gallery, found.train)):
             part += [sample for sample in samples if sample.path not in known and sample.identity not in asked]
             known.update(sample.path for sample in samples)

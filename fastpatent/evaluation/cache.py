@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from fastpatent import distributed
 from fastpatent.data.records import Splits
 from fastpatent.errors import DataError
 from fastpatent.evaluation.cache_key import differences, feature_origin, origin_key
-from fastpatent.files import check_output, write_atomically
+from fastpatent.files import check_output, open_regular, write_atomically
 
 FORMAT = 2
+MOST_RECORD = 2**20  # bytes; one has about 10,000
+MOST_DIM = 2**18  # of a feature; the widest here, Fisher vectors, have 8,256 by default
 logger = logging.getLogger(__name__)
 
 
@@ -101,21 +104,25 @@ class FeatureCache:
         """Return the features; None where nothing is cached.
 
         Raises:
-            Unusable: they are of another origin; or one of the two files is missing, damaged or of another version.
+            Unusable: they are of another origin; or one of the two files is missing, damaged or of another version. They may
+                come from elsewhere and claim anything: no more is read than features of these images can have.
         """
         if not self.array.exists() and not self.record.exists():
             return None
         try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
+            with open_regular(self.record) as opened:
+                record = json.loads(opened.read(MOST_RECORD))
             self._compare(record, origin)
-            with open(self.array, "rb") as array:
+            with open_regular(self.array) as array:
+                self._check_header(array, origin["drawings"]["count"])
+                array.seek(0)
                 if hashlib.file_digest(array, "sha256").hexdigest() != record["sha256"]:
                     raise Unusable(f"{self.array} is damaged: its checksum is not the one in {self.record.name}")
                 array.seek(0)
-                features = np.load(array)
-            if [*features.shape, str(features.dtype)] != [*record["shape"], record["dtype"]]:
-                raise Unusable(f"{self.array} has another shape than {self.record.name} says")
-            self.written = str(record["written"])
+                features = np.load(array, allow_pickle=False)
+            if not np.isfinite(features.sum(axis=1, dtype=np.float64)).all():  # a sum needs no second array of this size
+                raise Unusable(f"{self.array} has values that are not finite")
+            self.written = str(datetime.fromisoformat(record["written"]))
         except Unusable:
             raise
         except OSError as error:
@@ -157,6 +164,18 @@ class FeatureCache:
             check_output(path, "OUTPUT_DIR", lambda _: _are_features(self.array) or _is_record(self.record))
         write_atomically(self.array, save)
         write_atomically(self.record, lambda temporary: temporary.write_text(json.dumps(record, indent=1), encoding="utf-8"))
+
+    def _check_header(self, array: BufferedReader, images: int) -> None:
+        """Raise Unusable where an array's header or size is not that of features of so many images."""
+        try:
+            np.lib.format.read_magic(array)
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(array)
+        except ValueError as error:
+            raise Unusable(f"{self.array} is damaged: it has no header of an array") from error
+        if len(shape) != 2 or shape[0] != images or not 0 < shape[1] <= MOST_DIM or fortran or dtype != np.float32:
+            raise Unusable(f"{self.array} has another shape than features of {images} images")
+        if os.fstat(array.fileno()).st_size != array.tell() + images * shape[1] * dtype.itemsize:
+            raise Unusable(f"{self.array} is damaged: its size is not that of its header")
 
     def _compare(self, record: dict[str, Any], origin: dict[str, Any]) -> None:
         if record["format"] != FORMAT:

@@ -68,8 +68,8 @@ def differences(origin: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Return the names of the parts in which two origins differ; of the configuration, the keys."""
     names = [name for name, value in origin.items() if other[name] != value]
     if "configuration" in names:
-        keys = origin["configuration"].keys() | other["configuration"].keys()
-        keys = sorted(key for key in keys if origin["configuration"].get(key) != other["configuration"].get(key))
+        known, others = origin["configuration"], other["configuration"]  # names that are only in the other may be anything
+        keys = sorted(key for key in known if known[key] != others.get(key)) or ["of another version"]
         names[names.index("configuration")] = f"configuration ({', '.join(keys)})"
     return names
 

@@ -19,7 +19,10 @@ from fastpatent.uspto.patent import Outcome
 from fastpatent.uspto.skips import Reason, Skip
 
 VERSION = 2  # 1: lines had no checksum
-CHECKED = re.compile(rb'(.*),"crc32":(\d+)\}\n', re.DOTALL)
+CHECKED = re.compile(rb'(.*),"crc32":(\d{1,10})\}\n', re.DOTALL)
+LONGEST = 2**26  # bytes of a line; a patent may have 1 MiB of text
+PATENT = re.compile(r"USD\d{7}-\d{8}", re.ASCII)
+DRAWING = re.compile(r"(USD\d{7}-\d{8})-[DP]\d{5}\.png", re.ASCII)
 
 
 class Journal:
@@ -114,19 +117,50 @@ def _skips(line: dict[str, Any]) -> list[Skip]:
 
 
 def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (offset after the line, its JSON object) up to the first damaged line; nothing of another version."""
+    """Yield (offset after the line, its JSON object) up to the first damaged line; nothing of another version.
+
+    A line that no build writes counts as damaged, whatever its checksum: the journal may come from elsewhere.
+    """
     end = 0
     try:
         file = open(path, "rb", opener=regular)
     except FileNotFoundError:
         return
     with file:
-        for data in file:
+        while data := file.readline(LONGEST):
             found = CHECKED.fullmatch(data)
             if not found or zlib.crc32(found[1]) != int(found[2]):
                 return
-            line = json.loads(found[1] + b"}")
-            if not end and line.get("version") != VERSION:
+            try:
+                line = json.loads(found[1] + b"}")
+                if not _is_ours(line) if end else line["version"] != VERSION:
+                    return
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 return
             end += len(data)
             yield end, line
+
+
+def _is_ours(line: dict[str, Any]) -> bool:
+    """Return whether a line is of a build, whose names become paths and lines of lists; it may raise for one that is not."""
+    if "place" in line:
+        record = line["record"]
+        return (
+            type(line["place"]) is int
+            and type(line["member"]) is str
+            and all(isinstance(text, str) for skip in _skips(line) for text in skip)
+            and (record is None or _is_record(record))
+        )
+    if "counts" in line:
+        return (
+            all(type(count) is int and Reason(name) for name, count in line["counts"].items()) and _skips(line) is not None
+        )
+    return line == {"complete": True}
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    """Return whether patent and drawings have names as `convert_patent` gives; `write_metadata` checks the other values."""
+    patent, drawings = record["patent"], record["drawings"]
+    named = [DRAWING.fullmatch(drawing["name"]) for drawing in drawings]
+    digests = all(type(drawing["digest"]) is str for drawing in drawings)
+    return bool(PATENT.fullmatch(patent)) and digests and all(name and name[1] == patent for name in named)

@@ -2,13 +2,14 @@
 
 import datetime
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 
+from fastpatent.errors import DataError
 from fastpatent.files import Ledger
 from fastpatent.uspto.patent import Record
 
@@ -42,15 +43,31 @@ def write_metadata(path: str | os.PathLike[str], records: Iterable[tuple[str, st
         path: of the Parquet file.
         records: (archive, its member, record as of `convert_patent`) per patent.
         ledger: notes the file.
+
+    Raises:
+        DataError: a record has a value of another type, as in a journal from elsewhere.
     """
-    rows = (_row(*record) for record in records)
+    remaining = iter(records)
 
     def write(temporary: Path) -> None:
         with pyarrow.parquet.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
-            while group := list(islice(rows, ROWS)):
-                writer.write_table(pyarrow.Table.from_pylist(group, SCHEMA))
+            while group := list(islice(remaining, ROWS)):
+                writer.write_table(_table(group))
 
     ledger.write(Path(path), write)
+
+
+def _table(group: Sequence[tuple[str, str, Record]]) -> pyarrow.Table:
+    try:
+        return pyarrow.Table.from_pylist([_row(*record) for record in group], SCHEMA)
+    except (pyarrow.ArrowException, ValueError, TypeError, KeyError, OverflowError) as error:
+        for alone in group if len(group) > 1 else ():
+            _table([alone])  # raises for the one at fault
+        archive, member, _ = group[0]
+        raise DataError(
+            f"{archive}: its journal has a record of {member} that no build wrote; make the journal an empty file and name "
+            "the archive again"
+        ) from error
 
 
 def _row(archive: str, member: str, record: Record) -> dict[str, object]:

@@ -230,6 +230,7 @@ def test_a_set_without_labels_is_ranked_and_not_measured(run, unlabelled, tmp_pa
 def test_training_with_a_test_set_without_labels_chooses_no_checkpoint(run, unlabelled, tmp_path, monkeypatch, capfd):
     (unlabelled / "designs").symlink_to(run[0])
     settings = [*SETTINGS, "DATASETS.ROOT", str(unlabelled), "DATASETS.TESTS", "('PatentTest',)", "SOLVER.MAX_EPOCH", "1"]
+    settings += ["DATASETS.FOLLOW_LINKS", "True"]
     assert main(["train", "--resume", *settings, "OUTPUT_DIR", str(tmp_path / "out")]) == 0, capfd.readouterr().err
     printed = capfd.readouterr().out
     assert "epoch 1  PatentTest  no labels, no metrics" in printed and "best mAP" not in printed

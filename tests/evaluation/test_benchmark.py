@@ -130,7 +130,7 @@ def distractors(register, splits):
         "B": Splits("B", [drawing("t2"), drawing("t3"), drawing("more", leaked)], [], [drawing("v")]),
     }
     for name in sets:
-        register(DATASETS, name, lambda cfg, name=name: sets[name])
+        register(DATASETS, name, lambda cfg, name=name, **_: sets[name])
     words = ["DATASETS.ROOT", "/data", "BENCHMARK.DISTRACTORS"]
     return lambda names, seed=0: [
         sample.path.rsplit("/")[-1].split(".")[0]

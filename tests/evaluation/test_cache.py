@@ -120,7 +120,7 @@ DAMAGES = [
     (lambda run: np.save(run.array, FEATURES + 1), "Set.npy is damaged"),
     (lambda run: _replace(run, np.zeros(4, np.float32)), "Set.npy has another shape"),
     (lambda run: _replace(run, FEATURES.astype(float)), "Set.npy has another shape"),
-    (lambda run: _replace(run, np.broadcast_to(np.float32(0), (10**12, 99)), whole=False), "Set.json is damaged"),
+    (lambda run: _replace(run, np.broadcast_to(np.float32(0), (10**12, 99)), whole=False), "Set.npy has another shape"),
     (lambda run: run.array.unlink(), "Set.npy cannot be read: No such file"),
     (lambda run: run.record.unlink(), "Set.json cannot be read: No such file"),
     (lambda run: run.record.write_text(run.record.read_text()[:-9]), "Set.json is damaged"),

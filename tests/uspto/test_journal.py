@@ -12,7 +12,7 @@ from fastpatent.uspto.skips import Reason, Skip
 ORIGIN = {"archive": "I20210105.tar", "bytes": 10}
 COUNTS, SKIPS = {Reason.NO_DESIGN: 3, Reason.UNSAFE: 1}, [Skip(Reason.UNSAFE, "../a", "it climbs")]
 OUTCOMES = [
-    Outcome("first", 512, {"patent": "one", "title": "\u00e9\u2028"}),
+    Outcome("first", 512, {"patent": "USD0000001-20210105", "title": "\u00e9\u2028", "drawings": []}),
     Outcome("second", 1024, None, [Skip(Reason.XML, "second", "no XML"), Skip(Reason.TIF, "second/a", 'a "quote"')]),
 ]
 
@@ -76,7 +76,7 @@ def test_lines_after_a_damaged_one_are_ignored(tmp_path):
     path = tmp_path / "one.jsonl"
     write(path)
     lines = path.read_bytes().split(b"\n")
-    for damaged in (b"[1]", lines[2].replace(b"one", b"two"), lines[2].rpartition(b",")[0] + b"}"):
+    for damaged in (b"[1]", lines[2].replace(b"0001-", b"0002-"), lines[2].rpartition(b",")[0] + b"}"):
         path.write_bytes(b"\n".join([*lines[:2], damaged, *lines[3:]]))
         assert list(read_outcomes(path)) == [] and Journal(path, ORIGIN).places == set()
         assert not is_complete(path)  # or the patents after the line would be missing without a word

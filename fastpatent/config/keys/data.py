@@ -102,6 +102,7 @@ KEYS = (
     OurNoFeature(
         "DATASETS.PACKS", "packs", "folder of packs, inside `DATASETS.ROOT` or absolute; empty: use no pack", path=True
     ),
+    OurNoFeature("DATASETS.FOLLOW_LINKS", False, "read images that links or listed paths take out of `DATASETS.ROOT`"),
     NoFeature("DATASETS.NAMES", ("Market1501",), "data sets to train on", Component(DATASETS), resumed=FIXED),
     NoFeature("DATASETS.TESTS", ("Market1501",), "data sets to evaluate on", Component(DATASETS)),
     NoFeature("DATASETS.COMBINEALL", False, "train on queries and galleries too", resumed=FIXED),

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from yacs.config import CfgNode
 
 from fastpatent.config.keys import KEYS
+from fastpatent.data.confinement import confined_to, refuse_outside
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image_files import LOOSE, count_skipped, find_drawings, own_folders
 from fastpatent.data.records import Sample, Splits
@@ -21,10 +22,16 @@ def read_drawings(cfg: CfgNode, parts: Collection[str] | None = None, verify: bo
         raise ConfigError(
             f"DATASETS.ROOT: name the folder of your own drawings; {root}, its default, may be written ./{root}"
         )
-    return split_folder(cfg.DATASETS.ROOT, settings.VAL_FRACTION, settings.SEED, own_folders(cfg))
+    return split_folder(cfg.DATASETS.ROOT, settings.VAL_FRACTION, settings.SEED, own_folders(cfg), confined_to(cfg))
 
 
-def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int, outputs: Iterable[str] = ()) -> Splits:
+def split_folder(
+    root: str | os.PathLike[str],
+    val_fraction: float,
+    seed: int,
+    outputs: Iterable[str] = (),
+    within: str | os.PathLike[str] | None = None,
+) -> Splits:
     """Split a folder of images into training and validation identities.
 
     The identity is the image's folder, relative to `root`. A validation identity with two or more images gives one query,
@@ -35,16 +42,16 @@ def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int, o
         root: the folder.
         val_fraction: share of the identities for validation, in (0, 1); each side gets at least one.
         seed: of the choice of identities and queries.
-        outputs: folders below `root` that hold no drawings, see `find_drawings`.
+        outputs, within: see `find_drawings`.
 
     Returns:
         Splits; what was skipped by `find_drawings`, and images directly in `root`, are in `skipped`.
 
     Raises:
-        DataError: fewer than two identities.
+        DataError: fewer than two identities, or what else there is lies outside.
     """
     drawings: dict[str, list[str]] = {}
-    found, skipped = find_drawings(root, outputs)
+    found, skipped = find_drawings(root, outputs, within)
     for relative in found:
         identity = os.path.dirname(relative)
         if identity:
@@ -52,6 +59,7 @@ def split_folder(root: str | os.PathLike[str], val_fraction: float, seed: int, o
         else:
             skipped.setdefault(LOOSE, []).append(os.path.abspath(os.path.join(root, relative)))
     if len(drawings) < 2:
+        refuse_outside(skipped, str(root))
         raise DataError(
             f"{root}: {len(drawings)} folders with drawings; Drawings needs at least two, "
             f"one folder per design, as in <design>/<drawing>.png{count_skipped(skipped)}"

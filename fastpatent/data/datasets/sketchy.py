@@ -10,6 +10,7 @@ from functools import partial
 
 from yacs.config import CfgNode
 
+from fastpatent.data.confinement import confined_to
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image_files import LOOSE, find_drawings
 from fastpatent.data.lists import read_lines
@@ -61,7 +62,7 @@ def read_sketchy(
     root = cfg.DATASETS.ROOT
     invalid = {line for listed in INVALID_LISTS for line in _lines(root, listed)}
     splits = Splits(name, [], [], [], stage="test")
-    found = [file for domain in FOLDERS for file in _files(name, root, domain, invalid, splits.skipped)]
+    found = [file for domain in FOLDERS for file in _files(name, cfg, domain, invalid, splits.skipped)]
     held_out = _held_out({(category, photograph) for category, photograph, _, _ in found}, root)
     for category, photograph, path, domain in found:
         sample = Sample(path, f"{category}/{photograph}" if by_photograph else category, domain)
@@ -78,14 +79,14 @@ def _lines(root: str, name: str) -> list[str]:
 
 
 def _files(
-    name: str, root: str, domain: int, invalid: Set[str], skipped: dict[str, list[str]]
+    name: str, cfg: CfgNode, domain: int, invalid: Set[str], skipped: dict[str, list[str]]
 ) -> Iterator[tuple[str, str, str, int]]:
     """Yield (category, photograph, path, domain) of every sketch, or of every photograph; add to `skipped`."""
-    folders = [os.path.normpath(os.path.join(root, place, FOLDERS[domain])) for place in PLACES]
+    folders = [os.path.normpath(os.path.join(cfg.DATASETS.ROOT, place, FOLDERS[domain])) for place in PLACES]
     folder = next(filter(os.path.isdir, folders), None)
     if folder is None:
         raise DataError(f"{name}: there is no folder {' or '.join(folders)} (DATASETS.ROOT)")
-    relatives, others = find_drawings(folder)
+    relatives, others = find_drawings(folder, within=confined_to(cfg))
     add_skipped(skipped, others)
     for relative in relatives:
         category, _, file = relative.partition("/")

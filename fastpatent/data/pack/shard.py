@@ -18,13 +18,14 @@ import numpy as np
 import PIL
 
 from fastpatent.errors import DataError
-from fastpatent.files import regular, write_atomically
+from fastpatent.files import open_regular, regular, write_atomically
 
 VERSION = 3  # 1: order of the resize passes chosen by Pillow; 2: TIFF and PNG files that lie on their side were not upright
 DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
+MOST_INDEX = DRAWINGS_A_SHARD * 2**12  # bytes; a drawing takes about 100, and a path at most 4096
 HEAD = b'{"version": '  # of an index
-INDEX = re.compile(r"(\d{5})\.json")
-PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8")
+INDEX = re.compile(r"(\d{5})\.json", re.ASCII)
+PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8", re.ASCII)
 
 
 class PackSize(NamedTuple):
@@ -116,19 +117,21 @@ def read_shards(folder: str | os.PathLike[str], size: PackSize) -> tuple[list[Sh
 def read_index(path: Path, size: PackSize) -> Shard:
     """Read one index; DataError if it is damaged or of another version, size or Pillow version."""
     try:
-        header, _, lines = path.read_bytes().partition(b"\n")
+        with open_regular(path) as file:
+            header, _, lines = file.read(MOST_INDEX).partition(b"\n")
         header = json.loads(header)
         if header["version"] != VERSION:
-            raise DataError(f"{path}: a pack of version {header['version']}, this program reads {VERSION}")
+            raise DataError(f"{path}: a pack of version {header['version']!s:.20}, this program reads {VERSION}")
         if PackSize(*(header[name] for name in PackSize._fields)) != size:
             raise DataError(f"{path}: the index is of another size than {size.folder}")
-        if zlib.crc32(lines) != header["crc32"] or not PIXELS.fullmatch(header["pixels"]):
+        pixels = PIXELS.fullmatch(header["pixels"])
+        if zlib.crc32(lines) != header["crc32"] or not pixels or pixels[1] != path.stem:
             raise ValueError
         if header["pillow"] != PIL.__version__:  # other versions may decode or round differently
-            raise DataError(f"{path}: packed with Pillow {header['pillow']}, this is {PIL.__version__}")
+            raise DataError(f"{path}: packed with Pillow {header['pillow']!s:.20}, this is {PIL.__version__}")
         # one call for all lines: a call per line takes three times as long
         entries = [Entry(*row) for row in json.loads(b"[" + lines.rstrip().replace(b"\n", b",") + b"]")]
-        if not all(map(_is_entry, entries)):
+        if len(entries) > DRAWINGS_A_SHARD or not all(map(_is_entry, entries)):
             raise ValueError
     except OSError as error:
         raise DataError(f"{path}: the index cannot be read: {error.strerror}") from error
@@ -148,6 +151,7 @@ def begins_as_index(path: Path) -> bool:
 
 def _is_entry(entry: Entry) -> bool:
     path, size, mtime_ns, crc = entry
+    os.fsencode(path)  # ValueError of text that is no file's name
     return type(path) is str and "\0" not in path and type(size) is type(mtime_ns) is type(crc) is int and 0 <= crc < 2**32
 
 

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
+from fastpatent.data.confinement import OUTSIDE, Confinement
 from fastpatent.data.lock import only_writer
 from fastpatent.data.pack.shard import (
     DRAWINGS_A_SHARD,
@@ -81,6 +82,7 @@ def write_pack(
     workers: int = 0,
     progress: Progress | None = None,
     shard_drawings: int = DRAWINGS_A_SHARD,
+    within: str | None = None,
 ) -> PackReport:
     """Verify every drawing of a pack, decode again those that are damaged or have changed, and add those that are missing.
 
@@ -96,6 +98,8 @@ def write_pack(
         workers: number of processes that verify and decode; 0: this process.
         progress: see `Progress`; None shows nothing.
         shard_drawings: number of drawings in a full shard.
+        within: folder that a drawing must lie in to be decoded, see `confined_to`, since the index of a pack from elsewhere
+            may name any file; None: anywhere.
 
     Returns:
         PackReport.
@@ -122,7 +126,8 @@ def write_pack(
         missing = sorted(wanted.difference(entry.path for shard in shards for entry in shard.entries))
         _check_space(folder, size, len(missing) + max((len(shard.entries) for shard, _ in broken), default=0))
         jobs = again + missing
-        with closing(map_in_order(partial(_pack, root=prefix, decode=decode), jobs, workers)) as results:
+        pack = partial(_pack, root=prefix, decode=decode, confinement=Confinement(within))
+        with closing(map_in_order(pack, jobs, workers)) as results:
             with closing(progress("packing", results, len(jobs))) as shown:
                 decoded = _readable(shown, report)
                 for shard, states in broken:
@@ -181,9 +186,11 @@ def _check_space(folder: str | os.PathLike[str], size: PackSize, drawings: int) 
         raise DataError(f"{folder}: packing takes {needed / MEGABYTE:,.1f} MB, the disk has {free / MEGABYTE:,.1f} MB free")
 
 
-def _pack(path: str, root: str, decode: Callable[[str], np.ndarray]) -> Packed | str:
+def _pack(path: str, root: str, decode: Callable[[str], np.ndarray], confinement: Confinement) -> Packed | str:
     """Return the entry and pixels of one drawing, or an error message if it cannot be decoded."""
     full_path = os.path.join(root, path)
+    if target := confinement.target(full_path):
+        return f"{OUTSIDE}: {full_path} -> {target}"
     try:
         status = os.stat(full_path)  # before reading, so that a file written meanwhile counts as changed
         drawing = decode(full_path)
