@@ -1,8 +1,10 @@
 """Atomic file writes, outputs that replace nothing foreign, folders, and file digests."""
 
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -157,6 +159,17 @@ class Ledger:
         self._digests[name] = digests
         text = json.dumps(self._digests, indent=1, sort_keys=True)
         write_atomically(self.path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the bytes of a regular file; OSError where it is a pipe or a device, or has more than `most` bytes."""
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:  # a pipe would wait
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"has more than {most:,} bytes", str(path))
+    return data
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
