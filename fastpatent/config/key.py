@@ -115,7 +115,9 @@ POSITIVE = Rule(is_positive, "above 0")
 FRACTION = Rule(lambda value: 0 <= value <= 1, "between 0 and 1")
 BELOW_ONE = Rule(lambda value: 0 <= value < 1, "at least 0 and below 1")
 SIDE = 2**14  # pixels; A0 at 300 dpi has 14,043
-SIZE = Rule(lambda value: len(value) == 2 and 0 < min(value) <= max(value) <= SIDE, f"two sizes of 1 to {SIDE}, [height, width]")
+SIZE = Rule(
+    lambda value: len(value) == 2 and 0 < min(value) <= max(value) <= SIDE, f"two sizes of 1 to {SIDE}, [height, width]"
+)
 CHANNELS = Rule(lambda value: len(value) in (1, 3) and all(map(math.isfinite, value)), "one number, or three")
 DEVIATIONS = Rule(lambda value: CHANNELS.test(value) and min(value) > 0, "one number above 0, or three")
 AREA = Rule(lambda value: is_range(value) and value[1] <= 1, "two fractions of the area, [smallest, largest]")

@@ -88,7 +88,9 @@ def load_config_on(
 
 def _listed(problems: list[str]) -> str:
     """Return the message of all problems, of bounded length: a line each, without repetitions."""
-    lines = [line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}" for line in dict.fromkeys(problems)]
+    lines = [
+        line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}" for line in dict.fromkeys(problems)
+    ]
     more = [f"and {len(lines) - PROBLEMS} more"] if len(lines) > PROBLEMS else []
     return "\n".join([*lines[:PROBLEMS], *more])
 

@@ -51,8 +51,8 @@ def expand_paths(value: Any) -> Any:
     """Replace `~` and variables such as $HOME in a path, or in each of a list of paths.
 
     Raises:
-        ValueError: with the end of a sentence, where a variable is not set and there is no file of this very name, or where no
-            file can have this name.
+        ValueError: with the end of a sentence, where a variable is not set and there is no file of this very name, or where
+            no file can have this name.
     """
     if isinstance(value, (list, tuple)):
         return type(value)(map(expand_paths, value))

@@ -59,7 +59,8 @@ def patent_folder(patent: str) -> str:
 def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -> Outcome:
     """Read a patent and write its drawings; the folder of its drawings is written atomically.
 
-    A patent without usable metadata or of too many files is refused. A drawing that cannot be used is skipped and reported, the rest is kept.
+    A patent without usable metadata or of too many files is refused. A drawing that cannot be used is skipped and reported,
+    the rest is kept.
 
     Args:
         member: of a weekly archive.

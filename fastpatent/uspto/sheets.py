@@ -9,7 +9,6 @@ from PIL import Image
 
 from fastpatent.uspto.skips import Reason, Refused
 
-
 BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # by the first bytes of a TIFF file
 STRIP_OFFSETS, TILE_WIDTH = 273, 322  # tags
 STRIPS = 100_000  # of a sheet; one of A0 at 300 dpi has 14,000 rows. PIL needs 300 bytes for each
