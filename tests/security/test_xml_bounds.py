@@ -162,12 +162,14 @@ def test_a_hole_in_an_archive_is_passed_at_once(tmp_path, build_in):
 
 
 MEASURED = """
-import resource, sys
+import re, sys
 from fastpatent.uspto.archives import Member
 from fastpatent.uspto.patent import convert_patent
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # of this program alone: ru_maxrss begins with that of its parent
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+before = peak()
 outcome = convert_patent(Member(sys.argv[1], sys.argv[2], sys.argv[3], 512, int(sys.argv[4])), sys.argv[5], 10**8)
-print(outcome.record is not None, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(outcome.record is not None, (peak() - before) // 1024)
 """
 
 
@@ -182,4 +184,4 @@ def test_the_memory_of_one_patent_is_bounded(tmp_path):
     found = subprocess.run(
         [sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert found[0] == "True" and int(found[1]) < 400, found
+    assert found[0] == "True" and 89 < int(found[1]) < 400, found  # a byte a pixel is the least
