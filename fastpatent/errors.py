@@ -19,6 +19,9 @@ EXTRAS = {
 }
 
 
+LONGEST = 300  # characters of a value in a message
+
+
 class FastPatentError(Exception):
     """Base of every error that a command prints as `error: <sentence>` instead of a traceback."""
 
@@ -39,6 +42,15 @@ def missing_extra(error: ModuleNotFoundError) -> str:
     """Return what to install where the missing module is of an extra; empty where it is not."""
     package = (error.name or "").partition(".")[0]
     return f"this needs the package {package}: pip install 'fastpatent[{EXTRAS[package]}]'" if package in EXTRAS else ""
+
+
+def shown(value: object) -> str:
+    """Return a value as Python writes it, of at most LONGEST characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def nearest(name: object, choices: Iterable[object]) -> str:

@@ -91,8 +91,17 @@ def open_regular(path: str | os.PathLike[str]) -> BufferedReader:
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        raise OSError(errno.EINVAL, "is not a regular file", os.fspath(path))
     return file
+
+
+def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
+    """Return the bytes of a file; OSError as `open_regular`, and where there are more than `most`."""
+    with open_regular(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"has more than {most:,} bytes", os.fspath(path))
+    return data
 
 
 def _sync_folder(folder: Path) -> None:

@@ -91,8 +91,10 @@ def yaml_files(folder):
     bomb = b"a: &a [1,1,1,1,1,1,1,1,1,1]\n" + b"".join(
         b"%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n" % (c + 1, c + 1, *[c] * 9) for c in range(97, 106)
     )
+    strange = b"SEED: &a [1]\nMODEL: {<<: [*a, {}], DEVICE: !!int '1:1', WEIGHTS: !!binary aa==}\nTEST: {METRIC: 0xff}\n"
+    strange += b'_BASE_: [fuzz.yml, "\\U0001F600"]\nOUTPUT_DIR: !!set {a: 2024-01-01 00:00:00 +23:59}\n'
     written = st.sampled_from(sorted(texts)).flatmap(
-        lambda place: damaged([*texts[place], bomb]).map(lambda text: Case({f"{place}/fuzz.yml": text}))
+        lambda place: damaged([*texts[place], bomb, strange]).map(lambda text: Case({f"{place}/fuzz.yml": text}))
     )
     trees = st.lists(settings(), max_size=6).map(lambda pairs: Case({"configs/fuzz.yml": _dump(_tree(pairs))}))
     return Target(written | trees, lambda words: _load_twice(folder, next(folder.rglob("fuzz.yml"))))
@@ -271,7 +273,13 @@ def xml_files(folder):
         f"<!ENTITY {chr(code + 1)} '{f'&{chr(code)};' * 10}'>" for code in range(97, 105)
     ), title="&i;")  # fmt: skip
     deep = st.integers(1, 100_000).map(lambda depth: new.replace(b"Kettle", b"<b>" * depth + b"x" + b"</b>" * depth))
-    files = damaged([old, new, bomb]) | deep
+    repeated = [
+        text.replace(tag, tag * 60).replace(end, end * 60)
+        for text in (new.replace(b"<drawings>", _DESCRIPTION + b"<drawings>"), old)
+        for tag, end in ((b"<p>", b"</p>"), (b"<patcit>", b"</patcit>"), (b"<PARA>", b"</PARA>"))
+    ]
+    declared = new.replace(b'" [', b'" [<!ATTLIST b a CDATA "v"><!NOTATION T SYSTEM "T"><!ENTITY e SYSTEM "f" NDATA T>')
+    files = damaged([old, new, bomb, *repeated, declared]) | deep
 
     def read(words):
         try:
@@ -284,6 +292,7 @@ def xml_files(folder):
     return Target(files.map(lambda data: Case({"grant.xml": data})), read)
 
 
+_DESCRIPTION = b"<description><description-of-drawings><p>FIG. 1 is a view</p></description-of-drawings></description>"
 _CLASSES = b"""<classification-national><main-classification>D 9726</main-classification></classification-national>
 <classification-locarno><edition>12</edition><main-classification>0901</main-classification></classification-locarno>
 <references-cited><citation><patcit><document-id><country>US</country><doc-number>D1</doc-number></document-id></patcit>

@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     systems = read_systems(cfg)
     log.start(cfg.OUTPUT_DIR)
     device = set_up_device(cfg)
-    texts = any(build_tokenizer(system.cfg) for system in systems)
+    texts = any(map(_has_texts, systems))
     test_sets = load_test_sets(cfg, texts)
     for splits in test_sets:
         if not splits.query or splits.query[0].identity is None:
@@ -59,6 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         written += [write_page(benchmark, pictures, folder), *write_tables(benchmark, folder)]
     logger.info("written: " + ", ".join(map(str, written)))
     return int(failed)
+
+
+def _has_texts(system: System) -> bool:
+    """Return whether a system embeds texts; one whose tokenizer cannot be made is named when it is measured."""
+    try:
+        return build_tokenizer(system.cfg) is not None
+    except FastPatentError:
+        return False
 
 
 def _made(cfg: CfgNode, device: torch.device, argv: Sequence[str]) -> dict[str, str | int]:
@@ -99,6 +107,8 @@ def _measure_all(
                 _measure(cfg, system, test_sets, distractors, benchmarks, best, device)
             except FastPatentError as error:
                 reason, failed = str(error), True
+            except (MemoryError, RuntimeError) as error:  # of torch, for sizes that a run's configuration asks for
+                reason, failed = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", True
             except ModuleNotFoundError as error:
                 reason, failed = missing_extra(error), True
                 if not reason:

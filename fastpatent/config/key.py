@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
+from fastpatent.errors import shown
 from fastpatent.registry import Registry
 
 
@@ -20,7 +21,7 @@ class Rule(NamedTuple):
             valid = self.test(value)
         except TypeError:  # elements of another type, in a list whose default is empty
             valid = False
-        return "" if valid else f"must be {self.words}, got {value!r}"
+        return "" if valid else f"must be {self.words}, got {shown(value)}"
 
 
 class Component(NamedTuple):
@@ -94,9 +95,10 @@ def one_of(*choices: str) -> Rule:
     return Rule(lambda value: value in choices, f"{', '.join(choices[:-1])} or {choices[-1]}")
 
 
-def at_least(low: float) -> Rule:
-    """Return the rule of a finite number from `low` on."""
-    return Rule(lambda value: low <= value < math.inf, f"at least {low}")
+def at_least(low: float, most: float = math.inf) -> Rule:
+    """Return the rule of a finite number from `low` on, and up to `most` where larger ones would exhaust the memory."""
+    words = f"at least {low}" if most == math.inf else f"between {low} and {most}"
+    return Rule(lambda value: low <= value <= most and value < math.inf, words)
 
 
 def is_positive(value: float) -> bool:
@@ -112,7 +114,10 @@ def is_range(value: list[float]) -> bool:
 POSITIVE = Rule(is_positive, "above 0")
 FRACTION = Rule(lambda value: 0 <= value <= 1, "between 0 and 1")
 BELOW_ONE = Rule(lambda value: 0 <= value < 1, "at least 0 and below 1")
-SIZE = Rule(lambda value: len(value) == 2 and min(value) > 0, "two sizes above 0, [height, width]")
+SIDE = 2**14  # pixels; A0 at 300 dpi has 14,043
+SIZE = Rule(
+    lambda value: len(value) == 2 and 0 < min(value) <= max(value) <= SIDE, f"two sizes of 1 to {SIDE}, [height, width]"
+)
 CHANNELS = Rule(lambda value: len(value) in (1, 3) and all(map(math.isfinite, value)), "one number, or three")
 DEVIATIONS = Rule(lambda value: CHANNELS.test(value) and min(value) > 0, "one number above 0, or three")
 AREA = Rule(lambda value: is_range(value) and value[1] <= 1, "two fractions of the area, [smallest, largest]")

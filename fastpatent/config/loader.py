@@ -13,9 +13,10 @@ from fastpatent.config.effects import without_effect
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves, nearest_key, section_of
 from fastpatent.config.values import coerce, expand_paths
-from fastpatent.config.yaml_files import BASE_KEY, COMMAND_LINE, Setting, read_settings
+from fastpatent.config.yaml_files import BASE_KEY, COMMAND_LINE, PROBLEMS, Setting, read_settings
 from fastpatent.errors import ConfigError
 
+LINE = 2000  # characters of a line of a message; a section's names take 1,000
 logger = logging.getLogger(__name__)
 
 
@@ -60,7 +61,7 @@ def load_config(
         if key in places and key not in mistyped:
             problems.append(f"{places[key]}: {key} {sentence}")
     if problems:
-        raise ConfigError("\n".join(dict.fromkeys(problems)))
+        raise ConfigError(_listed(problems))
     _warn_of_ignored(cfg, defaults, places)
     _warn_of_no_effect(cfg, _own_places(places, config_file))
     cfg.freeze()
@@ -83,6 +84,15 @@ def load_config_on(
     own.DATASETS, own.MODEL.DEVICE, own.OUTPUT_DIR = cfg.DATASETS, cfg.MODEL.DEVICE, output_dir or own.OUTPUT_DIR
     own.freeze()
     return own
+
+
+def _listed(problems: list[str]) -> str:
+    """Return the message of all problems, of bounded length: a line each, without repetitions."""
+    lines = [
+        line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}" for line in dict.fromkeys(problems)
+    ]
+    more = [f"and {len(lines) - PROBLEMS} more"] if len(lines) > PROBLEMS else []
+    return "\n".join([*lines[:PROBLEMS], *more])
 
 
 def _read_overrides(words: list[str], tree: CfgNode, problems: list[str]) -> list[Setting]:

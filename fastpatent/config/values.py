@@ -8,6 +8,10 @@ from typing import Any
 
 import yaml
 
+from fastpatent.config.bounded_yaml import TEXT, BoundedLoader
+from fastpatent.errors import shown
+
+LARGEST = 2**63  # whole numbers are below, as in NumPy and PyTorch
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
@@ -47,26 +51,32 @@ def expand_paths(value: Any) -> Any:
     """Replace `~` and variables such as $HOME in a path, or in each of a list of paths.
 
     Raises:
-        ValueError: with the end of a sentence, where a variable is not set and there is no file of this very name.
+        ValueError: with the end of a sentence, where a variable is not set and there is no file of this very name, or where
+            no file can have this name.
     """
     if isinstance(value, (list, tuple)):
         return type(value)(map(expand_paths, value))
     if not isinstance(value, str):
         return value
+    try:
+        if b"\0" in os.fsencode(value):
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"has a character that no file name has, in {shown(value)}") from None
     for match in VARIABLE.finditer(value):
         name = match[1] or match[2]
         if name not in os.environ and not os.path.lexists(value):
-            raise ValueError(f"has the variable {name}, which is not set, in {value!r}")
+            raise ValueError(f"has the variable {name}, which is not set, in {shown(value)}")
     expanded = os.path.expanduser(os.path.expandvars(value))
     if expanded.startswith("~") and not os.path.lexists(expanded):
-        raise ValueError(f"has the home of a user who is not here, in {value!r}")
+        raise ValueError(f"has the home of a user who is not here, in {shown(value)}")
     return expanded
 
 
 def _yaml_list(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        return yaml.load(text, BoundedLoader)
+    except Exception:  # constructors of YAML raise anything
         return text
 
 
@@ -74,8 +84,11 @@ def _number(found: Any, whole: bool) -> int | float:
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         raise ValueError(f"expects a {'whole ' * whole}number, got {_named(found)}")
     if not whole:
-        return float(found)
-    if found != found or found in (float("inf"), float("-inf")) or int(found) != found:
+        try:
+            return float(found)
+        except OverflowError:
+            raise ValueError(f"expects a number, got one that is too large: {shown(found)}") from None
+    if found != found or found in (float("inf"), float("-inf")) or int(found) != found or abs(found) >= LARGEST:
         raise ValueError(f"expects a whole number, got {_named(found)}")
     return int(found)
 
@@ -111,7 +124,7 @@ def _list(found: Any, default: list | tuple, command_line: bool) -> list | tuple
 
 def _literal(text: str) -> Any:
     try:
-        return literal_eval(text)
+        return literal_eval(text) if len(text) <= TEXT else text
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 
@@ -121,4 +134,4 @@ def _named(found: Any) -> str:
     if found is None:
         return "nothing"
     kinds = {bool: "", int: "the number ", float: "the number ", str: "the text ", dict: "a section ", list: "the list "}
-    return kinds.get(type(found), f"the {type(found).__name__} ") + repr(found)
+    return kinds.get(type(found), f"the {type(found).__name__} ") + shown(found)

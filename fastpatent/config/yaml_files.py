@@ -9,11 +9,17 @@ from typing import Any, NamedTuple
 import yaml
 from yacs.config import CfgNode
 
+from fastpatent.config.bounded_yaml import BoundedLoader
 from fastpatent.config.names import leaves, nearest_key
 from fastpatent.config.values import expand_paths
+from fastpatent.errors import shown
+from fastpatent.files import read_regular
 
 BASE_KEY = "_BASE_"
 COMMAND_LINE = "command line"
+YAML_BYTES = 2**18  # of a file; a configuration of all keys has 6,000
+FILES = 50  # that a configuration may be read from; those here are read from 3 at most
+PROBLEMS = 50  # listed in one message
 INVALID = object()
 
 
@@ -31,6 +37,7 @@ def read_settings(
     problems: list[str],
     chain: tuple[str, ...] = (),
     named_at: str | None = None,
+    read: list[str] | None = None,
 ) -> list[Setting]:
     """Read a YAML file and, before it, the files its `_BASE_` names.
 
@@ -40,29 +47,34 @@ def read_settings(
         problems: list to which one sentence is added for everything wrong.
         chain: files that led here, to notice one that leads back to itself.
         named_at: `file:line` of the `_BASE_` that names this file.
+        read: files read before, at most FILES; this one is added.
 
     Returns:
         list of Setting, a base's before those of the file that inherits from it; a later one overrides an earlier one.
     """
-    path = os.path.normpath(path)
+    path, read = os.path.normpath(path), [] if read is None else read
     if os.path.realpath(path) in map(os.path.realpath, chain):
         problems.append(f"{named_at}: {BASE_KEY} leads back to its own file: {' -> '.join([*chain, path])}")
         return []
+    if len(read) >= FILES:
+        problems.append(f"{read[0]}: {BASE_KEY} leads to more than {FILES} files")
+        return []
+    read.append(path)
+    place = f"{named_at}: {BASE_KEY} names {path}" if named_at else path
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_regular(path, YAML_BYTES).decode("utf-8")
     except FileNotFoundError:
-        place = f"{named_at}: {BASE_KEY} names {path}" if named_at else path
         problems.append(f"{place}: no such file{_nearest_file(path)}")
         return []
     except OSError as error:
-        problems.append(f"{path}: {error.strerror}")
+        problems.append(f"{place}: {error.strerror}")
         return []
     except UnicodeDecodeError as error:
         problems.append(f"{path}: not UTF-8 text (byte {error.start})")
         return []
     try:
-        loader = yaml.SafeLoader(text)
-        return _File(path, loader, tree, problems, chain).settings(loader.get_single_node())
+        loader = BoundedLoader(text)
+        return _File(path, loader, tree, problems, chain, read).settings(loader.get_single_node())
     except yaml.MarkedYAMLError as error:
         problems.append(_syntax_problem(path, error))
     except yaml.reader.ReaderError as error:
@@ -75,9 +87,16 @@ class _File:
     """The settings of one parsed file."""
 
     def __init__(
-        self, path: str, loader: yaml.SafeLoader, tree: CfgNode, problems: list[str], chain: tuple[str, ...]
+        self,
+        path: str,
+        loader: BoundedLoader,
+        tree: CfgNode,
+        problems: list[str],
+        chain: tuple[str, ...],
+        read: list[str],
     ) -> None:
-        self.path, self.loader, self.tree, self.problems, self.chain = path, loader, tree, problems, chain
+        self.path, self.loader, self.tree, self.problems = path, loader, tree, problems
+        self.chain, self.read = chain, read
 
     def settings(self, root: yaml.Node | None) -> list[Setting]:
         if root is None:
@@ -97,7 +116,7 @@ class _File:
                 names = names if isinstance(names, list) else [names]
                 for name in names:
                     if not isinstance(name, str) or not name:
-                        self._problem(key, f"{BASE_KEY} expects a file name, got {name!r}")
+                        self._problem(key, f"{BASE_KEY} expects a file name, got {shown(name)}")
                         continue
                     try:
                         path = os.path.join(os.path.dirname(self.path), expand_paths(name))
@@ -105,12 +124,14 @@ class _File:
                         self._problem(key, f"{BASE_KEY} {error}")
                         continue
                     chain = (*self.chain, self.path)
-                    yield read_settings(path, self.tree, self.problems, chain, self._place(key))
+                    yield read_settings(path, self.tree, self.problems, chain, self._place(key), self.read)
 
     def _section(self, mapping: yaml.MappingNode, tree: CfgNode, prefix: str) -> Iterator[Setting]:
         self._report_repeated(mapping, prefix)
         self.loader.flatten_mapping(mapping)
         for key, value in mapping.value:
+            if len(self.problems) > PROBLEMS:  # a hint for each takes a millisecond
+                return
             name = prefix + _written(key)
             default = tree.get(_written(key))
             if name == BASE_KEY:
@@ -132,7 +153,7 @@ class _File:
             return self.loader.construct_object(node, deep=True)
         except yaml.MarkedYAMLError as error:
             self.problems.append(_syntax_problem(self.path, error))
-        except ValueError as error:
+        except Exception as error:  # constructors of YAML raise anything, as of !!bool x
             self._problem(node, f"not valid YAML: {error}")
         return INVALID
 

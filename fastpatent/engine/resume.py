@@ -9,6 +9,7 @@ import yaml
 from tabulate import tabulate
 from yacs.config import CfgNode
 
+from fastpatent.config.bounded_yaml import BoundedLoader
 from fastpatent.config.key import AT_START, FIXED
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
@@ -61,7 +62,7 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
     if "config" not in checkpoint:
         return "the checkpoint is of an older version and has no settings to compare; those of now are used"
     try:
-        saved = dict(leaves(CfgNode(yaml.safe_load(checkpoint["config"]))))
+        saved = dict(leaves(CfgNode(yaml.load(checkpoint["config"], BoundedLoader))))
     except Exception as error:  # yaml and yacs raise many kinds
         raise CheckpointError("--resume: the settings in the checkpoint cannot be read") from error
     rows, refused = [], []

@@ -1,5 +1,6 @@
 """The systems that a benchmark compares: configurations of networks and descriptors, and trained runs."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -31,8 +32,8 @@ class System(NamedTuple):
 def read_systems(cfg: CfgNode) -> list[System]:
     """Return the Systems of BENCHMARK.SYSTEMS, then those of BENCHMARK.LOGS: folders with config.yaml and model_best.pth.
 
-    Missing weights are not an error: the system then has them in `lacks`. The same holds for a run whose configuration this
-    version cannot read.
+    Missing weights are not an error: the system then has them in `lacks`. The same holds for a run whose configuration or
+    weights this version cannot read.
 
     Raises:
         ConfigError: a file of SYSTEMS or the folder LOGS is missing, a file is wrong, or nothing is listed.
@@ -72,12 +73,14 @@ def _runs(logs: Path, own: Path) -> Iterator[tuple[str, Path]]:
         raise ConfigError(f"BENCHMARK.LOGS: there is no folder {logs}")
     for weights in sorted(logs.rglob(WEIGHTS)):
         run = weights.parent
-        if (run / "config.yaml").is_file() and own.resolve() not in run.resolve().parents:
+        if os.path.lexists(run / "config.yaml") and own.resolve() not in run.resolve().parents:
             yield str(run.relative_to(logs)), run
 
 
 def _trained(cfg: CfgNode, name: str, run: Path) -> System:
     weights = str(run / WEIGHTS)
+    if not os.path.isfile(weights):
+        return System(name, weights, cfg, f"{weights}: is not a regular file")
     try:
         own = load_config_on(cfg, run / "config.yaml", ["MODEL.WEIGHTS", weights], _folder(cfg, name))
     except ConfigError as error:

@@ -18,7 +18,7 @@ from fastpatent import distributed
 from fastpatent.data.records import Splits
 from fastpatent.errors import DataError
 from fastpatent.evaluation.cache_key import differences, feature_origin, origin_key
-from fastpatent.files import check_output, open_regular, write_atomically
+from fastpatent.files import check_output, open_regular, read_regular, write_atomically
 
 FORMAT = 2
 MOST_RECORD = 2**20  # bytes; one has about 10,000
@@ -110,8 +110,7 @@ class FeatureCache:
         if not self.array.exists() and not self.record.exists():
             return None
         try:
-            with open_regular(self.record) as opened:
-                record = json.loads(opened.read(MOST_RECORD))
+            record = json.loads(read_regular(self.record, MOST_RECORD))
             self._compare(record, origin)
             with open_regular(self.array) as array:
                 self._check_header(array, origin["drawings"]["count"])
@@ -196,4 +195,4 @@ def _are_features(path: Path) -> bool:
 
 
 def _is_record(path: Path) -> bool:
-    return {"format", "key", "origin"} <= json.loads(path.read_bytes()).keys()
+    return {"format", "key", "origin"} <= json.loads(read_regular(path, MOST_RECORD)).keys()

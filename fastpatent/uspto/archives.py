@@ -42,6 +42,8 @@ def is_zip(path: str | os.PathLike[str]) -> bool:
     Raises:
         DataError: it is neither, or cannot be read; the message says what it is.
     """
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        raise DataError(f"{path}: neither a file nor a folder, but a pipe or a device")
     try:
         with open(path, "rb") as file:
             start = file.read(tarfile.BLOCKSIZE)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import zipfile
+from collections.abc import Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
@@ -16,6 +17,9 @@ from fastpatent.uspto.patent_xml import Metadata, read_patent_xml
 from fastpatent.uspto.sheets import sheet_to_png
 from fastpatent.uspto.skips import Reason, Refused, Skip
 from fastpatent.uspto.zips import open_zip, unzip_member
+
+FILES = 1000  # most in a patent's ZIP file, and most drawings that its XML may name; the largest of 50 real patents has 69
+PIXELS = 4 * 10**9  # most of a patent's drawings together: 480 sheets of 2,560 x 3,300
 
 
 class Drawing(TypedDict):
@@ -57,7 +61,8 @@ def patent_folder(patent: str) -> str:
 def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -> Outcome:
     """Read a patent and write its drawings; the folder of its drawings is written atomically.
 
-    A patent without usable metadata is refused. A drawing that cannot be used is skipped and reported, the rest is kept.
+    A patent without usable metadata or of too many files is refused. A drawing that cannot be used is skipped and reported,
+    the rest is kept.
 
     Args:
         member: of a weekly archive.
@@ -71,6 +76,7 @@ def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -
     try:
         contents = _Contents(member, limit, outcome.skips)
         metadata, named = read_patent_xml(contents.read(f"{member.patent}.XML"), member.patent)
+        _refuse_many(named, "the XML names")
         for name in sorted({name.upper() for name in named}.difference(contents.drawings())):
             contents.skip(name, Refused(Reason.MISSING, "the XML names it, the ZIP file has none"))
         drawings = _write_drawings(contents, os.path.join(folder, patent_folder(member.patent)))
@@ -87,6 +93,7 @@ class _Contents:
         self.member, self.left, self.skips = member, limit, skips
         self._zip = open_zip(io.BytesIO(read_member(member, limit)))
         self._files: dict[str, zipfile.ZipInfo] = {}
+        _refuse_many(self._zip.infolist(), "the ZIP file holds")
         wanted = re.compile(rf"{member.patent}(\.XML|-[DP]\d{{5}}\.TIF)", re.ASCII)
         for info in self._zip.infolist():
             name = re.split(r"[/\\]", info.filename)[-1].upper()
@@ -116,6 +123,12 @@ class _Contents:
         self.skips.append(refused.skip(f"{self.member.name}/{name}"))
 
 
+def _refuse_many(files: Sized, where: str) -> None:
+    """Raise Refused where there are too many files: each that is no drawing is reported."""
+    if len(files) > FILES:
+        raise Refused(Reason.LARGE, f"{where} {len(files):,} files, more than {FILES:,}")
+
+
 def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
     """Convert all drawings; return their entries in the record. Raise Refused where none is left."""
     hidden = os.path.join(os.path.dirname(folder), f".{os.path.basename(folder)}")  # one left by a killed run is replaced
@@ -123,12 +136,16 @@ def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
     os.makedirs(hidden)  # new, so no link leads it elsewhere
     try:
         drawings: list[Drawing] = []
+        pixels = 0
         for name in contents.drawings():
             try:
+                if pixels > PIXELS:
+                    raise Refused(Reason.LARGE, f"those before it have more than {PIXELS:,} pixels")
                 png, width, height = sheet_to_png(contents.read(name))
             except Refused as refused:
                 contents.skip(name, refused)
                 continue
+            pixels += width * height
             drawing = f"{name.removesuffix('.TIF')}.png"
             with open(os.path.join(hidden, drawing), "wb") as file:
                 file.write(png)

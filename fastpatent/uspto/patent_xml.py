@@ -1,6 +1,7 @@
 """The metadata of a design patent from its XML file, in both formats of the patent office since 2001."""
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import TypedDict
 from xml.etree.ElementTree import Element
@@ -92,7 +93,7 @@ def _read_grant(root: Element) -> Fields:
         "figure_descriptions": _paragraphs(root, "description/description-of-drawings//p"),
         "cited_patents": [
             {"country": _text(cited, "country"), "number": _text(cited, "doc-number"), "kind": _text(cited, "kind")}
-            for cited in front.iterfind(".//patcit/document-id")
+            for cited in _outermost(front, ".//patcit/document-id")
         ],
     }
 
@@ -150,7 +151,16 @@ def _joined(element: Element, strip: bool = True) -> str:
 
 
 def _paragraphs(root: Element, path: str) -> list[str]:
-    return [text for paragraph in root.iterfind(path) if (text := _joined(paragraph))]
+    return [text for paragraph in _outermost(root, path) if (text := _joined(paragraph))]
+
+
+def _outermost(root: Element, path: str) -> Iterator[Element]:
+    """Yield the elements at a path but those inside another one, whose text would be read once more."""
+    inside: set[Element] = set()
+    for element in root.iterfind(path):
+        if element not in inside:
+            inside.update(element.iter())
+            yield element
 
 
 def _national_class(text: str) -> str:

@@ -12,6 +12,8 @@ from defusedxml.ElementTree import XMLParser
 from fastpatent.uspto.skips import Reason, Refused
 
 XML_BYTES = 8 * 2**20  # real files have up to about 1 MiB; parsed elements may take fifty times the memory of their text
+DEPTH = 100  # of elements inside each other; real files have 9
+TEXT = 2**20  # characters between the tags; the longest of 50 real files has 37,000
 GREEK = dict(zip("a b g d e z ee th i k l m n x o p r sf s t u ph kh ps oh".split(), "αβγδεζηθικλμνξοπρςστυφχψω"))
 
 
@@ -29,27 +31,60 @@ CHARACTERS = _Characters(  # HTML has all sets except ISOgrk1
 )
 
 
+class _Tree(TreeBuilder):
+    """Elements of bounded depth, text and names: a namespace of many characters is part of every name in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._names = self._text = 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> Element:  # type: ignore[override]
+        self._depth += 1
+        self._names += len(tag) + sum(map(len, attrs))
+        if self._depth > DEPTH:
+            raise Refused(Reason.XML, f"the XML nests elements more than {DEPTH} deep")
+        if self._names > XML_BYTES:
+            raise Refused(Reason.XML, f"the names in the XML have more than {XML_BYTES:,} characters")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+    def data(self, data: str) -> None:  # type: ignore[override]
+        self._text += len(data)
+        if self._text > TEXT:
+            raise Refused(Reason.XML, f"the XML has more than {TEXT:,} characters of text")
+        super().data(data)
+
+
 class _Parser(XMLParser):
-    """A parser that refuses all entities except characters and unparsed ones.
+    """A parser that refuses all entities except characters and unparsed ones, and attributes that are declared.
 
     Attributes:
         unparsed: {name of an unparsed entity: the file it stands for}.
     """
 
     def __init__(self) -> None:
-        super().__init__(target=TreeBuilder())
+        super().__init__(target=_Tree())
+        self.parser.AttlistDeclHandler = self._refuse_attributes
         self.entity = CHARACTERS  # where the parser looks up what the file itself does not declare
         self.unparsed: dict[str, str] = {}
 
     def defused_unparsed_entity_decl(self, name: str, base: Any, sysid: str, pubid: Any, notation_name: str) -> None:
         self.unparsed[name] = sysid
 
+    def _refuse_attributes(self, *_: Any) -> None:
+        """Every element may get declared attributes without having them, and expat compares each one with all others."""
+        raise ValueError("ATTLIST")
+
 
 def parse_xml(data: bytes) -> tuple[Element, dict[str, str]]:
     """Parse an XML file.
 
     Named characters of the ISO entity sets become their characters, if the file names an external DTD; an unknown name stays
-    in the text. Nothing is expanded: a file that declares internal, parameter or external parsed entities is refused.
+    in the text. Nothing is expanded: a file that declares internal, parameter or external parsed entities, or attributes, is
+    refused.
 
     Args:
         data: the file's bytes.
@@ -58,7 +93,7 @@ def parse_xml(data: bytes) -> tuple[Element, dict[str, str]]:
         (root element, {name of an unparsed entity: the file it stands for}).
 
     Raises:
-        Refused: too large, not well-formed, or with a forbidden declaration.
+        Refused: too large, nested too deep, not well-formed, or with a forbidden declaration.
     """
     if len(data) > XML_BYTES:
         raise Refused(Reason.XML, f"the XML has {len(data):,} bytes, more than {XML_BYTES:,}")

@@ -4,6 +4,7 @@
 damaged header is reported and the next intact one searched for; nothing is kept in memory.
 """
 
+import errno
 import os
 import re
 import tarfile
@@ -58,7 +59,7 @@ def tar_entries(file: BinaryIO) -> Iterator[Entry]:
         file.seek(offset)
         block = file.read(BLOCK)
         if block == END:
-            ended, offset = True, offset + BLOCK
+            ended, offset = True, _next_data(file, offset + BLOCK, size)
             continue
         try:
             header = _header(block)
@@ -81,6 +82,14 @@ def tar_entries(file: BinaryIO) -> Iterator[Entry]:
         yield _damage(f"bytes {damaged:,} to {size:,} are not part of a tar")
     elif not ended:
         yield _damage("it has no end mark, so it is truncated")
+
+
+def _next_data(file: BinaryIO, offset: int, size: int) -> int:
+    """Return the offset of the block that holds the next data on disk: a sparse file has terabytes of zeros on none."""
+    try:
+        return os.lseek(file.fileno(), offset, os.SEEK_DATA) // BLOCK * BLOCK
+    except OSError as error:
+        return size if error.errno == errno.ENXIO else offset  # there is none; or the file system does not know
 
 
 def _header(block: bytes) -> tarfile.TarInfo:

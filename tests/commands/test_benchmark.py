@@ -110,10 +110,18 @@ def test_table_figures_and_page_from_one_command(folder, capfd):
 
 def test_a_system_that_fails_is_reported_and_the_others_are_measured(folder, capfd):
     Path("run/model_best.pth").write_bytes(b"damaged")
+    write("clip/config.yaml", {"MODEL": {"META_ARCHITECTURE": "PatentCLIP", "CLIP": {"NAME": "none.json"}}})
+    write("large/config.yaml", {"MODEL": NETWORK | {"HEADS": {"EMBEDDING_DIM": 10**5, "NUM_CLASSES": 10**8}}})
+    for name in ("clip", "large"):
+        Path(name, "model_best.pth").write_bytes(Path("net.pth").read_bytes())
     assert run("BENCHMARK.SYSTEMS", "['hog.yml']") == 1
     found = json.loads(Path("out/DeepPatentTest/benchmark.json").read_text())
     assert [result["system"] for result in found["results"]] == ["hog"]
-    assert found["missing"] == [{"system": "run", "why": "run/model_best.pth: is a text file, which has no weights"}]
+    why = {missing["system"]: missing["why"] for missing in found["missing"]}
+    assert (
+        why.keys() == {"clip", "large", "run"} and why["run"] == "run/model_best.pth: is a text file, which has no weights"
+    )
+    assert why["clip"].startswith("MODEL.CLIP.NAME: none.json") and why["large"]
     assert "not measured" in capfd.readouterr().out
 
 
@@ -123,7 +131,7 @@ def test_mistakes_are_one_sentence(folder, capfd):
         (("BENCHMARK.SYSTEMS", "['unreleased.yml']", "BENCHMARK.LOGS", ""), "no system could be measured; unreleased"),
         (("DATASETS.TESTS", "['DeepPatentTestPlain']"), "no list test_query_plain.txt"),
         (("BENCHMARK.DISTRACTORS", "['DeepPatentTest']"), "BENCHMARK.DISTRACTORS: DeepPatentTest add no drawing"),
-        (("BENCHMARK.RESAMPLES", "0"), "BENCHMARK.RESAMPLES must be at least 1"),
+        (("BENCHMARK.RESAMPLES", "0"), "BENCHMARK.RESAMPLES must be between 1 and 1000000"),
     ):
         assert run(*words) == 1, words
         error = capfd.readouterr().err

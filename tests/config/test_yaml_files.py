@@ -112,16 +112,8 @@ def test_nothing_set_is_the_defaults(write):
         assert load_config(write("a.yml", text)) == load_config(), text
 
 
-def test_anchors_and_merge_keys(write):
-    cfg = load_config(
-        write(
-            "a.yml",
-            """\
-        MODEL:
-          LOSSES:
-            CIRCLE: &pair {MARGIN: 0.4, GAMMA: 64}
-            COSFACE: {<<: *pair, GAMMA: 32}
-        """,
-        )
-    )
-    assert (cfg.MODEL.LOSSES.COSFACE.MARGIN, cfg.MODEL.LOSSES.COSFACE.GAMMA) == (0.4, 32)
+def test_an_alias_stands_for_a_short_value_only(write, complaints):
+    losses = load_config(write("a.yml", "MODEL: {LOSSES: {CIRCLE: {MARGIN: &m 0.4}, COSFACE: {MARGIN: *m}}}")).MODEL.LOSSES
+    assert losses.CIRCLE.MARGIN == losses.COSFACE.MARGIN == 0.4
+    lines = complaints(write("b.yml", "MODEL:\n  LOSSES:\n    CIRCLE: &a {GAMMA: 64}\n    COSFACE: {<<: *a, GAMMA: 32}"))
+    assert lines == ["b.yml:4: not valid YAML: an alias (*) of more than a short value"]

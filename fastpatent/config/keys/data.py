@@ -7,6 +7,7 @@ from fastpatent.config.key import (
     FIXED,
     FRACTION,
     NETWORK,
+    SIDE,
     SIZE,
     Component,
     Ignored,
@@ -63,7 +64,7 @@ KEYS = (
     NoFeature("INPUT.FLIP.PROB", 0.5, "probability of the flip", FRACTION),
     NoFeature("INPUT.PADDING.ENABLED", False, "pad, then crop at random"),
     NoFeature("INPUT.PADDING.MODE", "constant", "what is padded with", one_of("constant", "edge", "reflect", "symmetric")),
-    NoFeature("INPUT.PADDING.SIZE", 10, "pixels on each side", at_least(0)),
+    NoFeature("INPUT.PADDING.SIZE", 10, "pixels on each side", at_least(0, SIDE)),
     # pads test images too, where CROP.SIZE is larger
     OurNetwork("INPUT.PADDING.VALUE", 0, "grey of the padding: 0 black as published, 255 white paper", GREY),
     NoFeature("INPUT.CJ.ENABLED", False, "random brightness and contrast"),
@@ -125,7 +126,7 @@ KEYS = (
     ),
     OurNoFeature("DATASETS.DRAWINGS.SEED", 0, "which identities these are", resumed=FIXED),
     NoFeature("DATALOADER.SAMPLER_TRAIN", "TrainingSampler", "the sampler", Component(SAMPLERS), resumed=FIXED),
-    NoFeature("DATALOADER.NUM_INSTANCE", 4, "images of an identity in a batch", at_least(1), resumed=FIXED),
+    NoFeature("DATALOADER.NUM_INSTANCE", 4, "images of an identity in a batch", at_least(1, 10**6), resumed=FIXED),
     NoFeature("DATALOADER.NUM_WORKERS", 8, "processes that read images; at most one per core", at_least(0)),
     OurNoFeature(
         "DATALOADER.MAX_BROKEN",
@@ -138,5 +139,5 @@ KEYS = (
         "DATALOADER.MINING.QUERIES", 2000, "tuples that `MinedTupleSampler` mines for an epoch", at_least(1), resumed=FIXED
     ),
     OurNoFeature("DATALOADER.MINING.POOL", 20000, "random images that negatives are mined from", at_least(1), resumed=FIXED),
-    OurNoFeature("DATALOADER.MINING.NEGATIVES", 5, "negatives of a tuple", at_least(1), resumed=FIXED),
+    OurNoFeature("DATALOADER.MINING.NEGATIVES", 5, "negatives of a tuple", at_least(1, 1000), resumed=FIXED),
 )

@@ -16,7 +16,7 @@ from fastpatent.config.key import (
 )
 from fastpatent.registry import DATASETS, METRICS
 
-SCALES = Rule(lambda value: len(value) > 0 and all(map(is_positive, value)), "sizes above 0, 1.0 the image's own")
+SCALES = Rule(lambda value: len(value) > 0 and all(0 < size <= 10 for size in value), "sizes up to 10, 1.0 the image's own")
 FILES = Rule(lambda value: all(isinstance(name, str) for name in value), "names of files")
 WEIGHTS = Rule(lambda value: all(map(is_positive, value)), "above 0")
 AUTO = "auto"  # of TEST.BEST_METRIC
@@ -30,7 +30,7 @@ KEYS = (
         Component(METRICS, (AUTO,)),
         single=True,
     ),
-    NoFeature("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1)),
+    NoFeature("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1, 10**6)),
     OurNetwork("TEST.PRECISION", "fp32", "number format of the forward pass", one_of("fp32", "bf16", "fp16")),
     NoFeature("TEST.METRIC", "cosine", "how features are compared", one_of("cosine", "euclidean", "normalized_euclidean")),
     Ignored("TEST.ROC.ENABLED", False, "ROC curve"),
@@ -43,7 +43,7 @@ KEYS = (
     OurNoFeature("TEST.ENSEMBLE.WEIGHTS", [], "weight of each; none: all the same", WEIGHTS),
     NoFeature("TEST.AQE.ENABLED", False, "query expansion"),
     NoFeature("TEST.AQE.ALPHA", 3.0, "exponent of the similarity", at_least(0)),
-    NoFeature("TEST.AQE.QE_TIME", 1, "rounds", at_least(1)),
+    NoFeature("TEST.AQE.QE_TIME", 1, "rounds", at_least(1, 1000)),
     NoFeature("TEST.AQE.QE_K", 5, "neighbours averaged, the image itself included", at_least(1)),
     OurNoFeature(
         "TEST.AQE.SIDE",
@@ -65,5 +65,5 @@ KEYS = (
     OurNoFeature("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare", FILES, path=True),
     OurNoFeature("BENCHMARK.LOGS", "", "folder below which every run with model_best.pth is compared too", path=True),
     OurNoFeature("BENCHMARK.DISTRACTORS", [], "data sets added to the gallery, for a curve of sizes", Component(DATASETS)),
-    OurNoFeature("BENCHMARK.RESAMPLES", 1000, "bootstrap samples for the 95% intervals", at_least(1)),
+    OurNoFeature("BENCHMARK.RESAMPLES", 1000, "bootstrap samples for the 95% intervals", at_least(1, 10**6)),
 )

@@ -93,10 +93,12 @@ KEYS = (
         "MODEL.HEADS.NUM_CLASSES",
         0,
         "classes of the classifier; 0: as many as training identities",
-        at_least(0),
+        at_least(0, 10**8),
         resumed=FIXED,
     ),
-    Network("MODEL.HEADS.EMBEDDING_DIM", 0, "dimension of the embedding; 0: no projection", at_least(0), resumed=FIXED),
+    Network(
+        "MODEL.HEADS.EMBEDDING_DIM", 0, "dimension of the embedding; 0: no projection", at_least(0, 10**5), resumed=FIXED
+    ),
     Network("MODEL.HEADS.WITH_BNNECK", False, "a norm between embedding and classifier", resumed=FIXED),
     NoFeature("MODEL.HEADS.NECK_FEAT", "before", "embeddings that pair losses see", one_of("before", "after")),
     Network("MODEL.HEADS.POOL_LAYER", "GlobalAvgPool", "the pooling", Component(POOLING), resumed=FIXED),
@@ -106,7 +108,7 @@ KEYS = (
     OurNoFeature("MODEL.HEADS.DROPOUT", 0.0, "of `ProjectionHead`", BELOW_ONE),
     OurNoFeature("MODEL.HEADS.EASY_MARGIN", False, "`ArcSoftmax` applies its margin below 90 degrees only"),
     OurNoFeature(
-        "MODEL.HEADS.SUB_CENTERS", 1, "class weights per identity (sub-centre ArcFace)", at_least(1), resumed=FIXED
+        "MODEL.HEADS.SUB_CENTERS", 1, "class weights per identity (sub-centre ArcFace)", at_least(1, 1000), resumed=FIXED
     ),
     OurNoFeature(
         "MODEL.HEADS.SAMPLED_CLASSES", 0, "classes on the device in a step (Partial FC); 0: all", at_least(0), resumed=FIXED
@@ -132,7 +134,7 @@ KEYS = (
     OurNoFeature("MODEL.LOSSES.MINED.MARGIN", 0.1, "of MinedTripletLoss and MinedContrastiveLoss", at_least(0)),
     OurNoFeature("MODEL.LOSSES.MINED.SCALE", 1.0, "weight of MinedTripletLoss and MinedContrastiveLoss", at_least(0)),
     OurNoFeature("MODEL.LOSSES.XBM.ENABLED", False, "pair losses also see the embeddings of past steps", resumed=FIXED),
-    OurNoFeature("MODEL.LOSSES.XBM.SIZE", 8192, "embeddings in that memory", at_least(1), resumed=FIXED),
+    OurNoFeature("MODEL.LOSSES.XBM.SIZE", 8192, "embeddings in that memory", at_least(1, 10**7), resumed=FIXED),
     OurNoFeature("MODEL.LOSSES.XBM.START_ITER", 1000, "first iteration that uses the memory", at_least(0)),
     OurNetwork(
         "MODEL.CLIP.NAME",
@@ -160,8 +162,8 @@ KEYS = (
     OurNoFeature("MODEL.CLIP.CHECKPOINTING", False, "recompute the layers of the towers in the backward pass"),
     OurNoFeature("MODEL.CLIP.CHUNK", 0, "images embedded at a time (gradient caching); 0: the whole batch", at_least(0)),
     Key("DESCRIPTOR.NAME", "", "a classic descriptor in place of the network", Component(DESCRIPTORS, ("",)), ours=True),
-    OurNoFeature("DESCRIPTOR.VOCABULARY.WORDS", 64, "Gaussians of sift_fisher", at_least(1)),
-    OurNoFeature("DESCRIPTOR.VOCABULARY.DIM", 64, "dimensions of sift_fisher after PCA", at_least(1)),
+    OurNoFeature("DESCRIPTOR.VOCABULARY.WORDS", 64, "Gaussians of sift_fisher", at_least(1, 10**4)),
+    OurNoFeature("DESCRIPTOR.VOCABULARY.DIM", 64, "dimensions of sift_fisher after PCA", at_least(1, 10**4)),
     OurNoFeature("DESCRIPTOR.VOCABULARY.DRAWINGS", 1000, "training images that sift_fisher is learned on", at_least(1)),
     Ignored("KD.MODEL_CONFIG", [], "knowledge distillation"),
     Ignored("KD.MODEL_WEIGHTS", [], "knowledge distillation"),

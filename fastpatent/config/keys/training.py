@@ -43,7 +43,7 @@ KEYS = (
     NoFeature("SOLVER.FREEZE_ITERS", 0, "iterations for which `MODEL.FREEZE_LAYERS` are frozen", at_least(0)),
     NoFeature("SOLVER.CHECKPOINT_PERIOD", 20, "epochs between checkpoints", at_least(1)),
     OurNoFeature("SOLVER.CHECKPOINTS_KEPT", 0, "how many of the last of them stay; 0: all", at_least(0)),
-    NoFeature("SOLVER.IMS_PER_BATCH", 64, "images of a mini-batch, over all processes", at_least(1), resumed=FIXED),
+    NoFeature("SOLVER.IMS_PER_BATCH", 64, "images of a mini-batch, over all processes", at_least(1, 10**6), resumed=FIXED),
     OurNoFeature("SOLVER.GRAD_ACCUM_STEPS", 1, "parts in which a process computes its share of the batch", at_least(1)),
     OurNoFeature("SOLVER.EMA.ENABLED", False, "evaluate and save a moving average of the weights"),
     OurNoFeature("SOLVER.EMA.DECAY", 0.999, "decay of that average", BELOW_ONE),

@@ -18,7 +18,7 @@ import numpy as np
 import PIL
 
 from fastpatent.errors import DataError
-from fastpatent.files import open_regular, regular, write_atomically
+from fastpatent.files import read_regular, regular, write_atomically
 
 VERSION = 3  # 1: order of the resize passes chosen by Pillow; 2: TIFF and PNG files that lie on their side were not upright
 DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
@@ -117,8 +117,7 @@ def read_shards(folder: str | os.PathLike[str], size: PackSize) -> tuple[list[Sh
 def read_index(path: Path, size: PackSize) -> Shard:
     """Read one index; DataError if it is damaged or of another version, size or Pillow version."""
     try:
-        with open_regular(path) as file:
-            header, _, lines = file.read(MOST_INDEX).partition(b"\n")
+        header, _, lines = read_regular(path, MOST_INDEX).partition(b"\n")
         header = json.loads(header)
         if header["version"] != VERSION:
             raise DataError(f"{path}: a pack of version {header['version']!s:.20}, this program reads {VERSION}")

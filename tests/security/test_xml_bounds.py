@@ -1,0 +1,187 @@
+"""Patents made to exhaust time, memory or disk: refused in a moment, recorded, and not met again."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fastpatent.errors import DataError
+from fastpatent.uspto import patent as patent_module
+from fastpatent.uspto.build import build_dataset
+from fastpatent.uspto.patent_xml import read_patent_xml
+from fastpatent.uspto.safe_xml import DEPTH, TEXT
+from fastpatent.uspto.sheets import STRIPS, sheet_to_png
+from fastpatent.uspto.skips import Reason, Refused
+from tests.uspto.weeks import LIMIT, contents, contents_before_2005, member_name, name_of, tif, week, write_tar, xml, zipped
+
+PATENT = name_of(1)
+NEW, OLD = xml(1), contents_before_2005(1, "Kettle", False)[f"{PATENT}.XML"]
+
+
+def described(text):
+    section = b"<description><description-of-drawings>%b</description-of-drawings></description>" % text
+    return NEW.replace(b"<drawings>", section + b"<drawings>")
+
+
+def nested(tag, depth, text):
+    return b"<%b>" % tag * depth + text + b"</%b>" % tag * depth
+
+
+CITED = b"<patcit><document-id>%b</document-id></patcit>"
+ATTACKS = {
+    "paragraphs": (described(nested(b"p", 4000, b"x" * 10**5)), "elements more than 100 deep"),
+    "PARA": (OLD.replace(b"<PARA>", b"<PARA>" * 4000 + b"x").replace(b"</PARA>", b"</PARA>" * 4000), "more than 100 deep"),
+    "citations": (NEW.replace(b"</us-bib", nested(b"patcit", 4000, b"x") + b"</us-bib"), "more than 100 deep"),
+    "any element": (NEW.replace(b"Kettle", nested(b"b", 500_000, b"x")), "more than 100 deep"),
+    "text": (NEW.replace(b"Kettle", b"x" * (TEXT + 1)), "more than 1,048,576 characters of text"),
+    "characters": (NEW.replace(b"Kettle", b"&nosuch;" * 2**18), "more than 1,048,576 characters of text"),
+    "declared attributes": (
+        NEW.replace(b'" [', b'" [<!ATTLIST b a CDATA "%b">' % (b"v" * 10**5)).replace(b"Kettle", b"<b/>" * 300_000),
+        "forbidden declaration: ATTLIST",
+    ),
+    "many declared attributes": (
+        NEW.replace(b'" [', b'" [<!ATTLIST b %b>' % b" ".join(b'a%d CDATA "v"' % number for number in range(400_000))),
+        "forbidden declaration: ATTLIST",
+    ),
+    "namespace": (
+        NEW.replace(b"Kettle", b'<b xmlns="%b">%b</b>' % (b"v" * 10**5, b"".join(b"<c%d/>" % n for n in range(300_000)))),
+        "the names in the XML have more than 8,388,608 characters",
+    ),
+    "number": (NEW.replace(b"D0000001", b"../../x"), "the XML is that of US../../x"),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_xml_that_expands_is_refused(attack):
+    data, message = ATTACKS[attack]
+    begun = time.process_time()
+    with pytest.raises(Refused) as caught:
+        read_patent_xml(data, PATENT)
+    assert message in caught.value.detail and caught.value.reason == Reason.XML
+    assert time.process_time() - begun < 5  # the attacks took minutes, or all memory
+
+
+def test_no_text_is_collected_twice():
+    depth = DEPTH - 8
+    record, _ = read_patent_xml(described(nested(b"p", depth, b"one") + b"<p>two</p>"), PATENT)
+    assert record["figure_descriptions"] == ["one", "two"]
+    inner = CITED % b"<country>US</country>"
+    for _ in range(20):
+        inner = CITED % (b"<country>DE" + inner + b"</country>")
+    record, _ = read_patent_xml(NEW.replace(b"</us-bib", inner + b"</us-bib"), PATENT)
+    assert [cited["country"] for cited in record["cited_patents"]] == ["DE" * 20 + "US"]
+
+
+def page(*entries, size=(40, 30), data=bytes(400)):
+    """A TIFF of one page of 1 bit, whose entries (tag, type, count, value) come before the usual ones."""
+    width, height = size
+    usual = [(256, width), (257, height), (258, 1), (259, 1), (262, 0), (273, 300), (277, 1), (278, height), (279, 150)]
+    listed = [*entries, *((tag, 4, 1, value) for tag, value in usual if tag not in {entry[0] for entry in entries})]
+    return struct.pack("<2sHIH", b"II", 42, 8, len(listed)) + b"".join(struct.pack("<HHII", *e) for e in listed) + data
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (page((322, 4, 1, 2**16), (323, 4, 1, 2**16), (324, 4, 1, 300), (325, 4, 1, 200)), "it consists of tiles"),
+        (page((273, 4, 10**6, 8), size=(8, 10**6), data=bytes(5 * 2**20)), "1,000,000 strips, more than 100,000"),
+        (page((273, 3, STRIPS + 1, 8), data=bytes(2**20)), "100,001 strips"),
+        (page(size=(2**31 - 1, 2**31 - 1)), "more than 89,478,485 pixels"),
+        (b"II*\0\xff\xff\xff\xff", "not a TIFF file"),
+        (b"II+\0\x08\0\0\0" + bytes(100), "not a TIFF file"),
+    ],
+)
+def test_pages_that_take_more_memory_than_their_pixels_are_refused(data, message):
+    with pytest.raises(Refused, match=message):
+        sheet_to_png(data)
+
+
+def test_a_page_of_a_strip_for_each_row_is_read():
+    data = tif(1, (40, 300), compression="raw", tiffinfo={278: 1})
+    with Image.open(io.BytesIO(data)) as scan, Image.open(io.BytesIO(sheet_to_png(data)[0])) as image:
+        assert len(scan.tile) == 300 and (np.asarray(image) == np.asarray(scan)).all()
+
+
+@pytest.fixture
+def build_in(tmp_path):
+    """Function that builds a data set from an archive in tmp_path / "out" and returns the report."""
+    settings = {"seed": 0, "test_fraction": 0.3, "val_fraction": 0.3, "limit": LIMIT}
+    return lambda archive: build_dataset([str(archive)], tmp_path / "out", **settings)
+
+
+def many_names():
+    return {**contents(1), f"{PATENT}.XML": xml(1, [f"{number}.TIF" for number in range(patent_module.FILES + 1)])}
+
+
+def many_files():
+    return {**contents(1), **{f"{number}.txt": b"" for number in range(patent_module.FILES)}}
+
+
+def test_a_restart_does_not_meet_a_refused_patent_again(tmp_path, build_in):
+    bad = {
+        member_name(11): zipped({f"{name_of(11)}.XML": described(nested(b"p", 4000, b"x")).replace(b"001<", b"011<")}),
+        member_name(1): zipped(many_names()),
+    }
+    archive = write_tar(tmp_path / "I20210105.tar", {**bad, **week(range(2, 8))})
+    report = build_in(archive)
+    assert report.patents == 6 and report.counts == {Reason.XML: 1, Reason.LARGE: 1}
+    assert "the XML names 1,001 files, more than 1,000" in report.examples[Reason.LARGE]
+    journal = (tmp_path / "out/build/I20210105.tar.jsonl").read_bytes()
+    assert build_in(archive) == report and (tmp_path / "out/build/I20210105.tar.jsonl").read_bytes() == journal
+
+
+def test_files_and_pixels_of_a_patent_are_bounded(tmp_path, build_in, monkeypatch):
+    monkeypatch.setattr(patent_module, "PIXELS", 2 * 40 * 30)
+    archive = write_tar(tmp_path / "I20210105.tar", {member_name(1): zipped(many_files()), **week(range(2, 8))})
+    report = build_in(archive)
+    assert report.patents == 6 and report.drawings == 6 * 3 and report.counts == {Reason.LARGE: 1 + 6}
+
+
+def test_an_archive_that_is_no_file_ends_at_once(tmp_path, build_in):
+    os.mkfifo(tmp_path / "pipe.tar")
+    (tmp_path / "zero.tar").symlink_to("/dev/zero")
+    for name in ("pipe.tar", "zero.tar"):
+        with pytest.raises(DataError, match=f"{name}: neither a file nor a folder, but a pipe or a device"):
+            build_in(tmp_path / name)
+
+
+def test_a_hole_in_an_archive_is_passed_at_once(tmp_path, build_in):
+    archive = write_tar(tmp_path / "I20210105.tar", week(range(1, 7)))
+    end = archive.stat().st_size
+    os.truncate(archive, end + 2**38)
+    with open(archive, "r+b") as file:
+        file.seek(end + 2**37)
+        file.write(write_tar(tmp_path / "more.tar", week([7])).read_bytes())
+    assert build_in(archive).patents == 7  # block by block it would take an hour
+
+
+MEASURED = """
+import re, sys
+from fastpatent.uspto.archives import Member
+from fastpatent.uspto.patent import convert_patent
+def peak():  # of this program alone: ru_maxrss begins with that of its parent
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+before = peak()
+outcome = convert_patent(Member(sys.argv[1], sys.argv[2], sys.argv[3], 512, int(sys.argv[4])), sys.argv[5], 10**8)
+print(outcome.record is not None, (peak() - before) // 1024)
+"""
+
+
+def test_the_memory_of_one_patent_is_bounded(tmp_path):
+    """The largest sheet, and half a million elements."""
+    drawing = io.BytesIO()
+    Image.new("1", (9400, 9400), 1).save(drawing, "TIFF", compression="group4")
+    files = {f"{PATENT}.XML": NEW.replace(b"Kettle", b"<b/>" * 500_000), f"{PATENT}-D00000.TIF": drawing.getvalue()}
+    data = zipped(files)
+    archive = write_tar(tmp_path / "one.tar", {member_name(1): data})
+    words = [str(archive), member_name(1), PATENT, str(len(data)), str(tmp_path / "drawings")]
+    found = subprocess.run(
+        [sys.executable, "-c", MEASURED, *words], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert found[0] == "True" and 89 < int(found[1]) < 400, found  # a byte a pixel is the least
