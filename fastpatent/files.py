@@ -15,6 +15,7 @@ from fastpatent.errors import DataError
 
 # Python reads the bytes of a file name that is not UTF-8 as surrogates, which no text file takes
 ESCAPED = "backslashreplace"
+LEDGER = 2**24  # bytes of a ledger that are read; one has a line for each list and table
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], object]) -> None:
@@ -176,7 +177,7 @@ class Ledger:
         self._digests: dict[str, list[str]] = {}
         try:
             with open(self.path, "rb", opener=regular) as opened:
-                for name, digests in json.load(opened).items():
+                for name, digests in json.loads(opened.read(LEDGER)).items():
                     self._digests[name] = [str(digest) for digest in digests]
         except FileNotFoundError:
             pass

@@ -60,7 +60,7 @@ def write_csv(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) ->
 
 def read_csv(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
     """Yield {column: text} of the rows of a file of `write_csv`, without its apostrophes; any other file raises anything."""
-    with open(path, encoding="utf-8", newline="") as file:
+    with io.TextIOWrapper(open_regular(path), "utf-8", newline="") as file:
         for row in csv.DictReader(file):
             yield {name: re.sub(f"{CELL}'{FORMULA}", "", cell) for name, cell in row.items()}
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fastpatent.errors import CheckpointError
-from fastpatent.files import write_atomically
+from fastpatent.files import open_regular, write_atomically
 from fastpatent.models.state_file import read_content
 
 LITTLE = 2**24  # bytes, less than a checkpoint may take
@@ -76,7 +76,8 @@ def last_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     pointer = Path(folder) / LAST
     if not pointer.is_file():
         return None
-    name = pointer.read_bytes().decode(errors="replace").strip()
+    with open_regular(pointer) as file:
+        name = file.read(LITTLE).decode(errors="replace").strip()
     return Path(folder) / Path(name.replace("\0", "")).name
 
 
