@@ -77,7 +77,7 @@ def last_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     if not pointer.is_file():
         return None
     with open_regular(pointer) as file:
-        name = file.read(LITTLE).decode(errors="replace").strip()
+        name = file.read(1024).decode(errors="replace").strip()  # a name has at most 255 bytes
     return Path(folder) / Path(name.replace("\0", "")).name
 
 
