@@ -50,7 +50,10 @@ def differences_table(cfg: CfgNode) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Sections below each other, lists on one line."""
+    """Sections below each other, lists on one line; a list that two keys share is written twice, as no alias is read."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
 
 
 _Dumper.add_representer(

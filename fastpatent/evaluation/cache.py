@@ -191,7 +191,7 @@ def _are_features(path: Path) -> bool:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return False
-    return found.ndim == 2 and found.dtype == np.float32
+    return isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype == np.float32
 
 
 def _is_record(path: Path) -> bool:

@@ -37,6 +37,14 @@ def test_yaml_loads_back_to_the_same(tmp_path):
         assert load_config(path) == cfg
 
 
+def test_yaml_of_a_list_that_two_keys_share_loads_back(tmp_path):
+    cfg = load_config().clone()
+    cfg.defrost()
+    cfg.INPUT.SIZE_TRAIN = cfg.INPUT.SIZE_TEST = [32, 32]
+    (tmp_path / "merged.yml").write_text(describe(cfg).yaml)
+    assert load_config(tmp_path / "merged.yml") == cfg
+
+
 def test_yaml_is_plain_and_lists_stay_on_one_line():
     text = describe(load_config()).yaml
     assert "  SIZE_TRAIN: [256, 128]\n" in text

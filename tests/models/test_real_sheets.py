@@ -62,6 +62,7 @@ def test_features_of_real_sheets_meet_the_reference(system, checkpoint, shared, 
         (folder / f"{number}.TIF").symlink_to(shared / path)
     command = ["extract", "--config-file", str(repository / "configs" / f"{system.config}.yml"), "--images", str(folder)]
     command += ["--output", str(output), "MODEL.WEIGHTS", str(checkpoint(system.weights, system.under))]
+    command += ["DATASETS.FOLLOW_LINKS", "True"]
     assert main([*command, *system.settings, "MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0"]) == 0
     with np.load(output) as found:
         features = found["features"] - found["features"].mean(0)
