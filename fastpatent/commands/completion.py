@@ -7,17 +7,17 @@ from fastpatent.commands.data import ACTIONS
 from fastpatent.commands.options import Parser
 from fastpatent.config.keys import KEYS
 
+COMMON = "--config-file --allow-downloads"
 OPTIONS = {
-    "train": "--config-file --allow-downloads --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank "
-    "--dist-url",
-    "test": "--config-file --allow-downloads --eval-only --compare",
-    "find": "--config-file --allow-downloads --text --image --weight --output",
-    "classify": "--config-file --allow-downloads",
-    "extract": "--config-file --allow-downloads --images --output",
-    "export": "--config-file --allow-downloads --output",
-    "benchmark": "--config-file --allow-downloads",
-    "convert": "--config-file --allow-downloads",
-    "config": "--config-file --allow-downloads --explain --table",
+    "train": f"{COMMON} --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
+    "test": f"{COMMON} --eval-only --compare",
+    "find": f"{COMMON} --text --image --weight --output",
+    "classify": COMMON,
+    "extract": f"{COMMON} --images --output",
+    "export": f"{COMMON} --output",
+    "benchmark": COMMON,
+    "convert": COMMON,
+    "config": f"{COMMON} --explain --table",
 }
 FILES = "--config-file --image --images --output"
 

@@ -160,7 +160,7 @@ class FeatureCache:
 
         self.array.parent.mkdir(parents=True, exist_ok=True)
         for path in (self.array, self.record):
-            check_output(path, "OUTPUT_DIR", lambda _: _are_features(self.array) or _is_record(self.record))
+            check_output(path, "OUTPUT_DIR", lambda _: _are_features(self.array, len(features)) or _is_record(self.record))
         write_atomically(self.array, save)
         write_atomically(self.record, lambda temporary: temporary.write_text(json.dumps(record, indent=1), encoding="utf-8"))
 
@@ -185,13 +185,13 @@ class FeatureCache:
             raise Unusable(f"{self.array} is of other {' and '.join(differences(origin, record['origin']))}")
 
 
-def _are_features(path: Path) -> bool:
-    """Return whether a file is as a cached array, which a killed call has left without its record, or with one damaged."""
+def _are_features(path: Path, images: int) -> bool:
+    """Return whether a file is as cached features of so many images, without a record or with a damaged one after a kill."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return False
-    return isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype == np.float32
+    return isinstance(found, np.ndarray) and found.dtype == np.float32 and found.ndim == 2 and len(found) == images
 
 
 def _is_record(path: Path) -> bool:
