@@ -125,7 +125,7 @@ def create_model(name: str, **options: Any) -> TimmModel:
         try:
             return timm.create_model(name, pretrained=False, num_classes=0, **options)
         except TypeError as error:
-            unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+            unknown = re.search(r"(?:unexpected keyword argument |argument\(s\): \[?)'(\w+)'", str(error))
             if unknown is None or options.pop(unknown.group(1), None) is None:
                 raise
 
@@ -186,7 +186,7 @@ def build_timm_backbone(cfg: CfgNode) -> TimmBackbone:
     """Return the timm model MODEL.BACKBONE.TIMM_NAME for training images (`image_size`), with DROP_PATH_RATIO.
 
     Raises:
-        ConfigError: unknown model, unsupported size, or a fixed-size model with test images of another size.
+        ConfigError: unknown or unsupported model, unsupported size, or a fixed-size model with test images of another size.
     """
     name, channels = cfg.MODEL.BACKBONE.TIMM_NAME, len(cfg.MODEL.PIXEL_MEAN)
     key, size = image_size(cfg, "SIZE_TRAIN")
@@ -197,6 +197,8 @@ def build_timm_backbone(cfg: CfgNode) -> TimmBackbone:
     except (AssertionError, RuntimeError, ValueError) as error:
         # Raised by timm models for sizes that do not fit their patches or windows.
         raise ConfigError(f"INPUT.{key}: {name} does not accept images of {height} x {width}: {error}") from error
+    except (AttributeError, TypeError) as error:  # of models that are built otherwise than nearly all of timm's
+        raise ConfigError(f"MODEL.BACKBONE.TIMM_NAME: {name} cannot be a backbone here: {error}") from error
     test_key, test_size = image_size(cfg, "SIZE_TEST")
     if model.pretrained_cfg.get("fixed_input_size") and size != test_size:
         raise ConfigError(f"INPUT.{test_key}: {name} accepts one size only, so it must equal INPUT.{key}, {list(size)}")

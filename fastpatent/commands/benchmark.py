@@ -107,12 +107,9 @@ def _measure_all(
                 _measure(cfg, system, test_sets, distractors, benchmarks, best, device)
             except FastPatentError as error:
                 reason, failed = str(error), True
-            except (MemoryError, RuntimeError) as error:  # of torch, for sizes that a run's configuration asks for
-                reason, failed = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", True
-            except ModuleNotFoundError as error:
-                reason, failed = missing_extra(error), True
-                if not reason:
-                    raise
+            except Exception as error:  # a run may ask for anything, and the others are measured all the same
+                missing = missing_extra(error) if isinstance(error, ModuleNotFoundError) else ""
+                reason, failed = missing or f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", True
         if reason:
             logger.info(f"not measured: {reason}")
             for benchmark in benchmarks:

@@ -8,7 +8,7 @@ from yaml.composer import ComposerError
 DEPTH = 30  # of lists and sections inside each other; the keys of a configuration have 4 levels
 NODES = 10_000  # keys and values; a configuration of all keys has 600
 TEXT = 10_000  # characters of a text, such as a list written as Python does
-NUMBER = 100  # characters of a value that is no text, and of a text that an alias repeats
+NUMBER = 100  # characters of a tag, of a value that is no text, and of a text that an alias repeats
 
 
 class BoundedLoader(yaml.SafeLoader):
@@ -30,6 +30,7 @@ class BoundedLoader(yaml.SafeLoader):
         self._nodes += 1
         self._refuse(self._depth > DEPTH, f"nested more than {DEPTH} deep", event)
         self._refuse(self._nodes > NODES, f"more than {NODES:,} keys and values", event)
+        self._refuse(len(getattr(event, "tag", "") or "") > NUMBER, f"a tag of more than {NUMBER} characters", event)
         node = super().compose_node(parent, index)
         self._depth -= 1
         scalar, length = isinstance(node, yaml.ScalarNode), len(node.value) if node else 0

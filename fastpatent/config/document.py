@@ -18,9 +18,9 @@ The first command prints the merged result as YAML and, as comments below it, wh
 defaults. The second explains a key or all keys of a section.
 
 - `_BASE_: ../Base-SBS.yml` inherits from another file, relative to the one that names it; all in
-  all a configuration is read from at most 50 files of 256 KiB.
+  all a configuration is read from at most 50 files and 256 KiB.
 - An alias (`*name`) stands for a number or a short text only, not for a list or a section, and
-  there are no merge keys (`<<: *name`).
+  there are no merge keys (`<<`).
 - `KEY VALUE` pairs at the end of the command line override every file. Lists are written as in
   YAML: `DATASETS.TESTS "[DeepPatentTest]"`.
 - `~` and variables (`$DATA`, `${DATA}`) are expanded in every path. A variable that is not set is

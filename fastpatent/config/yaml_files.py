@@ -1,5 +1,6 @@
 """YAML files with inheritance, read as a list of settings that remember the line they come from."""
 
+import errno
 import os
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -17,7 +18,7 @@ from fastpatent.files import read_regular
 
 BASE_KEY = "_BASE_"
 COMMAND_LINE = "command line"
-YAML_BYTES = 2**18  # of a file; a configuration of all keys has 6,000
+YAML_BYTES = 2**18  # of all files of a configuration; one of all keys has 6,000
 FILES = 50  # that a configuration may be read from; those here are read from 3 at most
 PROBLEMS = 50  # listed in one message
 INVALID = object()
@@ -37,7 +38,7 @@ def read_settings(
     problems: list[str],
     chain: tuple[str, ...] = (),
     named_at: str | None = None,
-    read: list[str] | None = None,
+    read: list[int] | None = None,
 ) -> list[Setting]:
     """Read a YAML file and, before it, the files its `_BASE_` names.
 
@@ -47,7 +48,7 @@ def read_settings(
         problems: list to which one sentence is added for everything wrong.
         chain: files that led here, to notice one that leads back to itself.
         named_at: `file:line` of the `_BASE_` that names this file.
-        read: files read before, at most FILES; this one is added.
+        read: bytes of the files read before; those of this one are added.
 
     Returns:
         list of Setting, a base's before those of the file that inherits from it; a later one overrides an earlier one.
@@ -57,17 +58,19 @@ def read_settings(
         problems.append(f"{named_at}: {BASE_KEY} leads back to its own file: {' -> '.join([*chain, path])}")
         return []
     if len(read) >= FILES:
-        problems.append(f"{read[0]}: {BASE_KEY} leads to more than {FILES} files")
+        problems.append(f"{chain[0]}: {BASE_KEY} leads to more than {FILES} files")
         return []
-    read.append(path)
     place = f"{named_at}: {BASE_KEY} names {path}" if named_at else path
     try:
-        text = read_regular(path, YAML_BYTES).decode("utf-8")
+        data = read_regular(path, YAML_BYTES - sum(read))
+        read.append(len(data))
+        text = data.decode("utf-8")
     except FileNotFoundError:
         problems.append(f"{place}: no such file{_nearest_file(path)}")
         return []
     except OSError as error:
-        problems.append(f"{place}: {error.strerror}")
+        left = f", which the files before it leave of {YAML_BYTES:,}" if error.errno == errno.EFBIG and read else ""
+        problems.append(f"{place}: {error.strerror}{left}")
         return []
     except UnicodeDecodeError as error:
         problems.append(f"{path}: not UTF-8 text (byte {error.start})")
@@ -93,7 +96,7 @@ class _File:
         tree: CfgNode,
         problems: list[str],
         chain: tuple[str, ...],
-        read: list[str],
+        read: list[int],
     ) -> None:
         self.path, self.loader, self.tree, self.problems = path, loader, tree, problems
         self.chain, self.read = chain, read
@@ -128,7 +131,6 @@ class _File:
 
     def _section(self, mapping: yaml.MappingNode, tree: CfgNode, prefix: str) -> Iterator[Setting]:
         self._report_repeated(mapping, prefix)
-        self.loader.flatten_mapping(mapping)
         for key, value in mapping.value:
             if len(self.problems) > PROBLEMS:  # a hint for each takes a millisecond
                 return
@@ -168,7 +170,7 @@ class _File:
         seen = {}
         for key, _ in mapping.value:
             name = _written(key)
-            if name in seen and key.tag != "tag:yaml.org,2002:merge":
+            if name in seen:
                 self._problem(key, f"{prefix}{name} is set twice in one section, first on line {seen[name]}")
             seen.setdefault(name, key.start_mark.line + 1)
 

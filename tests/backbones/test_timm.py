@@ -105,6 +105,12 @@ def test_a_size_that_the_model_cannot_take_names_the_key(name):
         build_timm_backbone(config(name, 50))
 
 
+def test_a_model_that_takes_no_size_is_built_and_one_without_a_map_is_refused():
+    build_timm_backbone(config("poolformer_s12", 64))
+    with pytest.raises(ConfigError, match="TIMM_NAME: coat_tiny cannot be a backbone here"):
+        build_timm_backbone(config("coat_tiny", 64))
+
+
 # A small model of each family: channels, stride of the feature map.
 SMALL = {
     "efficientnet_b0": (1280, 32),
