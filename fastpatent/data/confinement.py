@@ -41,7 +41,7 @@ class Confinement:
         if not separator or name in ("", ".", "..") or os.path.islink(path):
             return os.path.realpath(path)
         if folder not in self._folders:
-            self._folders[folder] = self._real(folder)
+            self._folders[folder] = os.path.realpath(folder)
         return f"{self._folders[folder]}/{name}"
 
 

@@ -19,7 +19,11 @@ from fastpatent.files import open_regular
 FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "WEBP")  # by content: of other formats Pillow runs programs (EPS)
 MOST_PIXELS = 178_956_970  # default of INPUT.MAX_PIXELS: where Pillow's own bound is; an A0 scan at 300 dpi has 140 million
 MOST_BYTES = 2**30  # of a file; that A0 scan in uncompressed colour has 0.4 GiB
-MOST_PAGES = 1000  # of a TIFF that are counted: the time grows with their square
+MOST_PAGES = 1000  # of a TIFF that are counted: its directories may overlap, so a small file may have millions
+MOST_SCANS = 20  # of a JPEG of MAX_PIXELS, of a smaller one more; a progressive one has ten, and each goes over all pixels
+MOST_READS = 1_000_000  # of a file: Pillow reads markers, chunks and runs one by one; the longest PNG has 130,000 chunks
+MOST_RUN_PIXELS = 2**24  # of a run-length compressed BMP, which Pillow decodes in Python: 4 s
+WEBP_SHARE = 3  # a WebP takes about three times the memory a pixel of other formats
 LONGEST = 65_535  # pixels of a side; the filters of a resize take 32 bytes for each
 BAND = 2**18  # pixels that are converted to grey at a time, so that the rest of the image needs no second copy in colour
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
@@ -50,7 +54,8 @@ def read_drawing(path: str | os.PathLike[str], invert: bool = False, most: int =
     """Read a PNG, TIFF, JPEG, BMP, GIF or WebP file: its first page or frame, upright.
 
     Transparent parts become white, colours become their luma, 16-bit samples are scaled to 8 bits. Memory: the file (of a
-    TIFF twice) and at most 6 bytes for each pixel; up to 9 of a progressive JPEG or a TIFF on its side, up to 17 of a WebP.
+    TIFF twice) and at most 6 bytes for each pixel; up to 9 of a progressive JPEG or a TIFF on its side, up to 17 of a WebP,
+    which may have a third of the pixels.
 
     Args:
         path: file name.
@@ -62,7 +67,7 @@ def read_drawing(path: str | os.PathLike[str], invert: bool = False, most: int =
 
     Raises:
         DataError: the file is missing, empty, truncated, not an image, no regular file or larger than MOST_BYTES, or has
-            more than `most` pixels or more than LONGEST on a side.
+            more than `most` pixels, more than LONGEST on a side or more parts or scans than the bounds above.
     """
     return np.asarray(open_drawing(path, invert=invert, most=most))
 
@@ -83,8 +88,8 @@ def open_drawing(
             Image.MAX_IMAGE_PIXELS = most
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's warnings are harmless here or raised as errors below
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_size(image, most)
+            with Image.open(_File(data), formats=FORMATS) as image:
+                _check_size(image, data, most)
                 grey = _to_grey(image)
         return ImageOps.invert(grey) if invert and is_inverted(np.asarray(grey)) else grey
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -115,22 +120,47 @@ def count_pages(data: bytes) -> int:
 
     Pages of a TIFF after MOST_PAGES are not counted.
     """
+    if data.startswith((b"II", b"MM")):
+        return _tiff_pages(data)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            pages = 1
             try:
-                if image.format != "TIFF":
-                    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-                for pages in range(1, MOST_PAGES):
-                    image.seek(pages)
-            except Exception:  # there are no more, or they are damaged
-                return pages
-            return MOST_PAGES
+                return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+            except Exception:  # the others are damaged
+                return 1
 
 
-def _check_size(image: ImageFile.ImageFile, most: int) -> None:
-    """Raise DecompressionBombError or DataError where an image is too large to be decoded."""
+def _tiff_pages(data: bytes) -> int:
+    """Return the length of a TIFF's chain of directories; Pillow would parse every tag of them."""
+    order = "little" if data.startswith(b"II") else "big"
+    offset, count, entry = (8, 8, 20) if 43 in data[2:4] else (4, 2, 12)  # bytes of each in a BigTIFF, in a TIFF
+
+    def number(place: int, size: int) -> int:
+        return int.from_bytes(data[place : place + size], order)
+
+    seen: set[int] = set()
+    place = number(offset, offset)
+    while 0 < place < len(data) and place not in seen and len(seen) < MOST_PAGES:
+        seen.add(place)
+        place = number(place + count + entry * number(place, count), offset)
+    return len(seen)
+
+
+class _File(io.BytesIO):
+    """A file in memory that is read in at most MOST_READS pieces."""
+
+    reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        if self.reads > MOST_READS:
+            raise DataError(f"it has more than {MOST_READS:,} parts")
+        return super().read(size)
+
+
+def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
+    """Raise DecompressionBombError or DataError where an image is too large to be decoded, or has too many scans."""
     sizes = [image.size]
     if image.format == "TIFF":  # a tile, which is decoded as a whole, may be larger than its image
         sizes.append(tuple(image.tag_v2.get(tag, 0) for tag in TIFF_TILE_SIDES))  # pyright: ignore[reportAttributeAccessIssue]
@@ -139,6 +169,13 @@ def _check_size(image: ImageFile.ImageFile, most: int) -> None:
             raise Image.DecompressionBombError(f"{width} x {height}")
         if max(width, height) > LONGEST:
             raise DataError(f"it has {width} x {height} pixels, a side may have {LONGEST:,}")
+    pixels = image.width * image.height
+    if image.format in ("JPEG", "MPO") and (scans := data.count(b"\xff\xda\0")) * pixels > MOST_SCANS * most:
+        raise DataError(f"it has {scans:,} scans of {pixels:,} pixels, which take too long")
+    if image.format == "WEBP" and pixels > most // WEBP_SHARE:
+        raise DataError(f"a WebP may have a third of INPUT.MAX_PIXELS, {most // WEBP_SHARE:,} pixels, and it has {pixels:,}")
+    if image.format == "BMP" and image.tile[0].codec_name == "bmp_rle" and pixels > MOST_RUN_PIXELS:
+        raise DataError(f"a compressed BMP may have {MOST_RUN_PIXELS:,} pixels, and it has {pixels:,}")
     if image.mode in ("I", "F"):
         raise DataError("its samples are 32 bits deep or signed, so white is unknown; save it with 8 or 16 bits")
 

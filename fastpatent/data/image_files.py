@@ -52,10 +52,9 @@ def find_drawings(
     found: list[str] = []
     skipped: defaultdict[str, list[str]] = defaultdict(list)
     visited: set[str] = set()
-    waiting = [root]
+    waiting = [(root, os.path.realpath(root))]
     while waiting:
-        here = waiting.pop()
-        real = os.path.realpath(here)
+        here, real = waiting.pop()
         if real in visited or real in ours:
             skipped[TWICE if real in visited else OUTPUT].append(here)
             continue
@@ -73,14 +72,15 @@ def find_drawings(
             continue
         names = {entry.name for entry in entries}
         is_run = RUN_LOG in names and (RUN_FILES & names or any(map(RUN_PICTURE.fullmatch, names)))
-        folders: list[str] = []
+        folders: list[tuple[str, str]] = []
         for entry in entries:
             is_folder, is_file = _type(entry)
             kind = _why_skipped(entry, is_folder, is_file, bool(is_run))
             if kind:
                 skipped[kind].append(entry.path)
             elif is_folder:
-                folders.append(entry.path)
+                is_link = entry.is_symlink()
+                folders.append((entry.path, os.path.realpath(entry.path) if is_link else os.path.join(real, entry.name)))
             elif target := entry.is_symlink() and confinement.target(entry.path):
                 skipped[OUTSIDE].append(f"{entry.path} -> {target}")
             else:

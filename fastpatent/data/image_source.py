@@ -7,11 +7,13 @@ import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
+from fastpatent.data.confinement import Confinement, confined_to
 from fastpatent.data.image import MOST_PIXELS, inverts, open_drawing
 from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.records import Sample
 from fastpatent.data.transforms import build_resize
+from fastpatent.errors import DataError
 
 
 class DecodedDrawings:
@@ -42,9 +44,21 @@ def pack_size(cfg: CfgNode, key: str) -> PackSize:
 
 
 def pack_folder(cfg: CfgNode, size: PackSize) -> str | None:
-    """Return the folder of the pack of one PackSize, or None where DATASETS.PACKS is empty."""
+    """Return the folder of the pack of one PackSize, or None where DATASETS.PACKS is empty.
+
+    Raises:
+        DataError: a relative DATASETS.PACKS leads out of the data, so that packing would write to another's pack.
+    """
     packs = cfg.DATASETS.PACKS
-    return os.path.join(cfg.DATASETS.ROOT, packs, size.folder) if packs else None
+    if not packs:
+        return None
+    folder = os.path.join(cfg.DATASETS.ROOT, packs, size.folder)
+    if not os.path.isabs(packs) and (target := Confinement(confined_to(cfg)).target(folder)):
+        raise DataError(
+            f"{folder} -> {target}: DATASETS.PACKS leads out of the data; write it as an absolute path, or, where you trust "
+            "its links, set DATASETS.FOLLOW_LINKS True"
+        )
+    return folder
 
 
 def why_not_packed(cfg: CfgNode) -> str | None:
@@ -63,6 +77,9 @@ def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Cal
 
     Returns:
         (function of a path -> uint8 [height, width], where they come from in words).
+
+    Raises:
+        DataError: as `pack_folder`.
     """
     decode, unpackable = build_decode(cfg, key), why_not_packed(cfg)
     if unpackable:

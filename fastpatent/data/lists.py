@@ -17,8 +17,8 @@ from fastpatent.files import open_regular
 LONGEST = 500  # letters of a path in a message
 LONGEST_LINE = 2**15  # letters: no system has longer paths
 MOST_LINES = 5_000_000  # samples of so many take 1.5 GB; DeepPatent has 355,000 drawings in all
-MOST_NAMES = 1_000_000  # of files and folders that are remembered, about 200 bytes each; DeepPatent has 400,000
-DEEPEST = 200  # folders of a path that are looked for one by one, as every one calls for the next
+MOST_BYTES = 200_000_000  # of names of files and folders that are remembered; DeepPatent has 400,000 names, 75 MB
+NAME = 150  # bytes of a name beside its letters
 
 
 class Listing:
@@ -27,7 +27,8 @@ class Listing:
     def __init__(self) -> None:
         self._names: dict[str, Collection[str]] = {}
         self._composed: dict[str, dict[str, str]] = {}
-        self._room = MOST_NAMES
+        self._others: dict[str, str | None] = {}  # of folders that are not there, see `_existing`
+        self._room = MOST_BYTES
 
     def find(self, path: str) -> str | None:
         """Return the file of `path`, of the form "<folder>/<name>"; None where there is none.
@@ -46,24 +47,39 @@ class Listing:
         if path.isascii():
             return None
         if not names:
-            found = self.find(folder) if folder.count("/") < DEEPEST else None
+            if folder not in self._others:
+                self._others[folder] = self._existing(folder)
+            found = self._others[folder]
             return self.find(f"{found}/{name}") if found and found != folder else None
         if folder not in self._composed:
             self._composed[folder] = {unicodedata.normalize("NFC", other): other for other in names}
         other = self._composed[folder].get(unicodedata.normalize("NFC", name))
         return f"{folder}/{other}" if other else None
 
+    def _existing(self, folder: str) -> str | None:
+        """Return `folder` or the one whose names differ in their form alone, from the top: below a missing one is none."""
+        here = ""
+        for name in folder.split("/")[1:]:
+            path = f"{here}/{name}"
+            here = path if os.path.exists(path) else self.find(path)
+            if here is None:
+                return None
+        return here
+
     def _listed(self, folder: str) -> Collection[str]:
         if folder not in self._names:
             if self._room < 0:
-                self.__init__()  # all is forgotten, and listed again where it is asked for
+                for remembered in (self._names, self._composed, self._others):
+                    remembered.clear()  # and listed again where it is asked for
+                self._room = MOST_BYTES
             try:
                 self._names[folder] = set(os.listdir(folder))
             except (FileNotFoundError, NotADirectoryError):
                 self._names[folder] = frozenset()
             except OSError as error:
                 raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
-            self._room -= 1 + len(self._names[folder])
+            names = self._names[folder]
+            self._room -= NAME + len(folder) + NAME * len(names) + sum(map(len, names))
         return self._names[folder]
 
 

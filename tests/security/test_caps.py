@@ -10,16 +10,18 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from fastpatent.config import get_cfg
 from fastpatent.data import image, lists, tables
 from fastpatent.data.check import check_dataset
+from fastpatent.data.datasets.impact import split_patents
 from fastpatent.data.digests import read_content
 from fastpatent.data.image import build_reader, read_drawing
 from fastpatent.data.image_source import build_decode
+from fastpatent.data.impact import sheets
 from fastpatent.data.list_dataset import read_splits
-from fastpatent.data.lists import check_labels, listed_samples, read_lines
+from fastpatent.data.lists import Listing, check_labels, listed_samples, read_lines
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.statistics import measure_drawings
 from fastpatent.data.tables import column_names, read_rows
@@ -170,6 +172,68 @@ def test_the_key_bounds_every_reader(tmp_path):
         assert all(f"{path}: refused, more than 109 pixels (INPUT.MAX_PIXELS): 11 x 10" == fault for fault in faults)
 
 
+def run_length_bmp(width, height):
+    """Return a BMP of 8 bits a pixel whose rows are one run of one pixel each."""
+    start, runs = 14 + 40 + 1024, b"\1\0\0\0" * height + b"\0\1"
+    header = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(runs), 0, 0, start) + header + bytes(1024) + runs
+
+
+def test_small_files_that_take_long_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "MOST_READS", 2_000, raising=False)
+    monkeypatch.setattr(image, "MOST_RUN_PIXELS", 1_000, raising=False)
+    file = io.BytesIO()
+    Image.new("L", (64, 64), 200).save(file, "JPEG", progressive=True)
+    progressive, jpeg, sheet = file.getvalue(), bytes(encoded("JPEG")), png(16, 16)
+    scan = progressive[progressive.rindex(b"\xff\xda") : -2]
+    chunks = {count: sheet[:33] + chunk(b"prVt", b"") * count + sheet[33:] for count in (300, 2_000)}
+    for reason, good, bad in (
+        (r"[23]\d scans of 4,096 pixels", *(progressive[:-2] + scan * count + b"\xff\xd9" for count in (10, 20))),
+        ("more than 2,000 parts", *(jpeg[:2] + b"\xff" * count + jpeg[2:] for count in (1_800, 2_000))),
+        ("more than 2,000 parts", *(jpeg[:2] + b"\xff\xfe\0\2" * count + jpeg[2:] for count in (400, 2_000))),
+        ("more than 2,000 parts", *(jpeg[:2] + b"\xff\xfe\0\2" + bytes(count) + jpeg[2:] for count in (1_800, 2_000))),
+        ("more than 2,000 parts", chunks[300], chunks[2_000]),
+        ("compressed BMP may have 1,000 pixels, and it has 1,001", run_length_bmp(1_000, 1), run_length_bmp(1_001, 1)),
+    ):
+        path = tmp_path / "picture"
+        path.write_bytes(good)
+        read_drawing(path, most=64 * 64)
+        path.write_bytes(bad)
+        with pytest.raises(DataError, match=reason):
+            read_drawing(path, most=64 * 64)
+
+
+def test_a_webp_has_a_third_of_the_pixels(tmp_path):
+    path = tmp_path / "x.webp"
+    Image.new("RGB", (10, 10)).save(path, lossless=True)
+    assert read_drawing(path, most=300).shape == (10, 10)
+    with pytest.raises(DataError, match="a third of INPUT.MAX_PIXELS, 99 pixels, and it has 100"):
+        read_drawing(path, most=299)
+
+
+@pytest.mark.parametrize(("mode", "big"), [("L", False), ("L", True), ("I;16B", False)])
+def test_pages_of_a_tiff_are_counted_without_reading_their_tags(tmp_path, monkeypatch, mode, big):
+    pages = [Image.new(mode, (4 + number, 4)) for number in range(7)]
+    for count in (1, 2, 7):
+        pages[0].save(tmp_path / f"{count}.tif", save_all=True, append_images=pages[1:count], big_tiff=big)
+        with Image.open(tmp_path / f"{count}.tif") as opened:
+            assert opened.n_frames == count
+    monkeypatch.setattr(TiffImagePlugin.ImageFileDirectory_v2, "load", lambda *_: pytest.fail("tags are read"))
+    for count in (1, 2, 7):
+        assert image.count_pages((tmp_path / f"{count}.tif").read_bytes()) == count
+
+
+def test_the_directories_of_a_tiff_may_form_a_circle_or_lead_out_of_the_file():
+    for start, form, tag in ((b"II*\0", "<HI", 12), (b"MM\0*", ">HI", 12), (b"II+\0\10\0\0\0", "<QQ", 20)):
+        first, size = len(start) + struct.calcsize(form[0] + form[2]), struct.calcsize(form) + 2 * tag
+        for last in (0, first, first + size, first + 3 * size, 2**32 - 1):
+            after = [first + size, first + 2 * size, last]
+            directories = b"".join(
+                struct.pack(form[:2], 2) + bytes(2 * tag) + struct.pack(form[0] + form[2], n) for n in after
+            )
+            assert image.count_pages(start + struct.pack(form[0] + form[2], first) + directories) == 3, (start, last)
+
+
 def test_pages_are_counted_up_to_a_bound(tmp_path, monkeypatch):
     pages = [Image.new("1", (4, 4), grey) for grey in (0, 1, 0, 1, 0)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
@@ -223,10 +287,47 @@ def test_odd_lines_of_a_list(tmp_path):
         list(read_lines(path))
 
 
+def test_a_list_of_missing_folders_is_not_remembered_folder_by_folder(tmp_path, monkeypatch):
+    listing, asked = Listing(), []
+    for name in ("listdir", "stat"):
+        ask = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda path, *more, ask=ask, **how: asked.append(path) or ask(path, *more, **how))
+    tracemalloc.start()
+    for number in range(100):
+        assert listing.find(f"{tmp_path}/é{number}/{'folder/' * 180}x.png") is None
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 1e6 and len(asked) < 100 * (tmp_path.as_posix().count("/") + 5)
+
+
+def test_the_names_that_are_remembered_take_a_bounded_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_BYTES", 1_000_000)
+    listing = Listing()
+    tracemalloc.start()
+    for number in range(1_000):
+        assert listing.find(f"{tmp_path}/{number}/{'folder/' * 300}x.png") is None
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5e6
+
+
+def test_the_folder_of_a_patent_in_many_rows_is_searched_once(tmp_path, monkeypatch):
+    name = "USD0000001-20210105"
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "notes.txt").touch()
+    rows = [f"\"['{name}-D{number:05d}.TIF']\",D14,a,b" for number in range(20)]
+    (tmp_path / "impact.csv").write_text("\n".join(["file_names,class,title,caption", *rows]))
+    searched, found = [], sheets._found
+    monkeypatch.setattr(sheets, "_found", lambda *what: searched.append(what) or found(*what))
+    with pytest.raises(DataError, match="0 patents with sheets"):
+        split_patents(tmp_path, "caption", 0.5, 0)
+    assert len(searched) == 1
+
+
 @pytest.mark.parametrize("images", [1, 8])
 def test_reading_a_list_takes_150_bytes_a_line_beside_its_samples(tmp_path, monkeypatch, images):
     count = 20_000
-    monkeypatch.setattr(lists, "MOST_NAMES", 2_000)
+    monkeypatch.setattr(lists, "MOST_BYTES", 400_000)
     patents = [f"USD{number // images:07d}" for number in range(count)]
     (tmp_path / "list.txt").write_text("".join(f"I2016/{name}/{name}-D{n:05d}.png 1\n" for n, name in enumerate(patents)))
     tracemalloc.start()

@@ -10,6 +10,7 @@ import pytest
 from fastpatent.commands import main
 from fastpatent.data import confinement as confinement_module
 from fastpatent.data.confinement import Confinement, remove_outside
+from fastpatent.data.image_files import find_drawings
 from fastpatent.data.load_datasets import read_set
 from fastpatent.data.pack.reader import open_pack
 from fastpatent.data.pack.shard import Entry, PackSize, write_shard
@@ -179,6 +180,45 @@ def test_real_paths_are_those_of_the_system(root, home, monkeypatch):
     drawings = [Sample(str(path), None) for path in sorted((root / "designs").rglob("*.png"))]
     remove_outside(Splits("x", drawings, [], []), Confinement(root))
     assert len(questions) <= len(drawings) + 2 + len(root.parts)
+
+
+@pytest.fixture
+def deep(root):
+    """A folder of one image below 1,100 folders in `designs`, which no function that calls itself can reach."""
+    folders = [root / "designs"]
+    for _ in range(1_100):
+        folders.append(Path(f"{folders[-1]}/a"))
+        folders[-1].mkdir()
+    write_drawing(folders[-1] / "x.png", 5)
+    yield folders[-1]
+    (folders[-1] / "x.png").unlink()
+    for folder in reversed(folders[1:]):  # the fixture of pytest cannot remove them either
+        folder.rmdir()
+
+
+def test_paths_of_thousands_of_folders(root, deep, monkeypatch):
+    append(root / "train_data/train_patent_trn.txt", "a/" * 2_000 + "x.png 99", "a/" * 900 + "x.png 98")
+    cfg = small_config()
+    cfg.DATASETS.ROOT = str(root)
+    assert len(read_set(cfg, "Patent", verify=False).train) == 26
+    questions, lstat = [], os.lstat
+    monkeypatch.setattr(os, "lstat", lambda path, **how: questions.append(path) or lstat(path, **how))
+    assert Confinement(root).target(f"{deep}/x.png") is None
+    found, skipped = find_drawings(root / "designs", within=root)
+    assert len(found) == 9 and not skipped
+    assert len(questions) < 1_100 + 10 * len(root.parts)
+
+
+def test_packs_are_not_written_through_a_link(root, home, capfd):
+    link(root / "designs/packs", home)
+    before = sorted(home.rglob("*"))
+    assert main(["data", "pack", *command_words(root / "designs")]) == 1
+    error = capfd.readouterr().err
+    assert f"packs/24x20 -> {home}/24x20: DATASETS.PACKS leads out of the data" in error and "FOLLOW_LINKS" in error
+    assert sorted(home.rglob("*")) == before
+    for words in (["DATASETS.FOLLOW_LINKS", "True"], ["DATASETS.PACKS", str(root / "designs/packs")]):
+        assert main(["data", "pack", *command_words(root / "designs", *words)]) == 0
+    assert (home / "24x20").is_dir()
 
 
 def command_words(root, *more):

@@ -54,7 +54,10 @@ KEYS = (
         ours=True,
     ),
     OurNoFeature(
-        "INPUT.MAX_PIXELS", 178_956_970, "most pixels of an image file; one that claims more is not decoded", at_least(1)
+        "INPUT.MAX_PIXELS",
+        178_956_970,
+        "most pixels of an image file (of a WebP a third); one that claims more is not decoded",
+        at_least(1),
     ),
     Network("INPUT.CROP.ENABLED", False, "random resized crop in training, centre crop in evaluation"),
     Network("INPUT.CROP.SIZE", [224, 224], "its size, [height, width]", SIZE),
@@ -103,7 +106,9 @@ KEYS = (
     OurNoFeature(
         "DATASETS.PACKS", "packs", "folder of packs, inside `DATASETS.ROOT` or absolute; empty: use no pack", path=True
     ),
-    OurNoFeature("DATASETS.FOLLOW_LINKS", False, "read images that links or listed paths take out of `DATASETS.ROOT`"),
+    OurNoFeature(
+        "DATASETS.FOLLOW_LINKS", False, "read images, and use packs, that links or listed paths take out of `DATASETS.ROOT`"
+    ),
     NoFeature("DATASETS.NAMES", ("Market1501",), "data sets to train on", Component(DATASETS), resumed=FIXED),
     NoFeature("DATASETS.TESTS", ("Market1501",), "data sets to evaluate on", Component(DATASETS)),
     NoFeature("DATASETS.COMBINEALL", False, "train on queries and galleries too", resumed=FIXED),

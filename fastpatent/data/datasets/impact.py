@@ -48,11 +48,14 @@ def split_patents(root: str | os.PathLike[str], text: str, val_fraction: float, 
     tables = impact_tables(root)
     finder = SheetFinder(root, map(os.path.dirname, tables))
     samples: dict[str, list[Sample]] = {}
+    tried: set[str] = set()  # of many rows of one patent, only the first searches its folder
     for path in tables:
         for patent in read_patents(path, text, splits.skipped):
-            if patent.identity in samples:
+            if patent.identity in tried:
                 splits.skipped[TWICE].append(f"{patent.where}: {patent.identity} was in an earlier row")
-            elif found := _samples(patent, text, finder, splits.skipped):
+                continue
+            tried.add(patent.identity)
+            if found := _samples(patent, text, finder, splits.skipped):
                 samples[patent.identity] = found
     if len(samples) < 2:
         raise DataError(_too_few(samples, splits.skipped, finder))
