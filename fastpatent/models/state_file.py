@@ -29,10 +29,9 @@ NESTED = 100
 # All tensors of a file have at most this many times its bytes: layers that share weights, and averages that have not moved
 # yet, are in it once, and take memory of their own where they are copied.
 TIED = 4
-FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 # torch can read others, which it cannot add: packed bits, float8, quantised numbers; weights are never complex.
-DTYPES = FLOATS | {torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64}
-DTYPES |= {torch.int8, torch.int16, torch.int32, torch.int64}
+DTYPES = {torch.bool, torch.float16, torch.bfloat16, torch.float32, torch.float64}
+DTYPES |= {getattr(torch, f"{kind}{bits}") for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
 
 SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)  # the length of its header, below 4 GiB, and the JSON of the header
 ZIP = b"PK\3\4"

@@ -61,7 +61,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
 
 
 def state(iteration):
-    counts = {"iteration": iteration, "finished_epochs": 0, "best_epoch": 0, "batches_per_epoch": 1, "best": -1.0}
+    counts = {"iteration": iteration, "finished_epochs": 0, "best_epoch": 0, "batches_per_epoch": 9, "best": -1.0}
     return {**counts, "model": {"a": torch.arange(999)}, "optimizer": {}, "scaler": {}, "random": [], "mined": None}
 
 
