@@ -154,7 +154,7 @@ def _check_values(values: dict[str, Any], made: dict[str, torch.Tensor], shape: 
         if not torch.is_tensor(value) or list(value.shape) != expected or not value.is_floating_point():
             found = list(value.shape) if torch.is_tensor(value) else type(value).__name__
             raise ValueError(f"{name} of a parameter of {shape} is {found}")
-        if not example.ndim and not 0 <= value < torch.inf:
+        if name == "step" and not 0 <= value < torch.inf:  # some divide by what is 0 at -1
             raise ValueError(f"{name} of a parameter of {shape} is {value.item()}")
 
 

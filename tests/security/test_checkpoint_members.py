@@ -167,7 +167,10 @@ ATTACKS = {
     "overlapping": (overlapping, "refused: its parts are larger than the file"),
     "expanded": (lambda: zipped(pickled(w=tensor(4, (10**6, 10**7), (0, 0)))), MORE),
     "expanded, older": (lambda: older(pickled(w=tensor(4, (10**12,), (0,), True))), MORE),
-    "one storage, many names": (lambda: zipped(pickled(many(tensor(MIB, (MIB,), (1,)), 9), tensor(MIB, (1,), (1,))), bytes(4 * MIB)), MORE),
+    "one storage, many names": (
+        lambda: zipped(pickled(many(tensor(MIB, (MIB,), (1,)), 9), tensor(MIB, (1,), (1,))), bytes(4 * MIB)),
+        MORE,
+    ),
     "larger than its storage": (lambda: zipped(pickled(w=tensor(4, (COUNT,), (1,)))), MORE),
     "a little larger": (lambda: zipped(pickled(w=tensor(4, (40,), (1,)))), "is damaged or incomplete"),
     "a little larger, older": (lambda: older(pickled(w=tensor(4, (40,), (1,), True))), "is damaged or incomplete"),
@@ -208,7 +211,7 @@ ATTACKS = {
     ),
     "two directories": (lambda: two_directories(), "refused: its zip archive has another directory"),
     **{
-        f"weights of {kind}": (lambda kind=kind: saved(x=typed(kind)), f"holds tensors of torch.{kind}, which are no weights")
+        f"{kind}": (lambda kind=kind: saved(x=typed(kind)), f"holds tensors of torch.{kind}, which are no weights")
         for kind in ("bits8", "bits16", "float4_e2m1fn_x2", "float8_e4m3fn", "complex64")
     },
     "safetensors, complex": (lambda: save({"x": typed("complex64")}), "holds tensors of torch.complex64"),
