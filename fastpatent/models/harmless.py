@@ -15,9 +15,9 @@ from torch.serialization import StorageType
 
 # Tuples in each other. Values of training code have ten or so; to hash some ten thousand, as a key, ends Python.
 DEEPEST_TUPLE = 100
-# Parts that a pickle is read in, each of a byte or more. A tensor takes some 50; what one makes takes 250 bytes at most, of
-# which follows that all values of a file but tensors and text have less than 2 GiB.
-MOST_READS = 2**23
+# Parts that a pickle is read in, each of a byte or more: a tensor takes 55, an empty dict one. That many empty dicts are
+# 0.9 GiB when they are read and copied.
+MOST_READS = 2**22
 LONGEST_CODE = 16  # characters of NumPy's name of a type, such as <U12 or M8[ns]
 
 
