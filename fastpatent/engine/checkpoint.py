@@ -27,7 +27,19 @@ STATE: dict[str, type | tuple[type, ...]] = {
     "mined": (dict, type(None)),
     "best": (float, int),
 }
+# what it may lack
+MORE: dict[str, type | tuple[type, ...]] = {
+    "trained": dict,
+    **dict.fromkeys(("best_metric", "test_set"), (str, type(None))),
+}
+MOST_STEPS = 2**40  # a million epochs of a million steps
+LARGEST_METRIC = 1e9
 logger = logging.getLogger(__name__)
+
+
+def kinds_of(values: dict[str, Any]) -> dict[str, type]:
+    """Return the type of each value, which a checkpoint of ours has as it was saved."""
+    return {name: type(value) for name, value in values.items()}
 
 
 def save_checkpoint(folder: str | os.PathLike[str], name: str, state: dict[str, Any], resume_from: bool = True) -> Path:
@@ -98,9 +110,7 @@ def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str
     for path in [named, *others] if named else others:
         try:
             state = load_checkpoint(path)
-            missing = [name for name, kind in STATE.items() if not (name in state and isinstance(state[name], kind))]
-            if missing:
-                raise CheckpointError(f"{path} is no complete training state: it lacks {', '.join(missing)}")
+            _check_state(path, state)
             return path, state
         except CheckpointError as error:
             logger.warning(f"--resume: {error}")
@@ -108,6 +118,25 @@ def read_last_checkpoint(folder: str | os.PathLike[str]) -> tuple[Path, dict[str
     if first:
         raise CheckpointError(f"--resume: no checkpoint in {folder} can be used; --overwrite starts anew") from first
     return None
+
+
+def _check_state(path: Path, state: dict[str, Any]) -> None:
+    """Raise CheckpointError where a checkpoint lacks what a training state has, or its numbers contradict each other."""
+    kinds = STATE | {name: kind for name, kind in MORE.items() if name in state}
+    missing = [
+        name
+        for name, kind in kinds.items()
+        if name not in state or not isinstance(state[name], kind) or isinstance(state[name], bool)
+    ]
+    if missing:
+        raise CheckpointError(f"{path} is no complete training state: it lacks {', '.join(missing)}")
+    finished, batches = state["finished_epochs"], state["batches_per_epoch"]
+    # A run that is stopped in the evaluation of an epoch has not finished it.
+    steps_fit = 0 <= finished * batches <= state["iteration"] <= (finished + 1) * batches
+    if not (batches > 0 and steps_fit and state["iteration"] <= MOST_STEPS and 0 <= state["best_epoch"] <= finished + 1):
+        raise CheckpointError(f"{path} is no training state: its numbers of steps and epochs contradict each other")
+    if not abs(state["best"]) < LARGEST_METRIC:
+        raise CheckpointError(f"{path} is no training state: its best metric is no number")
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

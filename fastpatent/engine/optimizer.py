@@ -1,5 +1,6 @@
 """Optimizers by name: own learning rates for layers, heads and class weights, own decay for biases and norms."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -114,8 +115,8 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, sav
     Those may have changed since, and with them how the parameters are grouped.
 
     Raises:
-        ValueError: a state of an older version, without names, that was grouped otherwise; or values of another shape than
-            their parameter's, which torch would not notice before the first step.
+        ValueError: a state of an older version, without names, that was grouped otherwise; or values of other names or
+            shapes than the optimizer makes, which torch would not notice before the first step, or not even there.
     """
     state = optimizer.state_dict()
     if "names" in saved:
@@ -129,10 +130,32 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, sav
     else:
         raise ValueError("its parameters are grouped by other learning rates or weight decays")
     optimizer.load_state_dict(state)
+    made = {ndim: _state_of_a_step(optimizer, ndim) for ndim in {parameter.ndim for parameter in optimizer.state}}
     for parameter, values in optimizer.state.items():
-        for name, value in values.items():
-            if torch.is_tensor(value) and value.ndim and value.shape != parameter.shape:
-                raise ValueError(f"{name} of a parameter of {list(parameter.shape)} is {list(value.shape)}")
+        if values:  # else the next step makes them
+            _check_values(values, made[parameter.ndim], list(parameter.shape))
+
+
+def _state_of_a_step(optimizer: torch.optim.Optimizer, ndim: int) -> dict[str, torch.Tensor]:
+    """Return what an optimizer stores in its first step of a parameter whose sides are 2."""
+    parameter = nn.Parameter(torch.zeros([2] * ndim))
+    parameter.grad = torch.zeros_like(parameter)
+    accepted = inspect.signature(type(optimizer)).parameters
+    twin = type(optimizer)([parameter], **{key: value for key, value in optimizer.defaults.items() if key in accepted})
+    twin.step()
+    return twin.state[parameter]
+
+
+def _check_values(values: dict[str, Any], made: dict[str, torch.Tensor], shape: list[int]) -> None:
+    """Raise ValueError where the state of a parameter of `shape` is not as `_state_of_a_step` makes it."""
+    for name, example in made.items():
+        value = values.get(name)
+        expected = [side if full == 2 else full for side, full in zip(shape, example.shape)]  # Adafactor has sums over rows
+        if not torch.is_tensor(value) or list(value.shape) != expected or not value.is_floating_point():
+            found = list(value.shape) if torch.is_tensor(value) else type(value).__name__
+            raise ValueError(f"{name} of a parameter of {shape} is {found}")
+        if name == "step" and not 0 <= value < torch.inf:  # some divide by what is 0 at -1
+            raise ValueError(f"{name} of a parameter of {shape} is {value.item()}")
 
 
 def build_clipper(

@@ -15,6 +15,7 @@ from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 from fastpatent.config.report import describe, short_value
 from fastpatent.data.records import Sample, names_below
+from fastpatent.engine.checkpoint import kinds_of
 from fastpatent.errors import CheckpointError
 
 
@@ -43,12 +44,15 @@ def check_samples(checkpoint: dict[str, Any], samples: Sequence[Sample], root: s
     The labels of the classifier and the order of all batches follow from them.
     """
     saved, found = checkpoint.get("samples"), samples_digest(samples, root)
-    if saved is None or saved == found:  # checkpoints of older versions lack it
+    if saved is None:  # checkpoints of older versions lack it
         return
-    then = saved if isinstance(saved, dict) else {}
+    if not isinstance(saved, dict) or kinds_of(saved) != kinds_of(found):
+        raise CheckpointError("--resume: the numbers of images and identities in the checkpoint cannot be read")
+    if saved == found:
+        return
     raise CheckpointError(
-        f"--resume: the training images or their identities are not those of the checkpoint ({then.get('images')} images of "
-        f"{then.get('identities')} identities then, {found['images']} of {found['identities']} now): an image or a folder "
+        f"--resume: the training images or their identities are not those of the checkpoint ({saved['images']} images of "
+        f"{saved['identities']} identities then, {found['images']} of {found['identities']} now): an image or a folder "
         "was added, removed or renamed. Restore them, or start a new run with MODEL.WEIGHTS"
     )
 

@@ -21,6 +21,7 @@ from fastpatent.engine.checkpoint import (
     BEST,
     FINAL,
     INTERRUPTED,
+    kinds_of,
     random_state,
     remove_old_checkpoints,
     restore_random_state,
@@ -237,27 +238,36 @@ class Trainer:
                 f"--resume: the run had {state['batches_per_epoch']} batches an epoch, now there are "
                 f"{self.batches_per_epoch}; resume with the same data and SOLVER.IMS_PER_BATCH"
             )
-        try:
-            self.model.load_state_dict(state.get("trained", state["model"]))
-            load_optimizer_state(self.optimizer, self.model, state["optimizer"])
-            if self.average:
-                self.average.load_state_dict(state["model"])
-            if state["scaler"]:  # empty without float16
-                self.scaler.load_state_dict(state["scaler"])
-            if self.miner:
-                self.miner.restore(state["mined"])
-        except (RuntimeError, ValueError) as error:
-            raise CheckpointError(
-                f"--resume: the saved run had another network: {str(error).splitlines()[-1].strip()}"
-            ) from error
-        except (TypeError, LookupError, AttributeError) as error:
-            raise CheckpointError(f"--resume: the saved weights or the optimizer's state are damaged: {error}") from error
+        parts: dict[str, Callable[[], Any]] = {
+            "the saved run had another network": lambda: self.model.load_state_dict(state.get("trained", state["model"])),
+            "the saved average of the weights does not fit them": lambda: (
+                self.average and self.average.load_state_dict(state["model"])
+            ),
+            "the saved state of the optimizer does not fit it": lambda: load_optimizer_state(
+                self.optimizer, self.model, state["optimizer"]
+            ),
+            "the saved scale of the loss is damaged": lambda: self._restore_scale(state["scaler"]),
+            "the saved tuples of mining are damaged": lambda: self.miner and self.miner.restore(state["mined"]),
+        }
+        for sentence, restore in parts.items():
+            try:
+                restore()
+            except (RuntimeError, ValueError, TypeError, LookupError, AttributeError) as error:
+                reason = next(reversed(str(error).splitlines()), type(error).__name__).strip()
+                raise CheckpointError(f"--resume: {sentence}: {reason}") from error
         self.position = Position(**{name: state[name] for name in asdict(self.position)})
         self._check_best(state)
         if len(state["random"]) == distributed.world_size():
             self._random = state["random"][distributed.rank()]
         else:
             logger.warning("the run had another number of processes; dropout will use other random numbers")
+
+    def _restore_scale(self, saved: dict[str, Any]) -> None:
+        now = self.scaler.state_dict()
+        if saved and now:  # both empty without float16
+            if kinds_of(saved) != kinds_of(now):
+                raise ValueError("it is not as a run with float16 writes it")
+            self.scaler.load_state_dict(saved)
 
     def _check_best(self, state: dict[str, Any]) -> None:
         """Forget the best checkpoint so far where others cannot be compared with it, or it is gone."""

@@ -1,37 +1,115 @@
 """What torch.load may rebuild of a file: plain tensors, and the plain values that training code stores with its weights."""
 
-import argparse
-import datetime
-import pathlib
-from collections import Counter, OrderedDict
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 from unittest.mock import patch
 
 import numpy as np
 import torch
-from torch import _utils
+from torch import _weights_only_unpickler
 from torch._weights_only_unpickler import _get_allowed_globals
-from torch.torch_version import TorchVersion
+from torch.serialization import StorageType
+
+# Tuples in each other. Values of training code have ten or so; to hash some ten thousand, as a key, ends Python.
+DEEPEST_TUPLE = 100
+# Parts that a pickle is read in, each of a byte or more: a tensor takes 55, an empty dict one. That many empty dicts are
+# 0.9 GiB when they are read and copied.
+MOST_READS = 2**22
+LONGEST_CODE = 16  # characters of NumPy's name of a type, such as <U12 or M8[ns]
+
+
+class Unpickler(_weights_only_unpickler.Unpickler):
+    """torch's own, which bounds neither the depth of tuples nor their number."""
+
+    def __init__(self, file: BinaryIO, **options: Any) -> None:
+        super().__init__(file, **options)
+        self.stack: list[Any] = []
+        depths: dict[int, int] = {}
+        tuples: list[tuple] = []  # so that none of `depths` is freed, and its id another's
+        read, left = file.read, MOST_READS
+
+        def bounded(count: int) -> bytes:
+            """Look at what was made last, before more is read."""
+            nonlocal left
+            left -= 1
+            made = self.stack[-1] if self.stack else None
+            if type(made) is tuple and id(made) not in depths:
+                depths[id(made)] = 1 + max((depths[id(item)] for item in made if type(item) is tuple), default=0)
+                tuples.append(made)
+                if depths[id(made)] > DEEPEST_TUPLE:
+                    raise ValueError(f"more than {DEEPEST_TUPLE} tuples are in each other")
+            if left < 0:
+                raise ValueError(f"its pickle has more than {MOST_READS} parts")
+            return read(count)
+
+        self.read = bounded
+
+
+class Skipped:
+    """In place of what nothing here needs, NumPy arrays for instance: it has nothing of what a file gives it."""
+
+    __slots__ = ()
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+class _Dict(dict):
+    """In place of OrderedDict and Counter: it takes no attributes, such as the `_metadata` of a state dict."""
+
+    __slots__ = ()
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """In place of a tensor: where it lies in the file, so that a pickle can do nothing with it."""
+
+    storage: Any
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.size) * self.dtype.itemsize
+
+    def tensor(self) -> torch.Tensor:
+        """Return the tensor, in the memory of its storage; RuntimeError where that is smaller."""
+        # Not by set_ with a size, which would lengthen the storage by what was in that memory before.
+        whole = torch.empty(0, dtype=self.dtype).set_(self.storage._untyped_storage)
+        return whole.as_strided(self.size, self.stride, self.offset)
+
+
+def _stored(storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> Stored:
+    return Stored(storage, offset, size, stride, storage.dtype)
+
+
+def _stored_as(
+    storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], _: Any, __: Any, dtype: torch.dtype, *___: Any
+) -> Stored:
+    """In place of what makes tensors of the types that are younger than torch's typed storages."""
+    return Stored(storage, offset, size, stride, dtype)
 
 
 class _Dtype:
     """In place of `numpy.dtype`, which would believe a file that lies about sizes, and read outside its memory."""
 
+    __slots__ = ("dtype",)
+
     def __init__(self, code: str, *_: Any) -> None:
+        if not isinstance(code, str) or len(code) > LONGEST_CODE:
+            raise ValueError("the type of a NumPy value has no name")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
         self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class SkippedArray:
-    """In place of a NumPy array, whose values nothing here needs."""
-
-    def __init__(self, *_: Any) -> None: ...
-
-    def __setstate__(self, _: Any) -> None: ...
 
 
 def _scalar(dtype: _Dtype, data: bytes) -> Any:
@@ -52,10 +130,6 @@ def _bytes(text: str, _: str) -> bytes:
     return text.encode("latin1")
 
 
-def _nothing(*_: Any) -> None:
-    """In place of types that a defaultdict makes its values by."""
-
-
 def _first(value: Any, *_: Any) -> Any:
     """In place of what makes a parameter of a tensor, and could set any attribute of it."""
     return value
@@ -69,50 +143,37 @@ def _called(build: Callable[..., Any], _: Any, arguments: tuple, *__: Any) -> An
 # Names that files may hold, and what stands for them. The names differ between NumPy 1 and 2, and between Python 3.12 and
 # 3.13. Of torch's own list these are absent: tensors of a given size without values, sparse, quantised and nested ones.
 CALLED: dict[str, Callable[..., Any]] = {
-    "collections.OrderedDict": OrderedDict,
-    "collections.Counter": Counter,
+    "collections.OrderedDict": _Dict,
+    "collections.Counter": _Dict,
     "collections.defaultdict": _dict,
     "collections.deque": _list,
-    "builtins.set": set,
-    "builtins.frozenset": frozenset,
-    "builtins.complex": complex,
-    "builtins.slice": slice,
-    **dict.fromkeys((f"builtins.{name}" for name in ("bool", "int", "float", "str", "list", "dict", "tuple")), _nothing),
     "_codecs.encode": _bytes,
     "torch.Size": torch.Size,
-    "torch._utils._rebuild_tensor": _utils._rebuild_tensor,
-    "torch._utils._rebuild_tensor_v2": _utils._rebuild_tensor_v2,
-    "torch._utils._rebuild_tensor_v3": _utils._rebuild_tensor_v3,
+    "torch._utils._rebuild_tensor": _stored,
+    "torch._utils._rebuild_tensor_v2": _stored,
+    "torch._utils._rebuild_tensor_v3": _stored_as,
     "torch._utils._rebuild_parameter": _first,
     "torch._utils._rebuild_parameter_with_state": _first,
     "torch._tensor._rebuild_from_type_v2": _called,
     **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
 }
-CLASSES: dict[str, Any] = {
-    "torch.device": torch.device,
-    "torch.Tensor": SkippedArray,  # the name of a type only
-    **{
-        f"{kind.__module__}.{kind.__name__}": kind
-        for kind in (
-            *(argparse.Namespace, TorchVersion),
-            *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone),
-        )
-    },
-    **{
-        f"{module}.{name}": pure
+SKIPPED = (
+    *(f"builtins.{name}" for name in ("bool", "int", "float", "complex", "str", "slice")),
+    *(f"builtins.{name}" for name in ("list", "dict", "tuple", "set", "frozenset")),
+    *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
+    *(
+        f"{module}.{pure}{system}Path"
         for module in ("pathlib", "pathlib._local")
-        for pure in (pathlib.PurePosixPath, pathlib.PureWindowsPath)
-        for name in (pure.__name__, pure.__name__.removeprefix("Pure"))
-    },
-    **{f"numpy.{core}.multiarray._reconstruct": SkippedArray for core in ("core", "_core")},
-    "numpy.ndarray": SkippedArray,
-    "numpy.dtype": _Dtype,
-    **{
-        name: kind
-        for name, kind in _get_allowed_globals().items()
-        if isinstance(kind, torch.dtype) or name.endswith("Storage")
-    },
-}
+        for pure in ("", "Pure")
+        for system in ("Posix", "Windows")
+    ),
+    *(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")),
+    *("numpy.ndarray", "argparse.Namespace", "torch.torch_version.TorchVersion", "torch.device", "torch.Tensor"),
+)
+# Values of these names are no classes, so that a file can call none.
+NAMED: dict[str, Any] = {
+    name: kind for name, kind in _get_allowed_globals().items() if isinstance(kind, torch.dtype | StorageType)
+} | {"torch.storage.UntypedStorage": StorageType("ByteStorage")}  # that of the types of `_stored_as`
 
 
 @contextmanager
@@ -130,13 +191,18 @@ def only_harmless(size: int) -> Iterator[None]:
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
         def within(*arguments: Any) -> Any:
             nonlocal left
-            left -= sum(len(value) for value in arguments if isinstance(value, list | tuple | dict | set | str | bytes))
+            left -= sum(len(value) for value in arguments if isinstance(value, list | tuple | dict | str | bytes))
             if left < 0:
                 raise ValueError("it would grow to more than its size")
             return call(*arguments)
 
         return within
 
-    known = {name: counted(call) for name, call in CALLED.items()} | CLASSES
-    with patch.dict(_get_allowed_globals(), known, clear=True):
+    known = {name: counted(call) for name, call in CALLED.items()} | dict.fromkeys(SKIPPED, Skipped) | NAMED
+    known["numpy.dtype"] = _Dtype
+    known[""] = _Dict  # what may have a state; a file cannot write this name, which has no dot
+    with (
+        patch.dict(_get_allowed_globals(), known, clear=True),
+        patch.multiple(_weights_only_unpickler, Unpickler=Unpickler, Counter=_Dict),  # of a Counter it sets items
+    ):
         yield

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import struct
 import warnings
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 
 from fastpatent.errors import CheckpointError
 from fastpatent.models.foreign_files import HEAD, foreign_kind
-from fastpatent.models.harmless import only_harmless
+from fastpatent.models.harmless import Stored, only_harmless
 
 # Where most training code stores the parameters, the first before the others.
 STATE_KEYS = ("state_dict", "model", "model_state_dict")
@@ -25,9 +26,18 @@ LEAST_TENSORS = 1 / 10
 DEEPEST = 16
 # Those that a file may hold: 100 are more than any training code writes, and far from the depth at which Python gives up.
 NESTED = 100
+# All tensors of a file have at most this many times its bytes: layers that share weights, and averages that have not moved
+# yet, are in it once, and take memory of their own where they are copied.
+TIED = 4
+# torch can read others, which it cannot add: packed bits, float8, quantised numbers; weights are never complex.
+DTYPES = {torch.bool, torch.float16, torch.bfloat16, torch.float32, torch.float64}
+DTYPES |= {getattr(torch, f"{kind}{bits}") for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
 
 SAFETENSORS = re.compile(rb".{4}\0{4}\{", re.DOTALL)  # the length of its header, below 4 GiB, and the JSON of the header
 ZIP = b"PK\3\4"
+# The ends of a zip archive: of more than 4 GiB with the length and the place of its directory, where that is, and the same
+# of smaller ones, with the length of a comment, which torch.save does not write.
+END_64, END = struct.Struct("<4s36xQQ4s4xQ4x4s8xLLH"), 22
 # What torch.save wrote before its zip archives: a number in a pickle.
 OLDER = b"\x80\2\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 DEFAULT_PICKLE = b"\x80\2"  # torch.load reads no other protocol with weights_only
@@ -85,7 +95,7 @@ def read_state_file(path: str | Path) -> StateFile:
 def read_content(path: str | Path) -> Any:
     """Return what safetensors or torch.save wrote, on the CPU: tensors and plain values in dicts, lists and tuples.
 
-    The memory is that of the file, whatever the file says of itself.
+    Tensors have the memory of the file, whatever the file says of itself; for all else see `fastpatent.models.harmless`.
 
     Raises:
         CheckpointError: as `read_state_file`.
@@ -121,12 +131,13 @@ def read_content(path: str | Path) -> Any:
 
 def _parse(path: Path, file: BinaryIO) -> Any:
     head = file.read(HEAD)
+    size = os.fstat(file.fileno()).st_size
     if not head:
         raise CheckpointError(f"{path}: is empty")
     if SAFETENSORS.match(head):
-        return load_file(path)
-    size = os.fstat(file.fileno()).st_size
+        return _plain(load_file(path), path, size)
     if head.startswith(ZIP):
+        _check_directory(path, file, size)
         _check_archive(path, size)
     elif not head.startswith(OLDER):
         raise CheckpointError(f"{path}: is {foreign_kind(head)}")
@@ -135,6 +146,24 @@ def _parse(path: Path, file: BinaryIO) -> Any:
     with warnings.catch_warnings(action="ignore"), only_harmless(size):
         # Of the file, not the path, whose suffix torch.load would believe.
         return _plain(torch.load(file, map_location="cpu", weights_only=True), path, size)
+
+
+def _check_directory(path: Path, file: BinaryIO, size: int) -> None:
+    """Raise CheckpointError if a zip archive does not end with its directory, as zipfile reads it, where it says.
+
+    torch reads that at the place which it says: another, of members that nothing here has seen.
+    """
+    file.seek(max(size - END_64.size, 0))
+    ends = END_64.unpack(file.read().rjust(END_64.size, b"\0"))
+    signature_64, length_64, start_64, locator, end_64, signature, length, start, comment = ends
+    if signature != b"PK\5\6" or comment:
+        raise CheckpointError(f"{path}: is damaged or incomplete (its zip archive has no end); copy or download it again")
+    if locator == b"PK\6\7":
+        whole = signature_64 == b"PK\6\6" and start_64 + length_64 == end_64 == size - END_64.size
+    else:
+        whole = start + length == size - END
+    if not whole:
+        raise CheckpointError(f"{path}: refused: its zip archive has another directory than that before its end")
 
 
 def _check_archive(path: Path, size: int) -> None:
@@ -169,18 +198,24 @@ def _plain(content: Any, path: Path, size: int) -> Any:
     """
     done: dict[int, Any] = {}
     storages: dict[int, int] = {}
+    left = TIED * size
 
     def plain(value: Any, depth: int) -> Any:
+        nonlocal left
         if id(value) in done:
             return done[id(value)]
         if depth > NESTED:
             raise CheckpointError(f"{path}: refused: more than {NESTED} dicts and lists are in each other")
         found = value
-        if isinstance(value, torch.Tensor):
-            found, storage = torch.Tensor.detach(value), torch.Tensor.untyped_storage(value)
+        if isinstance(value, torch.Tensor | Stored):
+            if value.dtype not in DTYPES:
+                raise CheckpointError(f"{path}: holds tensors of {value.dtype}, which are no weights; save them as float32")
+            left -= value.nbytes
+            if left < 0:
+                raise CheckpointError(f"{path}: refused: its tensors have more than {TIED} times the bytes of the file")
+            found = value.tensor() if isinstance(value, Stored) else value
+            storage = found.untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
-            if found.numel() * found.element_size() > storage.nbytes():
-                raise CheckpointError(f"{path}: refused: a tensor of {list(found.shape)} has fewer values in the file")
         elif isinstance(value, dict):
             found = done[id(value)] = {}
             found.update((key, plain(item, depth + 1)) for key, item in dict.items(value))

@@ -61,7 +61,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
 
 
 def state(iteration):
-    counts = {"iteration": iteration, "finished_epochs": 0, "best_epoch": 0, "batches_per_epoch": 1, "best": -1.0}
+    counts = {"iteration": iteration, "finished_epochs": 0, "best_epoch": 0, "batches_per_epoch": 9, "best": -1.0}
     return {**counts, "model": {"a": torch.arange(999)}, "optimizer": {}, "scaler": {}, "random": [], "mined": None}
 
 
@@ -105,6 +105,15 @@ def test_a_checkpoint_with_values_of_another_kind_is_named_and_the_one_before_is
         checkpoint.save_checkpoint(tmp_path, "model_0001.pth", {**state(1), name: value})
         assert checkpoint.read_last_checkpoint(tmp_path)[0].name == "model_0000.pth"
         assert f"model_0001.pth is no complete training state: it lacks {name}" in caplog.text
+    numbers = {"iteration": (-1, True, 2**70, 10**15, 10), "finished_epochs": (-1, 2), "best_epoch": (-1, 9)}
+    numbers |= {"batches_per_epoch": (0, -9), "best": (10**400, float("nan"))}
+    numbers |= {"best_metric": ([], torch.zeros(2), 3), "test_set": (3,), "trained": ([],)}
+    for name, values in numbers.items():
+        for value in values:
+            caplog.clear()
+            checkpoint.save_checkpoint(tmp_path, "model_0001.pth", {**state(1), name: value})
+            assert checkpoint.read_last_checkpoint(tmp_path)[0].name == "model_0000.pth"
+            assert "training state: it" in caplog.text, (name, value)
     for value in ({}, {"python": (3, [0], None)}, {**checkpoint.random_state(CPU), "torch": torch.zeros(3)}):
         with pytest.raises(CheckpointError, match="^--resume: the states of the random generators are damaged"):
             checkpoint.restore_random_state(value, CPU)

@@ -8,6 +8,7 @@ from fastpatent.config import get_cfg
 from fastpatent.engine.optimizer import build_clipper, build_optimizer, load_optimizer_state, optimizer_state
 from fastpatent.errors import ConfigError
 from fastpatent.models import Network, build_model
+from fastpatent.registry import OPTIMIZERS
 
 
 class WithHead(Network):
@@ -165,6 +166,32 @@ def test_gradients_are_clipped_by_groups_of_equal_settings_and_freeze(kind):
             expected = given[name].clamp(-0.5, 0.5) if kind == "value" else given[name] * min(0.5 / norm, 1)
             torch.testing.assert_close(trained[name].grad, expected, rtol=1e-4, atol=1e-6)
     assert trained["heads.0.bias"].grad is None
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS.names())
+def test_a_saved_state_has_what_the_optimizer_makes(name):
+    """Of 0 dimensions in place of a moment, AdamW would read outside its memory."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Conv2d(3, 1, 2))
+    model.register_parameter("temperature", nn.Parameter(torch.ones(())))
+    optimizer = OPTIMIZERS.get(name)(model.parameters(), lr=0.1, **({"momentum": 0.9} if name == "SGD" else {}))
+    for _ in range(2):
+        for parameter in model.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        optimizer.step()
+    saved = optimizer_state(optimizer, model)
+    load_optimizer_state(optimizer, model, saved)
+    moments = saved["state"][saved["names"].index("0.weight")]
+    for key, value in list(moments.items()):
+        wrong = ["x", None, torch.zeros(7)] + ([torch.tensor(1.0)] if value.ndim else [])
+        for other in ({**moments, key: of} for of in wrong):
+            with pytest.raises((ValueError, TypeError)):
+                load_optimizer_state(optimizer, model, {**saved, "state": {saved["names"].index("0.weight"): other}})
+        lacking = {**moments}
+        del lacking[key]
+        if lacking:
+            with pytest.raises((ValueError, KeyError), match=key):
+                load_optimizer_state(optimizer, model, {**saved, "state": {saved["names"].index("0.weight"): lacking}})
 
 
 @pytest.mark.parametrize("shape", [(1,), (1, 2), (3, 3), (10**6, 1)])

@@ -33,6 +33,9 @@ def test_the_digest_sees_names_identities_and_order_and_not_the_place_of_the_dat
         assert found != first and (found["images"], found["identities"]) == (2, 2)
         with pytest.raises(CheckpointError, match="not those of the checkpoint"):
             check_samples({"samples": first}, [Sample(f"/data/{path}", identity) for path, identity in other], "/data")
+    for other in (3, {}, {**first, "images": torch.zeros(2)}, {**first, "identities": "2"}):
+        with pytest.raises(CheckpointError, match="the numbers of images and identities in the checkpoint cannot be read"):
+            check_samples({"samples": other}, [Sample("/data/a/1", "a")], "/data")
     digest(("\udcff/1", "\udcff"))  # a name that is not UTF-8
 
 

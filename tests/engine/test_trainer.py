@@ -119,7 +119,7 @@ def test_a_checkpoint_of_an_older_version_is_resumed_with_what_it_can_tell(whole
     for path in output.glob("model_*.pth"):
         torch.save({**state, "optimizer": {"state": {0: {}}, "names": []}}, path)
     assert train(drawings_folder, output, *SMALL, "SOLVER.MAX_EPOCH", "3", resume=True) == 1
-    assert "the saved weights or the optimizer's state are damaged" in capfd.readouterr().err
+    assert "the saved state of the optimizer does not fit it" in capfd.readouterr().err
 
 
 def test_resume_without_a_checkpoint_starts_from_the_beginning(drawings_folder, tmp_path, capfd):

@@ -17,6 +17,7 @@ from fastpatent.downloads import ALLOWED
 from fastpatent.errors import ConfigError, FastPatentError
 from fastpatent.evaluation.benchmark_systems import read_systems
 from fastpatent.models import build_model, build_tokenizer
+from fastpatent.models.clip.architecture import model_config
 from fastpatent.models.clip.tokenizer import Tokenizer
 from tests.models.pairs import MEAN, STD, VIT, write_pair
 
@@ -227,3 +228,38 @@ def test_a_model_file_that_is_none_is_a_sentence(content, tmp_path, monkeypatch)
     with pytest.raises(ConfigError, match=r"MODEL.CLIP.NAME: .*x.json (cannot be read|is no open_clip model)") as caught:
         build_model(config(tmp_path, CLIP={"NAME": str(path)}))
     assert "\n" not in str(caught.value)
+
+
+NUMBERS = {
+    "embed_dim": [0, 10**9, "16", True],
+    "vision_cfg": {
+        "layers": [30000, 0, [1, 1], [10**9] * 4],
+        "width": [0, 10**7],
+        "head_width": [0],
+        "patch_size": [0, "8"],
+    },
+    "text_cfg": {"layers": [30000], "heads": [0], "vocab_size": [10**10], "context_length": ["x", 1e9], "mlp_ratio": [1e9]},
+}
+
+
+@pytest.mark.parametrize("part", NUMBERS)
+def test_a_model_file_of_wrong_numbers_is_a_sentence(part, tmp_path):
+    """Each would take gigabytes and minutes, or end in a traceback."""
+    sizes = {"vision_cfg": {"image_size": 32, **VIT}, "text_cfg": TEXT}
+    wrong = NUMBERS[part] if part in sizes else {part: NUMBERS[part]}
+    for key, values in wrong.items():
+        for value in values:
+            file = write_pair(tmp_path / "x.json", **{part: {**sizes[part], key: value} if part in sizes else value})
+            with pytest.raises(ConfigError, match="MODEL.CLIP.NAME: .*x.json"):
+                build_model(config(tmp_path, CLIP={"NAME": file}))
+
+
+def test_the_numbers_of_open_clips_own_models_are_accepted():
+    assert len([model_config(name) for name in open_clip.list_models()]) > 100
+
+
+def test_a_tokenizer_of_a_wrong_length_is_a_sentence(tmp_path):
+    for length in ("x", 1e9, 10**9, 0):
+        file = write_pair(tmp_path / "x.json", text_cfg={**TEXT, "context_length": length})
+        with pytest.raises(ConfigError, match="context_length is a number from 1 to 1024"):
+            Tokenizer(file)(["a chair"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import timm
 
 from fastpatent.downloads import check_download
-from fastpatent.errors import ConfigError, nearest
+from fastpatent.errors import ConfigError, nearest, shown
 
 if TYPE_CHECKING:
     from open_clip.model import CustomTextCLIP
@@ -18,6 +18,12 @@ KEY = "MODEL.CLIP.NAME"
 HUB, FOLDER = "hf-hub:", "local-dir:"
 ESSENTIAL = {"embed_dim": int, "vision_cfg": dict, "text_cfg": dict}
 LARGEST = 2**20  # bytes of a JSON file; open_clip's own have less than 2 kB
+# Of the numbers that decide the size of a network, a little more than the most of open_clip's own models, which have up to
+# five billion parameters: a few bytes of text take no more memory than their names do.
+TOWER = {"layers": 64, "width": 2048, "mlp_ratio": 9}
+VISION = {**TOWER, "head_width": 256, "patch_size": 64, "attn_pooler_queries": 1024, "attn_pooler_heads": 64}
+TEXT = {**TOWER, "heads": 64, "vocab_size": 2**20, "context_length": 1024}
+RESNET = {**VISION, "width": 256}  # of which its last layer has 32 times as many
 
 
 def model_config(name: str) -> dict[str, Any]:
@@ -51,7 +57,20 @@ def model_config(name: str) -> dict[str, Any]:
     missing = [key for key, kind in ESSENTIAL.items() if not (isinstance(found, dict) and isinstance(found.get(key), kind))]
     if missing:
         raise ConfigError(f"{KEY}: {name} is no open_clip model: it has no {', '.join(missing)}")
+    vision, text = found["vision_cfg"], found["text_cfg"]
+    resnet = isinstance(vision.get("layers"), list)
+    for part, bounds in ((found, {"embed_dim": 4096}), (vision, RESNET if resnet else VISION), (text, TEXT)):
+        for key, most in bounds.items():
+            given = part.get(key)
+            for number in given if isinstance(given, list) else [given]:
+                if number is not None and not _is_size(number, most, whole=key != "mlp_ratio"):
+                    raise ConfigError(f"{KEY}: {name}: {key} is a number from 1 to {most}, not {shown(number)}")
     return found
+
+
+def _is_size(number: Any, most: int, whole: bool) -> bool:
+    kinds = int if whole else int | float
+    return isinstance(number, kinds) and not isinstance(number, bool) and 1 <= number <= most
 
 
 def _read(path: Path) -> Any:
@@ -124,7 +143,17 @@ def create_pair(
         pair = CustomTextCLIP(settings["embed_dim"], CLIPVisionCfg(**vision), CLIPTextCfg(**text), **options)
         if isinstance(pair.visual, TimmModel):
             pair.visual.set_input_size((height, width))
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError, AssertionError, ImportError) as error:
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AssertionError,
+        ImportError,
+        AttributeError,
+    ) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(f"{KEY}: {name} cannot be built for {images}: {what}") from error
     patch = getattr(pair.visual, "patch_size", (1, 1))
