@@ -129,9 +129,10 @@ def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Itera
                     break
         lists = [leaf for leaf in leaves if leaf not in distinct]
         with pyarrow.parquet.ParquetFile(opened, metadata=metadata, read_dictionary=lists) as file:
-            for batch in file.iter_batches(BATCH, columns=distinct):
-                for number, row in enumerate(zip(*(_texts(batch.column(column)) for column in columns)), number + 1):
-                    yield f"{path}, row {number}", list(row)
+            for group in range(metadata.num_row_groups):  # each has its own dictionary, and Arrow joins none within lists
+                for batch in file.iter_batches(BATCH, [group], distinct):
+                    for number, row in enumerate(zip(*(_texts(batch.column(column)) for column in columns)), number + 1):
+                        yield f"{path}, row {number}", list(row)
 
 
 def _check_type(field: "pyarrow.Field") -> None:
