@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from fastpatent.text import short_line
+
 # Modules that are not installed with the package itself, and the extra that brings them: pip install fastpatent[report]
 EXTRAS = {
     "open_clip": "impact",
@@ -17,9 +19,6 @@ EXTRAS = {
     "onnxscript": "export",
     "onnxruntime": "export",
 }
-
-
-LONGEST = 300  # characters of a value in a message
 
 
 class FastPatentError(Exception):
@@ -45,12 +44,11 @@ def missing_extra(error: ModuleNotFoundError) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as Python writes it, of at most LONGEST characters."""
+    """Return a value as Python writes it, as a `short_line`."""
     try:
-        text = repr(value)
+        return short_line(repr(value))
     except ValueError:  # Python writes no number of more than 4,300 digits
         return "a number of thousands of digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def nearest(name: object, choices: Iterable[object]) -> str:

@@ -15,6 +15,7 @@ from fastpatent.errors import DataError
 
 # Python reads the bytes of a file name that is not UTF-8 as surrogates, which no text file takes
 ESCAPED = "backslashreplace"
+HEAD = 2**16  # bytes; whatever marks a file of ours is in its first few kilobytes
 LEDGER = 2**24  # bytes of a ledger that are read; one has a line for each list and table
 
 
@@ -103,6 +104,12 @@ def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
     if len(data) > most:
         raise OSError(errno.EFBIG, f"has more than {most:,} bytes", os.fspath(path))
     return data
+
+
+def head(path: str | os.PathLike[str]) -> bytes:
+    """Return the first bytes of a file, by which its writer knows it again; errors as `regular`."""
+    with open(path, "rb", opener=regular) as file:
+        return file.read(HEAD)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,12 +15,13 @@ from fastpatent.commands.options import Parser, add_download_option
 from fastpatent.config import describe, load_config
 from fastpatent.downloads import allow_downloads
 from fastpatent.errors import CheckpointError
-from fastpatent.files import check_output, sha256_of, write_atomically
+from fastpatent.files import check_output, read_regular, sha256_of, write_atomically
 from fastpatent.models import build_model, with_classes
 from fastpatent.models.families import translate
 from fastpatent.models.state_file import read_state_file
 from fastpatent.models.weights import LoadReport, load_weights
 
+MOST_RECORD = 2**24  # bytes; one names every tensor that was dropped
 logger = logging.getLogger(__name__)
 
 
@@ -87,7 +88,7 @@ def _check_output(source: Path, output: Path) -> None:
 
 
 def _is_record(path: Path) -> bool:
-    return "fastpatent" in json.loads(path.read_bytes())
+    return "fastpatent" in json.loads(read_regular(path, MOST_RECORD))
 
 
 def _check_fit(config_file: str, source: Path) -> LoadReport:

@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     output = check_output(*found_in, is_our_png)
     device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)
-    query = _query(pipeline, args.image, args.text, args.weight)
     splits = load_test_sets(cfg, texts=pipeline.measures_texts)[0]
+    query = _query(pipeline, args.image, args.text, args.weight)
     drawings = [*splits.query, *splits.gallery]
     broken: dict[str, str] = {}
     features = pipeline.features(Splits(splits.name, [], [], drawings), broken=broken)[-1]  # without TEST.TEXT_WEIGHT

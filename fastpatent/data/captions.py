@@ -67,22 +67,20 @@ def _read_table(
 ) -> dict[str, tuple[str | None, str | None]]:
     """Return {identity: (text, class)} of those identities that the table has; None where a cell is empty."""
     texts_of: dict[str, tuple[str | None, str | None]] = {}
+    repeated: set[str] = set()  # each has one message, however many rows
     malformed, twice = skipped.setdefault(MALFORMED, []), skipped.setdefault(TWICE, [])
     for where, values in read_rows(path, list(columns.values()), malformed):
-        row = {key: _text(value) for key, value in zip(columns, values)}
+        row = {key: text.strip() or None for key, text in zip(columns, values)}
         identity = row["IDENTITY"]
         if identity in texts_of:
+            if identity in repeated:
+                continue
+            repeated.add(identity)
             twice.append(f"{where}: {identity} was in an earlier row")
         elif identity is not None and identity in identities:
             category = row.get("CLASS")
             texts_of[identity] = row.get("TEXT"), category and (design_class(category) or category)
     return texts_of
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, list):
-        value = value[0] if value else None
-    return None if value is None else str(value).strip() or None
 
 
 def _captioned(sample: Sample, text: str | None, category: str | None) -> Sample:

@@ -7,27 +7,38 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from io import BufferedReader
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from fastpatent.data.parquet_pages import pages
 from fastpatent.errors import DataError, nearest
-from fastpatent.files import open_regular
+from fastpatent.files import open_regular, read_regular
 from fastpatent.text import escaped
 
 if TYPE_CHECKING:
-    import pyarrow.parquet
+    import pyarrow
 
 Result = TypeVar("Result")
 
 MALFORMED = "malformed row"  # kind of fault in `Splits.skipped`
 LONGEST_LINE = 2**20  # letters of a CSV file; a field may have 131,072, the limit of Python's reader
-MOST_LINES = 5_000_000  # of a CSV file: each may be malformed and have a message; IMPACT has half a million patents
+MOST_LINES = 5_000_000  # of a table, or values of a column of Parquet; IMPACT has half a million patents
+MOST_MALFORMED = 100_000  # rows: each has a message, which holds the path of the table
+MOST_BYTES = 2**26  # of a CSV file of `write_csv` that is read again; a row of a quarantine has some 200
+BATCH = 1000  # rows of a Parquet file that are read together
+LONGEST_TEXT = 2**16  # bytes of a text in a dictionary of Parquet, maybe of every row, and of texts on average
+MOST_TEXT = BATCH * LONGEST_TEXT  # bytes of one column in a batch
+MOST_PAGE = 2**27  # bytes of an unpacked page of Parquet; most programs write 1 MB, DuckDB up to 100 MB
+# Columns of Parquet that are compressed more are no lists of texts, which shrink to a tenth. Fewer bytes than PLAIN may be.
+MOST_EXPANDED, PLAIN = 200, 2**26
+SHARED_PARTS = 7  # the encoding DELTA_BYTE_ARRAY: of few bytes come many long texts
 # A spreadsheet computes a cell that begins so, some also in full width, some take a semicolon for the end of a cell. One
 # apostrophe more is written before it and removed at reading, so that every cell is read back as it was.
 FORMULA = r"""(?=[\s'"]*[=+\-@＝＋－＠])"""
 CELL = "(?:^|(?<=;))"
 
 
-def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[Any]]]:
+def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[str]]]:
     """Yield (position, values) of every row of a table; few rows are in memory at a time.
 
     Args:
@@ -37,10 +48,12 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: l
         malformed: a message is added for every malformed row.
 
     Yields:
-        (`<path>:<line>`, values of `columns`): str from a CSV file, values as stored from a Parquet file.
+        (`<path>:<line>`, texts of `columns`). In a Parquet file a number is its text, a list its first element, and nothing
+        the empty text.
 
     Raises:
-        DataError: the file cannot be read, is not UTF-8 text, or lacks a column.
+        DataError: the file cannot be read, is not UTF-8 text, lacks a column, or is larger than a table of texts can be;
+            `malformed` has more than MOST_MALFORMED messages; a column of a Parquet file holds no texts or numbers.
     """
     names = column_names(path)
     for column in columns:
@@ -60,7 +73,7 @@ def write_csv(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) ->
 
 def read_csv(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
     """Yield {column: text} of the rows of a file of `write_csv`, without its apostrophes; any other file raises anything."""
-    with io.TextIOWrapper(open_regular(path), "utf-8", newline="") as file:
+    with io.StringIO(read_regular(path, MOST_BYTES).decode("utf-8"), newline="") as file:
         for row in csv.DictReader(file):
             yield {name: re.sub(f"{CELL}'{FORMULA}", "", cell) for name, cell in row.items()}
 
@@ -72,8 +85,10 @@ def _cell(value: object) -> object:
 def column_names(path: str | os.PathLike[str]) -> list[str]:
     """Return the names of a table's columns; raises as `read_rows`."""
     if _is_parquet(path):
-        with _open_parquet(path) as file:
-            return file.schema_arrow.names
+        import pyarrow.parquet
+
+        with _parquet_errors(path), open_regular(path) as opened:
+            return pyarrow.parquet.read_schema(opened).names
     with _Rows(path) as rows:
         return rows.header
 
@@ -81,6 +96,10 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
 def _csv_rows(path: str | os.PathLike[str], places: Sequence[int], malformed: list[str]) -> Iterator[tuple[str, list[str]]]:
     with _Rows(path) as rows:
         for line, row in rows:
+            if len(malformed) > MOST_MALFORMED:
+                raise DataError(
+                    f"{path}:{line}: more than {MOST_MALFORMED:,} rows are malformed; the first is {malformed[0]}"
+                )
             if isinstance(row, csv.Error):
                 malformed.append(f"{path}:{line}: {row}; is a quote not closed?")
             elif len(row) != len(rows.header):
@@ -89,22 +108,93 @@ def _csv_rows(path: str | os.PathLike[str], places: Sequence[int], malformed: li
                 yield f"{path}:{line}", [row[place] for place in places]
 
 
-def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-    number = 0
-    with _open_parquet(path) as file:
-        for batch in file.iter_batches(batch_size=1000, columns=list(dict.fromkeys(columns))):
-            for number, row in enumerate(batch.to_pylist(), number + 1):
-                yield f"{path}, row {number}", [row[column] for column in columns]
+def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    import pyarrow.parquet
+
+    number, distinct = 0, list(dict.fromkeys(columns))
+    with _parquet_errors(path), open_regular(path) as opened:
+        metadata = pyarrow.parquet.read_metadata(opened)
+        schema = metadata.schema.to_arrow_schema()
+        for column in distinct:
+            _check_type(schema.field(column))
+        leaves = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
+        for column in distinct:
+            _check_sizes(opened, [place for place, leaf in enumerate(leaves) if f"{leaf}.".startswith(f"{column}.")])
+        # As a dictionary, a text that is stored once takes memory once, but all that differ in a group of rows stay there.
+        # So texts are read as they are where those of the dictionary are short; a list may repeat one a million times.
+        with pyarrow.parquet.ParquetFile(opened, metadata=metadata, read_dictionary=leaves) as file:
+            for group in range(metadata.num_row_groups):
+                for batch in file.iter_batches(1, [group], distinct):
+                    _check_dictionaries(batch)
+                    break
+        lists = [leaf for leaf in leaves if leaf not in distinct]
+        with pyarrow.parquet.ParquetFile(opened, metadata=metadata, read_dictionary=lists) as file:
+            for group in range(metadata.num_row_groups):  # each has its own dictionary, and Arrow joins none within lists
+                for batch in file.iter_batches(BATCH, [group], distinct):
+                    for number, row in enumerate(zip(*(_texts(batch.column(column)) for column in columns)), number + 1):
+                        yield f"{path}, row {number}", list(row)
+
+
+def _check_type(field: "pyarrow.Field") -> None:
+    from pyarrow import types
+
+    kind = field.type
+    if types.is_list(kind) or types.is_large_list(kind):
+        kind = kind.value_type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    known = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_null)
+    if not any(is_kind(kind) for is_kind in known):
+        raise ValueError(f"the column {field.name} holds neither texts nor numbers")
+
+
+def _check_sizes(file: BufferedReader, places: list[int]) -> None:
+    values = stored = unpacked = 0
+    for page in pages(file, places):
+        values, stored, unpacked = values + page.values, stored + page.stored, unpacked + page.unpacked
+        if page.unpacked > MOST_PAGE or page.values and page.unpacked > page.values * LONGEST_TEXT:
+            raise ValueError(f"a page has {page.unpacked:,} bytes, more than texts of {page.values:,} rows can have")
+        if page.encoding == SHARED_PARTS:
+            raise ValueError("the encoding DELTA_BYTE_ARRAY is not read")
+    if values > MOST_LINES:
+        raise ValueError(f"a column has more than {MOST_LINES:,} values")
+    if unpacked > max(PLAIN, MOST_EXPANDED * stored):
+        raise ValueError(f"a column expands to more than {MOST_EXPANDED} times its size")
+
+
+def _check_dictionaries(batch: "pyarrow.RecordBatch") -> None:
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute  # its functions are made when it is imported
+    for column in batch.columns:
+        if isinstance(column, pyarrow.DictionaryArray):
+            longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 0
+            if longest > LONGEST_TEXT:
+                raise ValueError(f"a text has {longest:,} bytes, at most {LONGEST_TEXT:,} are read")
+
+
+def _texts(column: "pyarrow.Array") -> list[str]:
+    """Return the texts of BATCH values; ValueError where they are too long or not UTF-8."""
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute  # its functions are made when it is imported
+    if pyarrow.types.is_list(column.type) or pyarrow.types.is_large_list(column.type):
+        column = compute.list_slice(column, 0, 1, return_fixed_size_list=True).values
+    if isinstance(column, pyarrow.DictionaryArray):
+        lengths = compute.take(compute.binary_length(column.dictionary), column.indices)
+        if (compute.sum(lengths).as_py() or 0) > MOST_TEXT:
+            raise ValueError(f"{BATCH:,} rows have more than {MOST_TEXT:,} bytes of text")
+        column = column.dictionary_decode()
+    return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
 @contextmanager
-def _open_parquet(path: str | os.PathLike[str]) -> Iterator["pyarrow.parquet.ParquetFile"]:
-    import pyarrow.parquet  # slow to import, and not needed for CSV files
+def _parquet_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    import pyarrow  # slow to import, and not needed for CSV files
 
     try:
-        with open_regular(path) as opened, pyarrow.parquet.ParquetFile(opened) as file:
-            yield file
-    except (OSError, pyarrow.ArrowException) as error:
+        yield
+    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
         first = str(error).partition("\n")[0]
         raise DataError(f"{path}: cannot be read as Parquet: {first}") from error
 

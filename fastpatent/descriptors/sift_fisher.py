@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 LONGEST = 512  # pixels of the longer side; larger drawings are shrunk to it
 KEYPOINTS = 1000  # strongest keypoints per drawing
 SIFT_DIM = 128
+LARGEST = 2**17  # words times dimensions: for each keypoint as many float64 are computed, 1 GiB together
+LEAST_VARIANCE = 9e-7  # scikit-learn adds 1e-6 to every variance
+GREATEST = 1e6  # of any value; those of vocabularies are below 10
 LEARNED = 100_000  # most features to fit a vocabulary on; the same limit for each drawing
 KEY = "DESCRIPTOR.VOCABULARY"
 
@@ -72,7 +75,7 @@ def learn_vocabulary(
         dict of float32: "centre" [128], "axes" [dim, 128], "weights" [words], "means" and "variances" [words, dim].
 
     Raises:
-        ConfigError: `dim` is above 128.
+        ConfigError: `dim` is above 128, or `words` times `dim` above LARGEST.
         DataError: fewer features than words or dimensions.
     """
     from skimage.feature import learn_gmm
@@ -81,6 +84,8 @@ def learn_vocabulary(
 
     if dim > SIFT_DIM:
         raise ConfigError(f"{KEY}.DIM is {dim}, but a SIFT feature has {SIFT_DIM} dimensions")
+    if words * dim > LARGEST:
+        raise ConfigError(f"{KEY}.WORDS times {KEY}.DIM is {words * dim:,}, at most {LARGEST:,} fit in memory")
     features = _features_of(paths, seed, workers, on_drawing, read)
     for name, needed in (("WORDS", words), ("DIM", dim)):
         if len(features) < needed:
@@ -116,10 +121,13 @@ def is_vocabulary(found: dict[str, np.ndarray]) -> bool:
     }
     return (
         min(words, dim) > 0
+        and dim <= SIFT_DIM
+        and words * dim <= LARGEST
         and all(values.dtype == np.float32 and values.shape == shapes[name] for name, values in found.items())
-        and all(np.isfinite(values).all() for values in found.values())
-        and found["variances"].min() > 0
-        and found["weights"].min() >= 0
+        and all((np.abs(values) <= GREATEST).all() for values in found.values())  # NaN is not
+        and found["variances"].min() >= LEAST_VARIANCE
+        and found["weights"].min() > 0
+        and abs(found["weights"].sum(dtype=np.float64) - 1) < 1e-3
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import FINAL, LAST, checkpoints_in
 from fastpatent.errors import ConfigError
-from fastpatent.files import make_folder, regular, remove_files, remove_temporaries
+from fastpatent.files import head, make_folder, remove_files, remove_temporaries
 
 CONFIG = "config.yaml"
 MARK = "# written by fastpatent train"  # its first line
@@ -56,8 +56,7 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool = False, overwri
 def _has_mark(folder: Path) -> bool:
     """Return whether a training has written the folder's configuration."""
     try:
-        with open(folder / CONFIG, "rb", opener=regular) as file:
-            return file.read(len(MARK)) == MARK.encode()
+        return head(folder / CONFIG).startswith(MARK.encode())
     except FileNotFoundError:
         return False
 

@@ -119,7 +119,9 @@ class FeatureCache:
                     raise Unusable(f"{self.array} is damaged: its checksum is not the one in {self.record.name}")
                 array.seek(0)
                 features = np.load(array, allow_pickle=False)
-            if not np.isfinite(features.sum(axis=1, dtype=np.float64)).all():  # a sum needs no second array of this size
+            with np.errstate(invalid="ignore"):  # infinity less infinity
+                sums = features.sum(axis=1, dtype=np.float64)  # needs no second array of this size
+            if not np.isfinite(sums).all():
                 raise Unusable(f"{self.array} has values that are not finite")
             self.written = str(datetime.fromisoformat(record["written"]))
         except Unusable:

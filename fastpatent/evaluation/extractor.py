@@ -21,7 +21,7 @@ from fastpatent.evaluation.vocabulary import load_vocabulary
 from fastpatent.models import Network, build_tokenizer
 from fastpatent.models.trained import load_trained
 from fastpatent.progress import ProgressLine
-from fastpatent.retrieval.distance import LONGEST, first_unusable
+from fastpatent.retrieval.distance import first_unusable
 
 TEXTS_AT_ONCE = 256
 logger = logging.getLogger(__name__)
@@ -84,8 +84,8 @@ class NetworkExtractor:
             place = first_unusable(features[readable] if broken else features, self.metric)
             if place is not None:
                 raise DataError(
-                    f"{samples[readable[place]].path}: its features hold NaN or infinity or are longer than "
-                    f"{LONGEST[self.metric]:.3g}; the weights {self.cfg.MODEL.WEIGHTS} or TEST.PRECISION "
+                    f"{samples[readable[place]].path}: its features hold NaN or infinity, or are too long or too short for "
+                    f"{self.metric}; the weights {self.cfg.MODEL.WEIGHTS} or TEST.PRECISION "
                     f"{settings.PRECISION} are at fault"
                 )
         return features

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from fastpatent.errors import ConfigError, FastPatentError
-from fastpatent.files import write_atomically
+from fastpatent.files import read_regular, write_atomically
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 LARGEST = 3 << 29  # bytes of weights; protobuf is limited to 2 GiB, so torch would split a larger model into several files
@@ -78,7 +78,8 @@ def is_exported(path: str | Path) -> bool:
     """Return whether `fastpatent export` wrote an ONNX file; raises what onnx raises for a file of another kind."""
     import onnx
 
-    return any(entry.key == "fastpatent" for entry in onnx.load(path, load_external_data=False).metadata_props)
+    model = onnx.load_model_from_string(read_regular(path, 2**31))
+    return any(entry.key == "fastpatent" for entry in model.metadata_props)
 
 
 def least_cosine(model: nn.Module, path: str | Path, shapes: Iterable[Shape]) -> dict[Shape, float]:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from fastpatent.data.records import Sample
 from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.files import check_output, write_atomically
+from fastpatent.files import check_output, head, write_atomically
 from fastpatent.report.page import page_head, plain
 from fastpatent.report.picture import is_our_png, thumbnail, write_png
 from fastpatent.report.tables import interval_text
@@ -123,7 +123,7 @@ def _files(path: str | Path) -> tuple[Path, Path]:
 
 
 def _is_our_page(page: Path) -> bool:
-    return KEY in page.read_text(encoding="utf-8")
+    return KEY.encode() in head(page)
 
 
 def write_gallery(evaluation: Evaluation, path: str | Path, queries: int = 24, found: int = 10) -> list[Path]:

@@ -24,7 +24,7 @@ from fastpatent.data.statistics import (
     summarise,
 )
 from fastpatent.data.tables import write_csv
-from fastpatent.files import write_atomically
+from fastpatent.files import head, write_atomically
 from fastpatent.text import escaped
 
 SUMMARY = ("group", "quantity", "number", *Summary._fields)  # columns of the CSV file
@@ -55,7 +55,7 @@ def statistics_table(groups: dict[str, dict[str, np.ndarray]]) -> Table:
 
 def is_summary(path: Path) -> bool:
     """Return whether `write_summaries` has written a file."""
-    return path.read_text(encoding="utf-8").partition("\n")[0].strip() == ",".join(SUMMARY)
+    return head(path).partition(b"\n")[0].strip() == ",".join(SUMMARY).encode()
 
 
 def write_summaries(groups: dict[str, dict[str, np.ndarray]], path: str | Path) -> None:

@@ -9,14 +9,16 @@ BLOCK_ROWS = 4096  # rows per block, which keeps temporary arrays small
 # Longest norm of a row for which the metric is computed within float32: the inverse of the norm is a normal number, or the
 # square of the sum of two norms is finite.
 LONGEST = {"cosine": 2.0**126, "euclidean": 1e18, "normalized_euclidean": 1e18}
+# Shortest norm of a row that is not zero, for the same: squares of shorter ones lose their digits. A cosine needs none.
+SHORTEST = {"cosine": 0.0, "euclidean": 1e-10, "normalized_euclidean": 1e-10}
 
 
 def as_features(features: np.ndarray, name: str = "features", metric: str = "cosine") -> np.ndarray:
     """Return features as C-contiguous float32 [rows, dim], copied only if needed.
 
     Raises:
-        DataError: not two-dimensional, or a row contains NaN or infinity or is longer than LONGEST of the metric (the
-            message gives the row).
+        DataError: not two-dimensional, or a row contains NaN or infinity, is longer than LONGEST of the metric, or shorter
+            than SHORTEST but not zero (the message gives the row).
     """
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused below
         features = np.ascontiguousarray(features, dtype=np.float32)
@@ -24,17 +26,22 @@ def as_features(features: np.ndarray, name: str = "features", metric: str = "cos
         raise DataError(f"{name} must be an array [rows, dim], not one of shape {list(features.shape)}")
     row = first_unusable(features, metric)
     if row is not None:
-        finite = np.isfinite(features[row]).all()
-        fault = f"is longer than {LONGEST[metric]:.3g}, too long for {metric}" if finite else "holds NaN or infinity"
-        raise DataError(f"row {row} of the {name} {fault}")
+        if not np.isfinite(features[row]).all():
+            raise DataError(f"row {row} of the {name} holds NaN or infinity")
+        if squared_norms(features[row : row + 1]) > 1:
+            raise DataError(f"row {row} of the {name} is longer than {LONGEST[metric]:.3g}, too long for {metric}")
+        raise DataError(
+            f"row {row} of the {name} is not zero but shorter than {SHORTEST[metric]:.3g}, too short for {metric}"
+        )
     return features
 
 
 def first_unusable(features: np.ndarray, metric: str) -> int | None:
-    """Return the first row of float32 [rows, dim] with NaN or infinity or a norm above LONGEST; None where there is none."""
+    """Return the first row of float32 [rows, dim] that `as_features` refuses; None where there is none."""
     for start in range(0, len(features), BLOCK_ROWS):
         # float64 squares of float32 values cannot overflow
-        usable = squared_norms(features[start : start + BLOCK_ROWS]) <= LONGEST[metric] ** 2
+        squares = squared_norms(features[start : start + BLOCK_ROWS])
+        usable = (squares <= LONGEST[metric] ** 2) & ((squares >= SHORTEST[metric] ** 2) | (squares == 0))
         if not usable.all():
             return start + int(np.argmin(usable))
     return None

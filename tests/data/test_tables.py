@@ -77,7 +77,7 @@ def test_rows_of_a_parquet_file(tmp_path):
     table = pyarrow.table({"id": numbers, "lists": [[number] * (int(number) % 3) for number in numbers]})
     pyarrow.parquet.write_table(table, path)
     found = list(read_rows(path, ["lists", "id"], []))
-    assert [values for _, values in found] == [[row["lists"], row["id"]] for row in table.to_pylist()]
+    assert [values for _, values in found] == [["".join(row["lists"][:1]), row["id"]] for row in table.to_pylist()]
     assert found[2499][0] == f"{path}, row 2500"
     whole = path.read_bytes()
     for damaged in (whole[:2000], whole[:4] + b"\xff" * 40 + whole[44:]):  # of the second, Arrow's message has three lines

@@ -50,7 +50,9 @@ def test_the_first_image_whose_features_cannot_be_compared_is_named(plain, metri
     network = PlainNetwork(2)
     network.columns.data[:] = value / 255
     extractor = build_extractor(plain.config(**{"TEST.METRIC": metric}), CPU, network)
-    with pytest.raises(DataError, match=rf"^{plain.samples[0].path}: its features hold NaN or infinity or are longer than"):
+    with pytest.raises(
+        DataError, match=rf"^{plain.samples[0].path}: its features hold NaN or infinity, or are too long or too short"
+    ):
         extractor.embed_images(plain.samples, "drawings")
 
 

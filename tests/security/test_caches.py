@@ -21,6 +21,7 @@ from fastpatent.data.pack.reader import open_pack
 from fastpatent.data.pack.shard import DRAWINGS_A_SHARD, VERSION, PackSize
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.tables import column_names
+from fastpatent.descriptors.sift_fisher import is_vocabulary
 from fastpatent.errors import CheckpointError, DataError
 from fastpatent.evaluation.cache import cached_features
 from fastpatent.evaluation.cache_key import origin_key
@@ -330,6 +331,13 @@ def test_a_forged_record_is_refused_with_what_to_do(built, changes):
     assert built()[1] == honest
 
 
+def of_size(words, dim):
+    """Return a vocabulary of these sizes, valid but for them."""
+    arrays = {name: np.ones(shape, np.float32) for name, shape in (("centre", 128), ("axes", (dim, 128)))}
+    arrays |= {name: np.ones((words, dim), np.float32) for name in ("means", "variances")}
+    return arrays | {"weights": np.full(words, 1 / words, np.float32)}
+
+
 VOCABULARIES = {
     "another name": lambda arrays: arrays.update(more=arrays["means"]),
     "one missing": lambda arrays: arrays.pop("axes"),
@@ -339,6 +347,14 @@ VOCABULARIES = {
     "too wide": lambda arrays: arrays.update(centre=np.zeros(129, np.float32)),
     "NaN": lambda arrays: arrays.update(weights=arrays["weights"] * np.float32(np.nan)),
     "no variance": lambda arrays: arrays.update(variances=arrays["variances"] * np.float32(0)),
+    "a small variance": lambda arrays: arrays.update(variances=arrays["variances"] * np.float32(1e-9)),
+    "no weight": lambda arrays: arrays.update(weights=np.array([0, 0.5, 0.5], np.float32)),
+    "no weights": lambda arrays: arrays.update(weights=arrays["weights"] * np.float32(0)),
+    "large weights": lambda arrays: arrays.update(weights=arrays["weights"] * np.float32(2)),
+    "a centre far away": lambda arrays: arrays.update(centre=np.full(128, 3e38, np.float32)),
+    "long axes": lambda arrays: arrays.update(axes=arrays["axes"] * np.float32(1e7)),
+    "more dimensions than features": lambda arrays: arrays.update(of_size(3, 129)),
+    "more words than fit": lambda arrays: arrays.update(of_size(1025, 128)),
 }
 
 
@@ -356,6 +372,7 @@ def test_forged_vocabularies_are_refused_or_learned_again(tmp_path):
     elsewhere = load_config(overrides=[*words, "MODEL.WEIGHTS", str(tmp_path / "given.safetensors")])
     (tmp_path / "given.safetensors").write_bytes(whole)
     assert load_vocabulary(elsewhere, 0).keys() == honest.keys()
+    assert is_vocabulary(of_size(1024, 128)) and is_vocabulary(of_size(1000, 2))
     forged = [({**honest}, change, settings) for change in VOCABULARIES.values()]
     forged += [({**honest}, bool, {"vocabulary": text}) for text in ("[]", "3", "[" * 10**5)]
     for arrays, change, metadata in forged:

@@ -9,12 +9,16 @@ import tracemalloc
 import zlib
 
 import numpy as np
+import pyarrow
 import pytest
 from PIL import Image, TiffImagePlugin
+from pyarrow import parquet
 
 from fastpatent.config import get_cfg
 from fastpatent.data import image, lists, tables
+from fastpatent.data.captions import TWICE, with_captions
 from fastpatent.data.check import check_dataset
+from fastpatent.data.datasets.captioned import read_pairs
 from fastpatent.data.datasets.impact import split_patents
 from fastpatent.data.digests import read_content
 from fastpatent.data.image import build_reader, read_drawing
@@ -24,7 +28,7 @@ from fastpatent.data.list_dataset import read_splits
 from fastpatent.data.lists import Listing, check_labels, listed_samples, read_lines
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.statistics import measure_drawings
-from fastpatent.data.tables import column_names, read_rows
+from fastpatent.data.tables import MALFORMED, column_names, read_rows
 from fastpatent.errors import DataError
 
 READ = """
@@ -271,6 +275,105 @@ def test_lists_and_tables_have_a_largest_number_of_lines(tmp_path, monkeypatch):
                 continue
             with pytest.raises(DataError, match=r"list\.csv: the (list|table) has more than 3 lines"):
                 read()
+
+
+LONG, SHORTER = pyarrow.array(["x" * 20_000_000]), pyarrow.array(["x" * 50_000])
+COLUMNS = {  # values of a column, options of its writer, and why it is refused
+    "a long text, stored as a dictionary": (
+        [pyarrow.DictionaryArray.from_arrays([0] * 1000, LONG)],
+        {},
+        "a text has 20,000,000",
+    ),
+    "a long text": ([LONG.take([0] * 3)], {}, "a text has 20,000,000"),
+    "a long text in lists": (
+        [pyarrow.ListArray.from_arrays(range(1001), LONG.take([0] * 8 + [None] * 992))],
+        {},
+        "67,108,864|65,536,000",
+    ),
+    "parts of a long text": (
+        [SHORTER.take([0] * 1500)],
+        dict(use_dictionary=False, column_encoding="DELTA_BYTE_ARRAY"),
+        "DELTA_BYTE_ARRAY is not read",
+    ),
+    "long pages": ([SHORTER.take([0] * 1500)], dict(use_dictionary=False), "expands to more than 200 times"),
+    "a long page": ([SHORTER.take([0] * 3000)], dict(use_dictionary=False, data_page_size=2**30), "a page has 150,012,"),
+    "nothing, often": ([pyarrow.nulls(6_000_000, pyarrow.string())], {}, "more than 5,000,000 values"),
+    "nothing, often, in one row": (
+        [pyarrow.array([[None] * 6_000_000], pyarrow.list_(pyarrow.string()))],
+        {},
+        "more than 5,000,000",
+    ),
+    "not UTF-8": ([pyarrow.array([b"\xff"]).view(pyarrow.string())], {}, "can't decode byte 0xff"),
+    "a time": ([pyarrow.array([2**62], pyarrow.timestamp("ns"))], {}, "neither texts nor numbers"),
+    "a date": ([pyarrow.array([2**31 - 1], pyarrow.date32())], {}, "neither texts nor numbers"),
+    "bytes": ([pyarrow.array([b"a"])], {}, "neither texts nor numbers"),
+    "a structure": ([pyarrow.array([{"a": "b"}])], {}, "neither texts nor numbers"),
+    "two columns": ([pyarrow.array(["a"])] * 2, {}, ""),
+}
+
+
+@pytest.mark.parametrize("arrays, options, why", COLUMNS.values(), ids=COLUMNS)
+def test_columns_of_parquet_that_are_no_texts_or_too_many(arrays, options, why, tmp_path):
+    path = tmp_path / "table.parquet"
+    parquet.write_table(pyarrow.Table.from_arrays(arrays, ["t"] * len(arrays)), path, compression="zstd", **options)
+    assert path.stat().st_size < 250_000
+    before = pyarrow.total_allocated_bytes()
+    with pytest.raises(DataError, match=rf"table\.parquet: cannot be read as Parquet: .*({why})"):
+        list(read_rows(path, ["t"], []))
+    assert pyarrow.total_allocated_bytes() == before
+
+
+def test_a_footer_that_tells_of_smaller_pages(tmp_path):
+    path = tmp_path / "table.parquet"
+    parquet.write_table(pyarrow.table({"t": LONG}), path, compression="zstd")
+    size = parquet.read_metadata(path).row_group(0).column(0).total_uncompressed_size
+    number = bytes([2 * size & 127 | 128, *(size >> shift & 127 | 128 for shift in (6, 13)), size >> 20])
+    data = path.read_bytes()
+    assert data.count(number) == 2  # of the column and of the group
+    path.write_bytes(data.replace(number, b"\xc8\x80\x80\0"))
+    assert parquet.read_metadata(path).row_group(0).column(0).total_uncompressed_size == 36
+    with pytest.raises(DataError, match="a page has 20,000,004 bytes|a text has 20,000,000"):
+        list(read_rows(path, ["t"], []))
+
+
+def test_a_table_of_nulls_and_numbers(tmp_path):
+    """As captions, and as a list of drawings."""
+    path = tmp_path / "table.parquet"
+    values = {
+        "filepath": ["a/1.png", None, "a/2.png"],
+        "n": [1, None, 3],
+        "none": pyarrow.nulls(3),
+        "lists": [[], None, [2]],
+    }
+    parquet.write_table(pyarrow.table(values), path)
+    rows = [values for _, values in read_rows(path, ["n", "none", "lists", "filepath", "n"], [])]
+    assert rows == [["1", "", "", "a/1.png", "1"], ["", "", "", "", ""], ["3", "", "2", "a/2.png", "3"]]
+    (tmp_path / "a").mkdir()
+    Image.new("1", (4, 4)).save(tmp_path / "a/2.png")
+    skipped = {kind: [] for kind in (MALFORMED, "drawing of a caption missing", "without a text")}
+    (found,) = read_pairs(str(path), str(tmp_path), "n", skipped)
+    assert found.caption == "3" and len(skipped["drawing of a caption missing"]) == 2
+
+
+def test_one_identity_in_many_rows_has_one_message(tmp_path):
+    (tmp_path / "t.csv").write_text("patent,title\n" + "a,b\n" * 50_000)
+    cfg = get_cfg()
+    cfg.DATASETS.ROOT, table = str(tmp_path), cfg.DATASETS.CAPTIONS.TABLE
+    table.FILE, table.IDENTITY, table.TEXT, table.CLASS = "t.csv", "patent", "title", ""
+    splits = with_captions(Splits("X", [Sample("x", "a")], [], []), cfg)
+    assert splits.train[0].caption == "b" and splits.skipped[TWICE] == [f"{tmp_path}/t.csv:3: a was in an earlier row"]
+
+
+def test_a_table_of_malformed_rows_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_MALFORMED", 3)
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1\n" * 3 + "1,2\n")
+    assert len(list(read_rows(path, ["a"], []))) == 1
+    path.write_text("a,b\n" + "1\n" * 4 + "1,2\n")
+    malformed = []
+    with pytest.raises(DataError, match=r"t\.csv:6: more than 3 rows are malformed; the first is .*t\.csv:2: 1 fields"):
+        list(read_rows(path, ["a"], malformed))
+    assert len(malformed) == 4
 
 
 def test_odd_lines_of_a_list(tmp_path):

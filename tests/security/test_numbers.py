@@ -1,4 +1,4 @@
-"""Features that are finite but too large, searches too wide for the memory, and wrong calls of the compiled kernel."""
+"""Features that are finite but too large or small, searches too wide for the memory, wrong calls of the compiled kernel."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from fastpatent.data.impact.figure_captions import figure_descriptions
 from fastpatent.errors import DataError
 from fastpatent.evaluation.combined import combine
 from fastpatent.retrieval import free_memory
-from fastpatent.retrieval.distance import LONGEST
+from fastpatent.retrieval.distance import LONGEST, SHORTEST
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.growth import rank_growing
 from fastpatent.retrieval.index import rank_top
@@ -47,18 +47,25 @@ def test_features_whose_norm_overflows_are_refused(use, value):
         use(query, gallery)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "normalized_euclidean"])
+def test_features_whose_squares_vanish_are_refused_and_blank_ones_are_not(metric):
+    query, gallery = features(1)
+    gallery[2], gallery[3] = 0, gallery[3] * 0.9 * SHORTEST[metric]
+    with pytest.raises(DataError, match="row 3 of the gallery features is not zero but shorter than 1e-10, too short for"):
+        rank(query, gallery, 3, metric=metric)
+    assert rank(query, gallery[:3], 3, metric=metric).scores.shape == (4, 3)
+
+
 @METRICS
 @pytest.mark.parametrize("longest", [True, False])
 def test_the_longest_and_shortest_features_are_ranked_as_by_the_formula(metric, longest):
     """Opposite rows too, whose squared distance is largest."""
-    query, gallery = features(0.99 * LONGEST[metric] if longest else 1e-37)
+    query, gallery = features(0.99 * LONGEST[metric] if longest else max(1e-37, 1.01 * SHORTEST[metric]))
     gallery[0] = -query[0]
     found = rank(query, gallery, 9, (["a", "b", "c", "a"], list("abcabcabc")), metric=metric)
     far, near = query.astype(np.float64)[:, None], gallery.astype(np.float64)[None]
     scores = (far * near).sum(2) if metric == "cosine" else -((far - near) ** 2).sum(2)
-    if longest or metric == "cosine":  # of distances that float32 cannot square the order is arbitrary, but there is one
-        np.testing.assert_array_equal(found.indices, np.argsort(-scores, axis=1))
-    np.testing.assert_array_equal(np.sort(found.indices), np.tile(np.arange(9), (4, 1)))
+    np.testing.assert_array_equal(found.indices, np.argsort(-scores, axis=1))
     assert np.isfinite(found.scores).all() and 0 < found.metrics.summary["mAP"] <= 1
     if metric != "normalized_euclidean":
         np.testing.assert_array_equal(np.sort(rank_top(query, gallery, 9, metric)[0]), np.tile(np.arange(9), (4, 1)))

@@ -1,12 +1,18 @@
 """A configuration that names a folder of other files: no command replaces or removes one of them."""
 
+import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from fastpatent.commands import main
+from fastpatent.commands import convert, main
+from fastpatent.data import quarantine
 from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
-from fastpatent.errors import ConfigError
+from fastpatent.errors import ConfigError, DataError
+from fastpatent.report.benchmark.files import check_benchmark
+from fastpatent.report.gallery import check_gallery
+from fastpatent.report.statistics import is_summary
 from tests.polygons import write_designs
 
 SETTINGS = (
@@ -121,3 +127,28 @@ def test_a_forged_mark_gives_no_file_but_those_of_a_run(theirs):
         remove_run(theirs)
     assert {path.name for path in theirs.iterdir()} == {*others, "sub", ".lock"}
     assert (theirs / "sub/model_best.pth").exists()
+
+
+SPARSE = {
+    "gallery.html": lambda path: check_gallery(path.with_suffix("")),
+    "statistics.csv": is_summary,
+    "weights.json": lambda path: convert._check_output(Path("in.pth"), path.with_suffix(".safetensors")),
+    "benchmark.html": lambda path: check_benchmark(path.parent),
+    "quarantine.csv": quarantine._read,
+    "config.yaml": lambda path: own_run_folder(path.parent).__enter__(),
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_a_sparse_file_in_place_of_an_output_is_not_read_whole(name, tmp_path):
+    path = tmp_path / name
+    path.touch()
+    os.truncate(path, 2**28)
+    tracemalloc.start()
+    try:
+        assert not SPARSE[name](path)
+    except (ConfigError, DataError) as error:
+        assert name in str(error)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * 2**26 and path.stat().st_size == 2**28

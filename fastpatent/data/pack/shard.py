@@ -18,7 +18,7 @@ import numpy as np
 import PIL
 
 from fastpatent.errors import DataError
-from fastpatent.files import read_regular, regular, write_atomically
+from fastpatent.files import head, read_regular, write_atomically
 
 VERSION = 3  # 1: order of the resize passes chosen by Pillow; 2: TIFF and PNG files that lie on their side were not upright
 DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
@@ -142,8 +142,7 @@ def read_index(path: Path, size: PackSize) -> Shard:
 def begins_as_index(path: Path) -> bool:
     """Return whether a file begins as indexes of every version do, whole or not."""
     try:
-        with open(path, "rb", opener=regular) as file:
-            return file.read(len(HEAD)) == HEAD
+        return head(path).startswith(HEAD)
     except (OSError, DataError):
         return False
 

@@ -12,7 +12,7 @@ from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.benchmark import FIGURES, Benchmark
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.text_image import TextImageMetrics
-from fastpatent.files import ESCAPED, check_output, write_atomically
+from fastpatent.files import ESCAPED, check_output, head, write_atomically
 from fastpatent.report.benchmark.drawing_map import METHODS
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
 from fastpatent.report.picture import is_our_png
@@ -39,8 +39,7 @@ def check_benchmark(folder: Path) -> None:
 
 
 def _is_page(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return b"<title>Benchmark on " in file.read(4096)
+    return b"<title>Benchmark on " in head(path)
 
 
 def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:
