@@ -20,6 +20,8 @@ def extend(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     folder = _lists_folder(load_from(args).DATASETS.ROOT)
     there = os.path.join(folder, LIST)
+    if os.path.isdir(there) and not os.path.islink(there):
+        raise DataError(f"{there}: is a folder where the list is to be written; move it away")
     if os.path.lexists(there) and not args.replace:
         raise DataError(f"{there} is there already; --replace writes it anew")
     path, count = write_extended_list(folder)

@@ -3,13 +3,15 @@
 import errno
 import io
 import os
+import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
-from PIL.ExifTags import Base
+from PIL.ExifTags import IFD, Base
 from yacs.config import CfgNode
 
 from fastpatent.data.appearance import is_inverted
@@ -28,6 +30,12 @@ LONGEST = 65_535  # pixels of a side; the filters of a resize take 32 bytes for 
 BAND = 2**18  # pixels that are converted to grey at a time, so that the rest of the image needs no second copy in colour
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
 TIFF_TILE_SIDES = 322, 323
+TIFF_STARTS = b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"  # those that Pillow takes
+# Pillow makes an object of each value of a tag, by its type; bytes and texts, as of profiles, it leaves as they are
+VALUE_COSTS = dict.fromkeys((3, 4, 6, 8, 9, 11, 12, 13, 16), 1) | {5: 100, 10: 100}  # 30 ns an integer, 3 us a fraction
+ENTRY_COST = 100
+MOST_COST = 250_000  # of a page's tags; one of 100,000 strips has two values for each, and an A0 scan has 14,000 rows
+MOST_EXIF = 16  # parts of a JPEG's EXIF data, 64 KiB each; a picture has one, and there may be several in a file
 GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # factors that scale PNG samples below 8 bits to 0..255
 TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,8 +62,8 @@ def read_drawing(path: str | os.PathLike[str], invert: bool = False, most: int =
     """Read a PNG, TIFF, JPEG, BMP, GIF or WebP file: its first page or frame, upright.
 
     Transparent parts become white, colours become their luma, 16-bit samples are scaled to 8 bits. Memory: the file (of a
-    TIFF twice) and at most 6 bytes for each pixel; up to 9 of a progressive JPEG or a TIFF on its side, up to 17 of a WebP,
-    which may have a third of the pixels.
+    TIFF twice), at most 6 bytes for each pixel, and 75 MB for the tags of a TIFF of the most strips; up to 9 bytes for each
+    pixel of a progressive JPEG or a TIFF on its side, up to 17 of a WebP, which may have a third of the pixels.
 
     Args:
         path: file name.
@@ -86,11 +94,8 @@ def open_drawing(
         data = read_bytes(path) if data is None else data
         if Image.MAX_IMAGE_PIXELS and most > 2 * Image.MAX_IMAGE_PIXELS:  # above which Pillow opens nothing
             Image.MAX_IMAGE_PIXELS = most
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PIL's warnings are harmless here or raised as errors below
-            with Image.open(_File(data), formats=FORMATS) as image:
-                _check_size(image, data, most)
-                grey = _to_grey(image)
+        with bounded_image(data, most) as image:
+            grey = _to_grey(image)
         return ImageOps.invert(grey) if invert and is_inverted(np.asarray(grey)) else grey
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{path}: no such drawing") from error
@@ -98,6 +103,35 @@ def open_drawing(
         raise DataError(f"{path}: refused, more than {most:,} pixels (INPUT.MAX_PIXELS): {error}") from error
     except Exception as error:  # on damaged bytes, decoders raise any exception
         raise DataError(f"{path}: cannot be read as a drawing: {_reason(data, error)}") from error
+
+
+@contextmanager
+def bounded_image(data: bytes, most: int, formats: tuple[str, ...] = FORMATS) -> Iterator[ImageFile.ImageFile]:
+    """Open the bytes of an image for the block, in which it may be loaded: neither its pixels nor its tags take all memory.
+
+    Args:
+        data: the file's bytes.
+        most: how many pixels it, or a tile of it, may have.
+        formats: that it may have, as Pillow names them.
+
+    Raises:
+        DecompressionBombError: it has more than `most` pixels.
+        DataError: a side is longer than LONGEST, its tags have too many values, its samples too many bits, or the file has
+            more parts or scans than the bounds above.
+        Exception: it is damaged; also in the block, where it is loaded.
+    """
+    _tiff_pages(data)
+    if data[:2] == b"\xff\xd8" and data.count(b"Exif\0\0") > MOST_EXIF:  # Pillow joins them
+        raise DataError(f"it has more than {MOST_EXIF} parts of EXIF data")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PIL's warnings are harmless here or raised as errors
+        with Image.open(_File(data), formats=formats) as image:
+            _check_size(image, data, most)
+            if image.format == "TIFF":
+                exif = image.getexif()  # PIL would read what these tags point to, of any size
+                for tag in (IFD.Exif, IFD.GPSInfo, IFD.Interop):
+                    exif.pop(tag, None)
+            yield image
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -120,8 +154,8 @@ def count_pages(data: bytes) -> int:
 
     Pages of a TIFF after MOST_PAGES are not counted.
     """
-    if data.startswith((b"II", b"MM")):
-        return _tiff_pages(data)
+    if pages := _tiff_pages(data):
+        return pages
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -129,22 +163,6 @@ def count_pages(data: bytes) -> int:
                 return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
             except Exception:  # the others are damaged
                 return 1
-
-
-def _tiff_pages(data: bytes) -> int:
-    """Return the length of a TIFF's chain of directories; Pillow would parse every tag of them."""
-    order = "little" if data.startswith(b"II") else "big"
-    offset, count, entry = (8, 8, 20) if 43 in data[2:4] else (4, 2, 12)  # bytes of each in a BigTIFF, in a TIFF
-
-    def number(place: int, size: int) -> int:
-        return int.from_bytes(data[place : place + size], order)
-
-    seen: set[int] = set()
-    place = number(offset, offset)
-    while 0 < place < len(data) and place not in seen and len(seen) < MOST_PAGES:
-        seen.add(place)
-        place = number(place + count + entry * number(place, count), offset)
-    return len(seen)
 
 
 class _File(io.BytesIO):
@@ -157,6 +175,34 @@ class _File(io.BytesIO):
         if self.reads > MOST_READS:
             raise DataError(f"it has more than {MOST_READS:,} parts")
         return super().read(size)
+
+
+def _tiff_pages(data: bytes) -> int:
+    """Return how many pages, of at most MOST_PAGES, the chain of a TIFF has, or of EXIF data; 0 of other data.
+
+    Raises:
+        DataError: the tags of a page cost more than MOST_COST.
+    """
+    if data[:4] not in TIFF_STARTS:
+        return 0
+    order, big = "<" if data[:2] == b"II" else ">", data[2] == 43  # BigTIFF: PIL reads it in little-endian order alone
+    offset, number, entry = (struct.Struct(order + form) for form in (("Q", "Q", "HHQ8x") if big else ("I", "H", "HHI4x")))
+    places: set[int] = set()
+    try:
+        (place,) = offset.unpack_from(data, 8 if big else 4)
+        while place and place not in places and len(places) < MOST_PAGES:
+            (entries,) = number.unpack_from(data, place)
+            places.add(place)
+            place, cost = place + number.size, 0
+            for _ in range(entries):
+                _, kind, count = entry.unpack_from(data, place)
+                place, cost = place + entry.size, cost + ENTRY_COST + count * VALUE_COSTS.get(kind, 0)
+                if cost > MOST_COST:
+                    raise DataError("the tags of a page have too many values")
+            (place,) = offset.unpack_from(data, place)
+    except (struct.error, OverflowError):  # the file ends there, and PIL reads no further
+        pass
+    return len(places)
 
 
 def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
@@ -210,6 +256,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     if image.format == "TIFF":
         return 1  # PIL has turned it
     try:
+        _check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0"))
         return image.getexif().get(Base.Orientation, 1)
     except Exception:  # of damaged EXIF data PIL raises any exception, and the pixels are good
         return 1

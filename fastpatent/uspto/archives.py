@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 from zipfile import ZipFile, ZipInfo
 
 from fastpatent.errors import DataError
+from fastpatent.files import open_regular
 from fastpatent.uspto.other_input import refuse_contents, refuse_start
 from fastpatent.uspto.skips import Reason, Refused, Skip
 from fastpatent.uspto.tars import Entry, is_tar, tar_entries
@@ -42,10 +43,8 @@ def is_zip(path: str | os.PathLike[str]) -> bool:
     Raises:
         DataError: it is neither, or cannot be read; the message says what it is.
     """
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        raise DataError(f"{path}: neither a file nor a folder, but a pipe or a device")
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             start = file.read(tarfile.BLOCKSIZE)
     except IsADirectoryError as error:
         pack = f"tar -cf week.tar {shlex.quote(os.fspath(path))}"

@@ -29,6 +29,7 @@ from fastpatent.uspto.skips import Reason, Refused, Skip
 
 JOURNALS = "build"
 NAMED = 1000  # skips listed by name per reason from an archive's table of contents; the rest is only counted
+NAME_BYTES = 255  # of a file, in all usual file systems
 CHUNK = 4  # patents submitted to a worker at a time: the work lost when the run is killed
 
 
@@ -70,6 +71,8 @@ def build_dataset(
         check_archive(archive)
         if names[os.path.basename(archive)] > 1:
             raise DataError(f"{archive}: two archives of this name; rename one of them")
+        if len(os.fsencode(f"{os.path.basename(archive)}{SUFFIX}")) > NAME_BYTES:
+            raise DataError(f"{archive}: the name is too long, a journal is named after it; rename it")
     folder = Path(out, JOURNALS)
     check_foreign_files(folder, out)
     make_folder(folder, "--out")

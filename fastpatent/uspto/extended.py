@@ -29,7 +29,9 @@ def write_extended_list(folder: str | os.PathLike[str]) -> tuple[str, int]:
     path, lines = os.path.join(folder, LIST), extended_lines(folder)
 
     def write(temporary: Path) -> None:
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.write_text(
+            "".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape"
+        )  # as `read_lines`
 
     write_atomically(path, write)
     return path, len(lines)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from io import FileIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from fastpatent.uspto.skips import Reason, Skip
 
 VERSION = 2  # 1: lines had no checksum
 CHECKED = re.compile(rb'(.*),"crc32":(\d{1,10})\}\n', re.DOTALL)
-LONGEST = 2**26  # bytes of a line; a patent may have 1 MiB of text
+LONGEST = 2**26  # bytes of a line; one of a build has 35 MB at most: the text and elements of an XML, and 2,000 skips
 PATENT = re.compile(r"USD\d{7}-\d{8}", re.ASCII)
 DRAWING = re.compile(r"(USD\d{7}-\d{8})-[DP]\d{5}\.png", re.ASCII)
 
@@ -47,14 +48,16 @@ class Journal:
         self.path = Path(path)
         self._header = {"version": VERSION, **origin}
         self.scanned, self.places, self.complete, self._end = False, set(), False, 0
-        for end, line in _whole_lines(self.path):
-            if not self._end and line != self._header:
-                break
+        lines = _whole_lines(self.path)
+        end, header = next(lines, (0, None))
+        if header != self._header:
+            return
+        self._end = end
+        for self._end, line in lines:
             self.scanned |= "counts" in line
             self.complete |= "complete" in line
             if "place" in line:
                 self.places.add(line["place"])
-            self._end = end
 
     def __enter__(self) -> Self:
         self._file = open(self.path, "ab", buffering=0, opener=regular)
@@ -94,12 +97,12 @@ class Journal:
 
 def is_complete(path: str | os.PathLike[str]) -> bool:
     """Return whether a journal is whole to its last line; a journal of another version does not count."""
-    return any("complete" in line for _, line in _whole_lines(path))
+    return any("complete" in line for line in _body(path))
 
 
 def read_scan(path: str | os.PathLike[str]) -> tuple[dict[Reason, int], list[Skip]]:
     """Return ({Reason: count}, list of `Skip`) of an archive's table of contents."""
-    for _, line in _whole_lines(path):
+    for line in _body(path):
         if "counts" in line:
             return {Reason(name): count for name, count in line["counts"].items()}, _skips(line)
     return {}, []
@@ -107,13 +110,18 @@ def read_scan(path: str | os.PathLike[str]) -> tuple[dict[Reason, int], list[Ski
 
 def read_outcomes(path: str | os.PathLike[str]) -> Iterator[Outcome]:
     """Yield the `Outcome` of every member recorded in a journal."""
-    for _, line in _whole_lines(path):
+    for line in _body(path):
         if "place" in line:
             yield Outcome(line["member"], line["place"], line["record"], _skips(line))
 
 
 def _skips(line: dict[str, Any]) -> list[Skip]:
     return [Skip(Reason(reason), member, detail) for reason, member, detail in line["skips"]]
+
+
+def _body(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
+    """Yield the whole lines after the header."""
+    return (line for _, line in islice(_whole_lines(path), 1, None))
 
 
 def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -143,19 +151,18 @@ def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
 
 def _is_ours(line: dict[str, Any]) -> bool:
     """Return whether a line is of a build, whose names become paths and lines of lists; it may raise for one that is not."""
-    if "place" in line:
-        record = line["record"]
-        return (
-            type(line["place"]) is int
-            and type(line["member"]) is str
-            and all(isinstance(text, str) for skip in _skips(line) for text in skip)
-            and (record is None or _is_record(record))
-        )
-    if "counts" in line:
-        return (
-            all(type(count) is int and Reason(name) for name, count in line["counts"].items()) and _skips(line) is not None
-        )
-    return line == {"complete": True}
+    if line.keys() == {"complete"}:
+        return line["complete"] is True
+    if not all(isinstance(text, str) for skip in _skips(line) for text in skip):
+        return False
+    if line.keys() == {"counts", "skips"}:
+        return all(type(count) is int and Reason(name) for name, count in line["counts"].items())
+    return (
+        line.keys() == {"member", "place", "record", "skips"}
+        and type(line["place"]) is int
+        and type(line["member"]) is str
+        and (line["record"] is None or _is_record(line["record"]))
+    )
 
 
 def _is_record(record: dict[str, Any]) -> bool:

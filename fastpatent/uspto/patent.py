@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict
 
+from fastpatent.data.confinement import Confinement
+from fastpatent.errors import DataError
 from fastpatent.files import remove_files
 from fastpatent.uspto.archives import Member, read_member
 from fastpatent.uspto.patent_xml import Metadata, read_patent_xml
@@ -70,6 +72,7 @@ def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -
         limit: maximum size of the ZIP file, and of its unpacked XML and drawings together, in bytes.
 
     Raises:
+        DataError: the folder of the week leads out of `folder`, or the patent's has files that no build wrote.
         OSError: the archive cannot be read, or the drawings cannot be written.
     """
     outcome = Outcome(member.name, member.place)
@@ -79,7 +82,10 @@ def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -
         _refuse_many(named, "the XML names")
         for name in sorted({name.upper() for name in named}.difference(contents.drawings())):
             contents.skip(name, Refused(Reason.MISSING, "the XML names it, the ZIP file has none"))
-        drawings = _write_drawings(contents, os.path.join(folder, patent_folder(member.patent)))
+        place = os.path.join(folder, patent_folder(member.patent))
+        if target := Confinement(folder).target(os.path.dirname(place)):
+            raise DataError(f"{os.path.dirname(place)}: leads out of the data set, to {target}; remove the link")
+        drawings = _write_drawings(contents, place)
         outcome.record = {**metadata, "drawings": drawings}
     except Refused as refused:
         outcome.skips.append(refused.skip(member.name))
@@ -164,6 +170,12 @@ def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
 
 
 def _clear(place: str) -> None:
-    """Remove what a killed run, or another hand, has left at a place; not what a link leads to."""
-    remove_files([Path(place)])
-    shutil.rmtree(place, ignore_errors=True)
+    """Remove a link, or a patent's folder of an earlier run; raise DataError where it has what no build writes."""
+    if os.path.islink(place):
+        os.unlink(place)
+    elif os.path.lexists(place):
+        remove_files(Path(place).glob(f"{os.path.basename(place).lstrip('.')}-[DP]{'[0-9]' * 5}.png"))
+        try:
+            os.rmdir(place)
+        except OSError as error:
+            raise DataError(f"{place}: is in the way or has files that no build wrote; move it away") from error

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastpatent.data.confinement import Confinement
 from fastpatent.data.datasets.patent import LIST_PLACES
 from fastpatent.data.tables import write_csv
 from fastpatent.errors import DataError
@@ -62,13 +63,16 @@ def finished_patents(journals: Sequence[Path]) -> dict[str, str]:
 
 
 def check_foreign_files(folder: str | os.PathLike[str], out: str | os.PathLike[str]) -> None:
-    """Raise DataError where a build would replace a list, the metadata or drawings that no build has written.
+    """Raise DataError where a build would replace what no build has written, or write through a link that leaves `out`.
 
     Args:
         folder: of the journals; it need not exist.
         out: folder of the data set.
     """
+    confinement = Confinement(out)
     for place in (out, folder, Path(out, LISTS), Path(out, DRAWINGS)):
+        if target := confinement.target(os.fspath(place)):
+            raise DataError(f"{place}: leads out of --out, to {target}; remove the link")
         if os.path.lexists(place) and not os.path.isdir(place):
             raise DataError(f"{place}: is not a folder, so nothing can be built there")
     ledger = Ledger(Path(folder, LEDGER))

@@ -13,6 +13,7 @@ from fastpatent.uspto.skips import Reason, Refused
 
 XML_BYTES = 8 * 2**20  # real files have up to about 1 MiB; parsed elements may take fifty times the memory of their text
 DEPTH = 100  # of elements inside each other; real files have 9
+ELEMENTS = 100_000  # the fields of 30,000 citations; each takes a kilobyte
 TEXT = 2**20  # characters between the tags; the longest of 50 real files has 37,000
 GREEK = dict(zip("a b g d e z ee th i k l m n x o p r sf s t u ph kh ps oh".split(), "αβγδεζηθικλμνξοπρςστυφχψω"))
 
@@ -32,17 +33,20 @@ CHARACTERS = _Characters(  # HTML has all sets except ISOgrk1
 
 
 class _Tree(TreeBuilder):
-    """Elements of bounded depth, text and names: a namespace of many characters is part of every name in it."""
+    """Elements of bounded number, depth, text and names: a namespace of many characters is part of every name in it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._depth = self._names = self._text = 0
+        self._depth = self._elements = self._names = self._text = 0
 
     def start(self, tag: str, attrs: dict[str, str]) -> Element:  # type: ignore[override]
         self._depth += 1
+        self._elements += 1
         self._names += len(tag) + sum(map(len, attrs))
         if self._depth > DEPTH:
             raise Refused(Reason.XML, f"the XML nests elements more than {DEPTH} deep")
+        if self._elements > ELEMENTS:
+            raise Refused(Reason.XML, f"the XML has more than {ELEMENTS:,} elements")
         if self._names > XML_BYTES:
             raise Refused(Reason.XML, f"the names in the XML have more than {XML_BYTES:,} characters")
         return super().start(tag, attrs)
@@ -93,7 +97,7 @@ def parse_xml(data: bytes) -> tuple[Element, dict[str, str]]:
         (root element, {name of an unparsed entity: the file it stands for}).
 
     Raises:
-        Refused: too large, nested too deep, not well-formed, or with a forbidden declaration.
+        Refused: too large, of too many elements, nested too deep, not well-formed, or with a forbidden declaration.
     """
     if len(data) > XML_BYTES:
         raise Refused(Reason.XML, f"the XML has {len(data):,} bytes, more than {XML_BYTES:,}")

@@ -65,6 +65,17 @@ def test_what_cannot_be_built(words):
             build([*words, *more])
 
 
+def test_an_archive_whose_name_is_too_long_for_a_journal(tmp_path):
+    for length, error in ((249, None), (250, "the name is too long")):
+        archive = write_tar(tmp_path / f"{'a' * (length - 4)}.tar", week(range(1, 5)))
+        words = [str(archive), "--out", str(tmp_path / "long"), "--workers", "0"]
+        if error is None:
+            assert build(words) == 0
+            continue
+        with pytest.raises(DataError, match=error):
+            build(words)
+
+
 def test_the_seed_and_the_fractions_reach_the_lists(tmp_path, words):
     def tested(*more):
         build([*words, *more])

@@ -37,6 +37,19 @@ def test_a_list_that_is_there_is_replaced_only_with_the_option(lists):
     assert not extend(words(lists, "--replace")) and path.read_text().startswith("a/2.png 1\n")
 
 
+def test_a_folder_at_the_place_of_the_list(lists):
+    (lists / "test_db_patent_extended.txt").mkdir()
+    for options in ((), ("--replace",)):
+        with pytest.raises(DataError, match="extended.txt: is a folder where the list is to be written"):
+            extend(words(lists, *options))
+
+
+def test_names_that_are_not_utf_8(lists):
+    (lists / "test_db_patent.txt").write_bytes(b"a/\xff.png 1\n")
+    assert not extend(words(lists))
+    assert (lists / "test_db_patent_extended.txt").read_bytes().startswith(b"a/\xff.png 1\n")
+
+
 def test_no_lists(lists, tmp_path):
     (lists / "test_db_patent.txt").unlink()
     with pytest.raises(DataError, match=r"no list test_db_patent.txt in .*train_data or .*data or .* \(DATASETS.ROOT\)"):

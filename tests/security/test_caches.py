@@ -301,6 +301,9 @@ LINES = {
     "complete, and more": lambda line: (line.clear(), line.update(complete=True, more=1)),
     "counts that are text": lambda line: (line.clear(), line.update(counts="a", skips=[])),
     "counts of text": lambda line: (line.clear(), line.update(counts={"encrypted": "many"}, skips=[])),
+    "complete, and a patent": lambda line: line.update(complete=True),
+    "a patent and counts": lambda line: line.update(counts={}),
+    "a scan of a record": lambda line: (line.pop("place"), line.pop("member"), line.update(counts={})),
     "no JSON": b"{]",
     "deep": b'{"a":' + b"[" * 10**5,
     "a list": b"[1",
@@ -315,6 +318,23 @@ def test_a_forged_journal_is_resumed_before_the_line_that_no_build_writes(built)
         journal.write_bytes(replaced_line(honest["build/I20210105.tar.jsonl"], forged))
         assert built()[1] == honest, name
     journal.write_bytes(honest["build/I20210105.tar.jsonl"].replace(b'"crc32":', b'"crc32":' + b"9" * 10**4))
+    assert built()[1] == honest
+
+
+@pytest.mark.parametrize("more", [dict(), dict(place=0, member="a", record={}, skips=[]), dict(counts=3)])
+def test_a_header_is_no_data(built, more):
+    out, honest = built()
+    journal = out / "build/I20210105.tar.jsonl"
+    other = out / "build/other.tar.jsonl"
+    header = json.loads(honest["build/I20210105.tar.jsonl"].splitlines()[0])
+    del header["crc32"]
+    forged = json.dumps({**header, **more, "complete": True}, separators=(",", ":")).encode()[:-1]
+    data = b'%b,"crc32":%d}\n' % (forged, zlib.crc32(forged))
+    for path in (journal, other):
+        path.write_bytes(data)
+        found = built()[1]
+        path.unlink()
+        assert {name: found[name] for name in honest} == honest
     assert built()[1] == honest
 
 

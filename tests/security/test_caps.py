@@ -130,6 +130,79 @@ def test_at_most_six_bytes_a_pixel_are_taken(tmp_path):
         assert size == "(3000, 2000)" and rise < 8 * 6e6, path  # what Pillow loads adds two for so few pixels
 
 
+FRACTIONS = 150_000  # values of one tag
+
+
+def directory(*entries, order="<", big=False, behind=b""):
+    """A TIFF, or EXIF data, of the entries (tag, type, count, value), and bytes at the place that None stands for."""
+    place, number, entry = (16, "Q", "HHQQ") if big else (8, "H", "HHII")
+    end = place + struct.calcsize("=" + number) + len(entries) * struct.calcsize("=" + entry)
+    start = struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8)
+    whole = [struct.pack(order + number, len(entries))]
+    for tag, kind, count, value in entries:
+        whole.append(struct.pack(order + entry, tag, kind, count, end + 8 if value is None else value))
+    return b"".join([b"II" if order == "<" else b"MM", start, *whole, bytes(8), behind])
+
+
+def picture(*more, **options):
+    """A TIFF of 2 x 2 pixels with more tags; the pixels are its first bytes."""
+    tags = {256: 2, 257: 2, 258: 8, 259: 1, 262: 1, 273: 0, 277: 1, 278: 2, 279: 4}
+    taken = {entry[0] for entry in more}
+    return directory(*((tag, 4, 1, value) for tag, value in tags.items() if tag not in taken), *more, **options)
+
+
+def with_exif(format, exif):
+    """A picture with EXIF data, of a JPEG in parts."""
+    data = bytes(encoded(format))
+    if format == "PNG":
+        return data[:33] + chunk(b"eXIf", exif) + data[33:]
+    parts = [b"Exif\0\0" + exif[place : place + 60_000] for place in range(0, len(exif), 60_000)]
+    return data[:2] + b"".join(struct.pack(">HH", 0xFFE1, len(part) + 2) + part for part in parts) + data[20:]
+
+
+def tagged():
+    """Return {name: picture with tags of many fractions}."""
+    many = struct.pack("<II", 1, 1) * FRACTIONS
+    turned, resolution = ((tag, 5, FRACTIONS, None) for tag in (274, 282))
+    inner = struct.pack("<HHHIII", 1, 37386, 5, FRACTIONS, 500, 0)  # at the place of `behind`
+    pointed = picture((34665, 4, 1, None), behind=inner)
+    return {
+        "turned.tif": picture(turned, behind=many),
+        "order.tif": picture(resolution, order=">", behind=many),
+        "big.tif": picture(resolution, big=True, behind=many),
+        "pointed.tif": pointed.ljust(500, b"\0") + many,
+        "exif.png": with_exif("PNG", directory(turned, behind=many)),
+        "exif.jpg": with_exif("JPEG", directory((274, 4, 1, 1), resolution, (296, 4, 1, 2), behind=many)),
+    }
+
+
+def test_tags_of_many_values_are_not_unpacked(tmp_path, monkeypatch):
+    made = []
+
+    class Counted(TiffImagePlugin.IFDRational):
+        def __init__(self, *values):
+            made.append(values)
+            super().__init__(*values)
+
+    monkeypatch.setattr(TiffImagePlugin, "IFDRational", Counted)
+    for name, data in tagged().items():
+        (tmp_path / name).write_bytes(data)
+        fault = read_content(tmp_path / name).fault
+        if name in ("pointed.tif", "exif.png"):  # what is not read is no reason to refuse the picture
+            assert not fault, name
+        else:
+            assert fault and ("too many values" in fault or "16 parts of EXIF" in fault), (name, fault)
+        assert len(made) < 100, name
+
+
+@pytest.mark.parametrize("order, big", [("<", False), (">", False), ("<", True)])
+def test_tags_of_a_usual_number_of_values_are_read(tmp_path, order, big):
+    options = {"order": order, "big": big}
+    data = picture((282, 5, 2, None), (34675, 7, 700_000, None), (40_000, 3, 100_000, None), behind=bytes(10**6), **options)
+    (tmp_path / "a.tif").write_bytes(data)
+    assert (read_drawing(tmp_path / "a.tif") == [list(data[:2]), list(data[2:4])]).all()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such files")
 def test_what_is_no_file_is_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "fifo")

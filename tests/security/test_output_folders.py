@@ -13,7 +13,9 @@ from fastpatent.errors import ConfigError, DataError
 from fastpatent.report.benchmark.files import check_benchmark
 from fastpatent.report.gallery import check_gallery
 from fastpatent.report.statistics import is_summary
+from fastpatent.uspto.build import build_dataset
 from tests.polygons import write_designs
+from tests.uspto.weeks import LIMIT, files_below, name_of, week, write_tar
 
 SETTINGS = (
     "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATALOADER.NUM_WORKERS", "0",
@@ -152,3 +154,42 @@ def test_a_sparse_file_in_place_of_an_output_is_not_read_whole(name, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.5 * 2**26 and path.stat().st_size == 2**28
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Function that builds a data set of six patents in tmp_path / "out"."""
+    archive = write_tar(tmp_path / "I20210105.tar", week(range(1, 7)))
+    return lambda: build_dataset([str(archive)], tmp_path / "out", seed=0, test_fraction=0.3, val_fraction=0.3, limit=LIMIT)
+
+
+@pytest.mark.parametrize("link", ["build", "train_data", "train_data/patent_data", "train_data/patent_data/I20210105"])
+def test_a_build_writes_through_no_link_out_of_its_folder(link, theirs, tmp_path, build):
+    own = theirs / name_of(1)
+    own.mkdir()
+    (own / "mine.txt").write_text("mine")
+    place = tmp_path / "out" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(theirs)
+    if "I2021" in link:
+        (tmp_path / "out/build").mkdir()
+        (tmp_path / "out/build/old.jsonl").touch()
+    with pytest.raises(DataError, match=f"{place}: leads out of .*, to {theirs}; remove the link"):
+        build()
+    assert files_below(theirs) == {f"{name_of(1)}/mine.txt": b"mine"}
+
+
+@pytest.mark.parametrize("name", [name_of(1), f".{name_of(1)}"])
+def test_files_in_the_folder_of_a_patent_stay(name, tmp_path, build):
+    build()
+    whole = files_below(tmp_path / "out")
+    folder = tmp_path / "out/train_data/patent_data/I20210105" / name
+    folder.mkdir(exist_ok=True)
+    (folder / "mine.txt").write_text("mine")
+    (tmp_path / "out/build/I20210105.tar.jsonl").write_bytes(b"")
+    with pytest.raises(DataError, match=f"{folder}: .*has files that no build wrote"):
+        build()
+    assert (folder / "mine.txt").read_text() == "mine"
+    (folder / "mine.txt").unlink()
+    build()
+    assert files_below(tmp_path / "out") == whole

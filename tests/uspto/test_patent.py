@@ -126,7 +126,7 @@ def test_an_existing_folder_is_replaced(convert, tmp_path):
     convert(patent_zip(1, drawings=6))
     half = tmp_path / "drawings/I20210105" / f".{NAME}"
     half.mkdir()
-    (half / "of a killed run").touch()
+    (half / f"{NAME}-D00000.png").touch()  # of a killed run
     convert(patent_zip(1, drawings=2))
     assert sorted(files_below(tmp_path / "drawings")) == [f"{FOLDER}/{NAME}-D{sheet:05d}.png" for sheet in range(2)]
 
