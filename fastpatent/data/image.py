@@ -120,7 +120,7 @@ def bounded_image(data: bytes, most: int, formats: tuple[str, ...] = FORMATS) ->
             more parts or scans than the bounds above.
         Exception: it is damaged; also in the block, where it is loaded.
     """
-    _tiff_pages(data)
+    _tiff_pages(data)  # raises where tags have too many values
     if data[:2] == b"\xff\xd8" and data.count(b"Exif\0\0") > MOST_EXIF:  # Pillow joins them
         raise DataError(f"it has more than {MOST_EXIF} parts of EXIF data")
     with warnings.catch_warnings():
@@ -256,7 +256,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     if image.format == "TIFF":
         return 1  # PIL has turned it
     try:
-        _check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0"))
+        _tiff_pages(image.info.get("exif", b"").removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0"))
         return image.getexif().get(Base.Orientation, 1)
     except Exception:  # of damaged EXIF data PIL raises any exception, and the pixels are good
         return 1
