@@ -1,5 +1,6 @@
 """List files of DeepPatent: one `<relative path> <label>` per line, or the path alone."""
 
+import errno
 import io
 import os
 import sys
@@ -18,6 +19,7 @@ LONGEST = 500  # letters of a path in a message
 LONGEST_LINE = 2**15  # letters: no system has longer paths
 MOST_LINES = 5_000_000  # samples of so many take 1.5 GB; DeepPatent has 355,000 drawings in all
 MOST_BYTES = 200_000_000  # of names of files and folders that are remembered; DeepPatent has 400,000 names, 75 MB
+MISSING = errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG  # a folder that is not there, nor can be
 NAME = 150  # bytes of a name beside its letters
 
 
@@ -74,10 +76,10 @@ class Listing:
                 self._room = MOST_BYTES
             try:
                 self._names[folder] = set(os.listdir(folder))
-            except (FileNotFoundError, NotADirectoryError):
-                self._names[folder] = frozenset()
             except OSError as error:
-                raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+                if error.errno not in MISSING:
+                    raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
+                self._names[folder] = frozenset()
             names = self._names[folder]
             self._room -= NAME + len(folder) + NAME * len(names) + sum(map(len, names))
         return self._names[folder]
