@@ -109,7 +109,7 @@ def _measure_all(
                 reason, failed = str(error), True
             except Exception as error:  # a run may ask for anything, and the others are measured all the same
                 missing = missing_extra(error) if isinstance(error, ModuleNotFoundError) else ""
-                reason, failed = missing or f"{type(error).__name__}: {str(error).partition(chr(10))[0]}", True
+                reason, failed = missing or f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".rstrip(": "), True
         if reason:
             logger.info(f"not measured: {reason}")
             for benchmark in benchmarks:

@@ -73,7 +73,11 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
     for name, now in leaves(cfg):
         key, now = KEYS[name], list(now) if isinstance(now, tuple) else now
         was = saved.get(name, now)  # a key that is newer than the checkpoint
-        if key.ignored or was == now:
+        filled = name == "MODEL.HEADS.NUM_CLASSES" and 0 in (
+            was,
+            now,
+        )  # the run's own config.yaml has the number in place of 0
+        if key.ignored or was == now or filled:
             continue
         if key.resumed == FIXED:
             refused.append(f"--resume: {name} was {short_value(was)} and is now {short_value(now)}: a run cannot change it")

@@ -13,39 +13,59 @@ from torch import _weights_only_unpickler
 from torch._weights_only_unpickler import _get_allowed_globals
 from torch.serialization import StorageType
 
-# Tuples in each other. Values of training code have ten or so; to hash some ten thousand, as a key, ends Python.
-DEEPEST_TUPLE = 100
 # Parts that a pickle is read in, each of a byte or more: a tensor takes 55, an empty dict one. That many empty dicts are
 # 0.9 GiB when they are read and copied.
 MOST_READS = 2**22
 LONGEST_CODE = 16  # characters of NumPy's name of a type, such as <U12 or M8[ns]
+LONGEST_TUPLE = 16  # values of a tuple that is a key: Python hashes all of them each time, and those in them
+MOST_DIMS = 64  # of a tensor, as torch has it
+KEYS = str | bytes | int | float | None | np.number
+
+
+class Refused(ValueError):
+    """Why a file is not read although it is whole."""
 
 
 class Unpickler(_weights_only_unpickler.Unpickler):
-    """torch's own, which bounds neither the depth of tuples nor their number."""
+    """torch's own, which takes any key for a dict or a storage, and any number of parts."""
 
     def __init__(self, file: BinaryIO, **options: Any) -> None:
         super().__init__(file, **options)
         self.stack: list[Any] = []
-        depths: dict[int, int] = {}
-        tuples: list[tuple] = []  # so that none of `depths` is freed, and its id another's
         read, left = file.read, MOST_READS
 
         def bounded(count: int) -> bytes:
-            """Look at what was made last, before more is read."""
+            """Replace the dict that was made last, which is empty still, before more is read."""
             nonlocal left
             left -= 1
-            made = self.stack[-1] if self.stack else None
-            if type(made) is tuple and id(made) not in depths:
-                depths[id(made)] = 1 + max((depths[id(item)] for item in made if type(item) is tuple), default=0)
-                tuples.append(made)
-                if depths[id(made)] > DEEPEST_TUPLE:
-                    raise ValueError(f"more than {DEEPEST_TUPLE} tuples are in each other")
             if left < 0:
-                raise ValueError(f"its pickle has more than {MOST_READS} parts")
+                raise Refused(f"its pickle has more than {MOST_READS} parts")
+            if self.stack and type(self.stack[-1]) is dict:
+                self.stack[-1] = _Dict()
             return read(count)
 
         self.read = bounded
+
+    @property
+    def persistent_load(self) -> Callable[[Any], Any]:  # type: ignore[override]
+        """Function of what names a storage -> the storage; torch sets it."""
+        return self._persistent_load
+
+    @persistent_load.setter
+    def persistent_load(self, load: Callable[[Any], Any]) -> None:
+        def checked(name: Any) -> Any:
+            if not all(isinstance(part, StorageType) or _is_key(part) for part in name):
+                raise Refused("the name of a storage has neither texts nor numbers")
+            return load(name)
+
+        self._persistent_load = checked
+
+
+def _is_key(value: Any) -> bool:
+    """Return whether a value is a text or a number, or a short tuple of them."""
+    if type(value) is tuple and len(value) <= LONGEST_TUPLE:
+        return all(isinstance(item, KEYS) for item in value)
+    return isinstance(value, KEYS)
 
 
 class Skipped:
@@ -59,9 +79,16 @@ class Skipped:
 
 
 class _Dict(dict):
-    """In place of OrderedDict and Counter: it takes no attributes, such as the `_metadata` of a state dict."""
+    """In place of dict, OrderedDict and Counter.
+
+    It skips keys that are neither texts nor numbers, and takes no attributes, such as the `_metadata` of a state dict.
+    """
 
     __slots__ = ()
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if _is_key(key):
+            super().__setitem__(key, value)
 
     def __setstate__(self, _: Any) -> None: ...
 
@@ -75,6 +102,13 @@ class Stored:
     size: tuple[int, ...]
     stride: tuple[int, ...]
     dtype: torch.dtype
+
+    def __post_init__(self) -> None:
+        shaped = isinstance(self.size, tuple) and isinstance(self.stride, tuple)
+        if not shaped or not len(self.size) == len(self.stride) <= MOST_DIMS:
+            raise Refused("a tensor has no shape")
+        if not all(type(number) is int and 0 <= number < 2**63 for number in (self.offset, *self.size, *self.stride)):
+            raise Refused("a tensor has a shape that is not of numbers")
 
     @property
     def nbytes(self) -> int:
@@ -105,7 +139,7 @@ class _Dtype:
 
     def __init__(self, code: str, *_: Any) -> None:
         if not isinstance(code, str) or len(code) > LONGEST_CODE:
-            raise ValueError("the type of a NumPy value has no name")
+            raise Refused("the type of a NumPy value has no name")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
@@ -158,7 +192,7 @@ CALLED: dict[str, Callable[..., Any]] = {
     **{f"numpy.{core}.multiarray.scalar": _scalar for core in ("core", "_core")},
 }
 SKIPPED = (
-    *(f"builtins.{name}" for name in ("bool", "int", "float", "complex", "str", "slice")),
+    *(f"builtins.{name}" for name in ("bool", "int", "float", "complex", "str", "slice", "range", "bytearray")),
     *(f"builtins.{name}" for name in ("list", "dict", "tuple", "set", "frozenset")),
     *(f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")),
     *(
@@ -168,6 +202,7 @@ SKIPPED = (
         for system in ("Posix", "Windows")
     ),
     *(f"numpy.{core}.multiarray._reconstruct" for core in ("core", "_core")),
+    *("types.SimpleNamespace", "decimal.Decimal", "uuid.UUID", "torch.serialization._get_layout"),
     *("numpy.ndarray", "argparse.Namespace", "torch.torch_version.TorchVersion", "torch.device", "torch.Tensor"),
 )
 # Values of these names are no classes, so that a file can call none.
@@ -193,7 +228,7 @@ def only_harmless(size: int) -> Iterator[None]:
             nonlocal left
             left -= sum(len(value) for value in arguments if isinstance(value, list | tuple | dict | str | bytes))
             if left < 0:
-                raise ValueError("it would grow to more than its size")
+                raise Refused("it would grow to more than its size")
             return call(*arguments)
 
         return within

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from fastpatent.errors import CheckpointError
 from fastpatent.models.foreign_files import HEAD, foreign_kind
-from fastpatent.models.harmless import Stored, only_harmless
+from fastpatent.models.harmless import Refused, Stored, only_harmless
 
 # Where most training code stores the parameters, the first before the others.
 STATE_KEYS = ("state_dict", "model", "model_state_dict")
@@ -115,6 +115,8 @@ def read_content(path: str | Path) -> Any:
             return _parse(path, file)
     except CheckpointError:
         raise
+    except Refused as error:
+        raise CheckpointError(f"{path}: refused: {error}; save model.state_dict() alone") from error
     except Exception as error:  # damaged files raise many kinds
         stranger = STRANGER.search(str(error)) if isinstance(error, pickle.UnpicklingError) else None
         if stranger and OTHER_TENSORS.match(stranger[1]):
@@ -245,7 +247,7 @@ def _items(value: Any) -> dict[str, Any]:
     """Return the values of a dict or sequence by their keys or numbers as text; none for any other value."""
     if isinstance(value, list | tuple):
         value = dict(enumerate(value))
-    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+    return {str(key): item for key, item in value.items() if isinstance(key, str | int)} if isinstance(value, dict) else {}
 
 
 def _tensors(value: Any) -> dict[str, torch.Tensor]:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 
+from fastpatent.commands import main
 from fastpatent.config.key import APPLIED, FIXED
 from fastpatent.config.keys import KEYS
 from fastpatent.data.datasets.drawings import read_drawings
@@ -71,6 +72,15 @@ def test_what_may_change_takes_effect_and_is_said(whole_run, drawings_folder, tm
         done.append(weights(output)["model"])
     with pytest.raises(AssertionError):
         assert_same_bits(*done)
+
+
+def test_a_run_goes_on_with_its_own_config_yaml(whole_run, tmp_path, capfd):
+    output = tmp_path / "run"
+    shutil.copytree(whole_run(*SMALL), output)
+    shutil.copy(output / "config.yaml", tmp_path / "own.yml")
+    words = ["OUTPUT_DIR", str(output), "SOLVER.MAX_EPOCH", "3"]
+    assert main(["train", "--config-file", str(tmp_path / "own.yml"), "--resume", *words]) == 0, capfd.readouterr().err
+    assert weights(output, "model_final.pth")["epoch"] == 3
 
 
 def test_another_test_set_chooses_the_best_checkpoint_anew(whole_run, drawings_folder, tmp_path, capfd):

@@ -35,8 +35,15 @@ def tensor(count, size, stride, legacy=False):
     """The pickle of a float32 tensor, in a storage of so many values that is called "0"."""
     storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + number(count)
     storage += (b"N" if legacy else b"") + b"tQ"
-    shape = b"".join(b"(" + b"".join(map(number, lengths)) + b"t" for lengths in (size, stride))
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + number(0) + shape + b"\x89ccollections\nOrderedDict\n)RtR"
+    size, stride = (of if isinstance(of, bytes) else b"(" + b"".join(map(number, of)) + b"t" for of in (size, stride))
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage
+        + number(0)
+        + size
+        + stride
+        + b"\x89ccollections\nOrderedDict\n)RtR"
+    )
 
 
 def pickled(before=b"", w=None, **values):
@@ -122,6 +129,15 @@ def copied(name, value="a" * 10**6):
     return zipped(pickled(name + b"q\1" + text(value) + b"\x85q\2](" + b"h\1h\2R" * 2000 + b"e\x87"))
 
 
+def keys(value, key=b"h\1"):
+    """Many dicts with a key that is made of one value."""
+    return zipped(pickled(value + b"q\1](" + (b"}" + key + b"Ns") * 1000 + b"e\x86"))
+
+
+def sized(size):
+    return zipped(pickled(w=tensor(4, size, (1,))))
+
+
 def two_directories(large=False):
     """An archive with a directory of deflated members, and one of stored members where only Python looks for it."""
     members, directory, _ = parts(zipped(pickled(w=tensor(COUNT, (COUNT,), (1,))), bytes(LARGE), zipfile.ZIP_DEFLATED))
@@ -157,8 +173,10 @@ def typed(kind):
     return torch.empty(2, dtype=getattr(torch, kind))
 
 
+SHAPE = "refused: a tensor has "
 OTHER = "holds tensors that are quantised, sparse or without values"
 COUNT = LARGE // 4
+DEEP = 300_000  # tuples, at which their hash ends Python 3.11
 ATTACKS = {
     "deflated": (
         lambda: zipped(pickled(w=tensor(COUNT, (COUNT,), (1,))), bytes(LARGE), zipfile.ZIP_DEFLATED),
@@ -182,7 +200,7 @@ ATTACKS = {
     ),
     "absurd size": (lambda: older(pickled(w=tensor(2**60, (2**60,), (1,), True)), ()), "is damaged or incomplete"),
     "tensor of a size": (lambda: zipped(pickled(b"ctorch\nFloatTensor\n(" + number(COUNT) + b"tR")), OTHER),
-    "bytes of a size": (lambda: zipped(pickled(b"cbuiltins\nbytearray\n(" + number(LARGE) + b"tR")), "it needs bytearray"),
+    "bytes of a size": (lambda: zipped(pickled(b"cbuiltins\nbytearray\n(" + number(LARGE) + b"tR")), ""),
     "codec": (
         lambda: zipped(pickled(doubled(b"_codecs\nencode", text("hex"), text("abab")))),
         "is damaged or incomplete",
@@ -191,16 +209,21 @@ ATTACKS = {
     "attributes of a dict": (lambda: attributes(b"ccollections\nOrderedDict\n)R"), ""),
     "text of a version": (lambda: copied(b"ctorch.torch_version\nTorchVersion\n"), ""),
     "text of a path": (lambda: copied(b"cpathlib\nPosixPath\n", "a/" * 10**5), ""),
-    "long type": (lambda: copied(b"cnumpy\ndtype\n", ",".join(["f8"] * 10**5)), "is damaged or incomplete"),
-    "deep key": (lambda: zipped(pickled(b"}" + b")" + b"\x85" * 10**6 + b"K\1s")), "more than 100 tuples are in each other"),
-    "deep key, filled": (
-        lambda: zipped(pickled(b"}" + b")" + b"q\1K\1h\1\x87" * 10**6 + b"K\1s")),
-        "more than 100 tuples are in each other",
-    ),
+    "long type": (lambda: copied(b"cnumpy\ndtype\n", ",".join(["f8"] * 10**5)), "refused: the type of a NumPy value"),
+    "deep key": (lambda: zipped(pickled(b"}" + b")" + b"\x85" * DEEP + b"K\1s")), ""),
+    "deep key, filled": (lambda: zipped(pickled(b"}" + b")" + b"q\1K\1h\1\x87" * DEEP + b"K\1s")), ""),
     "deep key of a storage": (
-        lambda: zipped(pickled(b"(" + text("storage") + b"ctorch\nFloatStorage\n)" + b"\x85" * 10**6 + b"NK\1tQ")),
-        "more than 100 tuples are in each other",
+        lambda: zipped(pickled(b"(" + text("storage") + b"ctorch\nFloatStorage\n)" + b"\x85" * DEEP + b"NK\1tQ")),
+        "refused: the name of a storage has neither texts nor numbers",
     ),
+    "key of 2^60 values": (lambda: zipped(pickled(b"}K\1q\1" + b"q\2h\2\x86" * 60 + b"K\1s")), ""),
+    "key of one long text": (lambda: keys(text("a" * 10**6), b"(" + b"h\1" * 300 + b"t"), ""),
+    "key of few long texts": (lambda: keys(text("a" * 10**6), b"(" + b"h\1" * 16 + b"t"), ""),
+    "storage as a key": (lambda: keys(b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + b"NK\4tQ"), ""),
+    "size of a text": (lambda: sized(b"(" + text("a") + number(3 << 30) + b"t"), SHAPE),
+    "size of a list": (lambda: sized(b"(](K\1e" + number(2**30) + b"t"), SHAPE),
+    "size of large numbers": (lambda: sized(b"(\x8a\xff" + b"\x7f" * 255 + b"q\1" + b"h\1" * 4499 + b"t"), SHAPE),
+    "no size": (lambda: sized(number(4)), SHAPE),
     "memory as it was found": (
         lambda: zipped(pickled(b"ctorch.storage\nUntypedStorage\n(" + number(MIB) + b"tR")),
         "is damaged or incomplete",

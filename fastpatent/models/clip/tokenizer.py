@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from fastpatent.downloads import check_download
-from fastpatent.errors import ConfigError
+from fastpatent.errors import ConfigError, shown
 from fastpatent.models.clip.architecture import FOLDER, KEY, model_config
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ class Tokenizer:
         settings = model_config(self.name)["text_cfg"]
         options, source = settings.get("tokenizer_kwargs") or {}, settings.get("hf_tokenizer_name")
         if not isinstance(options, dict) or options.keys() - HARMLESS:
-            allowed, given = ", ".join(sorted(HARMLESS)), ", ".join(map(str, options))
-            raise ConfigError(f"{KEY}: {self.name}: tokenizer_kwargs may name {allowed}, not {given}")
+            allowed = ", ".join(sorted(HARMLESS))
+            raise ConfigError(f"{KEY}: {self.name}: tokenizer_kwargs may name {allowed}, not {shown(options)}")
         options = {"context_length": settings.get("context_length", DEFAULT_CONTEXT_LENGTH), **options}
         if source:
             source = self.name.removeprefix(FOLDER) if self.name.startswith(FOLDER) else str(source)
