@@ -76,7 +76,7 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
         filled = name == "MODEL.HEADS.NUM_CLASSES" and 0 in (
             was,
             now,
-        )  # the run's own config.yaml has the number in place of 0
+        )  # the run's own config.yaml has the number
         if key.ignored or was == now or filled:
             continue
         if key.resumed == FIXED:
