@@ -4,13 +4,12 @@ import csv
 import io
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from io import BufferedReader
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from fastpatent.data.parquet_pages import pages
 from fastpatent.errors import DataError, nearest
 from fastpatent.files import open_regular, read_regular
 from fastpatent.text import escaped
@@ -22,20 +21,18 @@ Result = TypeVar("Result")
 
 MALFORMED = "malformed row"  # kind of fault in `Splits.skipped`
 LONGEST_LINE = 2**20  # letters of a CSV file; a field may have 131,072, the limit of Python's reader
-MOST_LINES = 5_000_000  # of a table, or values of a column of Parquet; IMPACT has half a million patents
+MOST_LINES = 5_000_000  # of a table; IMPACT has half a million patents
 MOST_MALFORMED = 100_000  # rows: each has a message, which holds the path of the table
 MOST_BYTES = 2**26  # of a CSV file of `write_csv` that is read again; a row of a quarantine has some 200
 BATCH = 1000  # rows of a Parquet file that are read together
-LONGEST_TEXT = 2**16  # bytes of a text in a dictionary of Parquet, maybe of every row, and of texts on average
-MOST_TEXT = BATCH * LONGEST_TEXT  # bytes of one column in a batch
-MOST_PAGE = 2**27  # bytes of an unpacked page of Parquet; most programs write 1 MB, DuckDB up to 100 MB
-# Columns of Parquet that are compressed more are no lists of texts, which shrink to a tenth. Fewer bytes than PLAIN may be.
-MOST_EXPANDED, PLAIN = 200, 2**26
-SHARED_PARTS = 7  # the encoding DELTA_BYTE_ARRAY: of few bytes come many long texts
+LONGEST_TEXT = 2**17  # letters of a text of Parquet, as of a field of CSV
+MOST_TEXT = 2**30  # letters and elements of lists of all columns that are read; IMPACT's have 3e8
+MOST_MEMORY = 2**31  # bytes that Arrow may take: a few kB of Parquet may claim, or hold, any number
 # A spreadsheet computes a cell that begins so, some also in full width, some take a semicolon for the end of a cell. One
 # apostrophe more is written before it and removed at reading, so that every cell is read back as it was.
 FORMULA = r"""(?=[\s'"]*[=+\-@＝＋－＠])"""
 CELL = "(?:^|(?<=;))"
+_limit_lock = threading.Lock()  # two threads would restore the limits of each other
 
 
 def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[str]]]:
@@ -109,94 +106,119 @@ def _csv_rows(path: str | os.PathLike[str], places: Sequence[int], malformed: li
 
 
 def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    number, batches = 0, _parquet_batches(path, columns)
+    while True:
+        with _parquet_errors(path):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        for number, row in enumerate(zip(*batch), number + 1):
+            yield f"{path}, row {number}", list(row)
+
+
+def _parquet_batches(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[list[list[str]]]:
+    """Yield the texts of each of `columns` for BATCH rows at a time; ValueError where they are too many or too long."""
     import pyarrow.parquet
 
-    number, distinct = 0, list(dict.fromkeys(columns))
-    with _parquet_errors(path), open_regular(path) as opened:
-        metadata = pyarrow.parquet.read_metadata(opened)
-        schema = metadata.schema.to_arrow_schema()
-        for column in distinct:
-            _check_type(schema.field(column))
-        leaves = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
-        for column in distinct:
-            _check_sizes(opened, [place for place, leaf in enumerate(leaves) if f"{leaf}.".startswith(f"{column}.")])
-        # As a dictionary, a text that is stored once takes memory once, but all that differ in a group of rows stay there.
-        # So texts are read as they are where those of the dictionary are short; a list may repeat one a million times.
-        with pyarrow.parquet.ParquetFile(opened, metadata=metadata, read_dictionary=leaves) as file:
-            for group in range(metadata.num_row_groups):
-                for batch in file.iter_batches(1, [group], distinct):
-                    _check_dictionaries(batch)
-                    break
-        lists = [leaf for leaf in leaves if leaf not in distinct]
-        with pyarrow.parquet.ParquetFile(opened, metadata=metadata, read_dictionary=lists) as file:
-            for group in range(metadata.num_row_groups):  # each has its own dictionary, and Arrow joins none within lists
-                for batch in file.iter_batches(BATCH, [group], distinct):
-                    for number, row in enumerate(zip(*(_texts(batch.column(column)) for column in columns)), number + 1):
-                        yield f"{path}, row {number}", list(row)
+    rows = size = 0
+    with open_regular(path) as opened, pyarrow.parquet.ParquetFile(opened) as file:
+        for column in columns:
+            _check_type(file.schema_arrow.field(column))
+        for group in range(file.num_row_groups):  # Arrow joins no dictionaries within lists
+            # One thread: an allocation that fails in another would end the process.
+            for batch in file.iter_batches(BATCH, [group], list(dict.fromkeys(columns)), use_threads=False):
+                rows += batch.num_rows
+                if max(rows, file.metadata.num_rows) > MOST_LINES:
+                    raise ValueError(f"the table has more than {MOST_LINES:,} rows")
+                size += sum(_size(batch.column(column)) for column in columns)
+                if size > MOST_TEXT:
+                    raise ValueError(f"its texts and lists have more than {MOST_TEXT:,} letters and elements")
+                yield [_texts(batch.column(column)) for column in columns]
 
 
 def _check_type(field: "pyarrow.Field") -> None:
     from pyarrow import types
 
     kind = field.type
-    if types.is_list(kind) or types.is_large_list(kind):
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         kind = kind.value_type
     if types.is_dictionary(kind):
         kind = kind.value_type
-    known = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_null)
-    if not any(is_kind(kind) for is_kind in known):
-        raise ValueError(f"the column {field.name} holds neither texts nor numbers")
+    known = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_null)
+    if not _is_text(kind) and not any(is_kind(kind) for is_kind in known):
+        raise ValueError(f"the column {field.name} holds neither texts nor numbers, but {kind}; save it as texts")
 
 
-def _check_sizes(file: BufferedReader, places: list[int]) -> None:
-    values = stored = unpacked = 0
-    for page in pages(file, places):
-        values, stored, unpacked = values + page.values, stored + page.stored, unpacked + page.unpacked
-        if page.unpacked > MOST_PAGE or page.values and page.unpacked > page.values * LONGEST_TEXT:
-            raise ValueError(f"a page has {page.unpacked:,} bytes, more than texts of {page.values:,} rows can have")
-        if page.encoding == SHARED_PARTS:
-            raise ValueError("the encoding DELTA_BYTE_ARRAY is not read")
-    if values > MOST_LINES:
-        raise ValueError(f"a column has more than {MOST_LINES:,} values")
-    if unpacked > max(PLAIN, MOST_EXPANDED * stored):
-        raise ValueError(f"a column expands to more than {MOST_EXPANDED} times its size")
+def _is_text(kind: "pyarrow.DataType") -> bool:
+    return str(kind) in ("string", "large_string", "string_view")
 
 
-def _check_dictionaries(batch: "pyarrow.RecordBatch") -> None:
+def _size(column: "pyarrow.Array") -> int:
+    """Return the letters of the texts that `_texts` makes, and the elements of lists; ValueError for a text too long."""
     import pyarrow.compute
 
     compute: Any = pyarrow.compute  # its functions are made when it is imported
-    for column in batch.columns:
-        if isinstance(column, pyarrow.DictionaryArray):
-            longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 0
-            if longest > LONGEST_TEXT:
-                raise ValueError(f"a text has {longest:,} bytes, at most {LONGEST_TEXT:,} are read")
+    elements = 0
+    if (values := _first(column)) is not column:
+        elements = compute.sum(compute.list_value_length(column)).as_py() or 0
+    # A dictionary may repeat one text in every row, so the lengths are those of its texts.
+    texts = values.dictionary if isinstance(values, pyarrow.DictionaryArray) else values
+    if not _is_text(texts.type):
+        return elements
+    lengths = compute.utf8_length(texts.cast(pyarrow.large_string()))  # it takes no string_view
+    if (longest := compute.max(lengths).as_py() or 0) > LONGEST_TEXT:
+        raise ValueError(f"a text has {longest:,} letters, at most {LONGEST_TEXT:,} are read")
+    if texts is not values:
+        lengths = lengths.take(values.indices)
+    return elements + (compute.sum(lengths).as_py() or 0)
+
+
+def _first(column: "pyarrow.Array") -> "pyarrow.Array":
+    """Return the first elements of lists, and any other column as it is."""
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute
+    if not pyarrow.types.is_nested(column.type):
+        return column
+    return compute.list_slice(column, 0, 1, return_fixed_size_list=True).values
 
 
 def _texts(column: "pyarrow.Array") -> list[str]:
-    """Return the texts of BATCH values; ValueError where they are too long or not UTF-8."""
-    import pyarrow.compute
-
-    compute: Any = pyarrow.compute  # its functions are made when it is imported
-    if pyarrow.types.is_list(column.type) or pyarrow.types.is_large_list(column.type):
-        column = compute.list_slice(column, 0, 1, return_fixed_size_list=True).values
-    if isinstance(column, pyarrow.DictionaryArray):
-        lengths = compute.take(compute.binary_length(column.dictionary), column.indices)
-        if (compute.sum(lengths).as_py() or 0) > MOST_TEXT:
-            raise ValueError(f"{BATCH:,} rows have more than {MOST_TEXT:,} bytes of text")
-        column = column.dictionary_decode()
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+    return ["" if value is None else str(value) for value in _first(column).to_pylist()]
 
 
 @contextmanager
 def _parquet_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    import pyarrow  # slow to import, and not needed for CSV files
+    import pyarrow.parquet  # slow to import, and not needed for CSV files
 
     try:
-        yield
+        with _bounded_memory(MOST_MEMORY):
+            yield
+    except MemoryError as error:
+        raise DataError(f"{path}: cannot be read as Parquet: it takes more than {MOST_MEMORY / 2**30:g} GiB") from error
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
         first = str(error).partition("\n")[0]
         raise DataError(f"{path}: cannot be read as Parquet: {first}") from error
+
+
+@contextmanager
+def _bounded_memory(extra: int) -> Iterator[None]:
+    """Let all allocations fail that would take `extra` bytes more than the process has now; on Linux only."""
+    if not os.path.exists("/proc/self/statm"):
+        yield
+        return
+    import resource
+
+    with _limit_lock:
+        with open("/proc/self/statm") as file:
+            bound = int(file.read().split()[0]) * resource.getpagesize() + extra
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if soft == resource.RLIM_INFINITY or soft > bound:
+            resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 class _Rows:

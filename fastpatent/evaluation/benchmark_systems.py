@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,13 +49,13 @@ def read_systems(cfg: CfgNode) -> list[System]:
 
 def _names(files: Sequence[str]) -> dict[str, str]:
     """Return {name: file}; a name is the file's, with as many of its folders as make it unique."""
-    names = {}
-    for file in files:
-        parts = Path(file).with_suffix("").parts
-        others = [Path(other).with_suffix("").parts for other in files if other != file]
-        depth = next((n for n in range(1, len(parts)) if not any(other[-n:] == parts[-n:] for other in others)), len(parts))
-        names["/".join(parts[-depth:])] = file
-    return names
+    parts = {file: Path(file).with_suffix("").parts[::-1] for file in files}
+    depths = dict.fromkeys(parts, 1)
+    for pair in pairwise(sorted(parts, key=parts.__getitem__)):  # the end of a path is longest shared with a neighbour
+        shared = len(os.path.commonprefix([parts[file] for file in pair]))
+        for file in pair:
+            depths[file] = max(depths[file], shared + 1)
+    return {"/".join(parts[file][: depths[file]][::-1]): file for file in parts}
 
 
 def _configured(cfg: CfgNode, file: Path, name: str) -> System:

@@ -84,3 +84,42 @@ def test_rows_of_a_parquet_file(tmp_path):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match="table.parquet: cannot be read as Parquet: [^\n]+$"):
             list(read_rows(path, ["id"], []))
+
+
+TEXTS = [f"text {number % 700}" for number in range(2500)]
+LISTS = [[text] * (place % 3) if place % 7 else None for place, text in enumerate(TEXTS)]
+PAIRS = [[text, "last"] if place % 7 else None for place, text in enumerate(TEXTS)]
+TEXT = pyarrow.string()
+COLUMNS = {  # values, and options of the writer
+    "plain": (pyarrow.array(TEXTS), dict(use_dictionary=False)),
+    "lengths": (pyarrow.array(TEXTS), dict(use_dictionary=False, column_encoding="DELTA_LENGTH_BYTE_ARRAY")),
+    "shared parts": (pyarrow.array(TEXTS), dict(use_dictionary=False, column_encoding="DELTA_BYTE_ARRAY")),
+    "small dictionaries": (pyarrow.array(TEXTS), dict(dictionary_pagesize_limit=100, data_page_version="2.0")),
+    "dictionary": (pyarrow.array(TEXTS).dictionary_encode(), {}),
+    "large_string": (pyarrow.array(TEXTS, pyarrow.large_string()), {}),
+    "string_view": (pyarrow.array(TEXTS, pyarrow.string_view()), {}),
+    "long": (pyarrow.array(["日" * 70_000, "x" * 2**17]), {}),
+    "no row": (pyarrow.array([], TEXT), {}),
+    "list": (pyarrow.array(LISTS), {}),
+    "list of dictionary": (pyarrow.array(LISTS, pyarrow.list_(pyarrow.dictionary("int32", TEXT))), {}),
+    "list of string_view": (pyarrow.array(LISTS, pyarrow.list_(pyarrow.string_view())), {}),
+    "large_list": (pyarrow.array(LISTS, pyarrow.large_list(TEXT)), {}),
+    "lists of two": (pyarrow.array(PAIRS, pyarrow.list_(TEXT, 2)), {}),
+    "integers": (pyarrow.array([1, None, -(2**63)]), {}),
+    "floats": (pyarrow.array([1.5, None, float("nan")]), {}),
+    "truth": (pyarrow.array([True, None, False]), {}),
+    "nothing": (pyarrow.nulls(3), {}),
+}
+
+
+@pytest.mark.parametrize("values, options", COLUMNS.values(), ids=COLUMNS)
+def test_columns_of_parquet_files(values, options, tmp_path):
+    path = tmp_path / "table.parquet"
+    table = pyarrow.table({"t": values})
+    with pyarrow.parquet.ParquetWriter(path, table.schema, **options) as file:
+        for part in (table, table.slice(0, 0), table.slice(len(table) // 2)):  # an empty group between two
+            file.write_table(part, 900)
+    given = values.to_pylist() + values.slice(len(values) // 2).to_pylist()
+    firsts = [next(iter(value), None) if isinstance(value, list) else value for value in given]
+    expected = ["" if value is None else str(value) for value in firsts]
+    assert [text for _, (text,) in read_rows(path, ["t"], [])] == expected

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fastpatent.config import load_config
 from fastpatent.errors import ConfigError
-from fastpatent.evaluation.benchmark_systems import read_systems
+from fastpatent.evaluation.benchmark_systems import _names, read_systems
 
 
 @pytest.fixture
@@ -46,6 +47,18 @@ def test_files_by_the_shortest_names_that_differ(folder):
     assert [system.source for system in found] == ["a/test.yml", "b/test.yml", "hog.yml", "joined.yml"]
     assert [bool(system.lacks) for system in found] == [False, True, False, False]
     assert found[1].lacks == "MODEL.WEIGHTS names no file: 'gone.pth'"
+
+
+def test_names_against_every_pair():
+    rng = np.random.default_rng(0)
+    files = ["/".join(rng.choice(["a", "b", "c"], rng.integers(1, 6))) + ".yml" for _ in range(200)]
+    parts = [file[:-4].split("/") for file in dict.fromkeys(files)]
+    expected = []
+    for own in parts:
+        ends = [own[-depth:] for depth in range(1, len(own) + 1)]
+        unique = [end for end in ends if sum(other[-len(end) :] == end for other in parts) == 1]
+        expected.append("/".join([*unique, own][0]))
+    assert list(_names(files)) == expected and list(_names(files).values()) == list(dict.fromkeys(files))
 
 
 def test_runs_with_weights_and_configuration_but_those_of_the_benchmark(folder):

@@ -135,6 +135,7 @@ ARRAYS = {
     "fewer bytes": (npy()[:-4], None),
     "NaN": (npy(with_value(np.nan)), None),
     "infinite": (npy(with_value(np.inf)), None),
+    "too large": (npy(with_value(3e38)), None),
     "a ZIP bomb": (bomb(), None),
 }
 

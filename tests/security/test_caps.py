@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -16,9 +17,9 @@ from pyarrow import parquet
 
 from fastpatent.config import get_cfg
 from fastpatent.data import image, lists, tables
-from fastpatent.data.captions import TWICE, with_captions
+from fastpatent.data.captions import NO_TEXT, TWICE, with_captions
 from fastpatent.data.check import check_dataset
-from fastpatent.data.datasets.captioned import read_pairs
+from fastpatent.data.datasets import captioned
 from fastpatent.data.datasets.impact import split_patents
 from fastpatent.data.digests import read_content
 from fastpatent.data.image import build_reader, read_drawing
@@ -350,31 +351,27 @@ def test_lists_and_tables_have_a_largest_number_of_lines(tmp_path, monkeypatch):
                 read()
 
 
-LONG, SHORTER = pyarrow.array(["x" * 20_000_000]), pyarrow.array(["x" * 50_000])
+LONG, SHORTER = pyarrow.array(["x" * 20_000_000]), pyarrow.array(["x" * 60_000])
+MANY = "more than 67,108,864 letters and elements"
 COLUMNS = {  # values of a column, options of its writer, and why it is refused
-    "a long text, stored as a dictionary": (
+    "a long text of a dictionary": ([pyarrow.DictionaryArray.from_arrays([0] * 1000, LONG)], {}, "a text has 20,000,000"),
+    "the same, unknown to Arrow": (
         [pyarrow.DictionaryArray.from_arrays([0] * 1000, LONG)],
-        {},
-        "a text has 20,000,000",
+        dict(store_schema=False),
+        r"it takes more than 0\.0625 GiB",
     ),
     "a long text": ([LONG.take([0] * 3)], {}, "a text has 20,000,000"),
     "a long text in lists": (
         [pyarrow.ListArray.from_arrays(range(1001), LONG.take([0] * 8 + [None] * 992))],
         {},
-        "67,108,864|65,536,000",
+        "a text has 20,000,000|it takes more than",
     ),
-    "parts of a long text": (
-        [SHORTER.take([0] * 1500)],
-        dict(use_dictionary=False, column_encoding="DELTA_BYTE_ARRAY"),
-        "DELTA_BYTE_ARRAY is not read",
-    ),
-    "long pages": ([SHORTER.take([0] * 1500)], dict(use_dictionary=False), "expands to more than 200 times"),
-    "a long page": ([SHORTER.take([0] * 3000)], dict(use_dictionary=False, data_page_size=2**30), "a page has 150,012,"),
-    "nothing, often": ([pyarrow.nulls(6_000_000, pyarrow.string())], {}, "more than 5,000,000 values"),
-    "nothing, often, in one row": (
-        [pyarrow.array([[None] * 6_000_000], pyarrow.list_(pyarrow.string()))],
+    "a text in many rows": ([pyarrow.DictionaryArray.from_arrays([0] * 60_000, SHORTER)], {}, MANY),
+    "nothing, often": ([pyarrow.nulls(6_000_000, pyarrow.string())], {}, "more than 5,000,000 rows"),
+    "long lists": (
+        [pyarrow.ListArray.from_arrays(range(0, 7 * 10**7 + 1, 10**7), pyarrow.nulls(7 * 10**7, pyarrow.string()))],
         {},
-        "more than 5,000,000",
+        MANY,
     ),
     "not UTF-8": ([pyarrow.array([b"\xff"]).view(pyarrow.string())], {}, "can't decode byte 0xff"),
     "a time": ([pyarrow.array([2**62], pyarrow.timestamp("ns"))], {}, "neither texts nor numbers"),
@@ -385,28 +382,31 @@ COLUMNS = {  # values of a column, options of its writer, and why it is refused
 }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux")
 @pytest.mark.parametrize("arrays, options, why", COLUMNS.values(), ids=COLUMNS)
-def test_columns_of_parquet_that_are_no_texts_or_too_many(arrays, options, why, tmp_path):
+def test_columns_of_parquet_that_are_no_texts_or_too_many(arrays, options, why, tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MOST_TEXT", 2**26)
+    monkeypatch.setattr(tables, "MOST_MEMORY", 2**26 if "0625" in why else 2**31)
     path = tmp_path / "table.parquet"
     parquet.write_table(pyarrow.Table.from_arrays(arrays, ["t"] * len(arrays)), path, compression="zstd", **options)
     assert path.stat().st_size < 250_000
-    before = pyarrow.total_allocated_bytes()
+    before, limit = pyarrow.total_allocated_bytes(), resource.getrlimit(resource.RLIMIT_AS)
     with pytest.raises(DataError, match=rf"table\.parquet: cannot be read as Parquet: .*({why})"):
         list(read_rows(path, ["t"], []))
-    assert pyarrow.total_allocated_bytes() == before
+    assert pyarrow.total_allocated_bytes() == before and resource.getrlimit(resource.RLIMIT_AS) == limit
 
 
-def test_a_footer_that_tells_of_smaller_pages(tmp_path):
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is bounded on Linux")
+def test_memory_is_bounded_only_while_arrow_works(tmp_path):
     path = tmp_path / "table.parquet"
-    parquet.write_table(pyarrow.table({"t": LONG}), path, compression="zstd")
-    size = parquet.read_metadata(path).row_group(0).column(0).total_uncompressed_size
-    number = bytes([2 * size & 127 | 128, *(size >> shift & 127 | 128 for shift in (6, 13)), size >> 20])
-    data = path.read_bytes()
-    assert data.count(number) == 2  # of the column and of the group
-    path.write_bytes(data.replace(number, b"\xc8\x80\x80\0"))
-    assert parquet.read_metadata(path).row_group(0).column(0).total_uncompressed_size == 36
-    with pytest.raises(DataError, match="a page has 20,000,004 bytes|a text has 20,000,000"):
-        list(read_rows(path, ["t"], []))
+    parquet.write_table(pyarrow.table({"t": ["a"] * 3000}), path)
+    limit = resource.getrlimit(resource.RLIMIT_AS)
+    assert {resource.getrlimit(resource.RLIMIT_AS) for _ in read_rows(path, ["t"], [])} == {limit}
+    with tables._bounded_memory(2**28):
+        lower = resource.getrlimit(resource.RLIMIT_AS)
+        with pytest.raises(MemoryError):
+            np.ones(2**29, np.uint8)
+    assert lower != limit == resource.getrlimit(resource.RLIMIT_AS)
 
 
 def test_a_table_of_nulls_and_numbers(tmp_path):
@@ -424,8 +424,9 @@ def test_a_table_of_nulls_and_numbers(tmp_path):
     (tmp_path / "a").mkdir()
     Image.new("1", (4, 4)).save(tmp_path / "a/2.png")
     skipped = {kind: [] for kind in (MALFORMED, "drawing of a caption missing", "without a text")}
-    (found,) = read_pairs(str(path), str(tmp_path), "n", skipped)
-    assert found.caption == "3" and len(skipped["drawing of a caption missing"]) == 2
+    (found,) = captioned.read_pairs(str(path), str(tmp_path), "n", skipped)
+    assert found.caption == "3" and skipped["drawing of a caption missing"] == [f"{path}, row 1: there is no a/1.png"]
+    assert skipped[MALFORMED] == [f"{path}, row 2: the filepath is empty"]
 
 
 def test_one_identity_in_many_rows_has_one_message(tmp_path):
@@ -447,6 +448,15 @@ def test_a_table_of_malformed_rows_ends(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"t\.csv:6: more than 3 rows are malformed; the first is .*t\.csv:2: 1 fields"):
         list(read_rows(path, ["a"], malformed))
     assert len(malformed) == 4
+
+
+@pytest.mark.parametrize("name, why", [("gone" * 5000, "there is no (gone){125}"), ("", "the filepath is empty")])
+def test_a_table_of_missing_drawings_ends(tmp_path, monkeypatch, name, why):
+    monkeypatch.setattr(captioned, "MOST_MALFORMED", 3)
+    parquet.write_table(pyarrow.table({"filepath": [name] * 9, "t": ["a"] * 9}), tmp_path / "t.parquet")
+    skipped = {kind: [] for kind in (MALFORMED, captioned.MISSING, NO_TEXT)}
+    with pytest.raises(DataError, match=rf"t\.parquet, row 4: more than 3 rows have no drawing; the first is .* 1: {why}$"):
+        captioned.read_pairs(str(tmp_path / "t.parquet"), str(tmp_path), "t", skipped)
 
 
 def test_odd_lines_of_a_list(tmp_path):

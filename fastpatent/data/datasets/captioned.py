@@ -9,9 +9,10 @@ from fastpatent.data.captions import NO_TEXT
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.impact.patents import SHEET
 from fastpatent.data.impact.sheets import SheetFinder
+from fastpatent.data.lists import LONGEST
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.splitting import add_validation
-from fastpatent.data.tables import MALFORMED, read_rows
+from fastpatent.data.tables import MALFORMED, MOST_MALFORMED, read_rows
 from fastpatent.errors import ConfigError, DataError
 
 MISSING = "drawing of a caption missing"
@@ -57,18 +58,22 @@ def read_pairs(path: str, root: str, column: str, skipped: dict[str, list[str]])
         skipped: {kind of fault: list of messages}, which is added to.
 
     Raises:
-        DataError: the file cannot be read, lacks a column, or no drawing exists.
+        DataError: the file cannot be read, lacks a column, no drawing exists, or more than MOST_MALFORMED are missing.
     """
     beside = os.path.dirname(path)
     finder = SheetFinder(root, [beside])
     samples: list[Sample] = []
     for where, (filepath, text) in read_rows(path, ("filepath", column), skipped[MALFORMED]):
-        drawing = _found(filepath.strip(), (root, beside), finder)
+        name = filepath.strip()
+        drawing = _found(name, (root, beside), finder) if name else None
         if drawing is None:
-            skipped[MISSING].append(f"{where}: there is no {filepath}")
+            cases = skipped[MISSING if name else MALFORMED]
+            cases.append(f"{where}: there is no {name[:LONGEST]}" if name else f"{where}: the filepath is empty")
+            if len(cases) > MOST_MALFORMED:
+                raise DataError(f"{where}: more than {MOST_MALFORMED:,} rows have no drawing; the first is {cases[0]}")
             continue
         if not text.strip():
-            skipped[NO_TEXT].append(f"{where}: {filepath} has no {column}")
+            skipped[NO_TEXT].append(f"{where}: {name[:LONGEST]} has no {column}")
         samples.append(Sample(drawing, os.path.basename(os.path.dirname(drawing)), caption=text.strip() or None))
     if not samples:
         first = next((f"; {cases[0]}" for cases in skipped.values() if cases), "; it has no row")
