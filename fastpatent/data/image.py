@@ -119,8 +119,8 @@ def bounded_image(data: bytes, most: int, formats: tuple[str, ...] = FORMATS) ->
 
     Raises:
         DecompressionBombError: it has more than `most` pixels.
-        DataError: a side is longer than LONGEST or unclear, its tags have too many values, its samples too many bits, or the file has
-            more parts or scans than the bounds above.
+        DataError: a side is longer than LONGEST or unclear, its tags have too many values, its samples too many bits, or the
+            file has more parts or scans than the bounds above.
         Exception: it is damaged; also in the block, where it is loaded.
     """
     _check_tags(data)
@@ -204,7 +204,10 @@ def _tiff_pages(data: bytes) -> Iterator[Iterator[tuple[int, int, int]]]:
 
 
 def _check_tags(data: bytes) -> None:
-    """Raise DataError where tags of a TIFF's first page cost more than MOST_COST, or a side is unclear; PIL loads no other."""
+    """Raise DataError where tags of a TIFF's first page cost more than MOST_COST, or a side is unclear.
+
+    PIL loads no other page.
+    """
     side_types = (*SIDE_TYPES, 16) if data[2:3] == b"+" else SIDE_TYPES
     cost, sides = 0, set()
     try:

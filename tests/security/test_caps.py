@@ -325,15 +325,15 @@ def test_a_side_that_pillow_and_libtiff_may_read_as_different_numbers_is_refused
             for kind in kinds:
                 path.write_bytes(sides((tag, kind, 1, side), big=big))
                 assert read_drawing(path).shape == (2, 2), (tag, kind)
-            others = [(tag, kind, 1, side) for kind in range(20) if kind not in kinds]  # 17: Pillow skips it, libtiff does not
+            # 17: Pillow skips it, libtiff does not
+            others = [(tag, kind, 1, side) for kind in range(20) if kind not in kinds]
             for more in (*([entry] for entry in others), [(tag, 4, 2, None)], [(tag, 4, 1, side), (tag, 4, 1, 40_000)]):
                 path.write_bytes(sides(*more, big=big))
                 with pytest.raises(DataError, match="given twice, or is not one whole number"):
                     read_drawing(path)
 
 
-def test_directories_that_overlap_are_read_once(tmp_path):
-    """1,000 pages, each with the entries of all others: counting them reads none, and a picture is read of the first alone."""
+def test_directories_that_overlap_are_counted_without_their_entries(monkeypatch):
     step, entries = 12, 2_400
     data = bytearray(8 + step * (entries + 3_000))
     struct.pack_into("<2sHI", data, 0, b"II", 42, 8)
@@ -343,14 +343,13 @@ def test_directories_that_overlap_are_read_once(tmp_path):
         struct.pack_into("<I", data, place + 2 + step * entries, place + step)
     asked = []
 
-    class Counted(bytes):
-        def __getitem__(self, key):
-            asked.append(key)
-            return super().__getitem__(key)
+    class Counted(struct.Struct):
+        def unpack_from(self, *what):
+            asked.append(what)
+            return super().unpack_from(*what)
 
-    pages = list(image._tiff_pages(Counted(data)))
-    assert len(pages) == image.count_pages(bytes(data)) == 1_000 and len(asked) < 10
-    assert sum(1 for _ in pages[0]) == entries
+    monkeypatch.setattr(struct, "Struct", Counted)
+    assert image.count_pages(bytes(data)) == 1_000 and len(asked) < 3_000
 
 
 def test_pages_are_counted_up_to_a_bound(tmp_path, monkeypatch):
