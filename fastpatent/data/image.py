@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain, islice
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
@@ -29,7 +30,9 @@ WEBP_SHARE = 3  # a WebP takes about three times the memory a pixel of other for
 LONGEST = 65_535  # pixels of a side; the filters of a resize take 32 bytes for each
 BAND = 2**18  # pixels that are converted to grey at a time, so that the rest of the image needs no second copy in colour
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
+TIFF_SIDES = 256, 257
 TIFF_TILE_SIDES = 322, 323
+SIDE_TYPES = 3, 4  # and 16 of a BigTIFF; others, and a second one, PIL and libtiff may read as different numbers
 TIFF_STARTS = b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"  # those that Pillow takes
 # Pillow makes an object of each value of a tag, by its type; bytes and texts, as of profiles, it leaves as they are
 VALUE_COSTS = dict.fromkeys((3, 4, 6, 8, 9, 11, 12, 13, 16), 1) | {5: 100, 10: 100}  # 30 ns an integer, 3 us a fraction
@@ -116,11 +119,11 @@ def bounded_image(data: bytes, most: int, formats: tuple[str, ...] = FORMATS) ->
 
     Raises:
         DecompressionBombError: it has more than `most` pixels.
-        DataError: a side is longer than LONGEST, its tags have too many values, its samples too many bits, or the file has
-            more parts or scans than the bounds above.
+        DataError: a side is longer than LONGEST or unclear, its tags have too many values, its samples too many bits, or the
+            file has more parts or scans than the bounds above.
         Exception: it is damaged; also in the block, where it is loaded.
     """
-    _tiff_pages(data)  # raises where tags have too many values
+    _check_tags(data)
     if data[:2] == b"\xff\xd8" and data.count(b"Exif\0\0") > MOST_EXIF:  # Pillow joins them
         raise DataError(f"it has more than {MOST_EXIF} parts of EXIF data")
     with warnings.catch_warnings():
@@ -154,7 +157,7 @@ def count_pages(data: bytes) -> int:
 
     Pages of a TIFF after MOST_PAGES are not counted.
     """
-    if pages := _tiff_pages(data):
+    if pages := sum(1 for _ in _tiff_pages(data)):
         return pages
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -177,14 +180,13 @@ class _File(io.BytesIO):
         return super().read(size)
 
 
-def _tiff_pages(data: bytes) -> int:
-    """Return how many pages, of at most MOST_PAGES, the chain of a TIFF has, or of EXIF data; 0 of other data.
+def _tiff_pages(data: bytes) -> Iterator[Iterator[tuple[int, int, int]]]:
+    """Yield the entries (tag, type, count) of each page of a TIFF or EXIF data, at most MOST_PAGES; of other data nothing.
 
-    Raises:
-        DataError: the tags of a page cost more than MOST_COST.
+    Entries are read only where they are iterated over, so pages that overlap take no longer than others.
     """
     if data[:4] not in TIFF_STARTS:
-        return 0
+        return
     order, big = "<" if data[:2] == b"II" else ">", data[2] == 43  # BigTIFF: PIL reads it in little-endian order alone
     offset, number, entry = (struct.Struct(order + form) for form in (("Q", "Q", "HHQ8x") if big else ("I", "H", "HHI4x")))
     places: set[int] = set()
@@ -193,16 +195,32 @@ def _tiff_pages(data: bytes) -> int:
         while place and place not in places and len(places) < MOST_PAGES:
             (entries,) = number.unpack_from(data, place)
             places.add(place)
-            place, cost = place + number.size, 0
-            for _ in range(entries):
-                _, kind, count = entry.unpack_from(data, place)
-                place, cost = place + entry.size, cost + ENTRY_COST + count * VALUE_COSTS.get(kind, 0)
-                if cost > MOST_COST:
-                    raise DataError("the tags of a page have too many values")
-            (place,) = offset.unpack_from(data, place)
+            first = place + number.size
+            end = first + entries * entry.size
+            yield (entry.unpack_from(data, place) for place in range(first, end, entry.size))
+            (place,) = offset.unpack_from(data, end)
     except (struct.error, OverflowError):  # the file ends there, and PIL reads no further
         pass
-    return len(places)
+
+
+def _check_tags(data: bytes) -> None:
+    """Raise DataError where tags of a TIFF's first page cost more than MOST_COST, or a side is unclear.
+
+    PIL loads no other page.
+    """
+    side_types = (*SIDE_TYPES, 16) if data[2:3] == b"+" else SIDE_TYPES
+    cost, sides = 0, set()
+    try:
+        for tag, kind, count in chain.from_iterable(islice(_tiff_pages(data), 1)):
+            cost += ENTRY_COST + count * VALUE_COSTS.get(kind, 0)
+            if cost > MOST_COST:
+                raise DataError("the tags of a page have too many values")
+            if tag in TIFF_SIDES + TIFF_TILE_SIDES:
+                if tag in sides or count != 1 or kind not in side_types:
+                    raise DataError("a side of the page or of its tiles is given twice, or is not one whole number")
+                sides.add(tag)
+    except (struct.error, OverflowError):  # as in `_tiff_pages`
+        pass
 
 
 def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
@@ -256,7 +274,7 @@ def _orientation(image: ImageFile.ImageFile) -> int:
     if image.format == "TIFF":
         return 1  # PIL has turned it
     try:
-        _tiff_pages(image.info.get("exif", b"").removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0"))
+        _check_tags(image.info.get("exif", b"").removeprefix(b"Exif\0\0").removeprefix(b"Exif\0\0"))
         return image.getexif().get(Base.Orientation, 1)
     except Exception:  # of damaged EXIF data PIL raises any exception, and the pixels are good
         return 1

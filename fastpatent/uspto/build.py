@@ -1,6 +1,7 @@
 """Build a data set from weekly archives: convert patents archive by archive, then write lists and metadata of all."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
@@ -62,8 +63,9 @@ def build_dataset(
         BuildReport of all archives of the data set.
 
     Raises:
-        DataError: an archive is missing, not a weekly archive, or has the name of another; another process builds in this
-            folder, or it holds lists or drawings of another origin; there are too few patents for lists.
+        DataError: an archive is missing, not a weekly archive, or has a name that is not UTF-8 or that of another; another
+            process builds in this folder, or it holds lists or drawings of another origin; there are too few patents for
+            lists.
         OSError: the folder is not writable, or the disk is full; patents converted before stay.
     """
     names = Counter(map(os.path.basename, archives))
@@ -71,6 +73,8 @@ def build_dataset(
         check_archive(archive)
         if names[os.path.basename(archive)] > 1:
             raise DataError(f"{archive}: two archives of this name; rename one of them")
+        if re.search("[\ud800-\udfff]", os.path.basename(archive)):
+            raise DataError(f"{archive}: the name is not UTF-8, and lists and tables have it; rename it")
         if len(os.fsencode(f"{os.path.basename(archive)}{SUFFIX}")) > NAME_BYTES:
             raise DataError(f"{archive}: the name is too long, a journal is named after it; rename it")
     folder = Path(out, JOURNALS)

@@ -3,7 +3,9 @@
 import os
 from pathlib import Path
 
+from fastpatent.data.confinement import Confinement
 from fastpatent.data.lists import listed_samples, read_lines
+from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
 LIST = "test_db_patent_extended.txt"
@@ -51,7 +53,7 @@ def extended_lines(folder: str | os.PathLike[str]) -> list[str]:
         list of `<relative path> <label>`.
 
     Raises:
-        DataError: a test list is missing, or a list cannot be read.
+        DataError: a test list is missing, or a list cannot be read or is a link out of the folder.
     """
     queries = _listed(folder, QUERY)
     database = _listed(folder, DATABASE)
@@ -77,5 +79,7 @@ def _is_there(folder: str | os.PathLike[str], name: str) -> bool:
 def _listed(folder: str | os.PathLike[str], name: str) -> dict[str, str | None]:
     """Return {path as listed: identity}, in the list's order."""
     path = os.path.join(folder, name)
+    if target := Confinement(folder).target(path):  # its lines would be copied
+        raise DataError(f"{path}: leads out of the folder, to {target}; put the file itself there")
     samples = listed_samples(read_lines(path), path, folder, verify=False)
     return {relative: sample.identity for (_, relative), sample in zip(read_lines(path), samples)}

@@ -22,6 +22,7 @@ from fastpatent.uspto.skips import Reason, Skip
 VERSION = 2  # 1: lines had no checksum
 CHECKED = re.compile(rb'(.*),"crc32":(\d{1,10})\}\n', re.DOTALL)
 LONGEST = 2**26  # bytes of a line; one of a build has 35 MB at most: the text and elements of an XML, and 2,000 skips
+MOST_VALUES = 4_000_000  # of a line, up to 72 bytes each; a build's have 400,000, and as many of these letters in their text
 PATENT = re.compile(r"USD\d{7}-\d{8}", re.ASCII)
 DRAWING = re.compile(r"(USD\d{7}-\d{8})-[DP]\d{5}\.png", re.ASCII)
 
@@ -137,7 +138,7 @@ def _whole_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, 
     with file:
         while data := file.readline(LONGEST):
             found = CHECKED.fullmatch(data)
-            if not found or zlib.crc32(found[1]) != int(found[2]):
+            if not found or zlib.crc32(found[1]) != int(found[2]) or sum(map(data.count, (b"{", b"[", b","))) > MOST_VALUES:
                 return
             try:
                 line = json.loads(found[1] + b"}")
@@ -156,7 +157,7 @@ def _is_ours(line: dict[str, Any]) -> bool:
     if not all(isinstance(text, str) for skip in _skips(line) for text in skip):
         return False
     if line.keys() == {"counts", "skips"}:
-        return all(type(count) is int and Reason(name) for name, count in line["counts"].items())
+        return all(type(count) is int and 0 <= count < 2**63 and Reason(name) for name, count in line["counts"].items())
     return (
         line.keys() == {"member", "place", "record", "skips"}
         and type(line["place"]) is int
@@ -170,4 +171,5 @@ def _is_record(record: dict[str, Any]) -> bool:
     patent, drawings = record["patent"], record["drawings"]
     named = [DRAWING.fullmatch(drawing["name"]) for drawing in drawings]
     digests = all(type(drawing["digest"]) is str for drawing in drawings)
-    return bool(PATENT.fullmatch(patent)) and digests and all(name and name[1] == patent for name in named)
+    listed = type(drawings) is list and bool(drawings)
+    return listed and bool(PATENT.fullmatch(patent)) and digests and all(name and name[1] == patent for name in named)

@@ -50,7 +50,8 @@ def write_metadata(path: str | os.PathLike[str], records: Iterable[tuple[str, st
     remaining = iter(records)
 
     def write(temporary: Path) -> None:
-        with pyarrow.parquet.ParquetWriter(temporary, SCHEMA, compression="zstd") as writer:
+        # pyarrow opens no path that is not UTF-8
+        with open(temporary, "wb") as file, pyarrow.parquet.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
             while group := list(islice(remaining, ROWS)):
                 writer.write_table(_table(group))
 

@@ -16,11 +16,13 @@ from fastpatent.errors import DataError
 from fastpatent.files import remove_files
 from fastpatent.uspto.archives import Member, read_member
 from fastpatent.uspto.patent_xml import Metadata, read_patent_xml
-from fastpatent.uspto.sheets import sheet_to_png
+from fastpatent.uspto.sheets import PIXELS as SHEET_PIXELS
+from fastpatent.uspto.sheets import Undecoded, sheet_to_png
 from fastpatent.uspto.skips import Reason, Refused, Skip
 from fastpatent.uspto.zips import open_zip, unzip_member
 
 FILES = 1000  # most in a patent's ZIP file, and most drawings that its XML may name; the largest of 50 real patents has 69
+ENTRY_BYTES = 256  # of a file in the table of contents of a patent's ZIP file, on average; those of the office have 100
 PIXELS = 4 * 10**9  # most of a patent's drawings together: 480 sheets of 2,560 x 3,300
 
 
@@ -97,7 +99,7 @@ class _Contents:
 
     def __init__(self, member: Member, limit: int, skips: list[Skip]) -> None:
         self.member, self.left, self.skips = member, limit, skips
-        self._zip = open_zip(io.BytesIO(read_member(member, limit)))
+        self._zip = open_zip(io.BytesIO(read_member(member, limit)), FILES * ENTRY_BYTES)
         self._files: dict[str, zipfile.ZipInfo] = {}
         _refuse_many(self._zip.infolist(), "the ZIP file holds")
         wanted = re.compile(rf"{member.patent}(\.XML|-[DP]\d{{5}}\.TIF)", re.ASCII)
@@ -146,10 +148,11 @@ def _write_drawings(contents: _Contents, folder: str) -> list[Drawing]:
         for name in contents.drawings():
             try:
                 if pixels > PIXELS:
-                    raise Refused(Reason.LARGE, f"those before it have more than {PIXELS:,} pixels")
+                    raise Refused(Reason.LARGE, f"those before it have, or may have, more than {PIXELS:,} pixels")
                 png, width, height = sheet_to_png(contents.read(name))
             except Refused as refused:
                 contents.skip(name, refused)
+                pixels += SHEET_PIXELS * isinstance(refused, Undecoded)  # it may fail in its last row
                 continue
             pixels += width * height
             drawing = f"{name.removesuffix('.TIF')}.png"

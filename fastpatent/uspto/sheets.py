@@ -11,6 +11,10 @@ from fastpatent.uspto.skips import Reason, Refused
 PIXELS = 89_478_485  # of a sheet: 256 MiB in colour, above which PIL warns; A0 at 200 dpi has 62 million
 
 
+class Undecoded(Refused):
+    """A sheet failed in decoding, which may have taken as long as that of PIXELS."""
+
+
 def sheet_to_png(data: bytes) -> tuple[bytes, int, int]:
     """Convert a TIFF file.
 
@@ -24,7 +28,8 @@ def sheet_to_png(data: bytes) -> tuple[bytes, int, int]:
         (bytes of the PNG file, width, height in pixels).
 
     Raises:
-        Refused: not a TIFF, not 1 bit per pixel, several pages, more than PIXELS, damaged, or refused by `bounded_image`.
+        Refused: not a TIFF, not 1 bit per pixel, several pages, more than PIXELS, or not opened by `bounded_image`.
+        Undecoded: it is damaged, or refused by `bounded_image`.
     """
     try:
         with bounded_image(data, PIXELS, ("TIFF",)) as image:
@@ -41,7 +46,7 @@ def sheet_to_png(data: bytes) -> tuple[bytes, int, int]:
     except Image.UnidentifiedImageError as error:
         raise Refused(Reason.TIF, "not a TIFF file") from error
     except Exception as error:  # decoders may raise anything on damaged bytes
-        raise Refused(Reason.TIF, f"cannot be decoded: {error or type(error).__name__}") from error
+        raise Undecoded(Reason.TIF, f"cannot be decoded: {error or type(error).__name__}") from error
 
 
 def _refuse_others(image: Image.Image) -> None:

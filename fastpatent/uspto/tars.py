@@ -20,7 +20,7 @@ NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE)  # headers that hold the nam
 BODILESS = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
 SILENT = (tarfile.DIRTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGLINK)
 NAME_BYTES = 2**16  # longer names are not those of patents
-PAX_PATH = re.compile(rb"\d+ path=([^\n]*)\n")
+PAX_PATH = re.compile(rb"(?:^|\n)\d{1,20} path=([^\n]*)\n")
 
 
 class Entry(NamedTuple):

@@ -17,35 +17,38 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # of others, Python unpack
 
 
 class _InPieces:
-    """A seekable file that returns at most PIECE bytes per read."""
+    """A seekable file that returns at most `most` bytes per read."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self.most = file, most
         self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, file.close
 
     def read(self, count: int = -1) -> bytes:
-        data = self._file.read(PIECE + 1 if count < 0 else min(count, PIECE + 1))
-        if len(data) > PIECE:
-            raise zipfile.BadZipFile(f"its table of contents has more than {PIECE:,} bytes")
+        data = self._file.read(self.most + 1 if count < 0 else min(count, self.most + 1))
+        if len(data) > self.most:
+            raise zipfile.BadZipFile(f"its table of contents has more than {self.most:,} bytes")
         return data
 
 
-def open_zip(file: BinaryIO) -> zipfile.ZipFile:
+def open_zip(file: BinaryIO, most: int = PIECE) -> zipfile.ZipFile:
     """Open a ZIP file whose table of contents may be wrong.
 
     Args:
         file: seekable.
+        most: bytes of its table of contents, at most PIECE: `zipfile` makes an object of every 46.
 
     Returns:
         The archive; closing it leaves `file` open.
 
     Raises:
-        Refused: it is not a complete ZIP file, or its table of contents has more than PIECE bytes.
+        Refused: it is not a complete ZIP file, or its table of contents has more than `most` bytes.
     """
     try:
-        archive = zipfile.ZipFile(_InPieces(file))
+        pieces = _InPieces(file, most)
+        archive = zipfile.ZipFile(pieces)
     except Exception as error:  # parsers may raise anything on damaged bytes
         raise Refused(Reason.DAMAGED, f"not a complete ZIP file: {error}") from error
+    pieces.most = PIECE  # of a member
     # in a truncated file, zipfile may take the end record of a nested ZIP file for that of the file
     file.seek(-len(archive.comment) - END_BYTES, os.SEEK_END)
     if file.read(len(END)) != END:

@@ -312,6 +312,47 @@ def test_the_directories_of_a_tiff_may_form_a_circle_or_lead_out_of_the_file():
             assert image.count_pages(start + struct.pack(form[0] + form[2], first) + directories) == 3, (start, last)
 
 
+def sides(*entries, big=False):
+    """A TIFF of 2 x 2 pixels in one tile of 16 x 16, or of what the entries say instead, behind the others or in them."""
+    usual = [(322, 3, 1, 16), (323, 3, 1, 16), (324, 4, 1, 8), (325, 4, 1, 256)]
+    given = {entry[0] for entry in entries}
+    return picture(*(entry for entry in usual if entry[0] not in given), *entries, behind=bytes(2**12), big=big)
+
+
+def test_a_side_that_pillow_and_libtiff_may_read_as_different_numbers_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    for big, kinds in ((False, (3, 4)), (True, (3, 4, 16))):
+        for tag, side in ((256, 2), (257, 2), (322, 16), (323, 16)):
+            for kind in kinds:
+                path.write_bytes(sides((tag, kind, 1, side), big=big))
+                assert read_drawing(path).shape == (2, 2), (tag, kind)
+            # 17: Pillow skips it, libtiff does not
+            others = [(tag, kind, 1, side) for kind in range(20) if kind not in kinds]
+            for more in (*([entry] for entry in others), [(tag, 4, 2, None)], [(tag, 4, 1, side), (tag, 4, 1, 40_000)]):
+                path.write_bytes(sides(*more, big=big))
+                with pytest.raises(DataError, match="given twice, or is not one whole number"):
+                    read_drawing(path)
+
+
+def test_directories_that_overlap_are_counted_without_their_entries(monkeypatch):
+    step, entries = 12, 2_400
+    data = bytearray(8 + step * (entries + 3_000))
+    struct.pack_into("<2sHI", data, 0, b"II", 42, 8)
+    for page in range(1_000):
+        place = 8 + step * page
+        struct.pack_into("<H", data, place, entries)
+        struct.pack_into("<I", data, place + 2 + step * entries, place + step)
+    asked = []
+
+    class Counted(struct.Struct):
+        def unpack_from(self, *what):
+            asked.append(what)
+            return super().unpack_from(*what)
+
+    monkeypatch.setattr(struct, "Struct", Counted)
+    assert image.count_pages(bytes(data)) == 1_000 and len(asked) < 3_000
+
+
 def test_pages_are_counted_up_to_a_bound(tmp_path, monkeypatch):
     pages = [Image.new("1", (4, 4), grey) for grey in (0, 1, 0, 1, 0)]
     pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])

@@ -5,20 +5,26 @@ import os
 import struct
 import subprocess
 import sys
+import tarfile
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from fastpatent.errors import DataError
 from fastpatent.uspto import patent as patent_module
+from fastpatent.uspto.archives import Member
 from fastpatent.uspto.build import build_dataset
+from fastpatent.uspto.extended import write_extended_list
 from fastpatent.uspto.journal import LONGEST
 from fastpatent.uspto.patent_xml import read_patent_xml
 from fastpatent.uspto.safe_xml import DEPTH, ELEMENTS, TEXT
 from fastpatent.uspto.sheets import sheet_to_png
 from fastpatent.uspto.skips import Reason, Refused
+from fastpatent.uspto.tars import NAME_BYTES, tar_entries
+from fastpatent.uspto.zips import open_zip, unzip_member
 from tests.uspto.weeks import LIMIT, contents, contents_before_2005, member_name, name_of, tif, week, write_tar, xml, zipped
 
 PATENT = name_of(1)
@@ -163,14 +169,82 @@ def test_an_offset_of_64_bits_loses_one_patent(tmp_path, build_in):
 def test_the_longest_lines_of_a_journal_are_read(tmp_path, build_in):
     """A patent of as much text, as many citations and as many skipped files as are read."""
     cited = b"<B561><PCIT><DOC/></PCIT></B561>" * ((ELEMENTS - 100) // 3)
-    title = b'"' * (TEXT - 1000)
+    title = b'",' * (TEXT // 2 - 500)
     text = OLD.replace(b"</B500>", b"<B560>%b</B560></B500>" % cited).replace(b"Kettle", title, 1)
-    extra = {f"{number}{chr(0xE0001) * 300}": b"" for number in range(patent_module.FILES - 10)}
+    extra = {f"{number}{chr(0xE0001) * 50}": b"" for number in range(patent_module.FILES - 10)}
     files = {**contents_before_2005(1, "Kettle", False), f"{PATENT}.XML": text, **extra}
     archive = write_tar(tmp_path / "I20210105.tar", {member_name(1): zipped(files), **week(range(2, 8))})
     report = build_dataset([str(archive)], tmp_path / "out", seed=0, test_fraction=0.3, val_fraction=0.3, limit=10**8)
     longest = max(map(len, (tmp_path / "out/build/I20210105.tar.jsonl").read_bytes().splitlines()))
-    assert report.patents == 7 and 4 * 2**20 < longest < LONGEST
+    assert report.patents == 7 and 3 * 2**20 < longest < LONGEST
+
+
+def test_a_patent_of_many_empty_entries_is_refused_before_they_become_objects(tmp_path):
+    data = zipped({str(number): b"" for number in range(6_000)})
+    with pytest.raises(Refused, match="its table of contents has more than 256,000 bytes"):
+        open_zip(io.BytesIO(data), patent_module.FILES * patent_module.ENTRY_BYTES)
+    assert len(open_zip(io.BytesIO(data)).infolist()) == 6_000
+    archive = write_tar(tmp_path / "I20210105.tar", {member_name(1): data})
+    member = Member(str(archive), member_name(1), PATENT, 512, len(data))
+    outcome = patent_module.convert_patent(member, tmp_path / "drawings", LIMIT)
+    assert [skip.reason for skip in outcome.skips] == [Reason.DAMAGED]
+
+
+def test_a_member_may_be_longer_than_the_table_of_contents():
+    data = zipped({"a": bytes(2**20)}, 0)
+    archive = open_zip(io.BytesIO(data), 256)
+    assert unzip_member(archive, archive.infolist()[0], 2**20) == bytes(2**20)
+
+
+def test_sheets_that_fail_at_their_end_count_as_those_of_most_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(patent_module, "PIXELS", 2 * patent_module.SHEET_PIXELS)
+    tried, convert = [], patent_module.sheet_to_png
+    monkeypatch.setattr(patent_module, "sheet_to_png", lambda data: tried.append(data) or convert(data))
+    other, cut = page((258, 4, 1, 8)), tif(1, (40, 30), compression="raw")[:100]
+    sheets = [tif(1), *[other] * 5, *[cut] * 5]
+    files = {f"{PATENT}-D{number:05d}.TIF": sheet for number, sheet in enumerate(sheets)}
+    data = zipped({f"{PATENT}.XML": NEW, **files})
+    archive = write_tar(tmp_path / "I20210105.tar", {member_name(1): data})
+    member = Member(str(archive), member_name(1), PATENT, 512, len(data))
+    outcome = patent_module.convert_patent(member, tmp_path / "drawings", LIMIT)
+    assert tried == [tif(1), *[other] * 5, *[cut] * 2] and len(outcome.record["drawings"]) == 1
+    assert [skip.reason for skip in outcome.skips] == [Reason.TIF] * 7 + [Reason.LARGE] * 3
+
+
+def test_a_name_in_a_header_of_digits_is_searched_in_a_moment(tmp_path):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, NAME_BYTES
+    archive = write_tar(tmp_path / "I20210105.tar", week(range(1, 7)))
+    archive.write_bytes((header.tobuf() + b"1" * NAME_BYTES) * 3 + archive.read_bytes())
+    begun = time.process_time()
+    assert sum(1 for _ in tar_entries(io.BytesIO(archive.read_bytes()))) == 6
+    assert time.process_time() - begun < 2  # it took 4 s a header
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="no file has such a name")
+def test_names_that_are_not_utf_8(tmp_path):
+    settings = {"seed": 0, "test_fraction": 0.3, "val_fraction": 0.3, "limit": LIMIT}
+    archive, out = write_tar(tmp_path / "week.tar", week(range(1, 7))), tmp_path / os.fsdecode(b"out\xff")
+    assert build_dataset([str(archive)], out, **settings).patents == 6
+    assert parquet.read_table(io.BytesIO((out / "metadata.parquet").read_bytes())).num_rows == 6
+    odd = archive.rename(tmp_path / os.fsdecode(b"week\xff.tar"))
+    with pytest.raises(DataError, match="the name is not UTF-8"):
+        build_dataset([str(odd)], tmp_path / "other", **settings)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("name", ["test_db_patent.txt", "train_patent_trn.txt"])
+def test_a_list_that_is_a_link_is_not_copied(tmp_path, name):
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    for other in ("test_query_patent.txt", "test_db_patent.txt"):
+        (folder / other).write_text(f"p/a/{len(other)}.png 1\n")
+    assert write_extended_list(folder)[1] == 1
+    (folder / name).unlink(missing_ok=True)
+    (tmp_path / "secret").write_text("a/password.png 1\n")
+    (folder / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(DataError, match=f"{name}: leads out of the folder, to {tmp_path}/secret"):
+        write_extended_list(folder)
 
 
 def test_files_and_pixels_of_a_patent_are_bounded(tmp_path, build_in, monkeypatch):

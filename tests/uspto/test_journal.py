@@ -11,8 +11,9 @@ from fastpatent.uspto.skips import Reason, Skip
 
 ORIGIN = {"archive": "I20210105.tar", "bytes": 10}
 COUNTS, SKIPS = {Reason.NO_DESIGN: 3, Reason.UNSAFE: 1}, [Skip(Reason.UNSAFE, "../a", "it climbs")]
+DRAWINGS = [{"name": "USD0000001-20210105-D00000.png", "digest": "0a"}]
 OUTCOMES = [
-    Outcome("first", 512, {"patent": "USD0000001-20210105", "title": "\u00e9\u2028", "drawings": []}),
+    Outcome("first", 512, {"patent": "USD0000001-20210105", "title": "\u00e9\u2028", "drawings": DRAWINGS}),
     Outcome("second", 1024, None, [Skip(Reason.XML, "second", "no XML"), Skip(Reason.TIF, "second/a", 'a "quote"')]),
 ]
 
