@@ -159,8 +159,10 @@ def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
     try:
         version, internal, gauss = state["python"]
         random.setstate((version, tuple(internal), gauss))
-        name, keys, *rest = state["numpy"]
-        np.random.set_state((name, keys.numpy(), *rest))
+        name, keys, position, *rest = state["numpy"]
+        if not 0 <= position <= len(keys) or not keys.any():  # NumPy would read outside, or draw for ever
+            raise ValueError(f"NumPy's is at {position} of {len(keys)}")
+        np.random.set_state((name, keys.numpy(), position, *rest))
         torch.set_rng_state(state["torch"])
         if device.type == "cuda" and state["device"] is not None:
             torch.cuda.set_rng_state(state["device"], device)

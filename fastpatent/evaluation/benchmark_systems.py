@@ -83,7 +83,7 @@ def _trained(cfg: CfgNode, name: str, run: Path) -> System:
     if not os.path.isfile(weights):
         return System(name, weights, cfg, f"{weights}: is not a regular file")
     try:
-        own = load_config_on(cfg, run / "config.yaml", ["MODEL.WEIGHTS", weights], _folder(cfg, name))
+        own = load_config_on(cfg, run / "config.yaml", output_dir=_folder(cfg, name), weights=weights)
     except ConfigError as error:
         return System(name, weights, cfg, str(error))
     return System(name, weights, own)

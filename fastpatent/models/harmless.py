@@ -17,9 +17,8 @@ from torch.serialization import StorageType
 # 0.9 GiB when they are read and copied.
 MOST_READS = 2**22
 LONGEST_CODE = 16  # characters of NumPy's name of a type, such as <U12 or M8[ns]
-LONGEST_TUPLE = 16  # values of a tuple that is a key: Python hashes all of them each time, and those in them
+LARGEST_KEY = 2**31  # of numbers: Python hashes larger ones, and tuples, to values that a file can choose to be the same
 MOST_DIMS = 64  # of a tensor, as torch has it
-KEYS = str | bytes | int | float | None | np.number
 
 
 class Refused(ValueError):
@@ -54,18 +53,17 @@ class Unpickler(_weights_only_unpickler.Unpickler):
     @persistent_load.setter
     def persistent_load(self, load: Callable[[Any], Any]) -> None:
         def checked(name: Any) -> Any:
-            if not all(isinstance(part, StorageType) or _is_key(part) for part in name):
-                raise Refused("the name of a storage has neither texts nor numbers")
+            if not (type(name) is tuple and len(name) > 2 and type(name[2]) is str):
+                raise Refused("a storage has no name")
+            if not all(type(part[0]) is str for part in name if type(part) is tuple and part):  # a part of another storage
+                raise Refused("a part of a storage has no name")
             return load(name)
 
         self._persistent_load = checked
 
 
 def _is_key(value: Any) -> bool:
-    """Return whether a value is a text or a number, or a short tuple of them."""
-    if type(value) is tuple and len(value) <= LONGEST_TUPLE:
-        return all(isinstance(item, KEYS) for item in value)
-    return isinstance(value, KEYS)
+    return isinstance(value, str | bytes | None) or isinstance(value, int) and abs(value) < LARGEST_KEY
 
 
 class Skipped:
@@ -81,10 +79,14 @@ class Skipped:
 class _Dict(dict):
     """In place of dict, OrderedDict and Counter.
 
-    It skips keys that are neither texts nor numbers, and takes no attributes, such as the `_metadata` of a state dict.
+    It skips keys that are neither texts nor whole numbers, and takes no attributes, such as the `_metadata` of a state dict.
     """
 
     __slots__ = ()
+
+    def __init__(self, pairs: Any = (), *_: Any) -> None:
+        for key, value in pairs.items() if isinstance(pairs, dict) else pairs:
+            self[key] = value
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if _is_key(key):

@@ -24,6 +24,10 @@ AVERAGE = re.compile(r"(?:^|_)(?:ema|teacher)(?:_|$)")
 LEAST_TENSORS = 1 / 10
 # Dicts and lists in each other, beyond which no state dict is looked for.
 DEEPEST = 16
+# Items of a list in which state dicts are looked for.
+LONGEST_LIST = 1000
+# Lists, tuples and dicts of a file; training code may keep a pair (path, label) of each of 355,000 drawings.
+MOST_CONTAINERS = 2**20
 # Those that a file may hold: 100 are more than any training code writes, and far from the depth at which Python gives up.
 NESTED = 100
 # All tensors of a file have at most this many times its bytes: layers that share weights, and averages that have not moved
@@ -200,15 +204,18 @@ def _plain(content: Any, path: Path, size: int) -> Any:
     """
     done: dict[int, Any] = {}
     storages: dict[int, int] = {}
-    left = TIED * size
+    left, containers = TIED * size, MOST_CONTAINERS
 
     def plain(value: Any, depth: int) -> Any:
-        nonlocal left
+        nonlocal left, containers
         if id(value) in done:
             return done[id(value)]
         if depth > NESTED:
             raise CheckpointError(f"{path}: refused: more than {NESTED} dicts and lists are in each other")
         found = value
+        containers -= isinstance(value, dict | list | tuple)
+        if containers < 0:
+            raise CheckpointError(f"{path}: refused: it has more than {MOST_CONTAINERS:,} dicts, lists and tuples")
         if isinstance(value, torch.Tensor | Stored):
             if value.dtype not in DTYPES:
                 raise CheckpointError(f"{path}: holds tensors of {value.dtype}, which are no weights; save them as float32")
@@ -246,7 +253,7 @@ def _reason(error: Exception) -> str:
 def _items(value: Any) -> dict[str, Any]:
     """Return the values of a dict or sequence by their keys or numbers as text; none for any other value."""
     if isinstance(value, list | tuple):
-        value = dict(enumerate(value))
+        value = dict(enumerate(value[:LONGEST_LIST]))
     return {str(key): item for key, item in value.items() if isinstance(key, str | int)} if isinstance(value, dict) else {}
 
 

@@ -24,6 +24,14 @@ def test_random_states_survive_a_file(tmp_path):
     assert (draw(), np.random.randn(3).tolist()) == expected
 
 
+def test_a_state_of_numpy_that_reads_outside_or_draws_for_ever_is_refused():
+    state = checkpoint.random_state(CPU)
+    name, keys, position, *rest = state["numpy"]
+    for wrong in ((keys, -5), (keys, 625), (keys, 2 * 10**9), (torch.zeros_like(keys), position)):
+        with pytest.raises(CheckpointError, match="states of the random generators are damaged: NumPy's"):
+            checkpoint.restore_random_state({**state, "numpy": (name, *wrong, *rest)}, CPU)
+
+
 def test_last_checkpoint_names_the_newest(tmp_path):
     assert checkpoint.last_checkpoint(tmp_path) is None
     for name in ("a.pth", "b.pth"):

@@ -31,6 +31,11 @@ def number(value):
     return b"\x8a\x08" + value.to_bytes(8, "little", signed=True)
 
 
+def multiples(count):
+    """The pickle of keys that are numbers of one hash, 0, with their values."""
+    return b"".join(b"\x8a\x0c" + (place * (2**61 - 1)).to_bytes(12, "little") + b"N" for place in range(count))
+
+
 def tensor(count, size, stride, legacy=False):
     """The pickle of a float32 tensor, in a storage of so many values that is called "0"."""
     storage = b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + number(count)
@@ -214,9 +219,15 @@ ATTACKS = {
     "deep key, filled": (lambda: zipped(pickled(b"}" + b")" + b"q\1K\1h\1\x87" * DEEP + b"K\1s")), ""),
     "deep key of a storage": (
         lambda: zipped(pickled(b"(" + text("storage") + b"ctorch\nFloatStorage\n)" + b"\x85" * DEEP + b"NK\1tQ")),
-        "refused: the name of a storage has neither texts nor numbers",
+        "refused: a storage has no name",
     ),
     "key of 2^60 values": (lambda: zipped(pickled(b"}K\1q\1" + b"q\2h\2\x86" * 60 + b"K\1s")), ""),
+    "key of pairs": (
+        lambda: zipped(pickled(b"ccollections\nOrderedDict\n](NN\x86q\2" + b"h\2\x86q\2" * 60 + b"N\x86e\x85R")),
+        "",
+    ),
+    "keys of one hash": (lambda: zipped(pickled(b"}(" + multiples(60_000) + b"u")), ""),
+    "a long list": (lambda: zipped(pickled(b"](" + b"N" * 2**20 + b"e")), ""),
     "key of one long text": (lambda: keys(text("a" * 10**6), b"(" + b"h\1" * 300 + b"t"), ""),
     "key of few long texts": (lambda: keys(text("a" * 10**6), b"(" + b"h\1" * 16 + b"t"), ""),
     "storage as a key": (lambda: keys(b"(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + b"NK\4tQ"), ""),
@@ -304,3 +315,10 @@ def test_attributes_that_a_file_sets_are_not_there(tmp_path):
         (tmp_path / "x.pth").write_bytes(zipped(content))
         assert torch.equal(read_state_file(tmp_path / "x.pth").state["w"], torch.zeros(4))
         assert type(read_content(tmp_path / "x.pth")) is dict
+
+
+def test_containers_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastpatent.models.state_file.MOST_CONTAINERS", 1000)
+    (tmp_path / "x.pth").write_bytes(zipped(pickled(b"](" + b"]" * 1000 + b"e")))
+    with pytest.raises(CheckpointError, match="refused: it has more than 1,000 dicts, lists and tuples"):
+        read_state_file(tmp_path / "x.pth")

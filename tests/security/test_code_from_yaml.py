@@ -254,8 +254,30 @@ def test_a_model_file_of_wrong_numbers_is_a_sentence(part, tmp_path):
                 build_model(config(tmp_path, CLIP={"NAME": file}))
 
 
+RUNS = {
+    "tokens beside the embedding": {"vision_cfg": {"output_tokens": True}},
+    "tokens beside the embedding of a text": {"text_cfg": {"output_tokens": True}},
+    "no pooling": {"vision_cfg": {"pool_type": "none"}},
+    "no pooling of a text": {"text_cfg": {"pool_type": "none"}},
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_model_file_that_is_built_and_does_not_run_is_a_sentence(name, tmp_path):
+    whole = {"vision_cfg": {"image_size": 32, **VIT}, "text_cfg": TEXT}
+    changed = {part: {**whole[part], **values} for part, values in RUNS[name].items()}
+    file = write_pair(tmp_path / "x.json", **{**whole, **changed})
+    with pytest.raises(ConfigError, match="MODEL.CLIP.NAME: .*x.json cannot be built"):
+        build_model(config(tmp_path, CLIP={"NAME": file}))
+
+
 def test_the_numbers_of_open_clips_own_models_are_accepted():
     assert len([model_config(name) for name in open_clip.list_models()]) > 100
+
+
+def test_a_model_of_fewer_words_than_its_tokenizer_is_a_sentence(tmp_path):
+    with pytest.raises(ConfigError, match="vocab_size is 100, and open_clip's tokenizer has 49408 words"):
+        Tokenizer(write_pair(tmp_path / "x.json", text_cfg={**TEXT, "vocab_size": 100}))(["a chair"])
 
 
 def test_a_tokenizer_of_a_wrong_length_is_a_sentence(tmp_path):

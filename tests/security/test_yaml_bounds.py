@@ -161,6 +161,17 @@ def test_a_bad_run_of_a_benchmark_is_named(tmp_path, monkeypatch):
     assert all("is not a regular file" in found[name] for name in ("pipe", "zero", "device"))
 
 
+def test_the_name_of_a_run_is_no_variable(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SECRET", "precious")
+    run = Path("logs/${SECRET}")
+    run.mkdir(parents=True)
+    (run / "config.yaml").write_text("{}")
+    (run / "model_best.pth").touch()
+    [system] = read_systems(load_config(overrides=["BENCHMARK.LOGS", "logs", "OUTPUT_DIR", "out"]))
+    assert system.name == "${SECRET}" and system.cfg.MODEL.WEIGHTS == "logs/${SECRET}/model_best.pth" and not system.lacks
+
+
 def test_honest_files_are_far_below_the_bounds(repository):
     for path in (repository / "configs").rglob("*.yml"):
         assert path.stat().st_size < YAML_BYTES / 10

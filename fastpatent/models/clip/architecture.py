@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import timm
+import torch
 
 from fastpatent.downloads import check_download
 from fastpatent.errors import ConfigError, nearest, shown
@@ -98,6 +99,17 @@ def _check_towers(name: str, vision: dict[str, Any], text: dict[str, Any]) -> No
     check_download(KEY, f"the description of the text tower {text_tower} of {name}")
 
 
+@torch.no_grad()
+def _try(pair: "CustomTextCLIP", height: int, width: int, settings: dict[str, Any]) -> None:
+    """Raise any exception where the towers do not give one embedding of an image and of a text."""
+    pair.eval()
+    words = torch.zeros(1, pair.context_length, dtype=torch.long)
+    for found in (pair.encode_image(torch.zeros(1, 3, height, width)), pair.encode_text(words)):
+        if not isinstance(found, torch.Tensor) or found.shape != (1, settings["embed_dim"]):
+            raise ValueError(f"a tower does not give one embedding of {settings['embed_dim']} values")
+    pair.train()
+
+
 def create_pair(
     name: str,
     image_size: Sequence[int],
@@ -143,6 +155,8 @@ def create_pair(
         pair = CustomTextCLIP(settings["embed_dim"], CLIPVisionCfg(**vision), CLIPTextCfg(**text), **options)
         if isinstance(pair.visual, TimmModel):
             pair.visual.set_input_size((height, width))
+        if name.endswith(".json") or name.startswith(FOLDER):  # what is built may not run
+            _try(pair, height, width, settings)
     except (
         OSError,
         RuntimeError,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COUNTED_AT_ONCE = 4096
 # Of `tokenizer_kwargs`; transformers takes others that name code to run, or files.
+OWN_WORDS = 49_408  # of the tokenizer that open_clip has itself
 HARMLESS = {"clean", "strip_sep_token", "language"}
 CODE = {".py", ".pkl", ".pickle"}  # suffixes
 
@@ -56,6 +57,8 @@ class Tokenizer:
         if not isinstance(options, dict) or options.keys() - HARMLESS:
             allowed = ", ".join(sorted(HARMLESS))
             raise ConfigError(f"{KEY}: {self.name}: tokenizer_kwargs may name {allowed}, not {shown(options)}")
+        if not source and (words := settings.get("vocab_size", OWN_WORDS)) < OWN_WORDS:
+            raise ConfigError(f"{KEY}: {self.name}: vocab_size is {words}, and open_clip's tokenizer has {OWN_WORDS} words")
         options = {"context_length": settings.get("context_length", DEFAULT_CONTEXT_LENGTH), **options}
         if source:
             source = self.name.removeprefix(FOLDER) if self.name.startswith(FOLDER) else str(source)
