@@ -3,6 +3,7 @@
 Paths are compared as the file system resolves them, so the folder itself may be a link. Hard links cannot be told apart.
 """
 
+import errno
 import os
 from collections.abc import Mapping, Sequence
 
@@ -23,26 +24,37 @@ class Confinement:
 
     def __init__(self, root: str | os.PathLike[str] | None) -> None:
         self._prefix = "" if root is None else os.path.join(os.path.realpath(root), "")
-        self._folders = {"": ""}  # real paths
+        self._folders: dict[str, str | None] = {"": ""}  # real paths
 
     def holds(self, real: str) -> bool:
         """Return whether a file or folder, given by its real path, lies inside, or is the folder itself."""
         return f"{real}/".startswith(self._prefix)
 
     def target(self, path: str) -> str | None:
-        """Return the real path of a file that lies outside; None of one inside."""
+        """Return the real path of a file that lies outside; None of one inside, or that has too many links to be opened."""
         if not self._prefix:
             return None
         real = self._real(path)
-        return None if self.holds(real) else real
+        return None if real is None or self.holds(real) else real
 
-    def _real(self, path: str) -> str:
+    def _real(self, path: str) -> str | None:
         folder, separator, name = path.rpartition("/")
         if not separator or name in ("", ".", "..") or os.path.islink(path):
-            return os.path.realpath(path)
+            return _resolved(path)
         if folder not in self._folders:
-            self._folders[folder] = os.path.realpath(folder)
-        return f"{self._folders[folder]}/{name}"
+            self._folders[folder] = _resolved(folder)
+        above = self._folders[folder]
+        return None if above is None else f"{above}/{name}"
+
+
+def _resolved(path: str) -> str | None:
+    """Return a real path; None of more links than the system follows, 40, where Python would follow any number."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+    return os.path.realpath(path)
 
 
 def confined_to(cfg: CfgNode) -> str | None:

@@ -33,6 +33,7 @@ TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
 TIFF_SIDES = 256, 257
 TIFF_TILE_SIDES = 322, 323
 SIDE_TYPES = 3, 4  # and 16 of a BigTIFF; others, and a second one, PIL and libtiff may read as different numbers
+TIFF_COMPRESSION, TIFF_JPEG, TIFF_PLACES = 259, (6, 7), (273, 324)
 TIFF_STARTS = b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"  # those that Pillow takes
 # Pillow makes an object of each value of a tag, by its type; bytes and texts, as of profiles, it leaves as they are
 VALUE_COSTS = dict.fromkeys((3, 4, 6, 8, 9, 11, 12, 13, 16), 1) | {5: 100, 10: 100}  # 30 ns an integer, 3 us a fraction
@@ -223,6 +224,19 @@ def _check_tags(data: bytes) -> None:
         pass
 
 
+def _scans(image: ImageFile.ImageFile, data: bytes) -> int:
+    """Return how often a JPEG goes over its pixels; of a TIFF of JPEG strips or tiles, each of these on average."""
+    parts = 1
+    if image.format == "TIFF":
+        tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
+        if tags.get(TIFF_COMPRESSION) not in TIFF_JPEG:
+            return 0
+        parts = max(len(tags.get(place, ())) for place in TIFF_PLACES)
+    elif image.format not in ("JPEG", "MPO"):
+        return 0
+    return data.count(b"\xff\xda\0") // max(parts, 1)
+
+
 def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
     """Raise DecompressionBombError or DataError where an image is too large to be decoded, or has too many scans."""
     sizes = [image.size]
@@ -234,7 +248,7 @@ def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
         if max(width, height) > LONGEST:
             raise DataError(f"it has {width} x {height} pixels, a side may have {LONGEST:,}")
     pixels = image.width * image.height
-    if image.format in ("JPEG", "MPO") and (scans := data.count(b"\xff\xda\0")) * pixels > MOST_SCANS * most:
+    if (scans := _scans(image, data)) * pixels > MOST_SCANS * most:
         raise DataError(f"it has {scans:,} scans of {pixels:,} pixels, which take too long")
     if image.format == "WEBP" and pixels > most // WEBP_SHARE:
         raise DataError(f"a WebP may have a third of INPUT.MAX_PIXELS, {most // WEBP_SHARE:,} pixels, and it has {pixels:,}")

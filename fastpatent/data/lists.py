@@ -19,6 +19,7 @@ LONGEST = 500  # letters of a path in a message
 LONGEST_LINE = 2**15  # letters: no system has longer paths
 MOST_LINES = 5_000_000  # samples of so many take 1.5 GB; DeepPatent has 355,000 drawings in all
 MOST_BYTES = 200_000_000  # of names of files and folders that are remembered; DeepPatent has 400,000 names, 75 MB
+LONGEST_NAME = 3 * 255  # letters, in any form: no file has more. To normalise takes the square of them
 MISSING = errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG  # a folder that is not there, nor can be
 NAME = 150  # bytes of a name beside its letters
 
@@ -46,7 +47,7 @@ class Listing:
         # file systems that fold case or Unicode forms accept more names than they list
         if name in names or (names and os.path.exists(path)):
             return path
-        if path.isascii():
+        if path.isascii() or len(name) > LONGEST_NAME:
             return None
         if not names:
             if folder not in self._others:

@@ -93,6 +93,6 @@ def _read(path: Path, descriptor: Descriptor) -> tuple[dict[str, np.ndarray], di
                 {name: file.get_tensor(name) for name in file.keys()},
                 json.loads(file.metadata()["vocabulary"]),
             )
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return (found, settings) if isinstance(settings, dict) and descriptor.accepts(found) else None

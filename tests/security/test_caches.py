@@ -21,8 +21,10 @@ from fastpatent.data.pack.reader import open_pack
 from fastpatent.data.pack.shard import DRAWINGS_A_SHARD, VERSION, PackSize
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.tables import column_names
+from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.descriptors.sift_fisher import is_vocabulary
 from fastpatent.errors import CheckpointError, DataError
+from fastpatent.evaluation import vocabulary
 from fastpatent.evaluation.cache import cached_features
 from fastpatent.evaluation.cache_key import origin_key
 from fastpatent.evaluation.vocabulary import load_vocabulary
@@ -424,3 +426,12 @@ def test_tables_and_digests_of_what_is_no_file(tmp_path, kind):
             column_names(tmp_path / name)
         with pytest.raises(OSError, match="not a regular file"):
             sha256_of(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E8M0", "F4", "BF16", "C64"])
+def test_a_vocabulary_of_a_type_that_numpy_lacks_is_none(kind, tmp_path):
+    entry = {"dtype": kind, "shape": [8], "data_offsets": [0, {"C64": 64, "BF16": 16, "F4": 4}.get(kind, 8)]}
+    header = json.dumps({"__metadata__": {"vocabulary": "{}"}, "means": entry}).encode()
+    path = tmp_path / "vocabulary.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(entry["data_offsets"][1]))
+    assert vocabulary._read(path, DESCRIPTORS.get("sift_fisher")) is None

@@ -563,3 +563,34 @@ def test_reading_a_list_takes_150_bytes_a_line_beside_its_samples(tmp_path, monk
     tracemalloc.stop()
     assert len(splits.train) == count and peak - held < 150 * count
     assert np.unique([id(sample.identity) for sample in splits.train]).size == count / images  # one string for all
+
+
+def test_the_scans_of_a_tiff_of_jpeg_strips_are_counted(tmp_path):
+    packed = io.BytesIO()
+    Image.new("L", (64, 64), 99).save(packed, "TIFF", compression="jpeg")
+    path = tmp_path / "a.tif"
+    path.write_bytes(packed.getvalue())
+    assert read_drawing(path, most=4096).shape == (64, 64)
+    path.write_bytes(packed.getvalue() + b"\xff\xda\0" * 64 * 21)
+    with pytest.raises(DataError, match="scans of 4,096 pixels, which take too long"):
+        read_drawing(path, most=4096)
+
+
+def test_names_longer_than_those_of_files_are_not_normalised(tmp_path, monkeypatch):
+    normalised, normalize = [], lists.unicodedata.normalize
+    monkeypatch.setattr(lists.unicodedata, "normalize", lambda form, name: normalised.append(name) or normalize(form, name))
+    (tmp_path / "a").touch()
+    assert Listing().find(f"{tmp_path}/" + "\u0301" * 16_000 + "\u0323" * 16_000) is None
+    assert Listing().find(f"{tmp_path}/\u0301") is None and max(map(len, normalised)) < 1000
+
+
+def test_a_folder_of_many_files_is_no_patents(tmp_path):
+    folder = tmp_path / "USD0907292-20210105"
+    folder.mkdir()
+    sheet = "USD0907292-20210105-D00001.TIF"
+    for place in range(sheets.MOST_FILES - 1):
+        (folder / f"{place}").touch()
+    (folder / sheet).touch()
+    assert sheets.SheetFinder(tmp_path).find(folder.name, [sheet]) == {sheet: str(folder / sheet)}
+    (folder / "one more").touch()
+    assert sheets.SheetFinder(tmp_path).find(folder.name, [sheet]) == {}

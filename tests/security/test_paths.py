@@ -209,6 +209,18 @@ def test_paths_of_thousands_of_folders(root, deep, monkeypatch):
     assert len(questions) < 1_100 + 10 * len(root.parts)
 
 
+def test_a_chain_of_links_that_the_system_does_not_follow_is_no_image(root, capfd):
+    folder = root / "train_data/patent_data"
+    target = folder / "end.png"
+    target.touch()
+    for place in range(1_500):
+        (folder / f"l{place}").symlink_to(f"l{place - 1}" if place else "end.png")
+    confinement = Confinement(root)
+    assert confinement.target(f"{folder}/l1499") is None and confinement.target(f"{folder}/l1499/x/y.png") is None
+    (folder / "out.png").symlink_to("/etc/hostname")
+    assert confinement.target(f"{folder}/out.png") == os.path.realpath("/etc/hostname")
+
+
 def test_packs_are_not_written_through_a_link(root, home, capfd):
     link(root / "designs/packs", home)
     before = sorted(home.rglob("*"))

@@ -7,6 +7,7 @@ from itertools import product
 from fastpatent.data.image_files import SUFFIXES
 
 PLACES = (".", "patents", "train_data/patent_data", "patent_data", "train_data", "images")  # below DATASETS.ROOT
+MOST_FILES = 1000  # of a patent's folder; the largest of 50 real patents has 69
 FORMS = ("{patent}", "I{date}/{patent}", "I{date}/DESIGN/{patent}")  # below one of these
 
 
@@ -35,8 +36,7 @@ class SheetFinder:
                 names = os.listdir(folder)
             except OSError:
                 continue
-            found = _found(folder, names, sheets)
-            if found:
+            if len(names) <= MOST_FILES and (found := _found(folder, names, sheets)):
                 self._places.insert(0, self._places.pop(number))  # the next patent is probably beside this one
                 return found
         return {}
