@@ -1,5 +1,6 @@
 """A network of images and texts with the same features in NumPy, for tests of what uses a network."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import nn
 from fastpatent.config import load_config
 from fastpatent.data.load_datasets import load_test_set
 from fastpatent.data.records import Splits
+from fastpatent.files import write_atomically
 from fastpatent.models import META_ARCHITECTURES, TOKENIZERS, Network
 
 HEIGHT, WIDTH, LETTERS, LONGEST = 12, 16, 128, 64
@@ -92,7 +94,8 @@ class PlainRun:
         """Write random weights of a network and return them."""
         rng = np.random.default_rng(seed)
         state = {"columns": rng.normal(0, 1, (WIDTH, dim)), "letters": rng.normal(0, 1, (LETTERS, dim))}
-        torch.save({key: torch.from_numpy(value).float() for key, value in state.items()}, self.folder / name)
+        tensors = {key: torch.from_numpy(value).float() for key, value in state.items()}
+        write_atomically(self.folder / name, partial(torch.save, tensors))  # several processes may write the same
         return state
 
     def settings(self, **given):
