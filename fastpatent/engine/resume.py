@@ -73,10 +73,8 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
     for name, now in leaves(cfg):
         key, now = KEYS[name], list(now) if isinstance(now, tuple) else now
         was = saved.get(name, now)  # a key that is newer than the checkpoint
-        filled = name == "MODEL.HEADS.NUM_CLASSES" and 0 in (
-            was,
-            now,
-        )  # the run's own config.yaml has the number
+        # 0 is filled in from the data; the run's own config.yaml has the number
+        filled = name == "MODEL.HEADS.NUM_CLASSES" and 0 in (was, now)
         if key.ignored or was == now or filled:
             continue
         if key.resumed == FIXED:

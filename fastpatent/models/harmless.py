@@ -152,12 +152,13 @@ def _scalar(dtype: _Dtype, data: bytes) -> Any:
     return np.frombuffer(data, dtype.dtype)[0]
 
 
-# torch.load fills no dict or list but the plain ones.
-def _dict(*_: Any) -> dict[Any, Any]:
-    return {}
+def _dict(*_: Any) -> _Dict:
+    """In place of defaultdict, without what makes its values."""
+    return _Dict()
 
 
 def _list(*_: Any) -> list[Any]:
+    """In place of deque: torch.load fills no list but the plain one."""
     return []
 
 

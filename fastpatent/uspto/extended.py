@@ -31,9 +31,8 @@ def write_extended_list(folder: str | os.PathLike[str]) -> tuple[str, int]:
     path, lines = os.path.join(folder, LIST), extended_lines(folder)
 
     def write(temporary: Path) -> None:
-        temporary.write_text(
-            "".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape"
-        )  # as `read_lines`
+        # names that are not UTF-8 as `read_lines` reads them
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogateescape")
 
     write_atomically(path, write)
     return path, len(lines)
@@ -81,5 +80,6 @@ def _listed(folder: str | os.PathLike[str], name: str) -> dict[str, str | None]:
     path = os.path.join(folder, name)
     if target := Confinement(folder).target(path):  # its lines would be copied
         raise DataError(f"{path}: leads out of the folder, to {target}; put the file itself there")
-    samples = listed_samples(read_lines(path), path, folder, verify=False)
-    return {relative: sample.identity for (_, relative), sample in zip(read_lines(path), samples)}
+    lines = list(read_lines(path))
+    samples = listed_samples(lines, path, folder, verify=False)
+    return {relative: sample.identity for (_, relative), sample in zip(lines, samples)}

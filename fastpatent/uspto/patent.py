@@ -66,7 +66,7 @@ def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -
     """Read a patent and write its drawings; the folder of its drawings is written atomically.
 
     A patent without usable metadata or of too many files is refused. A drawing that cannot be used is skipped and reported,
-    the rest is kept.
+    and the others are written.
 
     Args:
         member: of a weekly archive.

@@ -10,9 +10,9 @@ import torch
 
 from fastpatent import distributed
 from fastpatent.config import load_config
-from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation import cache
 from fastpatent.evaluation.cache import cached_features
+from tests.evaluation.cached_set import write_set
 
 CPU = torch.device("cpu")
 FEATURES = np.random.default_rng(0).standard_normal((3, 5), dtype=np.float32)
@@ -22,13 +22,8 @@ class Run:
     """A test set of three drawings whose features are needed again and again."""
 
     def __init__(self, folder, caplog):
-        (folder / "data").mkdir()
-        for name in "abc":
-            (folder / "data" / name).write_bytes(name.encode())
-        (folder / "net.pth").write_bytes(b"weights")
         self.folder, self.caplog, self.extracted = folder, caplog, 0
-        samples = [Sample(str(folder / "data" / name), None) for name in "abc"]
-        self.splits = Splits("Set", [], samples[:1], samples[1:])
+        self.splits = write_set(folder)
         self.array, self.record = folder / "run" / "features" / "Set.npy", folder / "run" / "features" / "Set.json"
 
     def features(self, *words):

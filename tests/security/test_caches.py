@@ -19,7 +19,6 @@ from safetensors.numpy import save_file
 from fastpatent.config import load_config
 from fastpatent.data.pack.reader import open_pack
 from fastpatent.data.pack.shard import DRAWINGS_A_SHARD, VERSION, PackSize
-from fastpatent.data.records import Sample, Splits
 from fastpatent.data.tables import column_names
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.descriptors.sift_fisher import is_vocabulary
@@ -30,6 +29,7 @@ from fastpatent.evaluation.cache_key import origin_key
 from fastpatent.evaluation.vocabulary import load_vocabulary
 from fastpatent.files import sha256_of
 from fastpatent.uspto.build import build_dataset
+from tests.evaluation.cached_set import write_set
 from tests.small_sets import write_drawing
 from tests.uspto.weeks import LIMIT, files_below, week, write_tar
 
@@ -64,12 +64,7 @@ class Run:
     """Cached features of three images."""
 
     def __init__(self, folder, caplog):
-        (folder / "data").mkdir()
-        for name in "abc":
-            (folder / "data" / name).write_bytes(name.encode())
-        (folder / "net.pth").write_bytes(b"weights")
-        samples = [Sample(str(folder / "data" / name), None) for name in "abc"]
-        self.splits, self.caplog = Splits("Set", [], samples[:1], samples[1:]), caplog
+        self.splits, self.caplog = write_set(folder), caplog
         words = {"MODEL.WEIGHTS": folder / "net.pth", "DATASETS.ROOT": folder / "data", "OUTPUT_DIR": folder / "run"}
         self.cfg = load_config(overrides=[str(word) for pair in words.items() for word in pair])
         self.array, self.record = (folder / "run/features" / f"Set.{suffix}" for suffix in ("npy", "json"))
