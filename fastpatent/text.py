@@ -21,6 +21,11 @@ def escaped(text: str) -> str:
     )
 
 
+def one_line(text: str, longest: int) -> str:
+    """Return a text with one space for each run of spaces and line ends, as a `short_line`."""
+    return short_line(" ".join(text.split()), longest)
+
+
 def short_line(text: str, longest: int = LONGEST) -> str:
     """Return the first `longest` characters of a text, `escaped`, and "..." where it has more."""
     return escaped(text if len(text) <= longest else f"{text[:longest]}...")

@@ -22,7 +22,7 @@ from fastpatent.files import check_output
 from fastpatent.report.gallery import gallery_picture
 from fastpatent.report.picture import is_our_png, write_png
 from fastpatent.retrieval.ranking import Ranking, rank
-from fastpatent.text import short_line
+from fastpatent.text import one_line
 
 SHOWN = 10
 SHORT = 60  # letters of a text in the table
@@ -85,5 +85,5 @@ def _table(found: Ranking, drawings: Sequence[Sample], root: str) -> Table:
     table.add_column("its text")
     samples = [drawings[row] for row in found.indices[0]]
     for place, (score, name, sample) in enumerate(zip(found.scores[0], names_below(root, samples), samples), 1):
-        table.add_row(str(place), f"{score:.3f}", name, short_line(" ".join((sample.caption or "").split()), SHORT))
+        table.add_row(str(place), f"{score:.3f}", name, one_line(sample.caption or "", SHORT))
     return table

@@ -37,6 +37,11 @@ class Confinement:
         real = self._real(path)
         return None if real is None or self.holds(real) else real
 
+    def check(self, path: str, of: str, remedy: str) -> None:
+        """Raise DataError for a file or folder outside; `of` is what it leads out of, in words, and `remedy` what to do."""
+        if target := self.target(path):
+            raise DataError(f"{path}: leads out of {of}, to {target}; {remedy}")
+
     def _real(self, path: str) -> str | None:
         folder, separator, name = path.rpartition("/")
         if not separator or name in ("", ".", "..") or os.path.islink(path):

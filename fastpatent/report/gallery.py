@@ -15,7 +15,7 @@ from fastpatent.files import check_output, head, write_atomically
 from fastpatent.report.page import page_head, plain
 from fastpatent.report.picture import is_our_png, thumbnail, write_png
 from fastpatent.report.tables import interval_text
-from fastpatent.text import short_line
+from fastpatent.text import one_line, short_line
 
 FRAMES = {  # colours of Okabe & Ito, 2008, safe for colour-blind readers
     "query": (60, 60, 60),
@@ -156,7 +156,7 @@ def _heading(evaluation: Evaluation, query: int) -> str:
     """Return a query's identity and metrics; without these its caption, or an empty string."""
     metrics, sample = evaluation.metrics, evaluation.splits.query[query]
     if metrics is None or sample.identity is None:
-        return short_line(" ".join((sample.caption or "").split()), SHOWN)
+        return one_line(sample.caption or "", SHOWN)
     identity = short_line(sample.identity, SHOWN)
     if not metrics.matched[query]:
         return f"{identity}: no relevant drawing in the database"

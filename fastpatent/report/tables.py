@@ -11,7 +11,7 @@ from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.pipeline import SetResult
 from fastpatent.evaluation.retrieval import FEW, Evaluation
 from fastpatent.retrieval.metrics import RECALLS, table_metrics
-from fastpatent.text import escaped, short_line
+from fastpatent.text import escaped, one_line
 
 # metrics of the line that a training logs after an evaluation; those of texts where there are some
 SHORT = ("mAP", "Acc@1", "Acc@5", *RECALLS, "mean-R")
@@ -42,7 +42,7 @@ class TextTable:
     published: int = 0
 
     def __post_init__(self) -> None:
-        self.rows = [[short_line(" ".join(cell.split()), MOST) for cell in cells] for cells in self.rows]
+        self.rows = [[one_line(cell, MOST) for cell in cells] for cells in self.rows]
 
 
 def metrics_table(rows: Sequence[tuple[str, Evaluation]]) -> Table:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from fastpatent.data.confinement import Confinement
 from fastpatent.data.lists import listed_samples, read_lines
-from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
 LIST = "test_db_patent_extended.txt"
@@ -78,8 +77,7 @@ def _is_there(folder: str | os.PathLike[str], name: str) -> bool:
 def _listed(folder: str | os.PathLike[str], name: str) -> dict[str, str | None]:
     """Return {path as listed: identity}, in the list's order."""
     path = os.path.join(folder, name)
-    if target := Confinement(folder).target(path):  # its lines would be copied
-        raise DataError(f"{path}: leads out of the folder, to {target}; put the file itself there")
+    Confinement(folder).check(path, "the folder", "put the file itself there")  # its lines would be copied
     lines = list(read_lines(path))
     samples = listed_samples(lines, path, folder, verify=False)
     return {relative: sample.identity for (_, relative), sample in zip(lines, samples)}

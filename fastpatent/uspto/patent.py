@@ -85,8 +85,7 @@ def convert_patent(member: Member, folder: str | os.PathLike[str], limit: int) -
         for name in sorted({name.upper() for name in named}.difference(contents.drawings())):
             contents.skip(name, Refused(Reason.MISSING, "the XML names it, the ZIP file has none"))
         place = os.path.join(folder, patent_folder(member.patent))
-        if target := Confinement(folder).target(os.path.dirname(place)):
-            raise DataError(f"{os.path.dirname(place)}: leads out of the data set, to {target}; remove the link")
+        Confinement(folder).check(os.path.dirname(place), "the data set", "remove the link")
         drawings = _write_drawings(contents, place)
         outcome.record = {**metadata, "drawings": drawings}
     except Refused as refused:

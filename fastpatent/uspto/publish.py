@@ -71,8 +71,7 @@ def check_foreign_files(folder: str | os.PathLike[str], out: str | os.PathLike[s
     """
     confinement = Confinement(out)
     for place in (out, folder, Path(out, LISTS), Path(out, DRAWINGS)):
-        if target := confinement.target(os.fspath(place)):
-            raise DataError(f"{place}: leads out of --out, to {target}; remove the link")
+        confinement.check(os.fspath(place), "--out", "remove the link")
         if os.path.lexists(place) and not os.path.isdir(place):
             raise DataError(f"{place}: is not a folder, so nothing can be built there")
     ledger = Ledger(Path(folder, LEDGER))
