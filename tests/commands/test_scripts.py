@@ -66,6 +66,7 @@ class Interrupting:  # a finder of modules that finds none
         if name == sys.argv[1]:
             os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background, and by its children
 sys.meta_path.insert(0, Interrupting())
 from fastpatent.commands import main
 sys.exit(main(["train"]))
