@@ -21,6 +21,9 @@ EXTRAS = {
 }
 
 
+CHOICES = 30  # listed in a message; losses, the most numerous components, are 11
+
+
 class FastPatentError(Exception):
     """Base of every error that a command prints as `error: <sentence>` instead of a traceback."""
 
@@ -57,5 +60,6 @@ def nearest(name: object, choices: Iterable[object]) -> str:
     by_lower = {found.lower(): found for found in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     if close:
-        return f"; did you mean {by_lower[close[0]]}?"
-    return f"; choose from {', '.join(names)}" if names else ""
+        return f"; did you mean {short_line(by_lower[close[0]])}?"
+    more = f" and {len(names) - CHOICES:,} more" if len(names) > CHOICES else ""
+    return f"; choose from {', '.join(map(short_line, names[:CHOICES]))}{more}" if names else ""

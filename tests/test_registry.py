@@ -7,7 +7,7 @@ import pytest
 import fastpatent
 from fastpatent import registry
 from fastpatent.config import load_config
-from fastpatent.errors import ConfigError
+from fastpatent.errors import ConfigError, nearest
 from fastpatent.registry import BACKBONES, METRICS, REGISTRIES, Registry
 
 
@@ -47,6 +47,12 @@ def test_an_unknown_name_is_reported_with_the_nearest_one_or_all(toys):
     for name in (None, 3, [], ["kite"]):
         assert toys.complaint(name).startswith(f"no toy is called {name!r};"), name
     assert toys.complaint("kite") == ""
+
+
+def test_of_very_many_choices_a_message_lists_some():
+    names = [f"{number:05}" for number in range(10_000)]
+    assert nearest("kite", names) == f"; choose from {', '.join(names[:30])} and 9,970 more"
+    assert len(nearest("a" * 10**5, ["b" * 10**6, "a" * 10**5])) < 1000
 
 
 def test_a_component_of_any_kind_is_added_under_its_own_name_or_another(toys):

@@ -48,7 +48,7 @@ def read_settings(
         problems: list to which one sentence is added for everything wrong.
         chain: files that led here, to notice one that leads back to itself.
         named_at: `file:line` of the `_BASE_` that names this file.
-        read: bytes of the files read before; those of this one are added.
+        read: bytes of the files before it, 0 of those that could not be read; those of this one are added.
 
     Returns:
         list of Setting, a base's before those of the file that inherits from it; a later one overrides an earlier one.
@@ -61,15 +61,16 @@ def read_settings(
         problems.append(f"{chain[0]}: {BASE_KEY} leads to more than {FILES} files")
         return []
     place = f"{named_at}: {BASE_KEY} names {path}" if named_at else path
+    read.append(0)  # before it is opened: a folder is searched for the name nearest to one that is missing
     try:
         data = read_regular(path, YAML_BYTES - sum(read))
-        read.append(len(data))
+        read[-1] = len(data)
         text = data.decode("utf-8")
     except FileNotFoundError:
         problems.append(f"{place}: no such file{_nearest_file(path)}")
         return []
     except OSError as error:
-        left = f", which the files before it leave of {YAML_BYTES:,}" if error.errno == errno.EFBIG and read else ""
+        left = f", which the files before it leave of {YAML_BYTES:,}" if error.errno == errno.EFBIG and any(read) else ""
         problems.append(f"{place}: {error.strerror}{left}")
         return []
     except UnicodeDecodeError as error:
@@ -118,6 +119,8 @@ class _File:
                     continue
                 names = names if isinstance(names, list) else [names]
                 for name in names:
+                    if len(self.problems) > PROBLEMS:
+                        return
                     if not isinstance(name, str) or not name:
                         self._problem(key, f"{BASE_KEY} expects a file name, got {shown(name)}")
                         continue

@@ -225,16 +225,18 @@ def _check_tags(data: bytes) -> None:
 
 
 def _scans(image: ImageFile.ImageFile, data: bytes) -> int:
-    """Return how often a JPEG goes over its pixels; of a TIFF of JPEG strips or tiles, each of these on average."""
+    """Return how often a JPEG goes over its pixels; of a TIFF of JPEG strips or tiles, each of these on average.
+
+    Parts of a TIFF that lie at one place are one: the file has their scans once."""
     parts = 1
     if image.format == "TIFF":
         tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
         if tags.get(TIFF_COMPRESSION) not in TIFF_JPEG:
             return 0
-        parts = max(len(tags.get(place, ())) for place in TIFF_PLACES)
+        parts = min(filter(None, (len(set(tags.get(place, ()))) for place in TIFF_PLACES)), default=1)
     elif image.format not in ("JPEG", "MPO"):
         return 0
-    return data.count(b"\xff\xda\0") // max(parts, 1)
+    return data.count(b"\xff\xda\0") // parts
 
 
 def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:

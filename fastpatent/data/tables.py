@@ -238,6 +238,9 @@ class _Rows:
                 raise DataError(f"{self.path}: the first row is empty; it has to name the columns")
             self._delimiter = "\t" if "\t" in first else ","
             self.header = [name.strip() for name in next(csv.reader([first], delimiter=self._delimiter))]
+        except csv.Error as error:
+            self._file.close()
+            raise DataError(f"{self.path}:1: {error}") from error
         except BaseException:
             self._file.close()
             raise

@@ -1,6 +1,7 @@
 """Training checkpoints: written whole or not at all, verified when read, with all that a resumed run needs."""
 
 import logging
+import math
 import os
 import random
 import re
@@ -158,13 +159,28 @@ def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
     """
     try:
         version, internal, gauss = state["python"]
+        if not (gauss is None or isinstance(gauss, float) and math.isfinite(gauss)):
+            raise ValueError("Python's next number is none")
         random.setstate((version, tuple(internal), gauss))
         name, keys, position, *rest = state["numpy"]
-        if not 0 <= position <= len(keys) or not keys.any():  # NumPy would read outside, or draw for ever
+        if not 0 <= position <= len(keys) or not all(map(math.isfinite, rest)):  # NumPy would read outside
             raise ValueError(f"NumPy's is at {position} of {len(keys)}")
         np.random.set_state((name, keys.numpy(), position, *rest))
         torch.set_rng_state(state["torch"])
+        _check_draws()
         if device.type == "cuda" and state["device"] is not None:
             torch.cuda.set_rng_state(state["device"], device)
     except Exception as error:  # the generators raise many kinds
         raise CheckpointError(f"--resume: the states of the random generators are damaged: {error}") from error
+
+
+def _check_draws() -> None:
+    """Raise ValueError where a generator of the CPU would draw 0 for ever; it is where it was afterwards."""
+    drawn = random.Random(), np.random.RandomState(), torch.Generator()
+    drawn[0].setstate(random.getstate())
+    drawn[1].set_state(np.random.get_state())
+    drawn[2].set_state(torch.get_rng_state())
+    # More bytes than the state of any of them.
+    random_bytes = drawn[0].randbytes(2**13), drawn[1].bytes(2**13), torch.randint(256, (2**13,), generator=drawn[2])
+    if not all(map(any, random_bytes)):
+        raise ValueError("one draws nothing but 0")

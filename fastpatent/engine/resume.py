@@ -14,6 +14,7 @@ from fastpatent.config.key import AT_START, FIXED
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 from fastpatent.config.report import describe, short_value
+from fastpatent.config.yaml_files import YAML_BYTES
 from fastpatent.data.records import Sample, names_below
 from fastpatent.engine.checkpoint import kinds_of
 from fastpatent.errors import CheckpointError
@@ -66,6 +67,8 @@ def changed_settings(checkpoint: dict[str, Any], cfg: CfgNode) -> str:
     if "config" not in checkpoint:
         return "the checkpoint is of an older version and has no settings to compare; those of now are used"
     try:
+        if len(checkpoint["config"]) > YAML_BYTES:
+            raise ValueError(f"they have more than {YAML_BYTES:,} letters")
         saved = dict(leaves(CfgNode(yaml.load(checkpoint["config"], BoundedLoader))))
     except Exception as error:  # yaml and yacs raise many kinds
         raise CheckpointError("--resume: the settings in the checkpoint cannot be read") from error

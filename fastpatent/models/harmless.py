@@ -25,8 +25,26 @@ class Refused(ValueError):
     """Why a file is not read although it is whole."""
 
 
+class Storages:
+    """The storages of a file that is not a zip archive, whose last pickle lists those that have values after it.
+
+    The memory of one that is not listed would be what the process had in it before.
+    """
+
+    def __init__(self) -> None:
+        self.named: set[str] = set()
+        self.last: Any = None
+
+    def check(self) -> None:
+        """Raise Refused where a storage is not listed."""
+        if missing := self.named.difference(self.last):
+            raise Refused(f"{len(missing)} of its storages have no values")
+
+
 class Unpickler(_weights_only_unpickler.Unpickler):
     """torch's own, which takes any key for a dict or a storage, and any number of parts."""
+
+    storages: Storages
 
     def __init__(self, file: BinaryIO, **options: Any) -> None:
         super().__init__(file, **options)
@@ -57,9 +75,15 @@ class Unpickler(_weights_only_unpickler.Unpickler):
                 raise Refused("a storage has no name")
             if not all(type(part[0]) is str for part in name if type(part) is tuple and part):  # a part of another storage
                 raise Refused("a part of a storage has no name")
+            self.storages.named.add(name[2])
             return load(name)
 
         self._persistent_load = checked
+
+    def load(self) -> Any:
+        """Return what the pickle holds."""
+        self.storages.last = super().load()
+        return self.storages.last
 
 
 def _is_key(value: Any) -> bool:
@@ -215,7 +239,7 @@ NAMED: dict[str, Any] = {
 
 
 @contextmanager
-def only_harmless(size: int) -> Iterator[None]:
+def only_harmless(size: int) -> Iterator[Storages]:
     """Within this block torch.load with weights_only knows no other names than those here.
 
     torch.serialization.safe_globals could add to its list, but take nothing from it.
@@ -223,8 +247,11 @@ def only_harmless(size: int) -> Iterator[None]:
     Args:
         size: bytes of the file. What its containers are copied from has no more values: else a few bytes of a pickle could
             copy a long list any number of times.
+
+    Yields:
+        the `Storages` of the file, complete when it is loaded.
     """
-    left = size
+    left, storages = size, Storages()
 
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
         def within(*arguments: Any) -> Any:
@@ -239,8 +266,9 @@ def only_harmless(size: int) -> Iterator[None]:
     known = {name: counted(call) for name, call in CALLED.items()} | dict.fromkeys(SKIPPED, Skipped) | NAMED
     known["numpy.dtype"] = _Dtype
     known[""] = _Dict  # what may have a state; a file cannot write this name, which has no dot
+    unpickler = type("Unpickler", (Unpickler,), {"storages": storages})
     with (
         patch.dict(_get_allowed_globals(), known, clear=True),
-        patch.multiple(_weights_only_unpickler, Unpickler=Unpickler, Counter=_Dict),  # of a Counter it sets items
+        patch.multiple(_weights_only_unpickler, Unpickler=unpickler, Counter=_Dict),  # of a Counter it sets items
     ):
-        yield
+        yield storages

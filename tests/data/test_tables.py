@@ -62,6 +62,9 @@ def test_tables_that_cannot_be_read_are_refused(tmp_path):
         path.write_bytes(b"")
         with pytest.raises(DataError, match=f"{name}: (the first row is empty|cannot be read as Parquet)"):
             list(read_rows(path, ["id"], []))
+    (tmp_path / "long.csv").write_text("a" * 200_000 + "\n")
+    with pytest.raises(DataError, match="long.csv:1: field larger than field limit"):
+        column_names(tmp_path / "long.csv")
 
 
 def test_a_missing_column_names_the_nearest(tmp_path):

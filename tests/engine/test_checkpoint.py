@@ -27,9 +27,28 @@ def test_random_states_survive_a_file(tmp_path):
 def test_a_state_of_numpy_that_reads_outside_or_draws_for_ever_is_refused():
     state = checkpoint.random_state(CPU)
     name, keys, position, *rest = state["numpy"]
-    for wrong in ((keys, -5), (keys, 625), (keys, 2 * 10**9), (torch.zeros_like(keys), position)):
+    for wrong in ((keys, -5), (keys, 625), (keys, 2 * 10**9)):
         with pytest.raises(CheckpointError, match="states of the random generators are damaged: NumPy's"):
             checkpoint.restore_random_state({**state, "numpy": (name, *wrong, *rest)}, CPU)
+
+
+def test_states_that_draw_one_number_for_ever_are_refused():
+    """Of the first number of a Mersenne Twister only the highest bit counts."""
+    state = checkpoint.random_state(CPU)
+    (version, numbers, _), (name, keys, position, *rest) = state["python"], state["numpy"]
+    first = torch.zeros_like(keys)
+    first[0] = 1
+    wrong = {"python": (version, (1, *[0] * 623, 624), None), "numpy": (name, first, position, *rest)}
+    wrong["torch"] = state["torch"].clone()
+    wrong["torch"][24 : 24 + 8 * 624] = 0  # after its seed and two counts, 624 numbers of 8 bytes
+    for part, value in wrong.items():
+        with pytest.raises(CheckpointError, match="damaged: one draws nothing but 0"):
+            checkpoint.restore_random_state({**state, part: value}, CPU)
+    for part, value in {"python": (version, numbers, "x"), "numpy": (name, keys, position, 1, float("nan"))}.items():
+        with pytest.raises(CheckpointError, match="damaged: (Python's|NumPy's)"):
+            checkpoint.restore_random_state({**state, part: value}, CPU)
+    checkpoint.restore_random_state(state, CPU)
+    assert random.getstate() == state["python"] and torch.equal(torch.get_rng_state(), state["torch"])
 
 
 def test_last_checkpoint_names_the_newest(tmp_path):

@@ -576,6 +576,20 @@ def test_the_scans_of_a_tiff_of_jpeg_strips_are_counted(tmp_path):
         read_drawing(path, most=4096)
 
 
+def test_tiles_of_a_tiff_that_are_one_and_the_same_are_counted_once(tmp_path):
+    """Each is decoded, with all the scans of the one place where they lie."""
+    tile, tags = io.BytesIO(), TiffImagePlugin.ImageFileDirectory_v2()
+    Image.new("L", (64, 64), 99).save(tile, "JPEG")
+    data = tile.getvalue() + b"\xff\xda\0" * 30
+    sizes = {256: 256, 257: 256, 322: 64, 323: 64, 324: (0,) * 16, 325: (len(data),) * 16}
+    for tag, value in {**sizes, 258: 8, 259: 7, 262: 1, 277: 1}.items():
+        tags[tag] = value
+    tags[324] = (8 + len(tags.tobytes(8)),) * 16
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + tags.tobytes(8) + data)
+    with pytest.raises(DataError, match="31 scans of 65,536 pixels, which take too long"):
+        read_drawing(tmp_path / "a.tif", most=2**16)
+
+
 def test_names_longer_than_those_of_files_are_not_normalised(tmp_path, monkeypatch):
     normalised, normalize = [], lists.unicodedata.normalize
     monkeypatch.setattr(lists.unicodedata, "normalize", lambda form, name: normalised.append(name) or normalize(form, name))

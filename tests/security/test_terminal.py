@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastpatent.commands.build import skipped_table
 from fastpatent.commands.run import run
 from fastpatent.config import load_config
 from fastpatent.config.report import differences_table
+from fastpatent.data.impact.patents import literal_texts
 from fastpatent.data.records import Sample, Splits
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.retrieval import rank_features
@@ -177,3 +179,9 @@ def test_completion_evaluates_no_name_of_a_file(tmp_path, capsys):
     asked = "COMP_WORDS=(fastpatent train --config-file ''); COMP_CWORD=3; _fastpatent; printf '%s|' \"${COMPREPLY[@]}\""
     found = subprocess.run(["bash", "-c", f"{script}\n{asked}"], cwd=tmp_path, capture_output=True, text=True)
     assert "touch" in found.stdout and not (tmp_path / "run").exists()
+
+
+def test_warnings_of_python_show_nothing_of_a_literal(recwarn):
+    """Python names the letter after a backslash as it is, from 3.12 on by default."""
+    warnings.simplefilter("always")
+    assert literal_texts(f"['\\{CLIPBOARD[0]}c']") == [f"\\{CLIPBOARD[0]}c"] and not recwarn.list

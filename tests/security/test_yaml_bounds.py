@@ -117,6 +117,17 @@ def test_files_are_counted_over_all_bases(named, tmp_path, monkeypatch):
     assert load_config(f"{401 - FILES}.yml").SEED == 1 if named == 1 else True
 
 
+def test_bases_that_are_missing_are_counted_too(tmp_path, monkeypatch):
+    """For each the folder is searched, of however many files it is."""
+    searched = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fastpatent.config.yaml_files._nearest_file", lambda path: searched.append(path) or "")
+    Path("a.yml").write_text(f"_BASE_: [{', '.join(f'{number}.yml' for number in range(9000))}]")
+    message = refusal("a.yml")
+    assert len(searched) < FILES and f"a.yml: _BASE_ leads to more than {FILES} files" in message
+    assert len(message.split("\n")) <= PROBLEMS + 1
+
+
 def test_bytes_are_counted_over_all_bases(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("base.yml").write_text("#" * 100_000)
@@ -138,8 +149,9 @@ def test_lists_of_the_command_line_are_bounded_too():
 
 
 def test_the_settings_of_a_checkpoint_are_bounded_too():
-    with pytest.raises(CheckpointError, match="the settings in the checkpoint cannot be read"):
-        changed_settings({"config": aliases(10)}, load_config())
+    for text in (aliases(10), "#" * (YAML_BYTES + 1)):
+        with pytest.raises(CheckpointError, match="the settings in the checkpoint cannot be read"):
+            changed_settings({"config": text}, load_config())
 
 
 def test_a_bad_run_of_a_benchmark_is_named(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -84,7 +85,8 @@ def read_patents(path: str | os.PathLike[str], text: str, skipped: dict[str, lis
 def literal_texts(field: str) -> list[str] | None:
     """Return the strings of a list written as a Python literal, which is never executed; None where it is not one."""
     try:
-        texts = ast.literal_eval(field)
+        with warnings.catch_warnings(action="ignore"):  # of a backslash before a letter that it does not go with
+            texts = ast.literal_eval(field)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # all errors of literal_eval
         return None
     return texts if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else None

@@ -11,6 +11,7 @@ import torch
 
 from fastpatent.downloads import check_download
 from fastpatent.errors import ConfigError, nearest, shown
+from fastpatent.files import read_regular
 
 if TYPE_CHECKING:
     from open_clip.model import CustomTextCLIP
@@ -75,9 +76,7 @@ def _is_size(number: Any, most: int, whole: bool) -> bool:
 
 
 def _read(path: Path) -> Any:
-    if not path.is_file() or path.stat().st_size > LARGEST:
-        raise OSError(f"{path} is no file of at most {LARGEST >> 20} MiB")
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found = json.loads(read_regular(path, LARGEST))
     return found.get("model_cfg", found) if isinstance(found, dict) else {}
 
 
