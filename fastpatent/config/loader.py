@@ -8,6 +8,7 @@ from os import PathLike
 from yacs.config import CfgNode
 
 from fastpatent.config.checks import broken_rules
+from fastpatent.config.default_network import NAME, WEIGHTS
 from fastpatent.config.defaults import get_cfg
 from fastpatent.config.effects import without_effect
 from fastpatent.config.keys import KEYS
@@ -53,6 +54,7 @@ def load_config(
         places[key] = place
         try:
             value = coerce(value, section[name], place == COMMAND_LINE, KEYS[key].single)
+            value = WEIGHTS if (key, value) == ("MODEL.WEIGHTS", NAME) else value
             section[name] = expand_paths(value) if KEYS[key].path else value
         except ValueError as error:
             problems.append(f"{place}: {key} {error}")

@@ -41,7 +41,11 @@ KEYS = (
     NoFeature("MODEL.FREEZE_LAYERS", [], "parts of the network frozen for `SOLVER.FREEZE_ITERS`", PARTS),
     Ignored("MODEL.QUEUE_SIZE", 8192, "of fast-reid's MoCo"),
     NoFeature(
-        "MODEL.WEIGHTS", "", "checkpoint to start training from, or to test", resumed=AT_START, path=True
+        "MODEL.WEIGHTS",
+        "",
+        "checkpoint to start training from, or to test; default: the network in the box",
+        resumed=AT_START,
+        path=True,
     ),  # cached features know it by its bytes
     OurNoFeature(
         "MODEL.TOWER_WEIGHTS",
