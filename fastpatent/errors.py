@@ -19,9 +19,7 @@ EXTRAS = {
     "onnxscript": "export",
     "onnxruntime": "export",
 }
-
-
-CHOICES = 30  # listed in a message; losses, the most numerous components, are 11
+CHOICES = 30  # listed in a message; of components there are fewer
 
 
 class FastPatentError(Exception):

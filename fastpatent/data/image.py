@@ -23,6 +23,7 @@ FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "WEBP")  # by content: of other 
 MOST_PIXELS = 178_956_970  # default of INPUT.MAX_PIXELS: where Pillow's own bound is; an A0 scan at 300 dpi has 140 million
 MOST_BYTES = 2**30  # of a file; that A0 scan in uncompressed colour has 0.4 GiB
 MOST_PAGES = 1000  # of a TIFF that are counted: its directories may overlap, so a small file may have millions
+SCAN = b"\xff\xda\0"  # begins a scan of a JPEG
 MOST_SCANS = 20  # of a JPEG of MAX_PIXELS, of a smaller one more; a progressive one has ten, and each goes over all pixels
 MOST_READS = 1_000_000  # of a file: Pillow reads markers, chunks and runs one by one; the longest PNG has 130,000 chunks
 MOST_RUN_PIXELS = 2**24  # of a run-length compressed BMP, which Pillow decodes in Python: 4 s
@@ -33,7 +34,8 @@ TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
 TIFF_SIDES = 256, 257
 TIFF_TILE_SIDES = 322, 323
 SIDE_TYPES = 3, 4  # and 16 of a BigTIFF; others, and a second one, PIL and libtiff may read as different numbers
-TIFF_COMPRESSION, TIFF_JPEG, TIFF_PLACES = 259, (6, 7), (273, 324)
+TIFF_COMPRESSION, TIFF_JPEG = 259, (6, 7)
+TIFF_PARTS = (273, 279), (324, 325)  # where its strips and tiles are, and how long
 TIFF_STARTS = b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"  # those that Pillow takes
 # Pillow makes an object of each value of a tag, by its type; bytes and texts, as of profiles, it leaves as they are
 VALUE_COSTS = dict.fromkeys((3, 4, 6, 8, 9, 11, 12, 13, 16), 1) | {5: 100, 10: 100}  # 30 ns an integer, 3 us a fraction
@@ -225,18 +227,22 @@ def _check_tags(data: bytes) -> None:
 
 
 def _scans(image: ImageFile.ImageFile, data: bytes) -> int:
-    """Return how often a JPEG goes over its pixels; of a TIFF of JPEG strips or tiles, each of these on average.
+    """Return how often a JPEG goes over its pixels; of a TIFF of JPEG strips or tiles, that of these that has most scans.
 
-    Parts of a TIFF that lie at one place are one: the file has their scans once."""
-    parts = 1
-    if image.format == "TIFF":
-        tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
-        if tags.get(TIFF_COMPRESSION) not in TIFF_JPEG:
-            return 0
-        parts = min(filter(None, (len(set(tags.get(place, ()))) for place in TIFF_PLACES)), default=1)
-    elif image.format not in ("JPEG", "MPO"):
+    Raises:
+        DataError: strips or tiles that are not one and the same lie over each other, so that they share their scans.
+    """
+    if image.format in ("JPEG", "MPO"):
+        return data.count(SCAN)
+    if image.format != "TIFF":
         return 0
-    return data.count(b"\xff\xda\0") // parts
+    tags = image.tag_v2  # pyright: ignore[reportAttributeAccessIssue]
+    if tags.get(TIFF_COMPRESSION) not in TIFF_JPEG:
+        return 0
+    parts = {part for kind in TIFF_PARTS for part in zip(*(tags.get(tag, ()) for tag in kind))}
+    if sum(length for _, length in parts) > len(data):
+        raise DataError("its strips or tiles lie over each other")
+    return max((data.count(SCAN, start, start + length) for start, length in parts), default=0)
 
 
 def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:

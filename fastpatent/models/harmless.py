@@ -1,7 +1,7 @@
 """What torch.load may rebuild of a file: plain tensors, and the plain values that training code stores with its weights."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -26,19 +26,29 @@ class Refused(ValueError):
 
 
 class Storages:
-    """The storages of a file that is not a zip archive, whose last pickle lists those that have values after it.
+    """The storages that a file names: the memory of one without values would be what the process had in it before.
 
-    The memory of one that is not listed would be what the process had in it before.
+    Attributes:
+        named: {name: bytes}.
+        last: what the last pickle of the file holds.
     """
 
     def __init__(self) -> None:
-        self.named: set[str] = set()
+        self.named: dict[str, int] = {}
         self.last: Any = None
 
-    def check(self) -> None:
-        """Raise Refused where a storage is not listed."""
-        if missing := self.named.difference(self.last):
-            raise Refused(f"{len(missing)} of its storages have no values")
+    def check(self, records: Mapping[str, int] | None) -> None:
+        """Raise Refused where a storage has no values.
+
+        Args:
+            records: {name: bytes} of those of a zip archive; None of a file whose last pickle lists the names of those that
+                follow it.
+        """
+        found = self.named if records is None else records
+        listed = self.last if records is None else records
+        missing = [name for name, size in self.named.items() if name not in listed or found[name] < size]
+        if missing:
+            raise Refused(f"{len(missing)} of its storages have no values, or too few")
 
 
 class Unpickler(_weights_only_unpickler.Unpickler):
@@ -71,12 +81,14 @@ class Unpickler(_weights_only_unpickler.Unpickler):
     @persistent_load.setter
     def persistent_load(self, load: Callable[[Any], Any]) -> None:
         def checked(name: Any) -> Any:
-            if not (type(name) is tuple and len(name) > 2 and type(name[2]) is str):
+            if not (type(name) is tuple and len(name) > 4 and type(name[2]) is str and type(name[4]) is int):
                 raise Refused("a storage has no name")
             if not all(type(part[0]) is str for part in name if type(part) is tuple and part):  # a part of another storage
                 raise Refused("a part of a storage has no name")
-            self.storages.named.add(name[2])
-            return load(name)
+            found = load(name)
+            named = self.storages.named
+            named[name[2]] = max(named.get(name[2], 0), name[4] * found.dtype.itemsize)
+            return found
 
         self._persistent_load = checked
 

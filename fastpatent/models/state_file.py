@@ -142,9 +142,10 @@ def _parse(path: Path, file: BinaryIO) -> Any:
         raise CheckpointError(f"{path}: is empty")
     if SAFETENSORS.match(head):
         return _plain(load_file(path), path, size)
+    records = None
     if head.startswith(ZIP):
         _check_directory(path, file, size)
-        _check_archive(path, size)
+        records = _check_archive(path, size)
     elif not head.startswith(OLDER):
         raise CheckpointError(f"{path}: is {foreign_kind(head)}")
     file.seek(0)
@@ -152,8 +153,7 @@ def _parse(path: Path, file: BinaryIO) -> Any:
     with warnings.catch_warnings(action="ignore"), only_harmless(size) as storages:
         # Of the file, not the path, whose suffix torch.load would believe.
         content = torch.load(file, map_location="cpu", weights_only=True)
-    if not head.startswith(ZIP):
-        storages.check()
+    storages.check(records)
     return _plain(content, path, size)
 
 
@@ -175,8 +175,8 @@ def _check_directory(path: Path, file: BinaryIO, size: int) -> None:
         raise CheckpointError(f"{path}: refused: its zip archive has another directory than that before its end")
 
 
-def _check_archive(path: Path, size: int) -> None:
-    """Raise CheckpointError if a zip archive is not one of torch.save."""
+def _check_archive(path: Path, size: int) -> dict[str, int]:
+    """Return {name: bytes} of the storages in a zip archive; CheckpointError if it is not one of torch.save."""
     with ZipFile(path) as archive:
         names = archive.namelist()
         if any(name.endswith("/constants.pkl") for name in names):
@@ -197,13 +197,15 @@ def _check_archive(path: Path, size: int) -> None:
         head = archive.open(pickles[0]).read(HEAD)
     if not head.startswith(DEFAULT_PICKLE):
         raise CheckpointError(f"{path}: is {foreign_kind(head)}")
+    place = f"{pickles[0].removesuffix('data.pkl')}data/"
+    return {of.filename.removeprefix(place): of.file_size for of in members if of.filename.startswith(place)}
 
 
 def _plain(content: Any, path: Path, size: int) -> Any:
     """Return the content of a file in new dicts, lists and tuples, which have no attributes a file could set.
 
     Raises:
-        CheckpointError: containers are nested too deeply, or tensors have more values than the file.
+        CheckpointError: containers are nested too deeply, or tensors have more values than it may hold.
     """
     done: dict[int, Any] = {}
     left, containers = TIED * size, MOST_CONTAINERS

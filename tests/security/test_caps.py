@@ -565,29 +565,33 @@ def test_reading_a_list_takes_150_bytes_a_line_beside_its_samples(tmp_path, monk
     assert np.unique([id(sample.identity) for sample in splits.train]).size == count / images  # one string for all
 
 
-def test_the_scans_of_a_tiff_of_jpeg_strips_are_counted(tmp_path):
-    packed = io.BytesIO()
-    Image.new("L", (64, 64), 99).save(packed, "TIFF", compression="jpeg")
-    path = tmp_path / "a.tif"
-    path.write_bytes(packed.getvalue())
-    assert read_drawing(path, most=4096).shape == (64, 64)
-    path.write_bytes(packed.getvalue() + b"\xff\xda\0" * 64 * 21)
-    with pytest.raises(DataError, match="scans of 4,096 pixels, which take too long"):
-        read_drawing(path, most=4096)
-
-
-def test_tiles_of_a_tiff_that_are_one_and_the_same_are_counted_once(tmp_path):
-    """Each is decoded, with all the scans of the one place where they lie."""
-    tile, tags = io.BytesIO(), TiffImagePlugin.ImageFileDirectory_v2()
-    Image.new("L", (64, 64), 99).save(tile, "JPEG")
-    data = tile.getvalue() + b"\xff\xda\0" * 30
-    sizes = {256: 256, 257: 256, 322: 64, 323: 64, 324: (0,) * 16, 325: (len(data),) * 16}
-    for tag, value in {**sizes, 258: 8, 259: 7, 262: 1, 277: 1}.items():
+def tiff_of_tiles(data, places, side=256, tile=64):
+    """A TIFF whose JPEG tiles begin at `places` of the data, and end with it."""
+    sizes = {256: side, 257: side, 322: tile, 323: tile, 258: 8, 259: 7, 262: 1, 277: 1}
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in {**sizes, 324: (0,) * len(places), 325: tuple(len(data) - place for place in places)}.items():
         tags[tag] = value
-    tags[324] = (8 + len(tags.tobytes(8)),) * 16
-    (tmp_path / "a.tif").write_bytes(b"II*\0" + struct.pack("<I", 8) + tags.tobytes(8) + data)
-    with pytest.raises(DataError, match="31 scans of 65,536 pixels, which take too long"):
-        read_drawing(tmp_path / "a.tif", most=2**16)
+    start = 8 + len(tags.tobytes(8))
+    tags[324] = tuple(start + place for place in places)
+    return b"II*\0" + struct.pack("<I", 8) + tags.tobytes(8) + data
+
+
+def test_the_scans_of_a_tiff_of_jpeg_tiles_are_counted(tmp_path):
+    """Those of the tile that has most; tiles at one place, or that share their ends, have its scans each."""
+    tile, path = io.BytesIO(), tmp_path / "a.tif"
+    Image.new("L", (64, 64), 99).save(tile, "JPEG")
+    whole = tile.getvalue()
+    path.write_bytes(tiff_of_tiles(whole, (0,) * 16))
+    assert (read_drawing(path, most=2**16) == 99).all()
+    scans = whole + b"\xff\xda\0" * 30
+    for places, message in ((0,) * 16, "31 scans of 65,536 pixels"), (range(16), "tiles lie over each other"):
+        path.write_bytes(tiff_of_tiles(scans, places))
+        with pytest.raises(DataError, match=message):
+            read_drawing(path, most=2**16)
+    packed = io.BytesIO()
+    Image.new("L", (64, 640), 99).save(packed, "TIFF", compression="jpeg")  # strips
+    path.write_bytes(packed.getvalue())
+    assert (read_drawing(path) == 99).all()
 
 
 def test_names_longer_than_those_of_files_are_not_normalised(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from fastpatent.config import load_config
 from fastpatent.config.bounded_yaml import BoundedLoader
 from fastpatent.config.values import coerce
-from fastpatent.config.yaml_files import FILES, PROBLEMS, YAML_BYTES
+from fastpatent.config.yaml_files import FILES, PROBLEMS, SEARCHED, YAML_BYTES
 from fastpatent.engine.resume import changed_settings
 from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.evaluation.benchmark_systems import read_systems
@@ -126,6 +126,17 @@ def test_bases_that_are_missing_are_counted_too(tmp_path, monkeypatch):
     message = refusal("a.yml")
     assert len(searched) < FILES and f"a.yml: _BASE_ leads to more than {FILES} files" in message
     assert len(message.split("\n")) <= PROBLEMS + 1
+
+
+def test_a_folder_is_searched_up_to_a_number_of_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    compared = []
+    monkeypatch.setattr(
+        "fastpatent.config.yaml_files.get_close_matches", lambda name, files, **_: compared.append(len(files)) or files[:1]
+    )
+    for number in range(SEARCHED + 9):
+        Path(f"{number}.yml").touch()
+    assert "x.yml: no such file; did you mean" in refusal("x.yml") and compared == [SEARCHED]
 
 
 def test_bytes_are_counted_over_all_bases(tmp_path, monkeypatch):

@@ -8,11 +8,12 @@ from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.list_dataset import read_splits
-from fastpatent.data.records import Splits
+from fastpatent.data.records import Splits, add_skipped
 
 LIST_PLACES = ("train_data", "data", ".")
 DRAWING_PLACES = ("train_data/patent_data", "patent_data", "train_data", ".", "images")
 VALIDATION = {"train": "train_patent_trn.txt", "query": "val_query_patent.txt", "gallery": "val_db_patent.txt"}
+OTHER_HAND = {"train": "train_other_hand.txt"}
 TEST = {"query": "test_query_patent.txt", "gallery": "test_db_patent.txt"}
 TEST_PLAIN = {"query": "test_query_plain.txt", "gallery": "test_db_plain.txt"}
 TEST_EXTENDED = {"query": "test_query_patent.txt", "gallery": "test_db_patent_extended.txt"}
@@ -40,3 +41,14 @@ for _name, _lists, _stage in (
     ("DeepPatentTestExtended", TEST_EXTENDED, "test"),
 ):
     DATASETS.register(partial(read_patent, name=_name, lists=_lists, stage=_stage), name=_name)
+
+
+@DATASETS.register(name="PatentBothHands")
+def read_both_hands(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
+    """`Patent`, and in training the drawings of train_other_hand.txt too: the same identities in another style."""
+    splits = read_patent(cfg, parts, verify, name="PatentBothHands", lists=VALIDATION, stage="val")
+    if parts is None or "train" in parts:
+        other = read_patent(cfg, ("train",), verify, name="PatentBothHands", lists=OTHER_HAND, stage="val")
+        splits.train += other.train
+        add_skipped(splits.skipped, other.skipped)
+    return splits

@@ -77,7 +77,7 @@ def _is_size(number: Any, most: int, whole: bool) -> bool:
 
 def _read(path: Path) -> Any:
     found = json.loads(read_regular(path, LARGEST))
-    return found.get("model_cfg", found) if isinstance(found, dict) else {}
+    return found.get("model_cfg", found) or {} if isinstance(found, dict) else {}
 
 
 def _check_towers(name: str, vision: dict[str, Any], text: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 COUNTED_AT_ONCE = 4096
-# Of `tokenizer_kwargs`; transformers takes others that name code to run, or files.
 OWN_WORDS = 49_408  # of the tokenizer that open_clip has itself
+# Of `tokenizer_kwargs`; transformers takes others that name code to run, or files.
 HARMLESS = {"clean", "strip_sep_token", "language"}
 CODE = {".py", ".pkl", ".pickle"}  # suffixes
 

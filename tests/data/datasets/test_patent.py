@@ -67,6 +67,18 @@ def test_test_lists(patent_cfg, patent_root):
         DATASETS.get("DeepPatentTestPlain")(patent_cfg)
 
 
+def test_the_other_hand_adds_drawings_to_the_identities_of_training(patent_cfg, patent_root):
+    lists = patent_root / "train_data"
+    with pytest.raises(DataError, match="PatentBothHands: no list train_other_hand.txt"):
+        DATASETS.get("PatentBothHands")(patent_cfg, parts=("train",))
+    first = (lists / "train_patent_trn.txt").read_text().splitlines()[0]
+    (lists / "train_other_hand.txt").write_text(first + "\n")
+    alone, both = (DATASETS.get(name)(patent_cfg) for name in ("Patent", "PatentBothHands"))
+    assert both.train == alone.train + alone.train[:1]
+    assert (both.query, both.gallery, both.stage) == (alone.query, alone.gallery, "val")
+    assert DATASETS.get("PatentBothHands")(patent_cfg, parts=("query",)).train == []
+
+
 def test_an_empty_list_is_named(patent_cfg, patent_root):
     (patent_root / "train_data/val_db_patent.txt").write_text("\n\n")
     with pytest.raises(DataError, match=r"val_db_patent\.txt: the list is empty"):
@@ -82,6 +94,7 @@ def test_unknown_names_get_the_nearest():
 def test_multiview(shared, cfg):
     for name, train, query, gallery, query_identities, gallery_identities in [
         ("Patent", 27221, 1008, 3017, 504, 504),
+        ("PatentBothHands", 27221 + 13628, 1008, 3017, 504, 504),
         ("DeepPatentTest", 0, 2205, 6610, 1103, 1103),
         ("DeepPatentTestPlain", 0, 2205, 6610, 1103, 1103),
         ("DeepPatentTestExtended", 0, 2205, 10635, 1103, 1607),
