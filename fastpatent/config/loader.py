@@ -16,6 +16,7 @@ from fastpatent.config.names import leaves, nearest_key, section_of
 from fastpatent.config.values import coerce, expand_paths
 from fastpatent.config.yaml_files import BASE_KEY, COMMAND_LINE, PROBLEMS, Setting, read_settings
 from fastpatent.errors import ConfigError
+from fastpatent.registry import NORMALISATIONS
 
 LINE = 2000  # characters of a line of a message; a section's names take 1,000
 logger = logging.getLogger(__name__)
@@ -27,11 +28,13 @@ def load_config(
     """Merge the defaults, a YAML file with its bases, and KEY VALUE pairs, the later over the earlier.
 
     Keys of fast-reid that have no effect here are named in one warning where they are set to anything but their default.
+    Where MODEL.BACKBONE.PRETRAIN_PATH names published weights, not a file, and neither MODEL.PIXEL_MEAN nor PIXEL_STD is
+    set, these are what the weights were trained with.
 
     Args:
         config_file: path of a YAML file; None for the defaults alone.
         overrides: sequence of strings KEY VALUE KEY VALUE...
-        base: yacs node to start from instead of the defaults; not changed.
+        base: yacs node to start from instead of the defaults, these two included; not changed.
 
     Returns:
         frozen yacs CfgNode.
@@ -64,6 +67,8 @@ def load_config(
             problems.append(f"{places[key]}: {key} {sentence}")
     if problems:
         raise ConfigError(_listed(problems))
+    if base is None and cfg.MODEL.BACKBONE.PRETRAIN_PATH and not places.keys() & {"MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"}:
+        _normalise_as_pretrained(cfg)
     _warn_of_ignored(cfg, defaults, places)
     _warn_of_no_effect(cfg, _own_places(places, config_file))
     cfg.freeze()
@@ -87,6 +92,12 @@ def load_config_on(
     own.MODEL.WEIGHTS = weights or own.MODEL.WEIGHTS
     own.freeze()
     return own
+
+
+def _normalise_as_pretrained(cfg: CfgNode) -> None:
+    find = NORMALISATIONS.all().get(cfg.MODEL.BACKBONE.NAME)
+    if find and (found := find(cfg)):
+        cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = found
 
 
 def _listed(problems: list[str]) -> str:

@@ -29,6 +29,15 @@ SETTINGS = {"pixel_mean", "pixel_std"}
 MEMORY = "memory."
 # The merging of patches in a Swin transformer, with the number of its stage.
 MERGING = re.compile(r"\blayers\.(\d+)\.downsample\.")
+# Parts of an EfficientNet in efficientnet_pytorch and in timm, whose blocks are numbered within their stage. A block that
+# does not expand its input has other names in timm.
+AROUND_BLOCKS = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+SQUEEZING = {"_se_reduce": "se.conv_reduce", "_se_expand": "se.conv_expand"}
+PLAIN = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2", **SQUEEZING}
+EXPANDING = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", **SQUEEZING}
+EXPANDING |= {"_project_conv": "conv_pwl", "_bn2": "bn3"}
+FLAT_BLOCK = re.compile(r"_blocks\.(\d+)\.(\w+)(.*)")
+STAGED_BLOCK = re.compile(r"\bblocks\.\d+\.\d+\b")
 
 
 class Family(NamedTuple):
@@ -37,13 +46,14 @@ class Family(NamedTuple):
     Attributes:
         name: user-facing, to follow "a checkpoint of".
         recognises: function of a state dict without the prefixes of wrappers: whether it is of this family.
-        rename: function of a name that returns ours: `backbone.*`, `heads.*` or those of PatentCLIP. Names of bare backbones
-            are unchanged: the network that loads them knows where its backbone is.
+        rename: function of a state dict and of the names of the network to load that returns the state dict under our names:
+            `backbone.*`, `heads.*` or those of PatentCLIP. Those of a bare backbone have no prefix: the network that loads
+            it knows where its backbone is.
     """
 
     name: str
     recognises: Callable[[State], bool]
-    rename: Callable[[str], str] = str
+    rename: Callable[[State, Collection[str]], State]
 
 
 class Translation(NamedTuple):
@@ -69,10 +79,10 @@ def translate(state: State, own: Collection[str] = ()) -> Translation:
     """
     found = _without_wrappers(state, own)
     family = next((family for family in FAMILIES if family.recognises(found)), None)
-    rename = family.rename if family else str
-    weights = {rename(name): value for name, value in found.items() if is_weight(name)}
+    weights = {name: value for name, value in found.items() if is_weight(name)}
+    renamed = family.rename(weights, own) if family else weights
     dropped = [name for name in found if not is_weight(name)]
-    return Translation(family.name if family else None, todays_stages(weights), dropped)
+    return Translation(family.name if family else None, todays_stages(renamed), dropped)
 
 
 def _without_wrappers(state: State, own: Collection[str]) -> State:
@@ -114,6 +124,11 @@ def todays_stages(state: State) -> State:
 
 def _next_stage(merging: re.Match[str]) -> str:
     return f"layers.{int(merging[1]) + 1}.downsample."
+
+
+def _each(rename: Callable[[str], str]) -> Callable[[State, Collection[str]], State]:
+    """Return the `Family.rename` that renames one name at a time."""
+    return lambda state, _: {rename(name): value for name, value in state.items()}
 
 
 def _has(state: State, *prefixes: str) -> bool:
@@ -163,15 +178,40 @@ def _rename_open_clip(name: str) -> str:
     return f"text.{name}" if name.startswith(CLIP_TEXT) else name
 
 
+def _is_efficientnet(state: State) -> bool:
+    return "_conv_stem.weight" in state
+
+
+def _rename_efficientnet(state: State, own: Collection[str]) -> State:
+    """Return a state dict of efficientnet_pytorch, whose blocks are numbered through, under the names of timm's `own`.
+
+    Blocks that the network lacks keep their names, so that they have no place in it.
+    """
+    blocks = list(dict.fromkeys(match[0] for name in own for match in STAGED_BLOCK.finditer(name)))
+
+    def rename(name: str) -> str:
+        block = FLAT_BLOCK.fullmatch(name)
+        if block is None:
+            part, dot, rest = name.partition(".")
+            return AROUND_BLOCKS.get(part, part) + dot + rest
+        parts = EXPANDING if f"_blocks.{block[1]}._expand_conv.weight" in state else PLAIN
+        if int(block[1]) >= len(blocks) or block[2] not in parts:
+            return name
+        return f"{blocks[int(block[1])]}.{parts[block[2]]}{block[3]}"
+
+    return {rename(name): value for name, value in state.items()}
+
+
 def _is_backbone(state: State) -> bool:
     return _has(state, *STEMS)
 
 
 # The first family that recognises a file is taken; the last would also take files of those before it.
 FAMILIES = (
-    Family("Higuchi & Yanai (SwinV2)", _is_higuchi, _rename_higuchi),
-    Family("the challenge's system or of fastpatent", _is_challenge, _rename_challenge),
-    Family("PatentNet", _is_patentnet, _rename_patentnet),
-    Family("open_clip", _is_open_clip, _rename_open_clip),
-    Family("a bare backbone (torchvision, IBN-Net or timm)", _is_backbone),
+    Family("Higuchi & Yanai (SwinV2)", _is_higuchi, _each(_rename_higuchi)),
+    Family("the challenge's system or of fastpatent", _is_challenge, _each(_rename_challenge)),
+    Family("PatentNet", _is_patentnet, _each(_rename_patentnet)),
+    Family("open_clip", _is_open_clip, _each(_rename_open_clip)),
+    Family("an EfficientNet of efficientnet_pytorch", _is_efficientnet, _rename_efficientnet),
+    Family("a bare backbone (torchvision, IBN-Net or timm)", _is_backbone, _each(str)),
 )

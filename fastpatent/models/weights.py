@@ -202,5 +202,6 @@ def _check_same_network(
         origin = f"it seems to be a checkpoint of {family}" if family else "its names are of no family known here"
         raise CheckpointError(
             f"{source}: belongs to another network: {origin}, and {share:.0%} of the backbone is common to both; "
-            f"first missing: {missing}; first without a place: {unexpected}"
+            f"first missing: {missing}; first without a place: {unexpected}; "
+            "name weights of this network, or the configuration of theirs"
         )

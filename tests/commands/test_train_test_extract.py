@@ -53,6 +53,7 @@ def test_training_writes_all_files_of_a_run(run):
     log = (logs / "log.txt").read_text()
     for line in ("training set  Drawings: 20 images of 5 identities", "device        cpu (MODEL.DEVICE)", "best mAP "):
         assert f"\n{line}" in log
+    assert "pretrained    none: the network starts from random weights\n" in log
 
 
 def plain_features(run, splits):

@@ -159,6 +159,17 @@ DOWNLOADS = {
         {"META_ARCHITECTURE": "Baseline", "BACKBONE": {"NAME": "timm", "TIMM_NAME": "local-dir:."}},
         "MODEL.BACKBONE.TIMM_NAME: timm has no model 'local-dir:.'",
     ),
+    "backbone of the hub": (
+        {"META_ARCHITECTURE": "Baseline", "BACKBONE": {"DEPTH": "18x", "PRETRAIN_PATH": HUB}},
+        f"MODEL.BACKBONE.PRETRAIN_PATH: {HUB} would be downloaded",
+    ),
+    "backbone of timm": (
+        {
+            "META_ARCHITECTURE": "Baseline",
+            "BACKBONE": {"NAME": "timm", "TIMM_NAME": "test_resnet", "PRETRAIN_PATH": "timm"},
+        },
+        "MODEL.BACKBONE.PRETRAIN_PATH: hf-hub:timm/test_resnet.r160_in1k would be downloaded",
+    ),
     "URL of a backbone": (
         {"META_ARCHITECTURE": "Baseline", "BACKBONE": {"DEPTH": "18x", "PRETRAIN_PATH": "https://x.y/z.pth"}},
         "https:/x.y/z.pth: no such weights file",

@@ -59,7 +59,7 @@ KEYS = (
     Network(
         "MODEL.PIXEL_MEAN",
         list(IMAGENET_MEAN),
-        "one value per input channel of the network, one or three",
+        "one value per input channel of the network, one or three; not set: of `PRETRAIN_PATH` where it is a name",
         CHANNELS,
         resumed=FIXED,
     ),
@@ -87,7 +87,7 @@ KEYS = (
     NoFeature(
         "MODEL.BACKBONE.PRETRAIN_PATH",
         "",
-        "file of ImageNet weights: torchvision, IBN-Net or timm",
+        "ImageNet weights: file of torchvision, IBN-Net, efficientnet_pytorch or timm; timm; hf-hub: name; package: name",
         resumed=AT_START,
         path=True,
     ),
