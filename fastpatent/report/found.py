@@ -12,9 +12,10 @@ from rich.table import Table
 from fastpatent.data.tables import write_csv
 from fastpatent.data.workers import map_in_order
 from fastpatent.evaluation.design_search import Answer, Found
-from fastpatent.files import ESCAPED, write_atomically
+from fastpatent.files import write_atomically
 from fastpatent.report.page import page_head, plain
 from fastpatent.report.picture import picture_url
+from fastpatent.text import LONGEST
 
 COLUMNS = ("query", "rank", "design", "closeness", "percentile", "drawings", "contains_query")
 CONTAINS_QUERY = "contains the query"
@@ -24,8 +25,9 @@ STYLE = (
     "body{font:15px/1.45 system-ui,sans-serif;margin:24px auto;padding:0 16px;max-width:1160px;color:#222;"
     "overflow-wrap:anywhere}h1{font-size:22px}h2{font-size:17px;margin:32px 0 6px;border-top:2px solid;padding-top:10px}"
     "h3{font-size:15px;margin:16px 0 4px}h3 small{font-weight:400;color:#555;margin-left:8px}p{max-width:80ch;color:#444}"
-    "div{display:flex;flex-wrap:wrap;gap:8px}img{width:112px;height:112px;border:1px solid #ccc;background:#fff}"
-    ".query img{border:3px solid #0072b2}@media(max-width:500px){img{width:76px;height:76px}}"
+    "div{display:flex;flex-wrap:wrap;gap:8px}figure{margin:0;width:114px}img{width:100%;border:1px solid #ccc}"
+    "*{box-sizing:border-box}figcaption{font-size:10px;line-height:1.2;color:#666}.query img{border:3px solid #0072b2}"
+    "@media(max-width:500px){figure{width:78px}}"
 )
 KEY = (
     "The drawings of the query have a blue frame. Closeness is the cosine of the best match among a design's drawings; of "
@@ -70,8 +72,8 @@ def write_answers_json(path: str | Path, results: Sequence[Found], folder: str, 
         for found in results
     ]
     contents = {"folder": folder, "drawings": drawings, "designs": designs, "queries": queries}
-    text = json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors=ESCAPED))
+    text = json.dumps(contents, indent=1) + "\n"  # in ASCII: names that are not UTF-8 are read back as they are
+    write_atomically(path, lambda temporary: temporary.write_text(text))
 
 
 def write_answers_page(path: str | Path, results: Sequence[Found], searched: str, workers: int) -> None:
@@ -114,8 +116,8 @@ def _section(found: Found, pictures: Iterator[str]) -> str:
 
 
 def _picture(path: str, url: str) -> str:
-    name = plain(Path(path).name)
-    return f'<img alt="{name}" title="{name}" src="{url}">'
+    name = plain(Path(path).name, LONGEST)
+    return f'<figure><img alt="{name}" src="{url}"><figcaption>{name}</figcaption></figure>'
 
 
 def _percent(answer: Answer) -> str:
