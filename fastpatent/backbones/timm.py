@@ -1,15 +1,15 @@
-"""Any timm model as a backbone: its final feature maps in one format for all families."""
+"""Any timm model as a backbone: its final feature maps in one format for all families.
+
+timm takes two seconds to import, so the functions that need it do: a configuration that names a backbone is checked without.
+"""
 
 import copy
 import re
 from collections.abc import Iterable
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
-from timm.layers.patch_embed import PatchEmbed
-from timm.models import group_parameters
 from torch import nn
 from yacs.config import CfgNode
 
@@ -90,6 +90,8 @@ def trunk_layer_depths(trunk: nn.Module) -> dict[str, int]:
     """Return {"trunk." + name of a parameter: depth of its layer}, 0 for the stem, by the layer groups of timm."""
     matcher: Any = getattr(trunk, "group_matcher", None)
     if matcher:
+        from timm.models import group_parameters
+
         depths = group_parameters(trunk, matcher(coarse=False), reverse=True)
     else:
         depths = depths_by_children(trunk)
@@ -98,6 +100,8 @@ def trunk_layer_depths(trunk: nn.Module) -> dict[str, int]:
 
 def patch_size(model: nn.Module) -> tuple[int, int]:
     """Return (height, width) of the patches of a timm model; (1, 1) if it has none."""
+    from timm.layers.patch_embed import PatchEmbed
+
     stem = getattr(model, "patch_embed", None)
     height, width = map(int, stem.patch_size) if isinstance(stem, PatchEmbed) else (1, 1)
     return height, width
@@ -113,6 +117,8 @@ def create_model(name: str, **options: Any) -> TimmModel:
     Raises:
         ConfigError: unknown model or tag; the message gives the closest name.
     """
+    import timm
+
     if not timm.is_model(name):
         raise ConfigError(f"MODEL.BACKBONE.TIMM_NAME: timm has no model {name!r}{_nearest_model(name)}")
     try:
@@ -176,6 +182,8 @@ def _above(length: int, step: int) -> int:
 
 
 def _nearest_model(name: str) -> str:
+    import timm
+
     # Without a close name, a list of more than a thousand models would not help.
     hint = nearest(name, timm.list_models())
     return hint if "did you mean" in hint else "; see `timm.list_models()`"

@@ -11,7 +11,7 @@ COMMON = "--config-file --allow-downloads"
 OPTIONS = {
     "train": f"{COMMON} --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
     "test": f"{COMMON} --eval-only --compare",
-    "find": f"{COMMON} --text --image --weight --output",
+    "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output",
@@ -19,7 +19,7 @@ OPTIONS = {
     "convert": COMMON,
     "config": f"{COMMON} --explain --table",
 }
-FILES = "--config-file --image --images --output"
+FILES = "--config-file --image --images --output --in --csv --json --page --cache"
 
 BASH = """\
 _fastpatent() {{

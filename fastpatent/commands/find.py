@@ -1,89 +1,64 @@
-"""`fastpatent find`: the images of a test set that are nearest to a text, an image, or both together."""
+"""`fastpatent find`: the designs of a folder nearest to some drawings, or the images of a test set nearest to a text."""
 
-import logging
+import importlib
+import os
+import sys
 from collections.abc import Sequence
-from itertools import compress
-from pathlib import Path
 
-import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-
-from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
-from fastpatent.data.load_datasets import load_test_sets
-from fastpatent.data.records import Sample, Splits, names_below
-from fastpatent.device import set_up_device
+from fastpatent.config.default_network import CONFIG
 from fastpatent.errors import ConfigError
-from fastpatent.evaluation.combined import combine
-from fastpatent.evaluation.pipeline import Pipeline, are_readable
-from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.files import check_output
-from fastpatent.report.gallery import gallery_picture
-from fastpatent.report.picture import is_our_png, write_png
-from fastpatent.retrieval.ranking import Ranking, rank
-from fastpatent.text import one_line
 
-SHOWN = 10
-SHORT = 60  # letters of a text in the table
-logger = logging.getLogger(__name__)
+USAGE = """fastpatent find DRAWING... --in FOLDER [options] [KEY VALUE]...
+       fastpatent find FOLDER_OF_QUERIES --in FOLDER [options] [KEY VALUE]...
+       fastpatent find --config-file F [--text T] [--image FILE] [options] [KEY VALUE]..."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line, rank and show; return the exit status."""
-    parser = config_parser("fastpatent find", "Find the images of DATASETS.TESTS that are nearest to a text or an image.")
+    """Parse the command line, search and show; return the exit status."""
+    parser = config_parser(
+        "fastpatent find",
+        "Search a folder for the designs that are nearest to a drawing; several drawings are views of one design. Without "
+        "--in: the images of DATASETS.TESTS nearest to a text or an image.",
+    )
+    parser.usage = USAGE
+    parser.add_argument("--in", dest="folder", metavar="FOLDER", help="search all drawings below this folder")
+    parser.add_argument("--top", type=int, default=20, metavar="N", help="with --in: how many designs to show (default 20)")
+    parser.add_argument("--csv", metavar="F.csv", help="with --in: the answers as CSV, a new file")
+    parser.add_argument("--json", metavar="F.json", help="with --in: the answers as JSON, a new file")
+    parser.add_argument("--page", metavar="F.html", help="with --in: page with all views, a new file (default found.html)")
+    parser.add_argument("--cache", metavar="DIR", help="with --in: where features are cached (default ~/.cache/fastpatent)")
     parser.add_argument("--text", default="", help="the query in words; for networks with a text tower")
     parser.add_argument("--image", default="", metavar="FILE", help="the query as an image")
     parser.add_argument("--weight", type=float, default=0.5, help="share of the text where both are given (default 0.5)")
-    parser.add_argument("--output", metavar="F.png", help="picture of the result (default found.png in OUTPUT_DIR)")
-    args = parser.parse_args(argv)
-    cfg = load_from(args)
-    if not args.text and not args.image:
-        raise ConfigError("give --text, --image, or both")
+    parser.add_argument(
+        "--output", metavar="F.png", help="without --in: picture of the result (default OUTPUT_DIR/found.png)"
+    )
+    words = sys.argv[1:] if argv is None else list(argv)
+    options = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    args = parser.parse_args(words[options:])
+    drawings, args.opts = _split([*words[:options], *args.opts])
+    args.drawings = [*drawings, *filter(None, [args.image])]
+    args.config_file = args.config_file or CONFIG
+    if not args.folder and drawings:
+        raise ConfigError(f"{drawings[0]}: say where to search for it, by --in FOLDER; settings are KEY VALUE pairs")
+    if not args.drawings and not args.text:
+        what = (
+            "the drawings to search with: fastpatent find DRAWING... --in FOLDER"
+            if args.folder
+            else "--text, --image, or both"
+        )
+        raise ConfigError(f"give {what}")
     if not 0 <= args.weight <= 1:
         raise ConfigError(f"--weight: {args.weight} is not between 0 and 1")
-    log.start(cfg.OUTPUT_DIR)
-    found_in = (args.output, "--output") if args.output else (Path(cfg.OUTPUT_DIR) / "found.png", "OUTPUT_DIR")
-    output = check_output(*found_in, is_our_png)
-    device = set_up_device(cfg).device
-    pipeline = Pipeline(cfg, device)
-    splits = load_test_sets(cfg, texts=pipeline.measures_texts)[0]
-    query = _query(pipeline, args.image, args.text, args.weight)
-    drawings = [*splits.query, *splits.gallery]
-    broken: dict[str, str] = {}
-    features = pipeline.features(Splits(splits.name, [], [], drawings), broken=broken)[-1]  # without TEST.TEXT_WEIGHT
-    if broken:
-        readable = are_readable(drawings, broken)
-        features, drawings = features._replace(gallery=features.gallery[readable]), list(compress(drawings, readable))
-        logger.warning(f"{len(broken)} of the images cannot be read and are not found")
-    asked = Sample(args.image, None, caption=args.text)
-    every = Splits(splits.name, [], [asked], drawings)
-    found = rank(query, features.gallery, SHOWN, metric=features.metric, device=device)
-    logger.info(_table(found, every.gallery, cfg.DATASETS.ROOT))
-    write_png(output, gallery_picture(Evaluation("", every, found.indices, None), [0], SHOWN))
-    logger.info(f"written: {output}")
-    return 0
+    if args.top < 1:
+        raise ConfigError(f"--top: {args.top} is below 1")
+    # a search whose features are cached needs no network: the modules of the other take two seconds
+    job = importlib.import_module(f"fastpatent.commands.{'find_designs' if args.folder else 'find_images'}")
+    return job.find(args, load_from(args))
 
 
-def _query(pipeline: Pipeline, image: str, text: str, weight: float) -> np.ndarray:
-    """Return the feature of a query, float32 [1, dim]."""
-    sides = []
-    if image:
-        found = pipeline.embed_images([Sample(image, None)], image)
-        assert found is not None, "one process embeds everything"
-        sides.append(found)
-    if text:
-        sides.append(pipeline.embed_texts([text], "the query"))
-    return sides[0] if len(sides) == 1 else combine(sides[0], sides[1], weight)
-
-
-def _table(found: Ranking, drawings: Sequence[Sample], root: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("image")
-    table.add_column("its text")
-    samples = [drawings[row] for row in found.indices[0]]
-    for place, (score, name, sample) in enumerate(zip(found.scores[0], names_below(root, samples), samples), 1):
-        table.add_row(str(place), f"{score:.3f}", name, one_line(sample.caption or "", SHORT))
-    return table
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return (drawings, KEY VALUE pairs): the pairs begin at the first word in capitals that is no file."""
+    pairs = next((place for place, word in enumerate(words) if word.isupper() and not os.path.exists(word)), len(words))
+    return words[:pairs], words[pairs:]

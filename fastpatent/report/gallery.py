@@ -1,7 +1,5 @@
 """Ranked galleries: each query with its top results, and a relevant drawing that was missed if all results are wrong."""
 
-import base64
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from fastpatent.data.splitting import hashed_order
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.files import check_output, head, write_atomically
 from fastpatent.report.page import page_head, plain
-from fastpatent.report.picture import is_our_png, thumbnail, write_png
+from fastpatent.report.picture import is_our_png, picture_url, thumbnail, write_png
 from fastpatent.report.tables import interval_text
 from fastpatent.text import one_line, short_line
 
@@ -169,12 +167,9 @@ def _page(evaluation: Evaluation, queries: int, found: int) -> str:
     for query in choose_queries(evaluation, queries):
         figures = []
         for sample, verdict in _row(evaluation, query, found):
-            encoded = io.BytesIO()
-            thumbnail(sample.path, 160).quantize(16).save(encoded, "PNG", optimize=True)
             name = plain(Path(sample.path).name, SHOWN)
-            source = base64.b64encode(encoded.getvalue()).decode()
             figures.append(
-                f'<figure><img class="{verdict}" alt="{verdict}: {name}" src="data:image/png;base64,{source}">'
+                f'<figure><img class="{verdict}" alt="{verdict}: {name}" src="{picture_url(sample.path, 160)}">'
                 f"<figcaption>{name}</figcaption></figure>"
             )
         title = plain(_heading(evaluation, query))

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import html
 
-from fastpatent.report.tables import MOST
 from fastpatent.text import LONGEST, short_line
+
+MOST = 2000  # characters of a cell or a paragraph: the errors of a configuration fit
 
 
 def page_head(title: str, style: str) -> str:

@@ -1,5 +1,7 @@
 """Thumbnails of drawings, and PNG files."""
 
+import base64
+import io
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,13 @@ def thumbnail(path: str | Path, size: int) -> Image.Image:
     drawing = shrink(drawing, size)
     square.paste(drawing, ((size - drawing.width) // 2, (size - drawing.height) // 2))
     return square
+
+
+def picture_url(path: str | Path, size: int) -> str:
+    """Return the `thumbnail` of a drawing as a data URL, for a page that loads nothing."""
+    encoded = io.BytesIO()
+    thumbnail(path, size).quantize(16).save(encoded, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
 
 
 def shrink(drawing: Image.Image, size: int) -> Image.Image:

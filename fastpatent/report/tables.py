@@ -10,13 +10,13 @@ from rich.text import Text
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.pipeline import SetResult
 from fastpatent.evaluation.retrieval import FEW, Evaluation
+from fastpatent.report.page import MOST
 from fastpatent.retrieval.metrics import RECALLS, table_metrics
 from fastpatent.text import escaped, one_line
 
 # metrics of the line that a training logs after an evaluation; those of texts where there are some
 SHORT = ("mAP", "Acc@1", "Acc@5", *RECALLS, "mean-R")
 NOTHING = "–"
-MOST = 2000  # characters of a cell or a paragraph: the errors of a configuration fit
 
 
 @dataclass

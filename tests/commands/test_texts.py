@@ -143,6 +143,28 @@ def test_find(run, embedded, capfd, text, image):
     assert Image.open(run / "find/found.png").size[0] > 500
 
 
+@pytest.mark.parametrize("with_view", [False, True])
+def test_find_designs_by_a_text(with_view, run, embedded, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    _, drawings, images, embed = embedded
+    query = embed(["a kettle"])
+    view = [str(drawings[3].path)] if with_view else []
+    if view:
+        query = combine(images[3:4], query, 0.25)
+    options = [*view, "--in", str(run / "designs"), "--text", "a kettle", "--weight", "0.25", "--json", "a.json"]
+    assert main(words(run, "find", *options, "--cache", str(tmp_path))) == 0, capfd.readouterr().err
+    (found,) = json.loads((tmp_path / "a.json").read_text())["queries"]
+    closeness = {answer["design"]: answer["closeness"] for answer in found["answers"]}
+    assert len(closeness) == DESIGNS and {answer["percentile"] for answer in found["answers"]} == {None}
+    for design in {sample.identity for sample in drawings}:
+        rows = [row for row, sample in enumerate(drawings) if sample.identity == design and sample.path not in view]
+        assert closeness[design] == pytest.approx(max(cosines(images[rows], query[0])), abs=1e-5)
+
+
+def cosines(rows, query):
+    return rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query)
+
+
 def test_classify(run, capfd):
     assert main(words(run, "classify")) == 0, capfd.readouterr().err
     printed = capfd.readouterr().out

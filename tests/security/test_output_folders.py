@@ -66,6 +66,7 @@ def named(job, *words):
         named(["test"], ["features/Drawings.json"], HOG),
         named(["test"], ["vocabulary.safetensors"], SIFT),
         named(["find", "--image", "IMAGE"], ["found.png"], HOG),
+        named(["find", "IMAGE", "--in", "ROOT", "--csv", "THEIRS/a.csv"], ["a.csv"], HOG),
         named(["data", "stats"], ["statistics.csv"], ()),
         named(["data", "stats"], ["statistics.png", "drawings.parquet"], ()),
         named(["data", "pack"], ["32x32/00001.json", "32x32/00003.1.u8"], ()),

@@ -14,6 +14,7 @@ from PIL import Image
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.statistics import QUANTITIES
 from fastpatent.evaluation.benchmark import FIGURES, GROWTH_FIGURES, Benchmark, SystemResult
+from fastpatent.evaluation.design_search import Answer, Found
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
@@ -22,6 +23,7 @@ from fastpatent.report.benchmark.files import write_tables
 from fastpatent.report.benchmark.growth_plot import write_growth_plot
 from fastpatent.report.benchmark.page import write_page
 from fastpatent.report.classification import class_text
+from fastpatent.report.found import write_answers_page
 from fastpatent.report.gallery import gallery_picture, write_gallery
 from fastpatent.report.histograms import write_histograms
 
@@ -115,6 +117,9 @@ def pages(name, drawings, folder):
     unknown = [sample._replace(identity=None) for sample in evaluation.splits.query]
     splits = Splits(name, [], unknown, evaluation.splits.gallery)
     yield write_gallery(Evaluation(name, splits, evaluation.ranking, None), folder / "unknown", found=4)[1]
+    answers = [Answer(name, 0.5, 50.0, [f"{drawings[0]}/{name}", str(drawings[1])], True)]
+    write_answers_page(folder / "found.html", [Found(name, [str(drawings[0])], answers)], name, 0)
+    yield folder / "found.html"
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))

@@ -1,6 +1,7 @@
 """Names in files, titles and keys write nothing to a terminal but themselves, and begin no line of the log."""
 
 import io
+import json
 import re
 import subprocess
 import sys
@@ -153,6 +154,14 @@ def test_names_of_drawings(tmp_path, capsys):
     assert main(["data", "stats", *words]) == 0
     assert r"\x1b]52;" in harmless(capsys.readouterr().out)
     assert r"\x1b]52;" in harmless((tmp_path / "out/log.txt").read_text(encoding="utf-8"))
+    (query,) = (tmp_path / "in").glob("*0/*0.png")
+    outputs = ["--csv", str(tmp_path / "f.csv"), "--json", str(tmp_path / "f.json"), "--page", str(tmp_path / "f.html")]
+    search = ["find", str(query), "--in", str(tmp_path / "in"), *outputs, "--cache", str(tmp_path / "cache")]
+    assert main([*search, "DESCRIPTOR.NAME", "hog", "DATALOADER.NUM_WORKERS", "0"]) == 0
+    assert r"\x1b]52;" in harmless(capsys.readouterr().out)
+    assert r"\x1b]52;" in harmless((tmp_path / "f.csv").read_text(encoding="utf-8"))
+    found = json.loads(harmless((tmp_path / "f.json").read_text()))
+    assert found["queries"][0]["views"] == [str(query)]
 
 
 def test_tracebacks_of_bugs(monkeypatch, capsys):

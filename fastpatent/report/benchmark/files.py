@@ -15,8 +15,9 @@ from fastpatent.evaluation.text_image import TextImageMetrics
 from fastpatent.files import ESCAPED, check_output, head, write_atomically
 from fastpatent.report.benchmark.drawing_map import METHODS
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
+from fastpatent.report.page import MOST
 from fastpatent.report.picture import is_our_png
-from fastpatent.report.tables import MOST, TextTable
+from fastpatent.report.tables import TextTable
 from fastpatent.text import short_line
 
 NO_FIGURE = Figure(math.nan, math.nan, math.nan)
