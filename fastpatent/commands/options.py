@@ -23,7 +23,7 @@ def config_parser(prog: str, description: str) -> Parser:
     A command adds its own options; on the command line they precede the pairs.
     """
     parser = Parser(prog=prog, description=description)
-    parser.add_argument("--config-file", metavar="F", help="YAML file; without it every key has its default")
+    parser.add_argument("--config-file", metavar="F", help="YAML file, or name of one of fastpatent config --list")
     add_download_option(parser)
     parser.add_argument(
         "opts",

@@ -7,6 +7,7 @@ from os import PathLike
 
 from yacs.config import CfgNode
 
+from fastpatent.config.by_name import find_file
 from fastpatent.config.checks import broken_rules
 from fastpatent.config.default_network import NAME, WEIGHTS
 from fastpatent.config.defaults import get_cfg
@@ -29,7 +30,8 @@ def load_config(
     Keys of fast-reid that have no effect here are named in one warning where they are set to anything but their default.
 
     Args:
-        config_file: path of a YAML file; None for the defaults alone.
+        config_file: path of a YAML file, or name of one that comes with fastpatent, see `by_name`; None for the defaults
+            alone.
         overrides: sequence of strings KEY VALUE KEY VALUE...
         base: yacs node to start from instead of the defaults; not changed.
 
@@ -43,6 +45,7 @@ def load_config(
     cfg = defaults.clone()
     cfg.defrost()
     problems: list[str] = []
+    config_file = find_file(config_file) if config_file else None
     settings = read_settings(config_file, cfg, problems) if config_file else []
     settings += _read_overrides(list(overrides), cfg, problems)
     places: dict[str, str] = {}
