@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from fastpatent import log
-from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.options import config_parser, load_in_use_from
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.device import set_up_device
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weight", type=float, default=0.5, help="share of the text where both are given (default 0.5)")
     parser.add_argument("--output", metavar="F.png", help="picture of the result (default found.png in OUTPUT_DIR)")
     args = parser.parse_args(argv)
-    cfg = load_from(args)
+    cfg = load_in_use_from(args)
     if not args.text and not args.image:
         raise ConfigError("give --text, --image, or both")
     if not 0 <= args.weight <= 1:

@@ -73,25 +73,6 @@ def load_config(
     return cfg
 
 
-def load_config_on(
-    cfg: CfgNode, config_file: str | PathLike[str], overrides: Sequence[str] = (), output_dir: str = "", weights: str = ""
-) -> CfgNode:
-    """Load a file for the data sets and the device of another configuration, whatever its own are; else as `load_config`.
-
-    Args:
-        cfg: the other configuration.
-        config_file, overrides: as of `load_config`.
-        output_dir, weights: OUTPUT_DIR and MODEL.WEIGHTS; the file's own where not given. A `$` in them is part of the name.
-    """
-    names = ["DATASETS.NAMES", str(tuple(cfg.DATASETS.NAMES)), "DATASETS.TESTS", str(tuple(cfg.DATASETS.TESTS))]
-    own = load_config(config_file, [*overrides, *names]).clone()
-    own.defrost()
-    own.DATASETS, own.MODEL.DEVICE, own.OUTPUT_DIR = cfg.DATASETS, cfg.MODEL.DEVICE, output_dir or own.OUTPUT_DIR
-    own.MODEL.WEIGHTS = weights or own.MODEL.WEIGHTS
-    own.freeze()
-    return own
-
-
 def _listed(problems: list[str]) -> str:
     """Return the message of all problems, of bounded length: a line each, without repetitions."""
     lines = [
