@@ -7,7 +7,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from fastpatent import log
-from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.options import config_parser, load_in_use_from
 from fastpatent.data.load_datasets import load_test_set, load_test_sets, load_training_set
 from fastpatent.data.records import Splits
 from fastpatent.device import set_up_device
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = config_parser(
         "fastpatent classify", "Classify the images of DATASETS.TESTS, trained on those of DATASETS.NAMES."
     )
-    cfg = load_from(parser.parse_args(argv))
+    cfg = load_in_use_from(parser.parse_args(argv))
     log.start(cfg.OUTPUT_DIR)
     device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastpatent.commands import JOBS
 from fastpatent.commands.data import ACTIONS
 from fastpatent.commands.options import Parser
+from fastpatent.config.by_name import by_end
 from fastpatent.config.keys import KEYS
 
 COMMON = "--config-file --allow-downloads"
@@ -17,9 +18,13 @@ OPTIONS = {
     "export": f"{COMMON} --output",
     "benchmark": COMMON,
     "convert": COMMON,
-    "config": f"{COMMON} --explain --table",
+    "config": f"{COMMON} --explain --list --table",
 }
+<<<<<<< HEAD
 FILES = "--config-file --image --images --output --in --csv --json --page --cache"
+=======
+FILES = "--image --images --output"
+>>>>>>> w-wheel
 
 BASH = """\
 _fastpatent() {{
@@ -27,6 +32,8 @@ _fastpatent() {{
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
         COMPREPLY=($(compgen -W "{jobs}" -- "$word"))
+    elif [ "$before" = --config-file ]; then
+        COMPREPLY=($(compgen -f -- "$word") $(compgen -W "{configurations}" -- "$word"))
     elif [[ " {files} " == *" $before "* ]]; then
         COMPREPLY=($(compgen -f -- "$word"))
     elif [[ $word == -* ]]; then
@@ -53,6 +60,7 @@ complete -c fastpatent -n __fish_use_subcommand -f -a '{jobs}'
 complete -c fastpatent -n '__fish_seen_subcommand_from data' -f -a '{actions}'
 complete -c fastpatent -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c fastpatent -n 'not __fish_use_subcommand' -a '{keys}'
+complete -c fastpatent -n 'not __fish_use_subcommand' -l config-file -r -a '{configurations}'
 """
 
 
@@ -66,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
     shell = parser.parse_args(argv).shell
     words = {"jobs": " ".join(JOBS), "actions": " ".join(ACTIONS), "keys": " ".join(KEYS), "files": FILES}
+    words["configurations"] = " ".join(by_end())
     if shell == "fish":
         print(FISH.format(**words), end="")
         for job, options in OPTIONS.items():

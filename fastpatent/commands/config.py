@@ -1,8 +1,11 @@
-"""`fastpatent config`: print the merged configuration, what differs from the defaults, or what keys mean."""
+"""`fastpatent config`: print the merged configuration, what keys mean, or which configurations there are."""
 
 from collections.abc import Sequence
 
+from tabulate import tabulate
+
 from fastpatent.commands.options import config_parser, load_from
+from fastpatent.config.by_name import first_comment, names
 from fastpatent.config.document import document
 from fastpatent.config.report import describe, differences_table, explain
 
@@ -21,7 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--explain", metavar="KEY", help="print the default and the meaning of a key, or of a section's keys"
     )
     parser.add_argument("--table", action="store_true", help="print every key as Markdown: docs/configuration.md")
+    parser.add_argument("--list", action="store_true", help="print the configurations that --config-file finds by name")
     args = parser.parse_args(argv)
+    if args.list:
+        print(tabulate([(name, first_comment(name)) for name in names()], tablefmt="plain"))
+        return 0
     if args.explain or args.table:
         print(explain(args.explain) if args.explain else document().rstrip("\n"))
         return 0

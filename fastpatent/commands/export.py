@@ -8,7 +8,7 @@ from yacs.config import CfgNode
 
 import fastpatent
 from fastpatent import log
-from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.options import config_parser, load_in_use_from
 from fastpatent.config.image_size import image_size
 from fastpatent.config.report import describe
 from fastpatent.data.transforms import VARIOUS_SIZES
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = config_parser("fastpatent export", "Write a trained network as ONNX: uint8 images in, float32 features out.")
     parser.add_argument("--output", required=True, metavar="M.onnx", help="the file to write")
     args = parser.parse_args(argv)
-    cfg = load_from(args)
+    cfg = load_in_use_from(args)
     output = check_output(args.output, "--output", is_exported)
     log.start()
     model = load_trained(cfg, torch.device("cpu"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fastpatent import log
-from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.options import config_parser, load_in_use_from
 from fastpatent.data.confinement import refuse_outside
 from fastpatent.data.image_files import count_skipped, find_drawings, own_folders
 from fastpatent.data.load_datasets import report_skipped
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--output", required=True, metavar="F.npz", help="features float32 [n, dim], paths [n] sorted, relative"
     )
     args = parser.parse_args(argv)
-    cfg = load_from(args)
+    cfg = load_in_use_from(args)
     folder, output = Path(args.images), check_output(args.output, "--output", _has_features)
     within = None if cfg.DATASETS.FOLLOW_LINKS else folder
     paths, skipped = find_drawings(args.images, own_folders(cfg), within)

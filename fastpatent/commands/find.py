@@ -5,8 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from fastpatent.commands.options import config_parser, load_from
-from fastpatent.config.default_network import CONFIG
+from fastpatent.commands.options import config_parser, load_in_use_from
 from fastpatent.errors import ConfigError
 
 USAGE = """fastpatent find DRAWING... --in FOLDER [options] [KEY VALUE]...
@@ -39,7 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words[options:])
     drawings, args.opts = _split([*words[:options], *args.opts])
     args.drawings = [*drawings, *filter(None, [args.image])]
-    args.config_file = args.config_file or CONFIG
     if not args.folder and drawings:
         raise ConfigError(f"{drawings[0]}: say where to search for it, by --in FOLDER; settings are KEY VALUE pairs")
     if not args.drawings and not args.text:
@@ -55,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--top: {args.top} is below 1")
     # a search whose features are cached needs no network: the modules of the other take two seconds
     job = importlib.import_module(f"fastpatent.commands.{'find_designs' if args.folder else 'find_images'}")
-    return job.find(args, load_from(args))
+    return job.find(args, load_in_use_from(args))
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

@@ -1,13 +1,19 @@
 """The part of the command line that all commands share: a configuration file and KEY VALUE pairs."""
 
 import argparse
+import logging
 from typing import NoReturn
 
 from yacs.config import CfgNode
 
-from fastpatent.config import load_config
+from fastpatent.config import load_config, load_config_in_use
+from fastpatent.config.default_network import CONFIG, NAME
 from fastpatent.downloads import OPTION, allow_downloads
 from fastpatent.text import escaped
+
+# Keys that choose what is used; without any of them and without a file it is the network in the box.
+CHOOSING = {"MODEL.WEIGHTS", "MODEL.CLIP.PRETRAINED", "DESCRIPTOR.NAME", "TEST.ENSEMBLE.CONFIGS"}
+logger = logging.getLogger(__name__)
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,7 +29,7 @@ def config_parser(prog: str, description: str) -> Parser:
     A command adds its own options; on the command line they precede the pairs.
     """
     parser = Parser(prog=prog, description=description)
-    parser.add_argument("--config-file", metavar="F", help="YAML file; without it every key has its default")
+    parser.add_argument("--config-file", metavar="F", help="YAML file, or name of one of fastpatent config --list")
     add_download_option(parser)
     parser.add_argument(
         "opts",
@@ -44,3 +50,17 @@ def load_from(args: argparse.Namespace) -> CfgNode:
     """Return the frozen configuration of parsed arguments, and allow or forbid downloads; ConfigError as `load_config`."""
     allow_downloads(args.allow_downloads)
     return load_config(args.config_file, args.opts)
+
+
+def load_in_use_from(args: argparse.Namespace) -> CfgNode:
+    """Return the configuration of a command that uses a trained network: as `load_from`, with the weights that are meant.
+
+    Without a file it is that of the network in the box, unless a key chooses another network or what takes its place.
+    Errors as `load_config_in_use`.
+    """
+    allow_downloads(args.allow_downloads)
+    config_file, given = args.config_file, zip(args.opts[::2], args.opts[1::2])
+    if not config_file and not any(key in CHOOSING and value != NAME for key, value in given):
+        config_file = CONFIG
+        logger.info(f"no --config-file is given: this is the network in the box, {CONFIG}")
+    return load_config_in_use(config_file, args.opts)

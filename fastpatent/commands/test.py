@@ -8,7 +8,7 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent import log
-from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.options import config_parser, load_in_use_from
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits
 from fastpatent.descriptors import DESCRIPTORS
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--compare", default="", metavar="NAME,NAME", help=f"also measure descriptors: {', '.join(DESCRIPTORS.names())}"
     )
     args = parser.parse_args(argv)
-    cfg = load_from(args)
+    cfg = load_in_use_from(args)
     log.start(cfg.OUTPUT_DIR)
     device = set_up_device(cfg)
     pipeline = Pipeline(cfg, device.device)

@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from fastpatent import distributed, log
 from fastpatent.commands.launch import add_launch_options, launch, local_rank
-from fastpatent.commands.options import config_parser, load_from
+from fastpatent.commands.options import config_parser, load_from, load_in_use_from
 from fastpatent.commands.test import report_results
 from fastpatent.config.defaults import get_cfg
 from fastpatent.config.image_size import image_size
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_launch_options(parser)
     args = parser.parse_args(argv)
     _check_options(args)
-    cfg = load_from(args)
+    cfg = load_in_use_from(args) if args.eval_only else load_from(args)
     refuse_descriptor(cfg)
     if args.eval_only:
         launch(_evaluate_only, args, cfg)
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    """Raise ConfigError where --resume is given a file, as in other programs, or is given with --overwrite."""
+    """Raise ConfigError where --resume has a file, as in other programs, or --overwrite; or no configuration is given."""
     if args.resume and args.overwrite:
         raise ConfigError("--resume continues the run in OUTPUT_DIR and --overwrite removes it: give one of them")
     first = args.opts[0] if args.opts else ""
@@ -73,6 +73,11 @@ def _check_options(args: argparse.Namespace) -> None:
         raise ConfigError(
             f"--resume takes no file, got {first}: it continues from the last checkpoint in OUTPUT_DIR; "
             f"to start a new run from weights write MODEL.WEIGHTS {first}"
+        )
+    if not args.config_file and not args.eval_only and "DATASETS.NAMES" not in args.opts[::2]:
+        raise ConfigError(
+            "give a configuration: for your own drawings --config-file own_drawings DATASETS.ROOT FOLDER; "
+            "fastpatent config --list names the others"
         )
 
 

@@ -13,10 +13,26 @@ has what works differently.
 
     fastpatent config --config-file configs/patent/sbs_R101-ibn_patent_384.yml SOLVER.MAX_EPOCH 20
     fastpatent config --explain TEST.AQE
+    fastpatent config --list
 
 The first command prints the merged result as YAML and, as comments below it, what differs from the
-defaults. The second explains a key or all keys of a section.
+defaults. The second explains a key or all keys of a section. The third lists the configurations
+that come with fastpatent.
 
+- `--config-file` takes a path, or the name of a configuration that comes with fastpatent, from any
+  working directory: `own_drawings`, `sample/own_drawings` or `configs/sample/own_drawings.yml`. A
+  file of the working directory comes first. `TEST.ENSEMBLE.CONFIGS`, `BENCHMARK.SYSTEMS`, the JSON
+  file of `MODEL.CLIP.NAME` and `load_config` in Python find files in the same way; `_BASE_` takes
+  paths only.
+- `test`, `extract`, `find`, `export` and `classify` without `--config-file` use the network in the
+  box, and say so, unless `MODEL.WEIGHTS`, `MODEL.CLIP.PRETRAINED`, `DESCRIPTOR.NAME` or
+  `TEST.ENSEMBLE.CONFIGS` on the command line chooses another. All other keys still count.
+- The `config.yaml` of a run is enough to use it: `fastpatent test --config-file
+  logs/run/config.yaml` takes `model_best.pth` beside it, else `model_final.pth`. The
+  `MODEL.WEIGHTS` in that file, from which its training started, are for training only.
+- To use a network, a relative `MODEL.WEIGHTS` of a file is looked for beside the file given by
+  `--config-file`, then in the working directory. One of the command line comes before all this,
+  and is looked for in the working directory first.
 - `_BASE_: ../Base-SBS.yml` inherits from another file, relative to the one that names it; all in
   all a configuration is read from at most 50 files and 256 KiB.
 - An alias (`*name`) stands for a number or a short text only, not for a list or a section, and

@@ -7,6 +7,7 @@ from os import PathLike
 
 from yacs.config import CfgNode
 
+from fastpatent.config.by_name import find_file
 from fastpatent.config.checks import broken_rules
 from fastpatent.config.default_network import NAME, WEIGHTS
 from fastpatent.config.defaults import get_cfg
@@ -32,7 +33,8 @@ def load_config(
     set, these are what the weights were trained with.
 
     Args:
-        config_file: path of a YAML file; None for the defaults alone.
+        config_file: path of a YAML file, or name of one that comes with fastpatent, see `by_name`; None for the defaults
+            alone.
         overrides: sequence of strings KEY VALUE KEY VALUE...
         base: yacs node to start from instead of the defaults, these two included; not changed.
 
@@ -46,6 +48,7 @@ def load_config(
     cfg = defaults.clone()
     cfg.defrost()
     problems: list[str] = []
+    config_file = find_file(config_file) if config_file else None
     settings = read_settings(config_file, cfg, problems) if config_file else []
     settings += _read_overrides(list(overrides), cfg, problems)
     places: dict[str, str] = {}
@@ -73,25 +76,6 @@ def load_config(
     _warn_of_no_effect(cfg, _own_places(places, config_file))
     cfg.freeze()
     return cfg
-
-
-def load_config_on(
-    cfg: CfgNode, config_file: str | PathLike[str], overrides: Sequence[str] = (), output_dir: str = "", weights: str = ""
-) -> CfgNode:
-    """Load a file for the data sets and the device of another configuration, whatever its own are; else as `load_config`.
-
-    Args:
-        cfg: the other configuration.
-        config_file, overrides: as of `load_config`.
-        output_dir, weights: OUTPUT_DIR and MODEL.WEIGHTS; the file's own where not given. A `$` in them is part of the name.
-    """
-    names = ["DATASETS.NAMES", str(tuple(cfg.DATASETS.NAMES)), "DATASETS.TESTS", str(tuple(cfg.DATASETS.TESTS))]
-    own = load_config(config_file, [*overrides, *names]).clone()
-    own.defrost()
-    own.DATASETS, own.MODEL.DEVICE, own.OUTPUT_DIR = cfg.DATASETS, cfg.MODEL.DEVICE, output_dir or own.OUTPUT_DIR
-    own.MODEL.WEIGHTS = weights or own.MODEL.WEIGHTS
-    own.freeze()
-    return own
 
 
 def _normalise_as_pretrained(cfg: CfgNode) -> None:

@@ -12,6 +12,7 @@ import yaml
 from yacs.config import CfgNode
 
 from fastpatent.config.bounded_yaml import BoundedLoader
+from fastpatent.config.by_name import nearest_names
 from fastpatent.config.names import leaves, nearest_key
 from fastpatent.config.values import expand_paths
 from fastpatent.errors import shown
@@ -69,7 +70,7 @@ def read_settings(
         read[-1] = len(data)
         text = data.decode("utf-8")
     except FileNotFoundError:
-        problems.append(f"{place}: no such file{_nearest_file(path)}")
+        problems.append(f"{place}: no such file{_nearest(path, by_name=named_at is None)}")
         return []
     except OSError as error:
         left = f", which the files before it leave of {YAML_BYTES:,}" if error.errno == errno.EFBIG and any(read) else ""
@@ -199,11 +200,12 @@ def _syntax_problem(path: str, error: yaml.MarkedYAMLError) -> str:
     return f"{path}{line}: not valid YAML: {error.problem}"
 
 
-def _nearest_file(path: str) -> str:
+def _nearest(path: str, by_name: bool) -> str:
+    """Return what a missing file may be called, in its folder or, `by_name`, among the configurations of fastpatent."""
     folder = Path(path).parent
-    if not folder.is_dir():
-        return f"; there is no folder {folder}"
-    entries = islice(folder.iterdir(), SEARCHED)
-    files = sorted(entry.name for entry in entries if entry.suffix in (".yml", ".yaml"))
-    close = get_close_matches(Path(path).name, files, n=1, cutoff=0.6)
-    return f"; did you mean {folder / close[0]}?" if close else ""
+    entries = islice(folder.iterdir(), SEARCHED) if folder.is_dir() else ()
+    files = [entry.name for entry in entries if entry.suffix in (".yml", ".yaml")]
+    close = [str(folder / name) for name in get_close_matches(Path(path).name, sorted(files), n=1, cutoff=0.6)]
+    if close := close or (nearest_names(path) if by_name else []):
+        return f"; did you mean {' or '.join(close)}?"
+    return "" if folder.is_dir() else f"; there is no folder {folder}"

@@ -30,18 +30,20 @@ def build_splits(cfg: CfgNode, name: str, parts: Sequence[str] | None = None, ve
         ConfigError: the name is unknown.
         DataError: images lie outside of DATASETS.ROOT; with `verify` False they are in `skipped` instead, and not in a part.
     """
-    splits = dataset_builder(cfg, name)(cfg, parts=parts, verify=verify)
+    splits = dataset_builder(cfg, name, parts)(cfg, parts=parts, verify=verify)
     remove_outside(splits, Confinement(confined_to(cfg)))
     if verify:
         refuse_outside(splits.skipped, name)
     return splits
 
 
-def dataset_builder(cfg: CfgNode, name: str) -> Callable[..., Splits]:
+def dataset_builder(cfg: CfgNode, name: str, parts: Sequence[str] | None = None) -> Callable[..., Splits]:
     """Return the builder of a data set; ConfigError with the key that names it where there is none."""
     if complaint := DATASETS.complaint(name):
-        key = "DATASETS.TESTS" if name in cfg.DATASETS.TESTS and name not in cfg.DATASETS.NAMES else "DATASETS.NAMES"
-        default = f'; this is the default, write your own, as in {key} "[Drawings]"' if name in KEYS[key].default else ""
+        tested = name not in cfg.DATASETS.NAMES or "train" not in (parts or PARTS)
+        key = "DATASETS.TESTS" if name in cfg.DATASETS.TESTS and tested else "DATASETS.NAMES"
+        hint = f'; this is the default, write your own, as in {key} "[Drawings]" DATASETS.ROOT FOLDER'
+        default = hint if name in KEYS[key].default else ""
         raise ConfigError(f"{key}: {complaint}{default}")
     return DATASETS.get(name)
 

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from fastpatent.config.in_use import BEST, FINAL
 from fastpatent.errors import CheckpointError
 from fastpatent.files import open_regular, write_atomically
 from fastpatent.models.state_file import read_content
 
 LITTLE = 2**24  # bytes, less than a checkpoint may take
 LAST = "last_checkpoint"  # a text file that names the checkpoint to resume from
-BEST, FINAL, INTERRUPTED = "model_best.pth", "model_final.pth", "model_interrupted.pth"
+INTERRUPTED = "model_interrupted.pth"
 PERIODIC = re.compile(r"model_(\d{4,})\.pth")  # written every SOLVER.CHECKPOINT_PERIOD epochs
 # what a training state has in every version
 STATE: dict[str, type | tuple[type, ...]] = {

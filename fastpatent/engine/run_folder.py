@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fastpatent.config.in_use import CONFIG, FINAL, MARK
 from fastpatent.data.lock import only_writer
-from fastpatent.engine.checkpoint import FINAL, LAST, checkpoints_in
+from fastpatent.engine.checkpoint import LAST, checkpoints_in
 from fastpatent.errors import ConfigError
 from fastpatent.files import head, make_folder, remove_files, remove_temporaries
 
-CONFIG = "config.yaml"
-MARK = "# written by fastpatent train"  # its first line
 # what a training writes beside checkpoints; the one with the mark is removed last, so that a kill in between disowns nothing
 BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", CONFIG)
 REPLACED = (LAST, CONFIG, "quarantine.csv")  # of these, what a training replaces

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from yacs.config import CfgNode
 
 from fastpatent.config import load_config_on
+from fastpatent.config.by_name import find_file
+from fastpatent.config.in_use import BEST, CONFIG
 from fastpatent.errors import ConfigError
-
-WEIGHTS = "model_best.pth"  # of a trained run, beside its config.yaml
 
 
 class System(NamedTuple):
@@ -59,9 +59,9 @@ def _names(files: Sequence[str]) -> dict[str, str]:
 
 
 def _configured(cfg: CfgNode, file: Path, name: str) -> System:
-    if not file.is_file():
+    if not os.path.isfile(path := find_file(file)):
         raise ConfigError(f"BENCHMARK.SYSTEMS: there is no file {file}")
-    own = load_config_on(cfg, file, output_dir=_folder(cfg, name))
+    own = load_config_on(cfg, path, output_dir=_folder(cfg, name))
     lacks = ""
     if not own.DESCRIPTOR.NAME and not own.TEST.ENSEMBLE.CONFIGS and not Path(own.MODEL.WEIGHTS).is_file():
         lacks = f"MODEL.WEIGHTS names no file: {own.MODEL.WEIGHTS!r}"
@@ -72,18 +72,18 @@ def _runs(logs: Path, own: Path) -> Iterator[tuple[str, Path]]:
     """Yield (name, folder) of every trained run below `logs`, except those in the benchmark's `own` folder."""
     if not logs.is_dir():
         raise ConfigError(f"BENCHMARK.LOGS: there is no folder {logs}")
-    for weights in sorted(logs.rglob(WEIGHTS)):
+    for weights in sorted(logs.rglob(BEST)):
         run = weights.parent
-        if os.path.lexists(run / "config.yaml") and own.resolve() not in run.resolve().parents:
+        if os.path.lexists(run / CONFIG) and own.resolve() not in run.resolve().parents:
             yield str(run.relative_to(logs)), run
 
 
 def _trained(cfg: CfgNode, name: str, run: Path) -> System:
-    weights = str(run / WEIGHTS)
+    weights = str(run / BEST)
     if not os.path.isfile(weights):
         return System(name, weights, cfg, f"{weights}: is not a regular file")
     try:
-        own = load_config_on(cfg, run / "config.yaml", output_dir=_folder(cfg, name), weights=weights)
+        own = load_config_on(cfg, run / CONFIG, output_dir=_folder(cfg, name), weights=weights)
     except ConfigError as error:
         return System(name, weights, cfg, str(error))
     return System(name, weights, own)

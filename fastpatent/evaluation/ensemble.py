@@ -8,6 +8,7 @@ import numpy as np
 from yacs.config import CfgNode
 
 from fastpatent.config import load_config_on
+from fastpatent.config.by_name import find_file
 from fastpatent.errors import ConfigError
 from fastpatent.retrieval.distance import normalise
 
@@ -52,9 +53,9 @@ def read_members(cfg: CfgNode) -> list[Member]:
 
 def _member_config(cfg: CfgNode, file: str) -> CfgNode:
     key = "TEST.ENSEMBLE.CONFIGS"
-    if not Path(file).is_file():
+    if not Path(path := find_file(file)).is_file():
         raise ConfigError(f"{key}: there is no file {file}")
-    member = load_config_on(cfg, file)
+    member = load_config_on(cfg, path)
     if member.TEST.ENSEMBLE.CONFIGS:
         raise ConfigError(f"{key}: {file} is an ensemble itself; name its members instead")
     if not member.DESCRIPTOR.NAME and not Path(member.MODEL.WEIGHTS).is_file():

@@ -34,6 +34,8 @@ def test_bash_offers_jobs_actions_options_keys_and_files(capsys, tmp_path, monke
         (("fastpatent", "data", ""), list(ACTIONS)),
         (("fastpatent", "train", "--res"), ["--resume"]),
         (("fastpatent", "train", "--config-file", "mi"), ["mine.yml"]),
+        (("fastpatent", "train", "--config-file", "own_d"), ["own_drawings"]),
+        (("fastpatent", "train", "--config-file", "sample/o"), ["sample/own_drawings"]),
         (("fastpatent", "train", "SOLVER.BASE"), ["SOLVER.BASE_LR"]),
         (("fastpatent", "test", "OUTPUT_DIR", "x", "TEST.AQE."), [key for key in KEYS if key.startswith("TEST.AQE.")]),
         (("fastpatent", "test", "MODEL.WEIGHTS", "mi"), ["mine.yml"]),

@@ -4,6 +4,7 @@ import pytest
 
 from fastpatent.commands import main
 from fastpatent.config import load_config
+from fastpatent.config.by_name import names
 from fastpatent.config.keys import KEYS
 from fastpatent.config.report import explain, keys_table
 
@@ -29,6 +30,12 @@ def test_keys_are_explained(capsys):
         assert capsys.readouterr().out == explain(name) + "\n"
     assert main(["config", "--explain", "SOLVER.BASE_L"]) == 1
     assert capsys.readouterr() == ("", "error: SOLVER.BASE_L is no key; did you mean SOLVER.BASE_LR?\n")
+
+
+def test_the_configurations_are_listed(capsys):
+    assert main(["config", "--list"]) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert set(lines) == set(names()) and lines["sample/own_drawings"].startswith("Your own folder <design>/<drawing>: ")
 
 
 def test_the_table_of_all_keys_is_in_the_documentation(repository, capsys):

@@ -147,6 +147,17 @@ def test_extraction_covers_a_folder_in_sorted_order(run, tmp_path):
     assert paths.tolist() == sorted(f"d{identity}/{number}.png" for identity in range(10) for number in range(4))
 
 
+def test_the_configuration_of_a_run_finds_its_weights(run, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    root, logs = run
+    images, config = ["--images", str(root)], ["--config-file", str(logs / "config.yaml")]
+    assert command("extract", run, *images, "--output", "f.npz") == 0
+    assert "weights:" not in capfd.readouterr().out
+    assert main(["extract", *config, *images, "--output", "g.npz"]) == 0
+    assert f"weights: {logs / 'model_best.pth'}, beside the configuration\n" in capfd.readouterr().out
+    np.testing.assert_array_equal(*(np.load(name)["features"] for name in ("f.npz", "g.npz")))
+
+
 def test_what_cannot_be_extracted(run, tmp_path, capfd):
     (tmp_path / "empty").mkdir()
     for images, output, sentence in (

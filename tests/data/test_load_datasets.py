@@ -45,6 +45,10 @@ def test_the_key_that_names_an_unknown_set_is_blamed(patent_cfg):
     patent_cfg.DATASETS.NAMES, patent_cfg.DATASETS.TESTS = ("Patent",), ("Market1501",)  # the default
     with pytest.raises(ConfigError, match="^DATASETS.TESTS: no dataset is called 'Market1501'.*this is the default"):
         load_test_sets(patent_cfg)
+    patent_cfg.DATASETS.NAMES = ("Market1501",)
+    for load, key in ((load_test_sets, "DATASETS.TESTS"), (load_training_set, "DATASETS.NAMES")):
+        with pytest.raises(ConfigError, match=f"^{key}: no dataset .* as in {key}"):
+            load(patent_cfg)
     patent_cfg.DATASETS.NAMES = ("Patnt",)
     with pytest.raises(ConfigError, match="^DATASETS.NAMES: no dataset is called 'Patnt'; did you mean Patent"):
         load_training_set(patent_cfg)

@@ -8,6 +8,7 @@ import pytest
 from fastpatent.config import load_config
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.benchmark_systems import _names, read_systems
+from fastpatent.evaluation.ensemble import read_members
 
 
 @pytest.fixture
@@ -39,6 +40,13 @@ def folder(tmp_path, monkeypatch):
 def read(systems=(), logs="", *words):
     given = ["BENCHMARK.SYSTEMS", list(systems), "BENCHMARK.LOGS", logs, "OUTPUT_DIR", "logs/all", *words]
     return read_systems(load_config(overrides=[str(word) for word in given]))
+
+
+def test_files_that_come_with_fastpatent_are_found_from_anywhere(folder):
+    (found,) = read(["configs/descriptors/hog.yml"])
+    assert (found.name, found.source, found.cfg.DESCRIPTOR.NAME) == ("hog", "configs/descriptors/hog.yml", "hog")
+    (member,) = read_members(load_config(overrides=["TEST.ENSEMBLE.CONFIGS", "[lbp]"]))
+    assert (member.name, member.cfg.DESCRIPTOR.NAME) == ("lbp", "lbp")
 
 
 def test_files_by_the_shortest_names_that_differ(folder):

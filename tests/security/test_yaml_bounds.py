@@ -121,7 +121,7 @@ def test_bases_that_are_missing_are_counted_too(tmp_path, monkeypatch):
     """For each the folder is searched, of however many files it is."""
     searched = []
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fastpatent.config.yaml_files._nearest_file", lambda path: searched.append(path) or "")
+    monkeypatch.setattr("fastpatent.config.yaml_files._nearest", lambda path, **_: searched.append(path) or "")
     Path("a.yml").write_text(f"_BASE_: [{', '.join(f'{number}.yml' for number in range(9000))}]")
     message = refusal("a.yml")
     assert len(searched) < FILES and f"a.yml: _BASE_ leads to more than {FILES} files" in message

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import timm
 import torch
 
+from fastpatent.config.by_name import find_file
 from fastpatent.downloads import check_download
 from fastpatent.errors import ConfigError, nearest, shown
 from fastpatent.files import read_regular
@@ -44,7 +45,7 @@ def model_config(name: str) -> dict[str, Any]:
         check_download(KEY, name)
     try:
         if name.endswith(".json"):
-            found = _read(Path(name))
+            found = _read(Path(find_file(name)))
         elif name.startswith(FOLDER):
             found = _read(Path(name.removeprefix(FOLDER), "open_clip_config.json"))
         else:
