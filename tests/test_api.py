@@ -18,7 +18,6 @@ from fastpatent.config import describe, load_config
 from fastpatent.config.default_network import WEIGHTS
 from fastpatent.errors import CheckpointError, ConfigError, DataError
 from fastpatent.models import build_model
-from fastpatent.models.network import Network
 from tests.evaluation.plain_network import PlainRun, components
 from tests.polygons import write_designs
 from tests.small_sets import strokes
@@ -123,7 +122,7 @@ def test_a_run_or_a_configuration_with_weights_is_loaded(run, net, drawings, tmp
     config = fastpatent.load(config=run / "config.yaml", weights=str(run / "other.pth"), device=torch.device("cpu"))
     for loaded in (fastpatent.load(str(tmp_path)), config):
         np.testing.assert_array_equal(loaded.embed(drawings), other)
-    assert isinstance(net._network, Network) and net.cfg.TEST.SCALES == [1.0, 0.7]
+    assert net.cfg.TEST.SCALES == [1.0, 0.7]
 
 
 def test_batches_and_progress(plain):
