@@ -26,6 +26,7 @@ FILE_WIDTH = 120  # columns of a table where there is no terminal
 PREFIXES = {logging.WARNING: "warning: ", logging.ERROR: "error: "}
 INDENT = "  "
 PACKAGE = logging.getLogger("fastpatent")
+PACKAGE.addHandler(logging.NullHandler())  # where no log is started, Python would print warnings
 Handler = TypeVar("Handler", bound=logging.Handler)
 
 

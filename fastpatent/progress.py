@@ -2,7 +2,9 @@
 
 import logging
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self, TypeVar
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
@@ -12,7 +14,19 @@ from fastpatent.text import escaped
 
 PLAIN_PERIOD = 15.0  # seconds between lines where the output is no terminal
 Result = TypeVar("Result")
+Report = Callable[[int, int], object]  # of (units done, units in all)
+_report: ContextVar[Report | None] = ContextVar("report", default=None)
 logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def reported_to(report: Report) -> Iterator[None]:
+    """Have every ProgressLine of the block call `report(done, total)` in place of showing and logging anything."""
+    token = _report.set(report)
+    try:
+        yield
+    finally:
+        _report.reset(token)
 
 
 def counted(title: str, results: Iterable[Result], number: int) -> Generator[Result, None, None]:
@@ -46,7 +60,7 @@ class ProgressLine:
 
     def __enter__(self) -> Self:
         console = log.terminal()
-        if console.is_terminal and log.is_first():
+        if console.is_terminal and log.is_first() and not _report.get():
             title, text = (TextColumn(part, markup=False) for part in ("{task.description}", "{task.fields[text]}"))
             self._live = Progress(SpinnerColumn(), title, BarColumn(24), text, console=console, transient=True)
             self._live.start()
@@ -63,6 +77,9 @@ class ProgressLine:
 
     def update(self, done: int, text: str = "") -> None:
         """Show that `done` units are finished; `text` is added behind the count."""
+        if report := _report.get():
+            report(done, self.total)
+            return
         text = f"{done}/{self.total}  {escaped(text)}  {clock(self.time_left(done))} left"
         if self._live:
             self._live.update(self._task, completed=done, text=text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fastpatent"
 LAYERS = (
-    {"commands"},
+    {"commands", "api"},
     {"search", "report"},
     {"engine"},
     {"evaluation"},

@@ -6,7 +6,7 @@ import logging
 from rich.console import Console
 
 from fastpatent import log, progress
-from fastpatent.progress import ProgressLine, clock, counted
+from fastpatent.progress import ProgressLine, clock, counted, reported_to
 
 
 def test_durations():
@@ -41,3 +41,13 @@ def test_on_a_terminal_one_line_is_redrawn_and_nothing_is_logged(monkeypatch, ca
         line.update(2, "[b]")
         line._live.refresh()
     assert "reading [a]" in screen.getvalue() and "2/2  [b]" in screen.getvalue() and not caplog.messages
+
+
+def test_lines_of_a_block_are_reported_to_a_function(monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    screen, seen = io.StringIO(), []
+    monkeypatch.setattr(log, "terminal", lambda: Console(file=screen, force_terminal=True, width=100))
+    with reported_to(lambda done, total: seen.append((done, total))):
+        assert list(counted("adding", iter("abc"), 3)) == ["a", "b", "c"]
+    assert (seen, screen.getvalue(), caplog.messages) == ([(1, 3), (2, 3), (3, 3)], "", [])
+    assert list(counted("adding", iter("a"), 1)) == ["a"] and screen.getvalue() and len(seen) == 3

@@ -102,13 +102,40 @@ def open_drawing(
             Image.MAX_IMAGE_PIXELS = most
         with bounded_image(data, most) as image:
             grey = _to_grey(image)
-        return ImageOps.invert(grey) if invert and is_inverted(np.asarray(grey)) else grey
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise DataError(f"{path}: no such drawing") from error
-    except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: refused, more than {most:,} pixels (INPUT.MAX_PIXELS): {error}") from error
+        return black_on_white(grey) if invert else grey
     except Exception as error:  # on damaged bytes, decoders raise any exception
-        raise DataError(f"{path}: cannot be read as a drawing: {_reason(data, error)}") from error
+        raise _fault(path, error, most, data) from error
+
+
+def grey_drawing(image: Image.Image | np.ndarray, name: str, most: int = MOST_PIXELS) -> Image.Image:
+    """Return an image in memory as `open_drawing` returns that of a file, without `invert`.
+
+    Args:
+        image: PIL image of any mode, also one that is opened and not yet loaded; or uint8 [height, width], grey, or
+            [height, width, 3 or 4], RGB or RGBA.
+        name: for messages.
+        most: how many pixels it may have.
+
+    Raises:
+        DataError: it is none of these, cannot be loaded, or is too large.
+    """
+    try:
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or not (image.ndim == 2 or image.ndim == 3 and image.shape[2] in (3, 4)):
+                raise DataError(f"an array of {image.dtype} {list(image.shape)} is no uint8 [height, width] or [.., 3 or 4]")
+            image = Image.fromarray(image)
+        if not image.width * image.height:
+            raise DataError("it has no pixels")
+        _check_pixels(*image.size, most)
+        _check_depth(image)
+        return _to_grey(image)
+    except Exception as error:  # as in `open_drawing`
+        raise _fault(name, error, most) from error
+
+
+def black_on_white(grey: Image.Image) -> Image.Image:
+    """Return an image of mode L, inverted where it is white on black (`is_inverted`)."""
+    return ImageOps.invert(grey) if is_inverted(np.asarray(grey)) else grey
 
 
 @contextmanager
@@ -251,10 +278,7 @@ def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
     if image.format == "TIFF":  # a tile, which is decoded as a whole, may be larger than its image
         sizes.append(tuple(image.tag_v2.get(tag, 0) for tag in TIFF_TILE_SIDES))  # pyright: ignore[reportAttributeAccessIssue]
     for width, height in sizes:
-        if width * height > most:
-            raise Image.DecompressionBombError(f"{width} x {height}")
-        if max(width, height) > LONGEST:
-            raise DataError(f"it has {width} x {height} pixels, a side may have {LONGEST:,}")
+        _check_pixels(width, height, most)
     pixels = image.width * image.height
     if (scans := _scans(image, data)) * pixels > MOST_SCANS * most:
         raise DataError(f"it has {scans:,} scans of {pixels:,} pixels, which take too long")
@@ -262,13 +286,25 @@ def _check_size(image: ImageFile.ImageFile, data: bytes, most: int) -> None:
         raise DataError(f"a WebP may have a third of INPUT.MAX_PIXELS, {most // WEBP_SHARE:,} pixels, and it has {pixels:,}")
     if image.format == "BMP" and image.tile[0].codec_name == "bmp_rle" and pixels > MOST_RUN_PIXELS:
         raise DataError(f"a compressed BMP may have {MOST_RUN_PIXELS:,} pixels, and it has {pixels:,}")
+    _check_depth(image)
+
+
+def _check_pixels(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise Image.DecompressionBombError(f"{width} x {height}")
+    if max(width, height) > LONGEST:
+        raise DataError(f"it has {width} x {height} pixels, a side may have {LONGEST:,}")
+
+
+def _check_depth(image: Image.Image) -> None:
     if image.mode in ("I", "F"):
         raise DataError("its samples are 32 bits deep or signed, so white is unknown; save it with 8 or 16 bits")
 
 
-def _to_grey(image: ImageFile.ImageFile) -> Image.Image:
+def _to_grey(image: Image.Image) -> Image.Image:
     """Decode an image; return it upright and in mode L, converted in bands of rows."""
-    rawmode = str(image.tile[0].args) if image.tile else "L"  # gone when the image is loaded
+    tile = getattr(image, "tile", None)  # of a file; gone when the image is loaded
+    rawmode = str(tile[0].args) if tile else "L"
     image.load()
     grey = image
     if image.mode != "L" or "transparency" in image.info:
@@ -280,7 +316,7 @@ def _to_grey(image: ImageFile.ImageFile) -> Image.Image:
     return grey if turn is None else grey.transpose(turn)
 
 
-def _conversion(image: ImageFile.ImageFile, rawmode: str) -> Callable[[Image.Image], Image.Image]:
+def _conversion(image: Image.Image, rawmode: str) -> Callable[[Image.Image], Image.Image]:
     """Return the function that converts parts of a loaded image to mode L."""
     if image.mode.startswith("I;16"):
         return _deep_conversion(image)
@@ -291,7 +327,7 @@ def _conversion(image: ImageFile.ImageFile, rawmode: str) -> Callable[[Image.Ima
     return lambda part: (part if part.mode == "RGB" else part.convert("RGB")).convert("L")
 
 
-def _orientation(image: ImageFile.ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that a loaded image has to be turned by; 1: none."""
     if image.format == "TIFF":
         return 1  # PIL has turned it
@@ -314,7 +350,7 @@ def _from_grey_levels(part: Image.Image, step: int) -> Image.Image:
     return grey.point([255 if level == transparent * step else level for level in range(256)])
 
 
-def _deep_conversion(image: ImageFile.ImageFile) -> Callable[[Image.Image], Image.Image]:
+def _deep_conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Return the function that converts parts of an image with 16-bit samples."""
     white, inverted = 65535, False
     if image.format == "TIFF":  # PIL does not convert these samples
@@ -334,6 +370,15 @@ def _deep_conversion(image: ImageFile.ImageFile) -> Callable[[Image.Image], Imag
         return Image.fromarray(grey)
 
     return convert
+
+
+def _fault(path: str | os.PathLike[str], error: Exception, most: int, data: bytes | None = None) -> DataError:
+    """Return why an image cannot be read, of whatever was raised."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return DataError(f"{path}: no such drawing")
+    if isinstance(error, Image.DecompressionBombError):
+        return DataError(f"{path}: refused, more than {most:,} pixels (INPUT.MAX_PIXELS): {error}")
+    return DataError(f"{path}: cannot be read as a drawing: {_reason(data, error)}")
 
 
 def _reason(data: bytes | None, error: Exception) -> str:

@@ -1,14 +1,14 @@
 """Where the pixels of an image come from: a pack, if there is one that fits, or its own file."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
 from fastpatent.data.confinement import Confinement, confined_to
-from fastpatent.data.image import MOST_PIXELS, inverts, open_drawing
+from fastpatent.data.image import MOST_PIXELS, black_on_white, inverts, open_drawing
 from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.records import Sample
@@ -17,24 +17,37 @@ from fastpatent.errors import DataError
 
 
 class DecodedDrawings:
-    """Images read from their files each time.
+    """Images read from their files each time, or taken from memory.
 
     Args:
         resize: function of a PIL image of mode L -> PIL image of mode L, see `build_resize`.
         invert, most: see `read_drawing`.
+        given: {path: PIL image of mode L} of those in memory, see `Sample`.
     """
 
-    def __init__(self, resize: Callable[[Image.Image], Image.Image], invert: bool = False, most: int = MOST_PIXELS) -> None:
-        self.resize, self.invert, self.most = resize, invert, most
+    def __init__(
+        self,
+        resize: Callable[[Image.Image], Image.Image],
+        invert: bool = False,
+        most: int = MOST_PIXELS,
+        given: Mapping[str, Image.Image] | None = None,
+    ) -> None:
+        self.resize, self.invert, self.most, self.given = resize, invert, most, given or {}
 
     def __call__(self, path: str) -> np.ndarray:
         """Return the image as uint8 [height, width], 0 ink .. 255 paper; DataError where it cannot be read."""
-        return np.asarray(self.resize(open_drawing(path, invert=self.invert, most=self.most)))
+        image = self.given.get(path)
+        if image is None:
+            image = open_drawing(path, invert=self.invert, most=self.most)
+        elif self.invert:
+            image = black_on_white(image)
+        return np.asarray(self.resize(image))
 
 
-def build_decode(cfg: CfgNode, key: str) -> DecodedDrawings:
-    """Return the DecodedDrawings of INPUT, at the size INPUT.<key>."""
-    return DecodedDrawings(build_resize(cfg, key), inverts(cfg), cfg.INPUT.MAX_PIXELS)
+def build_decode(cfg: CfgNode, key: str, samples: Sequence[Sample] = ()) -> DecodedDrawings:
+    """Return the DecodedDrawings of INPUT, at the size INPUT.<key>, with those of the samples that are in memory."""
+    given = {sample.path: sample.image for sample in samples if sample.image is not None}
+    return DecodedDrawings(build_resize(cfg, key), inverts(cfg), cfg.INPUT.MAX_PIXELS, given)
 
 
 def pack_size(cfg: CfgNode, key: str) -> PackSize:
@@ -81,7 +94,7 @@ def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Cal
     Raises:
         DataError: as `pack_folder`.
     """
-    decode, unpackable = build_decode(cfg, key), why_not_packed(cfg)
+    decode, unpackable = build_decode(cfg, key, samples), why_not_packed(cfg)
     if unpackable:
         return decode, f"decoded each time: {unpackable}"
     size = pack_size(cfg, key)

@@ -169,7 +169,8 @@ def build_test_loader(
     """
     source, reason = build_source(cfg, "SIZE_TEST", samples)
     dataset = DrawingDataset(list(samples), label_map(samples), source, build_test_transform(cfg))
-    workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
+    several = len(samples) > cfg.TEST.IMS_PER_BATCH  # a single batch would wait for its process to start
+    workers = worker_count(cfg.DATALOADER.NUM_WORKERS)[0] if several else 0
     batches = OrderedBatches(len(samples), cfg.TEST.IMS_PER_BATCH)
     quarantine = build_quarantine(cfg, samples, tolerant)
     return DrawingLoader(dataset, batches, workers, device.type == "cuda", reason, quarantine)

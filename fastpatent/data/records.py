@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from PIL import Image
+
 PARTS = ("train", "query", "gallery")
 
 DRAWING, PHOTO = 0, 1
@@ -14,7 +16,8 @@ class Sample(NamedTuple):
     """One image: absolute path, identity (patent) or None where unlabelled, and domain.
 
     `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs. `caption` is the text of the image,
-    `category` the class of its patent; None where there is none.
+    `category` the class of its patent; None where there is none. `image` is the image itself, of mode L, where it is in
+    memory and in no file: `path` is then its name, which is no absolute path.
     """
 
     path: str
@@ -22,6 +25,7 @@ class Sample(NamedTuple):
     domain: int = DRAWING
     caption: str | None = None
     category: str | None = None
+    image: Image.Image | None = None
 
 
 @dataclass

@@ -53,6 +53,21 @@ def test_packed(patent_cfg, samples, write):
     assert f"no pack in {folder}-aspect;" in build_source(patent_cfg, "SIZE_TRAIN", samples)[1]
 
 
+def test_images_in_memory_stand_beside_a_pack(patent_cfg, samples, write):
+    write()
+    ink = Image.fromarray(np.linspace(0, 90, 1200).reshape(40, 30).astype(np.uint8))
+    given = [samples[0], Sample("images[1]", None, image=ink), samples[2]]
+    plain, resized = ink.resize((20, 24), Image.Resampling.BICUBIC), build_source(patent_cfg, "SIZE_TRAIN", samples)[0]
+    source, reason = build_source(patent_cfg, "SIZE_TRAIN", given)
+    assert reason.startswith("2 of 3 drawings from ")
+    np.testing.assert_array_equal(source("images[1]"), np.asarray(plain))
+    np.testing.assert_array_equal(source(samples[2].path), resized(samples[2].path))
+    patent_cfg.INPUT.INVERT = "auto"
+    source, _ = build_source(patent_cfg, "SIZE_TRAIN", given)
+    inverted = ImageOps.invert(ink).resize((20, 24), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(source("images[1]"), np.asarray(inverted))
+
+
 def test_inverted_drawings_are_corrected_and_packed_apart(patent_cfg, samples, write):
     paths = [sample.path for sample in samples[:3]]
     truths = [np.asarray(Image.open(path).resize((20, 24), Image.Resampling.BICUBIC)) for path in paths]

@@ -148,6 +148,11 @@ def test_unlabelled_and_empty_lists(patent_cfg):
     assert list(build_test_loader(patent_cfg, [], CPU)) == []
 
 
+def test_a_single_batch_starts_no_process(patent_cfg, two_workers):
+    patent_cfg.DATALOADER.NUM_WORKERS, samples = 2, load_test_set(patent_cfg, "Patent").gallery
+    assert [build_test_loader(patent_cfg, samples[:count], CPU).num_workers for count in (5, 6)] == [0, 2]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_unreadable_drawing_is_named_without_a_traceback(patent_cfg, two_workers, workers):
     patent_cfg.DATALOADER.NUM_WORKERS = workers
