@@ -16,13 +16,12 @@ import torch
 from PIL import Image
 from yacs.config import CfgNode
 
-from fastpatent.config import load_config
+from fastpatent.config import load_config, load_config_in_use
 from fastpatent.config.default_network import CONFIG as DEFAULT
+from fastpatent.config.in_use import BEST, CONFIG, FINAL
 from fastpatent.data.image import grey_drawing
 from fastpatent.data.records import Sample
 from fastpatent.device import set_up_device
-from fastpatent.engine.checkpoint import BEST, FINAL
-from fastpatent.engine.run_folder import CONFIG
 from fastpatent.errors import CheckpointError, ConfigError, DataError, missing_extra, shown
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.models import Network
@@ -117,7 +116,7 @@ def load(
 
     Args:
         run: folder that `fastpatent train` has written; its config.yaml is read, and model_best.pth, else model_final.pth.
-        config: YAML file, in place of a run.
+        config: YAML file, or name of one that comes with fastpatent, in place of a run; that of a run means its weights.
         weights: file, in place of the run's or of MODEL.WEIGHTS.
         device: in place of MODEL.DEVICE; without a GPU, cuda is the CPU.
 
@@ -128,9 +127,10 @@ def load(
     if run is not None and config is not None:
         raise ConfigError("load: give the folder of a run or a configuration, not both")
     file = config or (DEFAULT if run is None else Path(run) / CONFIG)
-    cfg = load_config(file).clone()
+    given = weights is not None or run is not None
+    cfg = (load_config(file) if given else load_config_in_use(file)).clone()
     cfg.defrost()
-    if weights is not None or run is not None:
+    if given:
         cfg.MODEL.WEIGHTS = os.fspath(weights or _weights_of(Path(run or "")))
     if device is not None:
         cfg.MODEL.DEVICE = str(device)

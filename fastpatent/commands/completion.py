@@ -20,11 +20,7 @@ OPTIONS = {
     "convert": COMMON,
     "config": f"{COMMON} --explain --list --table",
 }
-<<<<<<< HEAD
-FILES = "--config-file --image --images --output --in --csv --json --page --cache"
-=======
-FILES = "--image --images --output"
->>>>>>> w-wheel
+FILES = "--image --images --output --in --csv --json --page --cache"
 
 BASH = """\
 _fastpatent() {{
