@@ -28,14 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = config_parser("fastpatent test", "Rank every test set of a configuration with a trained network.")
     parser.add_argument("--eval-only", action="store_true", help="accepted for habit: this command never trains")
     parser.add_argument(
-        "--compare", default="", metavar="NAME,NAME", help=f"also measure descriptors: {', '.join(DESCRIPTORS.names())}"
+        "--compare", metavar="NAME,NAME", help=f"descriptors in place of TEST.COMPARE: {', '.join(DESCRIPTORS.names())}"
     )
     args = parser.parse_args(argv)
     cfg = load_in_use_from(args)
     log.start(cfg.OUTPUT_DIR)
     device = set_up_device(cfg)
     pipeline = Pipeline(cfg, device.device)
-    compared = [_descriptor(cfg, name, device.device) for name in filter(None, args.compare.split(","))]
+    names = cfg.TEST.COMPARE if args.compare is None else filter(None, args.compare.split(","))
+    compared = [_descriptor(cfg, name, device.device) for name in names]
     test_sets = load_test_sets(cfg, texts=pipeline.measures_texts)
     places = _places(test_sets[0], Path(cfg.OUTPUT_DIR))
     for place in places:
@@ -56,9 +57,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             written += _submit(last, places, of_set[0].unreadable)
         written += write_gallery(last, _gallery(cfg, splits))
         results += of_set
+        _warn_of_better(*of_set)
     report_results(results)
     logger.info("written: " + ", ".join(map(str, written)))
     return 0
+
+
+def _warn_of_better(network: SetResult, *descriptors: SetResult) -> None:
+    """Warn where a descriptor, which has learned nothing of the data, is as good as the network."""
+    reached = network.summary.get("mAP", 1.0)
+    for result in descriptors:
+        if (by := result.summary.get("mAP", 0.0)) >= reached:
+            logger.warning(
+                f"{network.splits.name}: {result.evaluations[-1].name}, which needs no training, has mAP {by:.4f} and the "
+                f"network {reached:.4f}; train it longer or on more designs"
+            )
 
 
 def report_results(results: Sequence[SetResult]) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,10 +12,13 @@ import torch
 from PIL import Image
 
 from fastpatent.commands import main
+from fastpatent.commands.test import _warn_of_better
 from fastpatent.config import load_config
 from fastpatent.data.image import open_drawing
 from fastpatent.data.image_files import find_drawings
 from fastpatent.data.load_datasets import load_test_set
+from fastpatent.data.records import Splits
+from fastpatent.evaluation.pipeline import SetResult
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 from tests.polygons import write_designs
@@ -92,6 +96,15 @@ def test_the_submission_is_the_ranking_of_a_plain_computation(run, tmp_path, mon
     printed = capfd.readouterr().out
     assert f"{hit:.4f}" in printed and "pixels + cosine" in printed
     assert (run[1] / "test" / "gallery_Drawings.html").is_file()
+
+
+@pytest.mark.parametrize("others, warned", [((0.4,), []), ((0.4, 0.5, 0.6), ["b", "c"]), ((), [])])
+def test_a_descriptor_that_reaches_the_network_is_a_warning(others, warned, caplog):
+    def result(name, value):
+        return SetResult(Splits("own", [], [], []), [SimpleNamespace(name=name, summary={"mAP": value})], [])
+
+    _warn_of_better(result("network", 0.5), *map(result, "abc", others))
+    assert [record.message.split(", ")[0] for record in caplog.records] == [f"own: {name}" for name in warned]
 
 
 @pytest.fixture(scope="module")

@@ -99,7 +99,7 @@ def test_names_of_components_are_looked_up_when_a_configuration_is_loaded(write,
 
 def test_every_key_of_components_takes_all_registered_names_and_no_other(complaints):
     keys = [key for key in KEYS.values() if isinstance(key.rule, Component)]
-    assert len(keys) == 15
+    assert len(keys) == 16
     for key in keys:
         names = [*key.rule.registry.names(), *key.rule.others]
         listed = isinstance(key.default, (list, tuple))

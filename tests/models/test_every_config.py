@@ -11,7 +11,8 @@ pytestmark = pytest.mark.slow
 
 FOLDERS = sorted({path.relative_to(CONFIGS).parts[0] for path in network_configs()})
 WITHOUT_FILES = {
-    "MODEL.BACKBONE.PRETRAIN": False, "MODEL.TOWER_WEIGHTS": ["", ""], "MODEL.CLIP.PRETRAINED": "", "MODEL.WEIGHTS": ""
+    "MODEL.BACKBONE.PRETRAIN": False, "MODEL.BACKBONE.PRETRAIN_PATH": "", "MODEL.TOWER_WEIGHTS": ["", ""],
+    "MODEL.CLIP.PRETRAINED": "", "MODEL.WEIGHTS": "",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from fastpatent.config.key import (
     is_positive,
     one_of,
 )
-from fastpatent.registry import DATASETS, METRICS
+from fastpatent.registry import DATASETS, DESCRIPTORS, METRICS
 
 SCALES = Rule(lambda value: len(value) > 0 and all(0 < size <= 10 for size in value), "sizes up to 10, 1.0 the image's own")
 FILES = Rule(lambda value: all(isinstance(name, str) for name in value), "names of files")
@@ -62,6 +62,9 @@ KEYS = (
     Ignored("TEST.PRECISE_BN.ENABLED", False, "statistics of batch norms computed anew"),
     Ignored("TEST.PRECISE_BN.DATASET", "Market1501", "statistics of batch norms computed anew"),
     Ignored("TEST.PRECISE_BN.NUM_ITER", 300, "statistics of batch norms computed anew"),
+    OurNoFeature(
+        "TEST.COMPARE", [], "descriptors that `fastpatent test` measures beside the network", Component(DESCRIPTORS)
+    ),
     OurNoFeature("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare", FILES, path=True),
     OurNoFeature("BENCHMARK.LOGS", "", "folder below which every run with model_best.pth is compared too", path=True),
     OurNoFeature("BENCHMARK.DISTRACTORS", [], "data sets added to the gallery, for a curve of sizes", Component(DATASETS)),
