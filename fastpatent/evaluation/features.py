@@ -113,10 +113,26 @@ def _queued(
     """
     for batch in loader:
         for rows, images in _groups(batch["images"], device):
-            domains = batch["domains"][rows]
             with precision.autocast(device):
-                features = [_features(model, view, domains, scale) for scale, view in _views(images, scales, flip)]
-            yield batch["indices"][rows], reduce(torch.add, features) / len(features)
+                features = embed_views(model, images, batch["domains"][rows], flip, scales)
+            yield batch["indices"][rows], features
+
+
+def embed_views(
+    model: Network,
+    images: torch.Tensor,
+    domains: torch.Tensor | None = None,
+    flip: bool = False,
+    scales: Sequence[float] = (1.0,),
+) -> torch.Tensor:
+    """Return float32 features [batch, dim], the mean over the views of each image; arguments as `extract_features`.
+
+    Args:
+        images: uint8 [batch, 1, height, width].
+        domains: see `Network.embed_images`.
+    """
+    features = [_features(model, view, domains, scale) for scale, view in _views(images, scales, flip)]
+    return reduce(torch.add, features) / len(features)
 
 
 def _groups(
@@ -147,7 +163,7 @@ def _resized(images: torch.Tensor, scale: float) -> torch.Tensor:
     return F.interpolate(images.float(), size, mode="bilinear", antialias=True)
 
 
-def _features(model: Network, images: torch.Tensor, domains: torch.Tensor, scale: float) -> torch.Tensor:
+def _features(model: Network, images: torch.Tensor, domains: torch.Tensor | None, scale: float) -> torch.Tensor:
     keys = "INPUT.FIT, INPUT.SIZE_TEST" if scale == 1 else f"TEST.SCALES: {scale}"
     with sizes_as_errors(keys, *images.shape[2:]):
         return model.embed_images(images, domains).float()

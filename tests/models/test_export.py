@@ -14,7 +14,7 @@ from fastpatent.layers.gem import GeneralizedMeanPoolingP
 from fastpatent.layers.ibn import IBN
 from fastpatent.layers.non_local import NonLocal
 from fastpatent.models import build_model, export
-from fastpatent.models.export import export_onnx, random_drawings
+from fastpatent.models.export import any_image, export_onnx, fitted_images, random_drawings
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +61,13 @@ def baseline(**keys):
     return build_model(cfg).eval()
 
 
+def export_fitted(model, path, size, any_size=False, **settings):
+    """Export a network of images that are fitted already; the truth is the network."""
+    return export_onnx(
+        model, path, fitted_images(size, any_size), lambda images: model(torch.from_numpy(images)), **settings
+    )
+
+
 NETWORKS = {
     "swinv2": swin,
     "resnet": lambda: baseline(
@@ -75,7 +82,7 @@ SIZES = {"swinv2": (32, 32), "vit": (160, 160)}
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_file_gives_the_features_of_the_network_for_any_batch(name, tmp_path):
     model, size, path = NETWORKS[name](), SIZES.get(name, (32, 48)), tmp_path / "m.onnx"
-    assert export_onnx(model, path, size, metadata={"weights": "abc"}) > 0.9999
+    assert export_fitted(model, path, size, metadata={"weights": "abc"}) > 0.9999
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.onnx"]
     session = onnxruntime.InferenceSession(path)
     assert session.get_modelmeta().custom_metadata_map["weights"] == "abc"
@@ -91,7 +98,7 @@ def test_the_file_gives_the_features_of_the_network_for_any_batch(name, tmp_path
 
 def test_a_convolutional_network_may_take_images_of_any_size(tmp_path):
     model = ibn_non_local()
-    assert export_onnx(model, tmp_path / "m.onnx", (32, 32), any_size=True) > 0.9999
+    assert export_fitted(model, tmp_path / "m.onnx", (32, 32), any_size=True) > 0.9999
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
     model.double()
     for shape in ((1, 1, 32, 32), (5, 1, 32, 48), (3, 1, 50, 41)):
@@ -119,22 +126,22 @@ def test_a_file_with_other_features_is_not_written(tmp_path):
     different = r"least cosine 0\.\d+ at \[1, 1, 8, 8\], 0.* at \[7"
     for model, message in ((Differs(), different), (Depends(), "cannot be exported")):
         with pytest.raises(FastPatentError, match=f"m.onnx: not written, .*{message}") as error:
-            export_onnx(model.eval(), path, (8, 8))
+            export_fitted(model.eval(), path, (8, 8))
         assert "\n" not in str(error.value)
         assert [entry.read_text() for entry in tmp_path.iterdir()] == ["an older file"]
 
 
 def test_a_file_that_gives_nan_for_one_batch_size_is_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "least_cosine", lambda model, path, shapes: {(1, 1, 8, 8): 1.0, (7, 1, 8, 8): float("nan")})
+    monkeypatch.setattr(export, "least_cosine", lambda truth, path, taken: {(1, 1, 8, 8): 1.0, (7, 1, 8, 8): float("nan")})
     with pytest.raises(FastPatentError, match=r"not written, .* nan at \[7"):
-        export_onnx(GreyNetwork(nn.Conv2d(1, 2, 3)).eval(), tmp_path / "m.onnx", (8, 8))
+        export_fitted(GreyNetwork(nn.Conv2d(1, 2, 3)).eval(), tmp_path / "m.onnx", (8, 8))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_model_too_large_for_one_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(export, "LARGEST", 10)
     with pytest.raises(FastPatentError, match="m.onnx: .* GiB of weights"):
-        export_onnx(GreyNetwork(nn.Conv2d(1, 2, 3)).eval(), tmp_path / "m.onnx", (8, 8))
+        export_fitted(GreyNetwork(nn.Conv2d(1, 2, 3)).eval(), tmp_path / "m.onnx", (8, 8))
     assert not list(tmp_path.iterdir())
 
 
@@ -142,7 +149,20 @@ def test_missing_packages_are_named_with_their_extra(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else found(name))
     with pytest.raises(ConfigError, match=r"needs onnxscript: pip install 'fastpatent\[export\]'"):
-        export_onnx(Depends(), tmp_path / "m.onnx", (8, 8))
+        export_fitted(Depends(), tmp_path / "m.onnx", (8, 8))
+
+
+class InkPerRow(nn.Module):
+    def forward(self, image):
+        return image.float().sum(1)[:2]
+
+
+def test_features_of_an_image_of_any_size_are_compared_with_those_computed_another_way(tmp_path):
+    path, taken = tmp_path / "m.onnx", any_image((8, 6))
+    assert str(taken) == "image uint8 [height, width]" and len(set(taken.compared)) == len(taken.compared) > 3
+    assert export_onnx(InkPerRow(), path, taken, lambda image: torch.from_numpy(image.astype(float).sum(1)[:2])) > 0.9999
+    with pytest.raises(FastPatentError, match=r"not written, .* 0\.\d+ at \[72, 6\]"):
+        export_onnx(InkPerRow(), path, taken, lambda image: torch.tensor([1.0, 20.0]))
 
 
 def test_random_drawings_differ_and_have_ink():

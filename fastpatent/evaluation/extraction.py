@@ -1,0 +1,30 @@
+"""Extraction as one module, from the pixels of an image to its features, so that a file can carry all of it."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from fastpatent.data.fitting import Fit
+from fastpatent.evaluation.features import embed_views
+from fastpatent.models import Network
+
+
+class Extraction(nn.Module):
+    """The features of `extract_features` in float32.
+
+    Args:
+        network: in evaluation mode.
+        flip, scales: see `extract_features`.
+        fit: fits one image of any size; None: the module takes a batch of images that were fitted before.
+    """
+
+    def __init__(self, network: Network, flip: bool, scales: Sequence[float], fit: Fit | None = None) -> None:
+        super().__init__()
+        self.network, self.flip, self.scales, self.fit = network, flip, tuple(scales), fit
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Take uint8 [height, width] and return float32 [dim]; without `fit` [batch, 1, height, width] and [batch, dim]."""
+        if self.fit is None:
+            return embed_views(self.network, images, None, self.flip, self.scales)
+        return embed_views(self.network, self.fit(images)[None, None], None, self.flip, self.scales)[0]
