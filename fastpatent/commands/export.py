@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     cosine = export_onnx(exported, output, taken, truth, _metadata(cfg))
     features = "[dim]" if fit else "[batch, dim]"
-    logger.info(f"{output}: {taken} -> features float32 {features}; cosine with extraction at least {cosine:.7f}")
+    logger.info(f"{output}: {taken} -> features float32 {features}; cosine with extraction in fp32 at least {cosine:.7f}")
     return 0
 
 

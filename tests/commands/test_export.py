@@ -14,20 +14,8 @@ from fastpatent.synthetic import generate_sample
 from tests.conftest import REPOSITORY
 
 SHEETS = REPOSITORY.parent / "shared" / "impact" / "patents"
-SETTINGS = {
-    "on paper": (),
-    "stretched": ("INPUT.KEEP_ASPECT", "False", "INPUT.SIZE_TEST", "[96, 128]", "INPUT.INTERPOLATION", "bilinear"),
-    "cropped, views": (
-        "INPUT.FIT",
-        "crop",
-        "INPUT.SIZE_TEST",
-        "[96, 96]",
-        "TEST.FLIP.ENABLED",
-        "True",
-        "TEST.SCALES",
-        "[1, 0.7]",
-    ),
-}
+FIT = ("INPUT.KEEP_ASPECT", "False", "INPUT.SIZE_TEST", "[96, 128]", "INPUT.INTERPOLATION", "bilinear")
+SETTINGS = {"on paper": (), "stretched, views": (*FIT, "TEST.FLIP.ENABLED", "True", "TEST.SCALES", "[1, 0.7]")}
 
 
 @pytest.fixture(scope="module")
