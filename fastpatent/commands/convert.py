@@ -8,13 +8,14 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import save
 
 from fastpatent import __version__, log
 from fastpatent.commands.options import Parser, add_download_option
 from fastpatent.config import describe, load_config
 from fastpatent.downloads import allow_downloads
-from fastpatent.errors import CheckpointError
+from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.files import check_output, read_regular, sha256_of, write_atomically
 from fastpatent.models import build_model, with_classes
 from fastpatent.models.families import translate
@@ -36,8 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("output", metavar="OUT.safetensors", help="weights; OUT.json beside them describes their origin")
     parser.add_argument("--config-file", metavar="F", help="YAML file of the network, to check that the weights fit it")
+    parser.add_argument(
+        "--slim", action="store_true", help="float16, and of the network of --config-file only what its features need"
+    )
     add_download_option(parser)
     args = parser.parse_args(argv)
+    if args.slim and not args.config_file:
+        raise ConfigError("--slim: name the configuration of the network by --config-file")
     allow_downloads(args.allow_downloads)
     log.start()
     source, output = Path(args.source), Path(args.output)
@@ -49,6 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{source}: its names ({', '.join(list(state)[:3])}, ...) are of no known family; "
             "name the configuration of their network by --config-file"
         )
+    config = {}
+    if args.config_file:
+        report = _check_fit(args.config_file, source)
+        logger.info("%s", report.without_classifier().table())
+        config = {"config": describe(load_config(args.config_file)).yaml}
+        if args.slim:
+            needed = {*report.matched, *(row.name for row in report.reshaped)} - {report.classifier}
+            dropped += [name for name in state if name not in needed]
+            state = {name: _half(value) for name, value in state.items() if name in needed}
     record = {
         "family": family,
         "source": {"file": source.name, "sha256": sha256_of(source)},
@@ -59,10 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     if content.others:
         record["source"] |= {"taken": content.place, "skipped": content.others}
-    if args.config_file:
-        logger.info("%s", _check_fit(args.config_file, source).table())
-        record["config"] = describe(load_config(args.config_file)).yaml
-    record["fastpatent"] = __version__
+    record |= config | {"fastpatent": __version__}
 
     # Tensors of a checkpoint may share memory or lie in strides, which safetensors does not write.
     whole = {name: value.clone().contiguous() for name, value in state.items()}
@@ -94,7 +106,11 @@ def _is_record(path: Path) -> bool:
 def _check_fit(config_file: str, source: Path) -> LoadReport:
     """Load the checkpoint into the network of a configuration and return the LoadReport."""
     cfg = load_config(config_file, ["MODEL.WEIGHTS", str(source)])  # so that no other weights are needed
-    return load_weights(build_model(with_classes(cfg, 1)), source).without_classifier()
+    return load_weights(build_model(with_classes(cfg, 1)), source)
+
+
+def _half(value: torch.Tensor) -> torch.Tensor:
+    return value.half() if value.is_floating_point() else value
 
 
 def _figures(beside: dict[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class LoadReport:
 
     def without_classifier(self) -> "LoadReport":
         """Return the report without the class weights, which evaluation does not need."""
-        return replace(self, reshaped=[row for row in self.reshaped if row.name != self.classifier])
+        missing = [name for name in self.missing if name != self.classifier]
+        return replace(self, missing=missing, reshaped=[row for row in self.reshaped if row.name != self.classifier])
 
     def table(self, rows: int = 20) -> str:
         """Return one line of counts and, if anything was skipped or changed, a table of at most `rows` lines."""

@@ -120,6 +120,24 @@ def test_a_converted_file_gives_the_same_features(family, published, tmp_path, c
     assert with_config == origin and load_config(tmp_path / "again.yml") == load_config(config)
 
 
+def test_slim_weights_hold_what_features_need_in_half_the_bytes(published, tmp_path, capsys):
+    config, checkpoint, expected = published("challenge")
+    whole, slim = tmp_path / "whole.safetensors", tmp_path / "slim.safetensors"
+    words = ["convert", str(checkpoint), "--config-file", str(config)]
+    assert main([*words, str(whole)]) == main([*words, str(slim), "--slim"]) == 0
+    before, after = load_file(whole), load_file(slim)
+    assert set(after) == set(before) - {"heads.weight"}
+    assert all(
+        torch.equal(after[name], v.half() if v.is_floating_point() else v) for name, v in before.items() if name in after
+    )
+    model = network(config)
+    load_weights(model, slim)
+    assert torch.cosine_similarity(features(model).double(), expected.double()).min() > 0.9999
+    capsys.readouterr()
+    assert main(["convert", str(checkpoint), str(slim), "--slim"]) == 1
+    assert capsys.readouterr().err == "error: --slim: name the configuration of the network by --config-file\n"
+
+
 def test_a_bare_backbone_stays_one(tmp_path, published):
     config, _, _ = published("challenge")
     state = {f"module.{name}": value for name, value in network(config).backbone.state_dict().items()}
