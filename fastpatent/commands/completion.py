@@ -15,9 +15,9 @@ OPTIONS = {
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",
-    "export": f"{COMMON} --output",
+    "export": f"{COMMON} --output --fitted",
     "benchmark": COMMON,
-    "convert": COMMON,
+    "convert": f"{COMMON} --slim",
     "config": f"{COMMON} --explain --list --table",
 }
 FILES = "--image --images --output --in --csv --json --page --cache"

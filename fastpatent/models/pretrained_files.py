@@ -5,7 +5,7 @@ from pathlib import Path
 
 import timm
 import torch
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from yacs.config import CfgNode
 
@@ -56,16 +56,19 @@ def pretrained_file(cfg: CfgNode) -> str:
 def _hub_file(model: str) -> str:
     """Return the path of a model's weights: in the cache of the Hugging Face hub, or else downloaded to it."""
     name, _, revision = model.partition("@")
-    for online in (False, True):
-        if online:
-            check_download(KEY, HUB + model)
-        for file in HUB_FILES:
-            try:
-                return hf_hub_download(name, file, revision=revision or None, local_files_only=not online)
-            except Exception as error:  # of the hub and of the connection, of many kinds
-                offline = online and isinstance(error, LocalEntryNotFoundError)
-                if offline or not isinstance(error, EntryNotFoundError):
-                    raise ConfigError(f"{KEY}: {HUB}{model} could not be downloaded: {_reason(error)}") from error
+    try:
+        for file in HUB_FILES:  # hf_hub_download would ask the hub about itself even where it is to look here only
+            if isinstance(found := try_to_load_from_cache(name, file, revision=revision or None), str):
+                return found
+    except ValueError as error:  # no name of a model
+        raise ConfigError(f"{KEY}: {HUB}{model} could not be downloaded: {_reason(error)}") from error
+    check_download(KEY, HUB + model)
+    for file in HUB_FILES:
+        try:
+            return hf_hub_download(name, file, revision=revision or None)
+        except Exception as error:  # of the hub and of the connection, of many kinds
+            if isinstance(error, LocalEntryNotFoundError) or not isinstance(error, EntryNotFoundError):  # the first: offline
+                raise ConfigError(f"{KEY}: {HUB}{model} could not be downloaded: {_reason(error)}") from error
     raise ConfigError(f"{KEY}: {HUB}{model} has neither {' nor '.join(HUB_FILES)}; name a file")
 
 

@@ -29,6 +29,7 @@ SIZES = {"sketch_a_net": 225}  # backbones that do not take drawings of 64 x 64
 FILES = (
     "Base-SBS.yml",
     "sample/sbs_R18-ibn_sample_64.yml",
+    "multiview/recipe/base.yml",
     "multiview/trials/ema.yml",
     "multiview/trials/sub_centers.yml",
     "multiview/trials/sampled_classes.yml",
@@ -98,6 +99,7 @@ def small(path):
         "MODEL.WEIGHTS": "",
         "MODEL.TOWER_WEIGHTS": ["", ""],
         "MODEL.BACKBONE.PRETRAIN": False,
+        "MODEL.BACKBONE.PRETRAIN_PATH": "",
         "MODEL.BACKBONE.TIMM_NAME": next(
             (found for name, found in SMALLER.items() if cfg.MODEL.BACKBONE.TIMM_NAME.startswith(name)),
             cfg.MODEL.BACKBONE.TIMM_NAME,

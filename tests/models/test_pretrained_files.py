@@ -64,20 +64,20 @@ def test_what_is_cached_needs_no_download(tmp_path):
 def test_what_is_not_cached_is_downloaded_where_that_is_allowed(monkeypatch):
     asked = []
 
-    def download(model, file, revision, local_files_only):
-        asked.append((model, file, revision, local_files_only))
+    def download(model, file, revision):
+        asked.append((model, file, revision))
         raise LocalEntryNotFoundError("no network\nand a long trace")
 
     monkeypatch.setattr(pretrained_files, "hf_hub_download", download)
     assert "timm/tf_efficientnet_lite0.in1k would be downloaded" in refused("timm")
-    assert asked and all(local for *_, local in asked)
+    assert not asked
     monkeypatch.setenv(ALLOWED, "1")
     assert refused("hf-hub:a/b@v2") == "hf-hub:a/b@v2 could not be downloaded: no network"
-    assert asked[-1] == ("a/b", "model.safetensors", "v2", False)
+    assert asked == [("a/b", "model.safetensors", "v2")]
 
-    def found(model, file, revision, local_files_only):
-        if local_files_only or file != wanted:
-            raise (LocalEntryNotFoundError if local_files_only else EntryNotFoundError)("no such file")
+    def found(model, file, revision):
+        if file != wanted:
+            raise EntryNotFoundError("no such file")
         return file
 
     monkeypatch.setattr(pretrained_files, "hf_hub_download", found)

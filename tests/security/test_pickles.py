@@ -97,7 +97,10 @@ COMMANDS = {  # the file that is a pickle, and the words of a command that reads
     "export's own output": ("m.onnx", lambda _, path: ["export", "--output", str(path)]),
     "convert's own record": ("out.json", lambda folder, _: convert(folder, folder / "net.pth")),
     "archive": ("I20210105.tar", lambda folder, path: ["data", "build", str(path), "--out", str(folder / "built")]),
-    "run to resume": ("model_final.pth", lambda folder, _: ["train", "--resume", "OUTPUT_DIR", str(folder)]),
+    "run to resume": (
+        "model_final.pth",
+        lambda folder, _: ["train", "--resume", "DATASETS.NAMES", "[Patent]", "OUTPUT_DIR", str(folder)],
+    ),
 }
 
 
