@@ -12,6 +12,7 @@ demo: $(READY)
 	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_48.yml --overwrite
 	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_64.yml --overwrite
 	$(BIN)/python tools/test.py --config-file configs/sample/sbs_R18-ibn_sample_test.yml --eval-only --compare pixels,hog
+	@echo "next, the network in the box on your own drawings: $(BIN)/fastpatent find DRAWING --in FOLDER"
 
 test: $(READY)
 	$(PYTEST)
