@@ -13,6 +13,7 @@ from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.device import set_up_device
+from fastpatent.errors import missing_extra
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import ARRAY, COLUMNS, check_submission, write_submission
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     results: list[SetResult] = []
     written: list[Path] = []
     for splits in test_sets:
-        of_set = [found for system in (pipeline, *compared) if (found := system.evaluate(splits, tolerant=True))]
+        of_set = [_evaluate(pipeline, splits), *(_evaluate(system, splits, bool(args.compare)) for system in compared)]
+        of_set = [found for found in of_set if found]
         last = of_set[0].evaluations[-1]
         if not results:
             written += _submit(last, places, of_set[0].unreadable)
@@ -61,6 +63,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     report_results(results)
     logger.info("written: " + ", ".join(map(str, written)))
     return 0
+
+
+def _evaluate(system: Pipeline, splits: Splits, asked: bool = True) -> SetResult | None:
+    """Evaluate a system; one that only the configuration compares with is skipped where its package is not installed."""
+    try:
+        return system.evaluate(splits, tolerant=True)
+    except ModuleNotFoundError as error:
+        if asked or not (sentence := missing_extra(error)):
+            raise
+        logger.warning(f"TEST.COMPARE: {system.members[0].name} is skipped: {sentence}")
+        return None
 
 
 def _warn_of_better(network: SetResult, *descriptors: SetResult) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from fastpatent.commands import main
-from fastpatent.commands.test import _warn_of_better
+from fastpatent.commands.test import _evaluate, _warn_of_better
 from fastpatent.config import load_config
 from fastpatent.data.image import open_drawing
 from fastpatent.data.image_files import find_drawings
@@ -105,6 +105,17 @@ def test_a_descriptor_that_reaches_the_network_is_a_warning(others, warned, capl
 
     _warn_of_better(result("network", 0.5), *map(result, "abc", others))
     assert [record.message.split(", ")[0] for record in caplog.records] == [f"own: {name}" for name in warned]
+
+
+def test_a_descriptor_of_the_configuration_whose_package_is_missing_is_skipped(caplog):
+    def evaluate(*_, **__):
+        raise ModuleNotFoundError(name="skimage")
+
+    system, splits = SimpleNamespace(evaluate=evaluate, members=[SimpleNamespace(name="hog")]), Splits("own", [], [], [])
+    assert _evaluate(system, splits, asked=False) is None
+    assert "hog is skipped: this needs the package skimage: pip install 'fastpatent[descriptors]'" in caplog.text
+    with pytest.raises(ModuleNotFoundError):
+        _evaluate(system, splits)
 
 
 @pytest.fixture(scope="module")
