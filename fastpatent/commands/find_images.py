@@ -36,9 +36,8 @@ def find(args: argparse.Namespace, cfg: CfgNode) -> int:
     output = check_output(*found_in, is_our_png)
     device = set_up_device(cfg).device
     pipeline = Pipeline(cfg, device)
-    query = _query(
-        pipeline, args.image, args.text, args.weight
-    )  # first: a network that reads no text needs no data to say so
+    # First: a network that reads no text needs no data to say so.
+    query = _query(pipeline, args.image, args.text, args.weight)
     splits = load_test_sets(cfg, texts=pipeline.measures_texts)[0]
     drawings = [*splits.query, *splits.gallery]
     broken: dict[str, str] = {}
