@@ -16,6 +16,7 @@ from yacs.config import CfgNode
 from fastpatent.backbones import BACKBONES, depths_by_children
 from fastpatent.config.image_size import image_size
 from fastpatent.errors import ConfigError, nearest
+from fastpatent.layers.depthwise import replace_depthwise
 
 TimmModel = Any  # an nn.Module; timm declares what its families share (forward_features, feature_info) in no class
 
@@ -41,6 +42,7 @@ class TimmBackbone(nn.Module):
         super().__init__()
         self.trunk: TimmModel = model
         self._patch = patch_size(model)
+        replace_depthwise(model)
         self._freeze_unreached(torch.zeros(2, channels_in, *image_size, device="meta"))
 
     def _freeze_unreached(self, images: torch.Tensor) -> None:

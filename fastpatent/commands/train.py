@@ -21,7 +21,7 @@ from fastpatent.config.report import describe, differences_table
 from fastpatent.data.load_datasets import load_test_sets, report_skipped
 from fastpatent.data.loader import TrainLoader, build_train_loader
 from fastpatent.data.records import Splits
-from fastpatent.device import Device, Precision, set_up_device, training_precision
+from fastpatent.device import Device, Precision, keep_freed_memory, set_up_device, training_precision
 from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.curves import Curves
@@ -85,6 +85,8 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     """Train in this process, one of possibly many; nothing is written or removed before everything is accepted."""
     log.start()
     device = set_up_device(cfg, local_rank())
+    if device.device.type == "cpu":
+        keep_freed_memory()
     precision = training_precision(cfg.SOLVER.AMP.ENABLED, device.device)
     checkpoint = _checkpoint_to_resume(cfg) if resume else None
     changes = changed_settings(checkpoint, cfg) if checkpoint else ""
