@@ -36,6 +36,7 @@ SETTINGS = {
     "INPUT.MAX_PIXELS": "100000",
     "TEST.FLIP.ENABLED": "True",
     "TEST.SCALES": "[1.0, 0.7]",
+    "TEST.TURNS": "True",
     "TEST.IMS_PER_BATCH": "4",
     "DATALOADER.NUM_WORKERS": "2",
     "INPUT.CJ.HUE": "0.2",  # of no effect, so there is a warning

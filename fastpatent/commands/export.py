@@ -37,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     any_size = not cfg.INPUT.CROP.ENABLED and cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT in VARIOUS_SIZES
     taken, fit = (fitted_images(size, any_size), None) if args.fitted else (any_image(size), build_fit(cfg))
     network, resize = load_trained(cfg, torch.device("cpu")), build_resize(cfg, "SIZE_TEST")
-    exported, of_fitted = (Extraction(network, cfg.TEST.FLIP.ENABLED, cfg.TEST.SCALES, how) for how in (fit, None))
+    test = cfg.TEST
+    exported, of_fitted = (Extraction(network, test.FLIP.ENABLED, test.SCALES, how, test.TURNS) for how in (fit, None))
 
     def truth(images: np.ndarray) -> torch.Tensor:
         if fit is None:

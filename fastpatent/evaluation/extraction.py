@@ -15,16 +15,18 @@ class Extraction(nn.Module):
 
     Args:
         network: in evaluation mode.
-        flip, scales: see `extract_features`.
+        flip, scales, turns: see `extract_features`.
         fit: fits one image of any size; None: the module takes a batch of images that were fitted before.
     """
 
-    def __init__(self, network: Network, flip: bool, scales: Sequence[float], fit: Fit | None = None) -> None:
+    def __init__(
+        self, network: Network, flip: bool, scales: Sequence[float], fit: Fit | None = None, turns: bool = False
+    ) -> None:
         super().__init__()
-        self.network, self.flip, self.scales, self.fit = network, flip, tuple(scales), fit
+        self.network, self.flip, self.scales, self.fit, self.turns = network, flip, tuple(scales), fit, turns
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Take uint8 [height, width] and return float32 [dim]; without `fit` [batch, 1, height, width] and [batch, dim]."""
-        if self.fit is None:
-            return embed_views(self.network, images, None, self.flip, self.scales)
-        return embed_views(self.network, self.fit(images)[None, None], None, self.flip, self.scales)[0]
+        fitted = images if self.fit is None else self.fit(images)[None, None]
+        features = embed_views(self.network, fitted, None, self.flip, self.scales, self.turns)
+        return features if self.fit is None else features[0]

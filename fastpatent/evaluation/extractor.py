@@ -74,7 +74,14 @@ class NetworkExtractor:
         settings = self.cfg.TEST
         with ProgressLine(f"extracting {name}", len(samples)) as line:
             features = extract_features(
-                network, loader, self.device, self.precision, settings.FLIP.ENABLED, line.update, settings.SCALES
+                network,
+                loader,
+                self.device,
+                self.precision,
+                settings.FLIP.ENABLED,
+                line.update,
+                settings.SCALES,
+                settings.TURNS,
             )
         if broken is not None:
             for found in distributed.collect(loader.quarantine.found) or ():

@@ -57,6 +57,7 @@ def extract_features(
     flip: bool = False,
     on_batch: Callable[[int], None] | None = None,
     scales: Sequence[float] = (1.0,),
+    turns: bool = False,
 ) -> np.ndarray | None:
     """Run the network over every image of a loader.
 
@@ -73,6 +74,7 @@ def extract_features(
         flip: average with the features of the mirrored images (TEST.FLIP).
         on_batch: called with the number of images done after each batch, or group of one size in it.
         scales: average over the image at these sizes (TEST.SCALES): its sides times each, rounded to whole pixels.
+        turns: average over the image turned by 0, 90, 180 and 270 degrees (TEST.TURNS), of every scale and mirror image.
 
     Returns:
         float32 array [images, dim], row i for image i of the whole list, NaN where the loader's batches lack it because it
@@ -86,7 +88,7 @@ def extract_features(
     model.eval()
     rows, done = torch.empty(0, 0), 0
     try:
-        for indices, features in _landed(_queued(model, loader, device, precision, flip, scales)):
+        for indices, features in _landed(_queued(model, loader, device, precision, flip, scales, turns)):
             if not done:
                 rows = torch.full((len(loader.dataset), features.shape[1]), torch.nan)  # pyright: ignore[reportArgumentType]
             rows[indices] = features
@@ -106,6 +108,7 @@ def _queued(
     precision: Precision,
     flip: bool,
     scales: Sequence[float],
+    turns: bool,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield (indices, float32 features [group, dim] on the device) of every batch, or group of one size in it.
 
@@ -114,7 +117,7 @@ def _queued(
     for batch in loader:
         for rows, images in _groups(batch["images"], device):
             with precision.autocast(device):
-                features = embed_views(model, images, batch["domains"][rows], flip, scales)
+                features = embed_views(model, images, batch["domains"][rows], flip, scales, turns)
             yield batch["indices"][rows], features
 
 
@@ -124,6 +127,7 @@ def embed_views(
     domains: torch.Tensor | None = None,
     flip: bool = False,
     scales: Sequence[float] = (1.0,),
+    turns: bool = False,
 ) -> torch.Tensor:
     """Return float32 features [batch, dim], the mean over the views of each image; arguments as `extract_features`.
 
@@ -131,7 +135,7 @@ def embed_views(
         images: uint8 [batch, 1, height, width].
         domains: see `Network.embed_images`.
     """
-    features = [_features(model, view, domains, scale) for scale, view in _views(images, scales, flip)]
+    features = [_features(model, view, domains, keys) for keys, view in _views(images, scales, turns, flip)]
     return reduce(torch.add, features) / len(features)
 
 
@@ -149,13 +153,18 @@ def _groups(
         yield group, torch.stack([images[place].to(device, non_blocking=True) for place in group])
 
 
-def _views(images: torch.Tensor, scales: Sequence[float], flip: bool) -> Iterator[tuple[float, torch.Tensor]]:
-    """Yield (scale, the images at that scale), and after each the mirrored images where `flip` asks for them."""
+def _views(images: torch.Tensor, scales: Sequence[float], turns: bool, flip: bool) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield (keys that decide the size, the images at a scale in a turn), and after each the mirrored ones with `flip`."""
     for scale in scales:
+        keys = "INPUT.FIT, INPUT.SIZE_TEST" if scale == 1 else f"TEST.SCALES: {scale}"
         view = images if scale == 1 else _resized(images, scale)
-        yield scale, view
-        if flip:
-            yield scale, view.flip(-1)
+        for turn in range(4 if turns else 1):
+            if turn:
+                view = view.rot90(1, (2, 3))
+            deciding = f"TEST.TURNS, {keys}" if turn else keys
+            yield deciding, view
+            if flip:
+                yield deciding, view.flip(-1)
 
 
 def _resized(images: torch.Tensor, scale: float) -> torch.Tensor:
@@ -163,8 +172,7 @@ def _resized(images: torch.Tensor, scale: float) -> torch.Tensor:
     return F.interpolate(images.float(), size, mode="bilinear", antialias=True)
 
 
-def _features(model: Network, images: torch.Tensor, domains: torch.Tensor | None, scale: float) -> torch.Tensor:
-    keys = "INPUT.FIT, INPUT.SIZE_TEST" if scale == 1 else f"TEST.SCALES: {scale}"
+def _features(model: Network, images: torch.Tensor, domains: torch.Tensor | None, keys: str) -> torch.Tensor:
     with sizes_as_errors(keys, *images.shape[2:]):
         return model.embed_images(images, domains).float()
 

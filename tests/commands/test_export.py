@@ -15,7 +15,11 @@ from tests.conftest import REPOSITORY
 
 SHEETS = REPOSITORY.parent / "shared" / "impact" / "patents"
 FIT = ("INPUT.KEEP_ASPECT", "False", "INPUT.SIZE_TEST", "[96, 128]", "INPUT.INTERPOLATION", "bilinear")
-SETTINGS = {"on paper": (), "stretched, views": (*FIT, "TEST.FLIP.ENABLED", "True", "TEST.SCALES", "[1, 0.7]")}
+SETTINGS = {
+    "on paper": (),
+    "stretched, views": (*FIT, "TEST.FLIP.ENABLED", "True", "TEST.SCALES", "[1, 0.7]"),
+    "turns": (*FIT, "TEST.TURNS", "True"),
+}
 
 
 @pytest.fixture(scope="module")

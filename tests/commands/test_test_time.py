@@ -136,7 +136,8 @@ def test_mistakes_are_one_sentence(folder, capfd):
 @pytest.mark.slow
 def test_export_of_fitted_images_writes_what_extraction_computes(folder, capfd):
     onnxruntime = pytest.importorskip("onnxruntime", reason="fastpatent[export] is not installed")
-    assert main(["export", "--fitted", "--config-file", "first.yml", "--output", "m.onnx", "TEST.FLIP.ENABLED", "True"]) == 0
+    views = ["TEST.FLIP.ENABLED", "True", "TEST.TURNS", "True"]
+    assert main(["export", "--fitted", "--config-file", "first.yml", "--output", "m.onnx", *views]) == 0
     assert "m.onnx: images uint8 [batch, 1, 32, 32] -> features float32 [batch, dim]" in capfd.readouterr().out
     session = onnxruntime.InferenceSession("m.onnx")
     about = session.get_modelmeta().custom_metadata_map

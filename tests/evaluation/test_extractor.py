@@ -64,7 +64,7 @@ def test_a_given_network_is_used_and_its_mode_is_restored(plain):
     assert extractor.network is network and network.training and network.batches == [3, 2, 1]
 
 
-def test_flip_and_scales_are_averaged(plain):
+def test_flip_scales_and_turns_are_averaged(plain):
     extractor = build_extractor(plain.config(**{"TEST.FLIP.ENABLED": True}), CPU)
     columns = plain.weights["columns"]
     mirrored = {"columns": (columns + columns[::-1]) / 2}
@@ -74,9 +74,9 @@ def test_flip_and_scales_are_averaged(plain):
     views = []
     network = PlainNetwork(2)
     network.embed_images = lambda images, domains=None: views.append(images.shape[2:]) or images.float().mean((2, 3))
-    given = {"TEST.SCALES": [1.0, 0.5], "TEST.FLIP.ENABLED": True}
+    given = {"TEST.SCALES": [1.0, 0.5], "TEST.FLIP.ENABLED": True, "TEST.TURNS": True}
     build_extractor(plain.config(**given), CPU, network).embed_images(plain.samples[:1], "one drawing")
-    assert views == [(12, 16), (12, 16), (6, 8), (6, 8)]
+    assert views == [(12, 16), (12, 16), (16, 12), (16, 12)] * 2 + [(6, 8), (6, 8), (8, 6), (8, 6)] * 2
 
 
 def test_each_process_extracts_its_share(plain, monkeypatch):

@@ -1,5 +1,7 @@
 """Extraction of features: rows in the order of the images, averages over views, sizes, processes and the device's queue."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -140,11 +142,11 @@ def test_each_drawing_goes_with_its_domain():
             assert domains.device == CPU
             return super().embed_images(images) * torch.where(domains == 1, -1, 1)[:, None]
 
-    images, domains = drawings(8), torch.tensor([0, 1, 1, 0, 0, 1, 0, 1])
+    images, domains = drawings(8, (6, 6)), torch.tensor([0, 1, 1, 0, 0, 1, 0, 1])
     loader = Batches(images, [3, 1, 7, 0, 2, 6, 5, 4], domains=domains)
-    found = extract_features(Signs(), loader, CPU, extraction_precision("fp32"), flip=True)
-    columns = images[:, 0].double().mean(1).numpy()
-    np.testing.assert_allclose(found, (columns + columns[:, ::-1]) / 2 * (1 - 2 * domains.numpy()[:, None]), rtol=1e-6)
+    found = extract_features(Signs(), loader, CPU, extraction_precision("fp32"), flip=True, turns=True)
+    sides = images[:, 0].double().mean(1).numpy() + images[:, 0].double().mean(2).numpy()  # of columns and of rows
+    np.testing.assert_allclose(found, (sides + sides[:, ::-1]) / 4 * (1 - 2 * domains.numpy()[:, None]), rtol=1e-6)
 
 
 def tent_weights(side, wanted):
@@ -156,33 +158,48 @@ def tent_weights(side, wanted):
 
 
 @pytest.mark.parametrize("various", [False, True])
-def test_scales_are_averaged(various):
+def test_scales_and_turns_are_averaged(various):
     images = ragged([(21, 30), (33, 18), (21, 30), (16, 16)]) if various else drawings(4, (21, 30))
     for scales in ((1.0,), (0.5,), (1.0, 0.7071, 0.5), (1.0, 1.5), (0.01, 2.0)):
-        for flip in (False, True):
-            found = extract_features(Moments(), Batches(images), CPU, extraction_precision("fp32"), flip, scales=scales)
+        for flip, turns in product((False, True), repeat=2):
+            found = extract_features(
+                Moments(), Batches(images), CPU, extraction_precision("fp32"), flip, None, scales, turns
+            )
             expected = []
             for image in images:
                 rows = []
                 for scale in scales:
                     height, width = (max(round(side * scale), 1) for side in image.shape[1:])
                     down, across = tent_weights(image.shape[1], height), tent_weights(image.shape[2], width)
-                    resized = torch.from_numpy(down @ image[0].double().numpy() @ across.T)[None]
-                    rows += [plain_moments(resized, mirrored) for mirrored in ([False, True] if flip else [False])]
+                    resized = down @ image[0].double().numpy() @ across.T
+                    turned = [np.rot90(resized, -turn) for turn in range(4 if turns else 1)]
+                    views = [torch.from_numpy(view.copy())[None] for view in turned]
+                    rows += [plain_moments(*view) for view in product(views, [False, True] if flip else [False])]
                 expected.append(np.mean(rows, axis=0))
-            np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=f"{scales}, flip {flip}")
+            np.testing.assert_allclose(found, expected, rtol=1e-5, err_msg=f"{scales}, flip {flip}, turns {turns}")
+
+
+def test_a_turned_or_mirrored_image_has_the_features_of_the_image(network):
+    images = drawings(3, (48, 32))
+    views = [torch.rot90(images, turn, (2, 3)) for turn in range(4)]
+    with torch.inference_mode():
+        expected = sum(network(view) + network(torch.flip(view, (2,))) for view in views) / 8
+    for batch in (*views, images.flip(3)):
+        found = extract_features(network, Batches(batch), CPU, extraction_precision("fp32"), flip=True, turns=True)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
 
 
 def test_a_network_of_one_size_names_the_key():
     words = ["MODEL.BACKBONE.NAME", "timm", "MODEL.BACKBONE.TIMM_NAME", "swinv2_cr_tiny_ns_224"]
-    words += ["INPUT.SIZE_TRAIN", "[64,64]", "INPUT.SIZE_TEST", "[64,64]"]
+    words += ["INPUT.SIZE_TRAIN", "[64,96]", "INPUT.SIZE_TEST", "[64,96]"]
     swin = build_model(with_classes(load_config(overrides=words), 2))
-    for size, scales, message in (
-        ((64, 80), (1.0,), "INPUT.FIT, INPUT.SIZE_TEST: the network takes no images of 64 x 80"),
-        ((64, 64), (1.0, 0.5), "TEST.SCALES: 0.5: the network takes no images of 32 x 32"),
+    for size, views, message in (
+        ((64, 80), {}, "INPUT.FIT, INPUT.SIZE_TEST: the network takes no images of 64 x 80"),
+        ((64, 96), {"scales": (1.0, 0.5)}, "TEST.SCALES: 0.5: the network takes no images of 32 x 48"),
+        ((64, 96), {"turns": True}, "TEST.TURNS, INPUT.FIT, INPUT.SIZE_TEST: the network takes no images of 96 x 64"),
     ):
-        with pytest.raises(ConfigError, match=message):
-            extract_features(swin, Batches(drawings(2, size)), CPU, extraction_precision("fp32"), scales=scales)
+        with pytest.raises(ConfigError, match=f"^{message}"):
+            extract_features(swin, Batches(drawings(2, size)), CPU, extraction_precision("fp32"), **views)
 
 
 @pytest.mark.parametrize("count, processes", [(8, 3), (3, 5)])

@@ -36,6 +36,7 @@ KEYS = (
     Ignored("TEST.ROC.ENABLED", False, "ROC curve"),
     Key("TEST.FLIP.ENABLED", False, "average with the features of the mirrored image", features=NETWORK),
     OurNetwork("TEST.SCALES", [1.0], "average the features of the image at these sizes", SCALES),
+    OurNetwork("TEST.TURNS", False, "average with the features of the image turned by 90, 180 and 270 degrees"),
     OurNoFeature("TEST.WHITENING.ENABLED", False, "PCA whitening, learned on images of `DATASETS.NAMES`"),
     OurNoFeature("TEST.WHITENING.DIM", 0, "dimensions after whitening; 0: all", at_least(0)),
     OurNoFeature("TEST.WHITENING.DRAWINGS", 20000, "most images to learn it on", at_least(2)),
