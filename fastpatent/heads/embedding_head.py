@@ -17,8 +17,8 @@ class EmbeddingHead(ClassifyingHead):
     """Pooling, neck, classifier.
 
     The neck `bottleneck` is an optional 1x1 convolution to `embedding_dim` channels and an optional norm whose bias is
-    frozen at 0, so that the classes spread around the origin. The feature of an image is the output of the neck, without
-    L2 normalisation.
+    frozen at 0, so that the classes spread around the origin. The feature of an image is the output of the neck, or what its
+    norm takes, without L2 normalisation.
 
     Args:
         feature_dim: channels of the feature maps.
@@ -28,6 +28,10 @@ class EmbeddingHead(ClassifyingHead):
         with_bnneck: whether the neck has a norm.
         norm: name of the norm.
         neck_feat: features for pairwise losses, "before" (pooled) or "after" the neck. No effect in evaluation.
+        test_feat: features in evaluation, "before" or "after" the norm of the neck; without a norm the same.
+
+    Attributes:
+        before_norm: how many modules of the neck come before its norm.
 
     Raises:
         ConfigError: unknown `neck_feat` or `norm`; in `forward`, a pooling that leaves more than one position.
@@ -43,6 +47,7 @@ class EmbeddingHead(ClassifyingHead):
         norm: str = "BN",
         neck_feat: str = "before",
         sampled_classes: int = 0,
+        test_feat: str = "after",
     ) -> None:
         dim = embedding_dim or feature_dim
         neck: list[nn.Module] = []
@@ -50,12 +55,13 @@ class EmbeddingHead(ClassifyingHead):
             convolution = nn.Conv2d(feature_dim, embedding_dim, 1, bias=False)
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out")
             neck.append(convolution)
+        before_norm = len(neck)
         if with_bnneck:
             neck_norm = build_norm(norm, dim)
             neck_norm.bias.requires_grad_(False)
             neck.append(neck_norm)
         super().__init__(classifier, dim, sampled_classes)
-        self.neck_feat = neck_feat
+        self.neck_feat, self.test_feat, self.before_norm = neck_feat, test_feat, before_norm
         self.pool_layer = pool_layer
         self.bottleneck = nn.Sequential(*neck)
         self.pair_dim = feature_dim if neck_feat == "before" else dim
@@ -71,7 +77,8 @@ class EmbeddingHead(ClassifyingHead):
             float [batch, dim], or HeadOutput.
         """
         pooled = pooled_vectors(self.pool_layer, feature_maps)
-        features = self.bottleneck(pooled[..., None, None]).flatten(1)
+        neck = self.bottleneck if self.training or self.test_feat == "after" else self.bottleneck[: self.before_norm]
+        features = neck(pooled[..., None, None]).flatten(1)
         if not self.training:
             return features
         assert targets is not None
@@ -104,4 +111,5 @@ def build_embedding_head(cfg: CfgNode, feature_dim: int) -> EmbeddingHead:
         norm=settings.NORM,
         neck_feat=settings.NECK_FEAT,
         sampled_classes=settings.SAMPLED_CLASSES,
+        test_feat=cfg.TEST.NECK_FEAT,
     )

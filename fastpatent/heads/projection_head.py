@@ -16,7 +16,8 @@ class ProjectionHead(EmbeddingHead):
     """An EmbeddingHead whose neck is BN, dropout, Linear with bias, BN and PReLU; its output is the feature.
 
     Args:
-        feature_dim, pool_layer, classifier, neck_feat, sampled_classes: see `EmbeddingHead`.
+        feature_dim, pool_layer, classifier, neck_feat, sampled_classes, test_feat: see `EmbeddingHead`; the norm of the neck
+            is the second one.
         embedding_dim: dim of the features, above 0.
         dropout: probability of dropping a pooled channel in training.
     """
@@ -30,9 +31,16 @@ class ProjectionHead(EmbeddingHead):
         dropout: float = 0.0,
         neck_feat: str = "before",
         sampled_classes: int = 0,
+        test_feat: str = "after",
     ) -> None:
         super().__init__(
-            feature_dim, pool_layer, classifier, embedding_dim, neck_feat=neck_feat, sampled_classes=sampled_classes
+            feature_dim,
+            pool_layer,
+            classifier,
+            embedding_dim,
+            neck_feat=neck_feat,
+            sampled_classes=sampled_classes,
+            test_feat=test_feat,
         )
         # Module indices match the published head, whose module 0 is the pooling.
         self.bottleneck = nn.Sequential(
@@ -43,6 +51,7 @@ class ProjectionHead(EmbeddingHead):
             nn.BatchNorm1d(embedding_dim),
             nn.PReLU(),
         )
+        self.before_norm = 4  # the feature has its dimension by then
 
 
 @HEADS.register(name="ProjectionHead")
@@ -63,4 +72,5 @@ def build_projection_head(cfg: CfgNode, feature_dim: int) -> ProjectionHead:
         dropout=settings.DROPOUT,
         neck_feat=settings.NECK_FEAT,
         sampled_classes=settings.SAMPLED_CLASSES,
+        test_feat=cfg.TEST.NECK_FEAT,
     )

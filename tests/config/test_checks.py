@@ -20,6 +20,7 @@ BROKEN = [
     ("INPUT.PADDING.MODE", "white", "must be constant, edge, reflect or symmetric, got 'white'"),
     ("INPUT.AUGMENT_ON", "gpu", "must be auto, workers or device, got 'gpu'"),
     ("MODEL.HEADS.NECK_FEAT", "both", "must be before or after, got 'both'"),
+    ("TEST.NECK_FEAT", "both", "must be after or before, got 'both'"),
     ("MODEL.CLIP.LOSS", "softmax", "must be clip or siglip, got 'softmax'"),
     ("MODEL.CLIP.POSITIVES", "all", "must be pair, identity or class, got 'all'"),
     ("MODEL.CLIP.LOCK", "['visual']", "must be some of image and text, got ['visual']"),

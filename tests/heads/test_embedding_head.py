@@ -9,17 +9,17 @@ from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
 
 
-def config(**settings):
+def config(test_feat="after", **settings):
     cfg = get_cfg()
-    cfg.MODEL.HEADS.NUM_CLASSES = 5
+    cfg.MODEL.HEADS.NUM_CLASSES, cfg.TEST.NECK_FEAT = 5, test_feat
     for key, value in settings.items():
         cfg.MODEL.HEADS[key] = value
     return cfg
 
 
-def build(**settings):
+def build(*args, **settings):
     torch.manual_seed(0)
-    return HEADS.get("EmbeddingHead")(config(**settings), 12)
+    return HEADS.get("EmbeddingHead")(config(*args, **settings), 12)
 
 
 def batch():
@@ -67,15 +67,31 @@ def test_training_output_meets_the_formula(cls_layer):
                 )
 
 
+@pytest.mark.parametrize("test_feat", ["before", "after"])
 @pytest.mark.parametrize("neck_feat", ["before", "after"])
-def test_the_feature_in_evaluation_is_the_output_of_the_neck(neck_feat):
-    head = build(NECK_FEAT=neck_feat, WITH_BNNECK=True).eval()
-    norm = head.bottleneck[0]
-    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
-    torch.nn.init.normal_(norm.running_mean)
+def test_the_feature_in_evaluation_is_before_or_after_the_norm_of_the_neck(neck_feat, test_feat):
+    for embedding_dim in [0, 7]:
+        head = build(test_feat, NECK_FEAT=neck_feat, WITH_BNNECK=True, EMBEDDING_DIM=embedding_dim).eval()
+        norm = head.bottleneck[-1]
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+        torch.nn.init.normal_(norm.running_mean)
+        maps, _ = batch()
+        expected = maps.double().mean((2, 3))
+        if embedding_dim:
+            expected = expected @ head.bottleneck[0].weight.double().flatten(1).T
+        if test_feat == "after":
+            expected = (expected - norm.running_mean) / (norm.running_var.double() + 1e-5).sqrt()
+        torch.testing.assert_close(head(maps).double(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["EmbeddingHead", "NormalisedHead"])
+def test_without_a_norm_the_feature_is_the_same_before_and_after_it(name):
+    heads = []
+    for test_feat in ["before", "after"]:
+        torch.manual_seed(0)
+        heads.append(HEADS.get(name)(config(test_feat, EMBEDDING_DIM=7), 12).eval())
     maps, _ = batch()
-    expected = (maps.mean((2, 3)) - norm.running_mean) / (norm.running_var + 1e-5).sqrt()
-    torch.testing.assert_close(head(maps), expected)
+    assert torch.equal(heads[0](maps), heads[1](maps)) and heads[0](maps).shape == (6, 7)
 
 
 def test_the_shift_of_the_neck_is_frozen_at_zero():

@@ -9,9 +9,9 @@ from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
 
 
-def build(**settings):
+def build(test_feat="after", **settings):
     cfg = get_cfg()
-    cfg.MODEL.HEADS.NUM_CLASSES, cfg.MODEL.HEADS.EMBEDDING_DIM = 5, 7
+    cfg.MODEL.HEADS.NUM_CLASSES, cfg.MODEL.HEADS.EMBEDDING_DIM, cfg.TEST.NECK_FEAT = 5, 7, test_feat
     for key, value in settings.items():
         cfg.MODEL.HEADS[key] = value
     torch.manual_seed(0)
@@ -30,30 +30,32 @@ def batch():
 
 
 def neck(head, pooled, training):
-    """BN, linear, BN, PReLU, written out in float64."""
+    """What the second BN takes, and the output of BN, linear, BN, PReLU, written out in float64."""
     _, first, _, linear, second, prelu = head.bottleneck
 
     def norm(rows, layer):
         mean, variance = (rows.mean(0), rows.var(0, correction=0)) if training else (layer.running_mean, layer.running_var)
         return (rows - mean) / (variance.double() + 1e-5).sqrt() * layer.weight.double() + layer.bias.double()
 
-    rows = norm(norm(pooled.double(), first) @ linear.weight.double().T + linear.bias.double(), second)
-    return torch.where(rows > 0, rows, rows * prelu.weight.double())
+    projected = norm(pooled.double(), first) @ linear.weight.double().T + linear.bias.double()
+    rows = norm(projected, second)
+    return {"before": projected, "after": torch.where(rows > 0, rows, rows * prelu.weight.double())}
 
 
-def test_the_feature_in_evaluation_meets_the_formula():
-    head = build(DROPOUT=0.5).eval()
+@pytest.mark.parametrize("test_feat", ["before", "after"])
+def test_the_feature_in_evaluation_meets_the_formula(test_feat):
+    head = build(test_feat, DROPOUT=0.5).eval()
     maps, _ = batch()
-    expected = neck(head, maps.mean((2, 3)), training=False)
+    expected = neck(head, maps.mean((2, 3)), training=False)[test_feat]
     torch.testing.assert_close(head(maps).double(), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("neck_feat", ["before", "after"])
 @pytest.mark.parametrize("cls_layer", ["Linear", "CosSoftmax"])
 def test_training_classifies_that_feature(neck_feat, cls_layer):
-    head = build(NECK_FEAT=neck_feat, CLS_LAYER=cls_layer, SCALE=8, MARGIN=0.2)
+    head = build("before", NECK_FEAT=neck_feat, CLS_LAYER=cls_layer, SCALE=8, MARGIN=0.2)
     maps, targets = batch()
-    expected = neck(head, maps.mean((2, 3)), training=True)
+    expected = neck(head, maps.mean((2, 3)), training=True)["after"]
     output = head(maps, targets)
     weight = head.weight.double()
     logits = 8 * expected @ weight.T

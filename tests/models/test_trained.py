@@ -25,6 +25,24 @@ def test_trained_weights_are_loaded_and_classes_do_not_matter(challenge_config, 
     assert "model_best.pth: " in record.getMessage() and len(record.getMessage().splitlines()) == 1
 
 
+def test_weights_with_a_neck_load_as_they_are_for_the_features_before_it(challenge_config, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    torch.manual_seed(0)
+    trained = build_model(challenge_config(classes=7)).eval()
+    norm = trained.heads.bottleneck[0]
+    torch.nn.init.normal_(norm.running_mean)
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2)
+    torch.save({"model": trained.state_dict()}, tmp_path / "model_best.pth")
+    before = {"MODEL.WEIGHTS": str(tmp_path / "model_best.pth"), "TEST.NECK_FEAT": "before"}
+    network = load_trained(challenge_config(classes=0, **before), CPU)
+    assert " 0 missing, 0 without a place, 0 of another shape" in caplog.messages[0]
+    features = network(drawings()).double()
+    pooled = trained.heads.pool_layer(trained.feature_maps(drawings())).flatten(1)
+    torch.testing.assert_close(features, pooled.double(), rtol=1e-4, atol=1e-5)
+    after = (features - norm.running_mean) / (norm.running_var.double() + norm.eps).sqrt()
+    torch.testing.assert_close(after, trained(drawings()).double(), rtol=1e-4, atol=1e-5)
+
+
 def test_a_network_without_weights_is_refused(challenge_config, pair_file):
     for cfg in (challenge_config(classes=0), config(pair_file())):
         with pytest.raises(ConfigError, match="MODEL.WEIGHTS is empty: write the path of a trained network"):

@@ -37,6 +37,12 @@ KEYS = (
     Key("TEST.FLIP.ENABLED", False, "average with the features of the mirrored image", features=NETWORK),
     OurNetwork("TEST.SCALES", [1.0], "average the features of the image at these sizes", SCALES),
     OurNetwork("TEST.TURNS", False, "average with the features of the image turned by 90, 180 and 270 degrees"),
+    OurNetwork(
+        "TEST.NECK_FEAT",
+        "after",
+        "features after a head's neck, or before the last norm of the neck; without a norm (`WITH_BNNECK`) the same",
+        one_of("after", "before"),
+    ),
     OurNoFeature("TEST.WHITENING.ENABLED", False, "PCA whitening, learned on images of `DATASETS.NAMES`"),
     OurNoFeature("TEST.WHITENING.DIM", 0, "dimensions after whitening; 0: all", at_least(0)),
     OurNoFeature("TEST.WHITENING.DRAWINGS", 20000, "most images to learn it on", at_least(2)),
