@@ -25,6 +25,7 @@ from fastpatent.device import Device, Precision, keep_freed_memory, set_up_devic
 from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.curves import Curves
+from fastpatent.engine.imprint import imprint
 from fastpatent.engine.resume import changed_settings, check_samples, run_identity
 from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder, remove_run
 from fastpatent.engine.trainer import Trainer, batch_parts, check_batch
@@ -119,6 +120,8 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     if cfg.MODEL.COMPILE:
         shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
         compile_backbones(model, shape, device.device, precision)
+    if cfg.MODEL.HEADS.IMPRINT and not checkpoint:
+        imprint(cfg, model, loader.samples, device.device, precision)
     torch.manual_seed(cfg.SEED + distributed.rank())
     curves = None
     if distributed.rank() == 0:

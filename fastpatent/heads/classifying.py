@@ -70,9 +70,11 @@ def build_classifier(cfg: CfgNode) -> Linear | SubCenters:
     """Return the classifier of MODEL.HEADS: CLS_LAYER, NUM_CLASSES, SCALE, MARGIN, EASY_MARGIN and SUB_CENTERS.
 
     Raises:
-        ConfigError: unknown classifier, or one without easy margin or sub-centres.
+        ConfigError: unknown classifier, or one without easy margin, sub-centres or imprinting.
     """
     settings = cfg.MODEL.HEADS
+    if settings.IMPRINT and (settings.SAMPLED_CLASSES or settings.SUB_CENTERS > 1):
+        raise ConfigError("MODEL.HEADS.IMPRINT: needs one class weight an identity, without SAMPLED_CLASSES or SUB_CENTERS")
     kind = CLASSIFIERS.get(settings.CLS_LAYER)
     options = {}
     if settings.EASY_MARGIN:

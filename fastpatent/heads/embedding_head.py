@@ -1,6 +1,7 @@
 """Pooling, batch-norm neck and margin classifier (Luo et al., "Bag of tricks", CVPRW 2019, figure 2)."""
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from yacs.config import CfgNode
 
@@ -83,6 +84,25 @@ class EmbeddingHead(ClassifyingHead):
             return features
         assert targets is not None
         return self.classify(features, targets, pooled if self.neck_feat == "before" else features)
+
+    @torch.no_grad()
+    def imprint(self, features: torch.Tensor, targets: torch.Tensor) -> None:
+        """Turn the weights of each class into the direction of its mean feature (Qi et al., CVPR 2018, eq. 4).
+
+        The mean is of the normalised features behind the norm, which takes all of them as one batch, as in training. The
+        weights keep their lengths, and those of a class without features stay.
+
+        Args:
+            features: float32 [rows, dim], before the norm of the neck.
+            targets: int64 [rows], class labels.
+        """
+        norm, training = self.bottleneck[self.before_norm :], self.training
+        norm.train()
+        classified = F.normalize(norm(features[..., None, None]).flatten(1))
+        norm.train(training)
+        sums = torch.zeros_like(self.weight).index_add_(0, targets, classified)
+        present = targets.unique()
+        self.weight[present] = F.normalize(sums[present]) * self.weight[present].norm(dim=1, keepdim=True)
 
 
 def pooled_vectors(pool_layer: nn.Module, feature_maps: torch.Tensor) -> torch.Tensor:

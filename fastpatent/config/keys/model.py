@@ -117,6 +117,7 @@ KEYS = (
     OurNoFeature(
         "MODEL.HEADS.SAMPLED_CLASSES", 0, "classes on the device in a step (Partial FC); 0: all", at_least(0), resumed=FIXED
     ),
+    OurNoFeature("MODEL.HEADS.IMPRINT", False, "class weights start as the mean embeddings of their images"),
     NoFeature("MODEL.LOSSES.NAME", ("CrossEntropyLoss",), "the losses, added up", Component(LOSSES)),
     NoFeature("MODEL.LOSSES.CE.EPSILON", 0.0, "label smoothing; -1: adaptive", SMOOTHING),
     NoFeature("MODEL.LOSSES.CE.ALPHA", 0.2, "factor of adaptive label smoothing"),

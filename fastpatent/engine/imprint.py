@@ -1,0 +1,54 @@
+"""MODEL.HEADS.IMPRINT: class weights that start from images of their class (weight imprinting, Qi et al., CVPR 2018)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import torch
+from yacs.config import CfgNode
+
+from fastpatent import distributed
+from fastpatent.data.loader import build_test_loader
+from fastpatent.data.records import Sample, label_map
+from fastpatent.device import Precision
+from fastpatent.errors import ConfigError
+from fastpatent.evaluation.features import extract_features
+from fastpatent.heads.embedding_head import EmbeddingHead
+from fastpatent.models import Network
+from fastpatent.progress import ProgressLine
+
+IMAGES = 8  # of an identity, at most
+
+
+def imprint(cfg: CfgNode, network: Network, samples: Sequence[Sample], device: torch.device, precision: Precision) -> None:
+    """Set the class weights of `network` by the first images of each identity, see `EmbeddingHead.imprint`.
+
+    The images are as in evaluation, of INPUT.SIZE_TEST and not augmented. Of several processes only the first has the new
+    weights; DistributedDataParallel sends them to the others.
+
+    Args:
+        cfg: the configuration of the run.
+        network: on `device`.
+        samples: of training. An identity of which no image can be read keeps its weights.
+        device, precision: where and in what format to compute.
+
+    Raises:
+        ConfigError: the head is no EmbeddingHead.
+    """
+    head = network.head
+    if not isinstance(head, EmbeddingHead):
+        raise ConfigError(f"MODEL.HEADS.IMPRINT: needs the EmbeddingHead, MODEL.HEADS.NAME is {cfg.MODEL.HEADS.NAME}")
+    same_identity: dict[str | None, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        same_identity[sample.identity].append(sample)
+    chosen = [sample for same in same_identity.values() for sample in same[:IMAGES]]
+    labels = label_map(samples)
+    share = chosen[distributed.rank() :: distributed.world_size()]
+    loader = build_test_loader(cfg, share, device, tolerant=True)
+    test_feat, head.test_feat = head.test_feat, "before"
+    with ProgressLine("imprinting the class weights", len(chosen)) as line:
+        found = extract_features(network, loader, device, precision, on_batch=line.update)
+    head.test_feat = test_feat
+    if found is not None:
+        features, targets = torch.from_numpy(found), torch.tensor([labels[sample.identity] for sample in chosen])
+        readable = features.isfinite().all(dim=1)
+        head.imprint(features[readable].to(device), targets[readable].to(device))
