@@ -162,8 +162,8 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
 
     Order: the random crop of FIT crop (smaller images are padded with white), lines, AutoAugment, random resized crop, pad
     and random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. All random numbers come from
-    torch's CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of AutoAugment
-    INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
+    torch's CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of
+    AutoAugment INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
     """
     given = cfg.INPUT
     outside = given.PADDING.VALUE

@@ -16,7 +16,7 @@ PERIOD = (0.06, 0.14)  # of dashes: shares of the longer side
 GAP = (0.25, 0.4)  # shares of the period
 AROUND = 2  # pixels on each side that decide which way a line runs
 
-Extreme = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+Filter = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Lines:
@@ -60,9 +60,7 @@ class Lines:
         in_gap = torch.where(run_horizontally(chosen), columns_in_gap[:, None, None], rows_in_gap[:, None, :, None])
         return images.index_copy_(0, rows, torch.where(in_gap, thickest(thinnest(chosen)), chosen))
 
-    def _blend(
-        self, filtered: Callable[[torch.Tensor], torch.Tensor], images: torch.Tensor, rows: torch.Tensor, shares: torch.Tensor
-    ) -> torch.Tensor:
+    def _blend(self, filtered: Filter, images: torch.Tensor, rows: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         chosen = images.index_select(0, rows)
         levels = chosen.float()
         levels += (filtered(chosen) - levels).mul_(shares[:, None, None, None])
@@ -84,7 +82,9 @@ def thinnest(images: torch.Tensor) -> torch.Tensor:
     return _of_neighbours(images, torch.maximum, 0)
 
 
-def _of_neighbours(images: torch.Tensor, extreme: Extreme, outside: int) -> torch.Tensor:
+def _of_neighbours(
+    images: torch.Tensor, extreme: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], outside: int
+) -> torch.Tensor:
     for dim, padding in ((2, (0, 0, 1, 1)), (3, (1, 1))):
         before, here, after = (
             F.pad(images, padding, value=outside).narrow(dim, start, images.shape[dim]) for start in range(3)

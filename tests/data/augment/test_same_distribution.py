@@ -182,7 +182,6 @@ def test_every_outcome_of_auto_augment_has_its_probability(path, kind, operate, 
 
 
 EVERYTHING = {
-    "LINES": {"PROB": 0.5, "WIDTH": 1.0, "DASH": 0.5},
     "AUTOAUG": {"PROB": 0.5},
     "PADDING": {"SIZE": 4, "VALUE": 200},
     "FLIP": {"PROB": 0.5},
