@@ -44,7 +44,7 @@ def move_towards_pretrained(network: Network, cfg: CfgNode) -> None:
     if alpha == 1:
         return
     start = copy.deepcopy(network)
-    trunks = [backbone.trunk for backbone in start.backbones.values() if hasattr(backbone, "trunk")]
+    trunks = [trunk for backbone in start.backbones.values() if (trunk := getattr(backbone, "trunk", None))]
     if isinstance(start, PatentCLIP) and cfg.MODEL.CLIP.PRETRAINED:
         load_pretrained_pair(start, cfg)
     elif not isinstance(start, PatentCLIP) and cfg.MODEL.BACKBONE.PRETRAIN_PATH and trunks:
