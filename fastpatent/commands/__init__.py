@@ -20,6 +20,7 @@ JOBS = {
     "benchmark": "measure many systems on the same images: fastpatent benchmark --config-file F KEY VALUE...",
     "data": "build, check and pack data sets: fastpatent data build|check|stats|pack|extend ...",
     "convert": "published weights under our names: fastpatent convert IN OUT.safetensors [--config-file F]",
+    "average": "mean of checkpoints of one network: fastpatent average OUT.pth IN IN...",
     "config": "print the merged configuration: fastpatent config --config-file F KEY VALUE...; --list: those there are",
     "completion": "completion of commands and keys: fastpatent completion bash|zsh|fish",
     "help": "this list, or the options of a job: fastpatent help JOB",

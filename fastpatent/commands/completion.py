@@ -18,6 +18,7 @@ OPTIONS = {
     "export": f"{COMMON} --output --fitted",
     "benchmark": COMMON,
     "convert": f"{COMMON} --slim",
+    "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
 FILES = "--image --images --output --in --csv --json --page --cache"

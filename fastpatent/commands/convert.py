@@ -1,6 +1,5 @@
-"""`fastpatent convert`: any published checkpoint as a safetensors file under our names, with a JSON file of its origin."""
+"""`fastpatent convert`: any published checkpoint as a file under our names, with a JSON file of its origin."""
 
-import json
 import logging
 import math
 from collections.abc import Sequence
@@ -9,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
-from fastpatent import __version__, log
+from fastpatent import log
 from fastpatent.commands.options import Parser, add_download_option
 from fastpatent.config import describe, load_config
 from fastpatent.downloads import allow_downloads
 from fastpatent.errors import CheckpointError, ConfigError
-from fastpatent.files import check_output, read_regular, sha256_of, write_atomically
 from fastpatent.models import build_model, with_classes
 from fastpatent.models.families import translate
 from fastpatent.models.state_file import read_state_file
 from fastpatent.models.weights import LoadReport, load_weights
+from fastpatent.models.weights_file import check_weights_output, source_record, write_weights
 
-MOST_RECORD = 2**24  # bytes; one names every tensor that was dropped
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "source", metavar="IN", help="checkpoint of the challenge, PatentNet, Higuchi & Yanai or a bare backbone"
     )
-    parser.add_argument("output", metavar="OUT.safetensors", help="weights; OUT.json beside them describes their origin")
+    parser.add_argument("output", metavar="OUT", help="weights, called .safetensors or .pth; OUT.json says of what")
     parser.add_argument("--config-file", metavar="F", help="YAML file of the network, to check that the weights fit it")
     parser.add_argument(
         "--slim", action="store_true", help="float16, and of the network of --config-file only what its features need"
@@ -47,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     allow_downloads(args.allow_downloads)
     log.start()
     source, output = Path(args.source), Path(args.output)
-    _check_output(source, output)
+    check_weights_output(output, [source])
     content = read_state_file(source)
     family, state, dropped = translate(content.state)
     if family is None and not args.config_file:
@@ -66,41 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             state = {name: _half(value) for name, value in state.items() if name in needed}
     record = {
         "family": family,
-        "source": {"file": source.name, "sha256": sha256_of(source)},
-        "tensors": len(state),
-        "parameters": sum(value.numel() for value in state.values()),
+        "source": source_record(source, content),
         "dropped": dropped,
         **_figures(content.beside),
+        **config,
     }
-    if content.others:
-        record["source"] |= {"taken": content.place, "skipped": content.others}
-    record |= config | {"fastpatent": __version__}
-
-    # Tensors of a checkpoint may share memory or lie in strides, which safetensors does not write.
-    whole = {name: value.clone().contiguous() for name, value in state.items()}
-    # Not by save_file, which makes the file unreadable for other users.
-    write_atomically(output, lambda temporary: temporary.write_bytes(save(whole)))
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    write_atomically(output.with_suffix(".json"), lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    origin = f"a checkpoint of {family}" if family else "a checkpoint of no known family"
-    values = f"{record['parameters'] / 1e6:.1f} M values"
-    logger.info(f"{output}: {len(state)} tensors, {values}, from {origin}{content.choice}")
-    logger.info(f"{output.with_suffix('.json')}: their origin")
+    origin = f"from a checkpoint of {family}" if family else "from a checkpoint of no known family"
+    write_weights(output, state, record, f"{origin}{content.choice}")
     return 0
-
-
-def _check_output(source: Path, output: Path) -> None:
-    if output.suffix != ".safetensors":
-        raise CheckpointError(f"{output}: the converted weights must be called something.safetensors")
-    if output.exists() and source.exists() and output.samefile(source):
-        raise CheckpointError(f"{output}: is the checkpoint to convert, which is not overwritten; choose another name")
-    record = output.with_suffix(".json")
-    check_output(output, "OUT", lambda _: _is_record(record))
-    check_output(record, "the record of OUT,", _is_record)
-
-
-def _is_record(path: Path) -> bool:
-    return "fastpatent" in json.loads(read_regular(path, MOST_RECORD))
 
 
 def _check_fit(config_file: str, source: Path) -> LoadReport:

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from fastpatent.data.augment.blur import blur_kernel_size
 from fastpatent.data.augment.erasing import erasing_grey
+from fastpatent.data.augment.lines import Lines, RandomLines
 from fastpatent.data.augment.policies import RandomPolicy
 from fastpatent.errors import ConfigError
 
@@ -159,16 +160,18 @@ def build_test_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] 
 def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]:
     """Return the augmentation of INPUT: a PIL image of mode L, resized by `build_resize` -> uint8 [1, height, width].
 
-    Order: the random crop of FIT crop (smaller images are padded with white), AutoAugment, random resized crop, pad and
-    random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. All random numbers come from torch's
-    CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of AutoAugment
-    INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
+    Order: the random crop of FIT crop (smaller images are padded with white), lines, AutoAugment, random resized crop, pad
+    and random crop, flip, rotation, colour jitter, affine, AugMix, blur, random erasing. All random numbers come from
+    torch's CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of
+    AutoAugment INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
     """
     given = cfg.INPUT
     outside = given.PADDING.VALUE
     steps: list[torch.nn.Module] = []
     if takes_window(cfg):
         steps.append(v2.RandomCrop(tuple(given.SIZE_TRAIN), pad_if_needed=True, fill=PAPER))
+    if given.LINES.ENABLED:
+        steps.append(RandomLines(Lines(given.LINES.PROB, given.LINES.WIDTH, given.LINES.DASH)))
     if given.AUTOAUG.ENABLED:
         steps.append(RandomPolicy(given.AUTOAUG.PROB, given.AUTOAUG.FILL))
     if given.CROP.ENABLED:

@@ -18,6 +18,7 @@ from fastpatent.config.names import leaves
 from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.files import sha256_of
+from fastpatent.models.pretrained_files import pretrained_file
 
 
 def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[s
             weights = None  # those of PRETRAINED, a key that counts
     configuration = {key: value for key, value in leaves(cfg) if KEYS[key].features in deciding}
     files = {key: value for key, value in configuration.items() if isinstance(value, str) and os.path.isfile(value)}
+    if not cfg.DESCRIPTOR.NAME and cfg.TEST.WISE_FT < 1 and cfg.MODEL.BACKBONE.PRETRAIN_PATH:
+        files["MODEL.BACKBONE.PRETRAIN_PATH"] = pretrained_file(cfg)  # elsewhere it decides no features
     origin = {
         "weights": None if weights is None else sha256_of(weights),
         "configuration": configuration | {f"{key} (file)": sha256_of(path) for key, path in files.items()},

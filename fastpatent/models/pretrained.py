@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import timm
+from torch import nn
 from yacs.config import CfgNode
 
 from fastpatent.config.report import short_value
@@ -24,13 +25,10 @@ def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
     """Load MODEL.BACKBONE.PRETRAIN_PATH into `backbone`, whether or not MODEL.BACKBONE.PRETRAIN says so too.
 
     With PRETRAIN and no path, a warning reports that training starts from random weights. If MODEL.WEIGHTS is set, it
-    replaces these weights, so nothing is loaded or reported. How many tensors are pretrained is logged, with a table if the
-    file lacks a part of the backbone (non-local blocks, or IBN from plain weights), was fitted to another image size or
-    number of channels, or holds several state dicts; and for a timm model MODEL.PIXEL_MEAN and PIXEL_STD.
+    replaces these weights, so nothing is loaded or reported. For a timm model MODEL.PIXEL_MEAN and PIXEL_STD are logged.
 
     Raises:
-        ConfigError: no such weights, see `pretrained_file`.
-        CheckpointError: the file cannot be read or belongs to another network.
+        ConfigError, CheckpointError: as `load_published`.
     """
     settings = cfg.MODEL.BACKBONE
     if not (settings.PRETRAIN or settings.PRETRAIN_PATH) or cfg.MODEL.WEIGHTS:
@@ -38,18 +36,31 @@ def load_pretrained(backbone: Backbone, cfg: CfgNode) -> None:
     if not settings.PRETRAIN_PATH:
         logger.warning(f"MODEL.BACKBONE.PRETRAIN is set but {KEY} is empty: the backbone starts from random weights")
         return
-    report = load_weights(backbone.trunk, pretrained_file(cfg))
-    _check_depth(report)
-    # A classifier in the file without a place here is expected; a part of the backbone that stays random is not.
-    if report.notable:
-        logger.warning("%s", report.table(rows=8))
-    tensors = {*report.matched, *report.missing, *(row.name for row in report.reshaped)}
-    loaded = f"{len(report.matched)} of {len(tensors)} tensors of the backbone"
-    logger.info(f"pretrained    {loaded}, from {settings.PRETRAIN_PATH}")
+    load_published(backbone.trunk, cfg)
     if settings.NAME == "timm" and (expected := timm_normalisation(cfg)):
         found, wanted = map(_normalisation, ((cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD), expected))
         origin = "as of" if found == wanted else f"set by the configuration; {wanted} of"
         logger.info(f"normalisation {found}, {origin} timm's {settings.TIMM_NAME}")
+
+
+def load_published(trunk: nn.Module, cfg: CfgNode) -> None:
+    """Load MODEL.BACKBONE.PRETRAIN_PATH into the `trunk` of a backbone, and log how many of its tensors are in the file.
+
+    A table is logged if the file lacks a part of the backbone (non-local blocks, or IBN from plain weights), was fitted to
+    another image size or number of channels, or holds several state dicts.
+
+    Raises:
+        ConfigError: no such weights, see `pretrained_file`.
+        CheckpointError: the file cannot be read or belongs to another network.
+    """
+    report = load_weights(trunk, pretrained_file(cfg))
+    _check_depth(report)
+    # A classifier in the file without a place here is expected; a part of the backbone that is not in it is not.
+    if report.notable:
+        logger.warning("%s", report.table(rows=8))
+    tensors = {*report.matched, *report.missing, *(row.name for row in report.reshaped)}
+    loaded = f"{len(report.matched)} of {len(tensors)} tensors of the backbone"
+    logger.info(f"pretrained    {loaded}, from {cfg.MODEL.BACKBONE.PRETRAIN_PATH}")
 
 
 def starts_from_random(cfg: CfgNode) -> bool:

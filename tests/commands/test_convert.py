@@ -224,9 +224,9 @@ def test_an_output_that_cannot_be_written_is_refused(tmp_path, capsys):
     save_file({"backbone.a": torch.zeros(2)}, tmp_path / "in.safetensors")
     before = (tmp_path / "in.safetensors").read_bytes()
     for output, sentence in (
-        ("out.pth", "something.safetensors"),
+        ("out.bin", "must be called something.safetensors or something.pth"),
         ("nowhere/out.safetensors", "there is no folder"),
-        ("in.safetensors", "is the checkpoint to convert, which is not overwritten"),
+        ("in.safetensors", "is a checkpoint to read, which is not overwritten"),
     ):
         assert main(["convert", str(tmp_path / "in.safetensors"), str(tmp_path / output)]) == 1
         assert sentence in capsys.readouterr().err

@@ -287,10 +287,11 @@ def test_each_augmentation_is_seeded_and_changes_something(square, name):
 
 
 def test_order_of_everything(square):
-    for name in ("AUTOAUG", "CROP", "PADDING", "FLIP", "ROTATE", "CJ", "AFFINE", "AUGMIX", "BLUR", "REA"):
+    for name in ("LINES", "AUTOAUG", "CROP", "PADDING", "FLIP", "ROTATE", "CJ", "AFFINE", "AUGMIX", "BLUR", "REA"):
         square.INPUT[name].ENABLED = True
     steps = [type(step).__name__ for step in build_train_transform(square).transforms]
     assert steps == [
+        "RandomLines",
         "RandomPolicy",
         "RandomResizedCrop",
         "RandomCrop",
@@ -303,7 +304,7 @@ def test_order_of_everything(square):
         "RandomApply",
         "RandomErasing",
     ]
-    turn, jitter = (step.transforms[0] for step in build_train_transform(square).transforms[4:6])
+    turn, jitter = (step.transforms[0] for step in build_train_transform(square).transforms[5:7])
     assert (type(turn).__name__, type(jitter).__name__) == ("RandomRotation", "ColorJitter")
     assert run(build_train_transform(square), sheet(), 0).shape == (1, 32, 32)
 

@@ -129,6 +129,17 @@ def test_published_weights_count_by_their_bytes_where_there_are_no_others(folder
         origin_of(folder, **{"MODEL.WEIGHTS": ""})
 
 
+def test_weights_to_interpolate_with_count_by_their_bytes(folder):
+    path = folder / "pretrained.pth"
+    for given, counts in (({"TEST.WISE_FT": 0.5}, True), ({}, False), ({"TEST.WISE_FT": 0.5} | DESCRIPTOR, False)):
+        given = given | {"MODEL.BACKBONE.PRETRAIN_PATH": str(path)}
+        path.write_text("first")
+        before = origin_of(folder, **given)
+        path.write_text("other")
+        expected = ["configuration (MODEL.BACKBONE.PRETRAIN_PATH (file))"] if counts else []
+        assert differences(origin_of(folder, **given), before) == expected, given
+
+
 def test_a_vocabulary_counts_by_its_bytes(folder):
     before = origin_of(folder, **{"DESCRIPTOR.NAME": "sift_fisher"})
     _rewrite(folder)

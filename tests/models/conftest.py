@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from fastpatent.config import get_cfg
@@ -94,3 +95,16 @@ def challenge_state(reference_state):
 def pair_file(tmp_path):
     """Function of the kind of image tower and further settings: the JSON file of a small open_clip model."""
     return lambda kind="vit", name="pair", **settings: write_pair(tmp_path / f"{name}.json", kind, **settings)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installed package of weights for timm's test_resnet, whose code must not run; its name and the weights."""
+    folder = tmp_path / "site/net_weights/models"
+    folder.mkdir(parents=True)
+    (folder.parent / "__init__.py").write_text("raise AssertionError\n")
+    torch.manual_seed(1)
+    state = timm.create_model("test_resnet").state_dict()
+    torch.save({name: value for name, value in state.items() if name != "bn1.bias"}, folder / "net.pth")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return "package:net-weights", state

@@ -110,19 +110,6 @@ def test_images_are_normalised_as_for_the_weights_unless_the_configuration_says_
     assert (cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD) == ([1], [2])
 
 
-@pytest.fixture
-def package(tmp_path, monkeypatch):
-    """An installed package of weights for timm's test_resnet, whose code must not run; its name and the weights."""
-    folder = tmp_path / "site/net_weights/models"
-    folder.mkdir(parents=True)
-    (folder.parent / "__init__.py").write_text("raise AssertionError\n")
-    torch.manual_seed(1)
-    state = timm.create_model("test_resnet").state_dict()
-    torch.save({name: value for name, value in state.items() if name != "bn1.bias"}, folder / "net.pth")
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    return "package:net-weights", state
-
-
 def test_what_is_pretrained_and_how_images_are_normalised_is_reported(package, caplog):
     name, state = package
     with caplog.at_level(logging.INFO):

@@ -83,3 +83,22 @@ def test_trained_weights_replace_the_pretrained_or_are_mixed_with_them(pair):
         assert not network.pretrained
         for name, value in network.state_dict().items():
             torch.testing.assert_close(value, (1 - alpha) * zero_shot[name] + alpha * fine_tuned[name], msg=name)
+
+
+def test_trained_weights_of_an_image_network_are_mixed_with_those_of_its_backbone(challenge_config, tmp_path):
+    """The non-local blocks and the head, which the pretrained file lacks, stay as trained."""
+    states = []
+    for seed, name in enumerate(("pretrained.pth", "trained.pth")):
+        torch.manual_seed(seed)
+        network = build_model(challenge_config(classes=7))
+        states.append(network.state_dict())
+        lacking = "NL_" if name == "pretrained.pth" else "-"
+        kept = network.backbone.state_dict() if lacking == "NL_" else states[-1]
+        torch.save({key: value for key, value in kept.items() if lacking not in key}, tmp_path / name)
+    keys = {"MODEL.WEIGHTS": str(tmp_path / "trained.pth"), "MODEL.BACKBONE.PRETRAIN_PATH": str(tmp_path / "pretrained.pth")}
+    network = load_trained(challenge_config(classes=7, **keys, **{"TEST.WISE_FT": 0.25}), CPU)
+    start, trained = states
+    for name, value in network.state_dict().items():
+        share = 0.25 if name.startswith("backbone.") and "NL_" not in name else 1.0
+        if value.is_floating_point():
+            torch.testing.assert_close(value, (1 - share) * start[name] + share * trained[name], msg=name)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fastpatent.commands import convert, main
+from fastpatent.commands import main
 from fastpatent.data import quarantine
 from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
 from fastpatent.errors import ConfigError, DataError
+from fastpatent.models.weights_file import check_weights_output
 from fastpatent.report.benchmark.files import check_benchmark
 from fastpatent.report.gallery import check_gallery
 from fastpatent.report.statistics import is_summary
@@ -135,7 +136,7 @@ def test_a_forged_mark_gives_no_file_but_those_of_a_run(theirs):
 SPARSE = {
     "gallery.html": lambda path: check_gallery(path.with_suffix("")),
     "statistics.csv": is_summary,
-    "weights.json": lambda path: convert._check_output(Path("in.pth"), path.with_suffix(".safetensors")),
+    "weights.json": lambda path: check_weights_output(path.with_suffix(".safetensors"), [Path("in.pth")]),
     "benchmark.html": lambda path: check_benchmark(path.parent),
     "quarantine.csv": quarantine._read,
     "config.yaml": lambda path: own_run_folder(path.parent).__enter__(),

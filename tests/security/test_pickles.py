@@ -90,6 +90,7 @@ def of_pair(folder, path):
 
 COMMANDS = {  # the file that is a pickle, and the words of a command that reads it
     "convert": ("x.pth", convert),
+    "average": ("x.pth", lambda folder, path: ["average", str(folder / "soup.pth"), str(folder / "net.pth"), str(path)]),
     "weights": ("x.pth", of_network),
     "configuration": ("x.yml", lambda folder, path: ["config", "--config-file", str(path)]),
     "model of a configuration": ("x.json", of_pair),

@@ -32,6 +32,7 @@ COLOUR = Rule(
 ANGLE = Rule(lambda value: 0 <= value <= 180, "between 0 and 180")
 RATIOS = Rule(is_range, "two ratios above 0, [smallest, largest]")
 SIGMAS = Rule(is_range, "two sizes in pixels above 0, [smallest, largest]")
+LARGEST_CHANGE = 2  # pixels; the darkest and the lightest of 3 x 3 pixels change lines by no more
 SHARE = Rule(lambda value: 0 < value < 1, "above 0 and below 1")
 
 KEYS = (
@@ -94,6 +95,15 @@ KEYS = (
     OurNoFeature("INPUT.BLUR.ENABLED", False, "random Gaussian blur"),
     OurNoFeature("INPUT.BLUR.PROB", 0.5, "probability of the blur", FRACTION),
     OurNoFeature("INPUT.BLUR.SIGMA", [0.1, 1.0], "smallest and largest sigma, in pixels", SIGMAS),
+    OurNoFeature("INPUT.LINES.ENABLED", False, "another draughtsman's lines, for black on white"),
+    OurNoFeature("INPUT.LINES.PROB", 0.5, "probability that the lines of an image change", FRACTION),
+    OurNoFeature(
+        "INPUT.LINES.WIDTH",
+        1.0,
+        "largest change of their width to both sides, in pixels of the training image",
+        at_least(0, LARGEST_CHANGE),
+    ),
+    OurNoFeature("INPUT.LINES.DASH", 0.0, "probability that these lines become dashes too", FRACTION),
     OurNoFeature(
         "INPUT.AUGMENT_ON",
         "auto",

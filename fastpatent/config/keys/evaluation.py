@@ -60,7 +60,12 @@ KEYS = (
     ),
     OurNoFeature("TEST.AQE.NORMALIZE", False, "average rows of length 1"),
     OurNoFeature("TEST.TEXT_WEIGHT", 0.0, "share of a query's caption in its feature; 1: the text alone", FRACTION),
-    OurNetwork("TEST.WISE_FT", 1.0, "weights between `MODEL.CLIP.PRETRAINED` (0) and the trained ones (1)", FRACTION),
+    OurNetwork(
+        "TEST.WISE_FT",
+        1.0,
+        "weights between those of `MODEL.BACKBONE.PRETRAIN_PATH`, or `MODEL.CLIP.PRETRAINED` (0), and the trained ones (1)",
+        FRACTION,
+    ),
     OurNoFeature("TEST.CACHE_FEATURES", True, "cache features in OUTPUT_DIR/features"),
     NoFeature("TEST.RERANK.ENABLED", False, "k-reciprocal re-ranking"),
     NoFeature("TEST.RERANK.K1", 20, "neighbours that must be mutual", at_least(1)),

@@ -8,6 +8,7 @@ from fastpatent.data.augment.autoaugment import AutoAugment
 from fastpatent.data.augment.blur import Blur, blur_kernel_size
 from fastpatent.data.augment.crop import Flip, PadAndCrop
 from fastpatent.data.augment.erasing import Erasing, erasing_grey
+from fastpatent.data.augment.lines import Lines
 from fastpatent.data.augment.random_slots import Step
 from fastpatent.data.augment.to_device import copy_to_device
 from fastpatent.data.seeding import uniforms
@@ -53,7 +54,7 @@ class BatchAugmentation:
 def build_batch_augmentation(cfg: CfgNode) -> BatchAugmentation | None:
     """Return the BatchAugmentation of INPUT, or None if INPUT enables no step.
 
-    Order as in `build_train_transform`: AutoAugment, pad and random crop, flip, blur, random erasing.
+    Order as in `build_train_transform`: lines, AutoAugment, pad and random crop, flip, blur, random erasing.
 
     Raises:
         ConfigError: an enabled step is not available for batches, or a value is invalid.
@@ -62,6 +63,8 @@ def build_batch_augmentation(cfg: CfgNode) -> BatchAugmentation | None:
     for step in _drawing_by_drawing(cfg):
         raise ConfigError(f"INPUT.{step}: it works on single images only; set INPUT.AUGMENT_ON to workers")
     steps: list[Step] = []
+    if given.LINES.ENABLED:
+        steps.append(Lines(given.LINES.PROB, given.LINES.WIDTH, given.LINES.DASH))
     if given.AUTOAUG.ENABLED:
         steps.append(AutoAugment(given.AUTOAUG.PROB, given.AUTOAUG.FILL))
     if given.PADDING.ENABLED:

@@ -12,6 +12,7 @@ CROP_SLOTS = range(8, 10)
 FLIP_SLOTS = range(10, 11)
 BLUR_SLOTS = range(11, 13)
 ERASING_SLOTS = range(16, 39)
+LINE_SLOTS = range(39, 45)
 
 
 class Action(NamedTuple):

@@ -1,10 +1,9 @@
-"""Published weights for PatentCLIP: a file, a tag of open_clip, or a model on the Hugging Face hub; and WiSE-FT."""
+"""Published weights for PatentCLIP: a file, a tag of open_clip, or a model on the Hugging Face hub."""
 
 import logging
 from pathlib import Path
 from typing import Any
 
-import torch
 from yacs.config import CfgNode
 
 from fastpatent.downloads import check_download
@@ -82,39 +81,3 @@ def _check_mean(cfg: CfgNode) -> None:
     if max(abs(one - other) for one, other in zip(mean, own, strict=True)) > 0.5:
         wanted = ", ".join(f"{value:.2f}" for value in mean)
         logger.warning(f"MODEL.PIXEL_MEAN: {cfg.MODEL.CLIP.PRETRAINED} was trained with [{wanted}]")
-
-
-def interpolated(
-    zero_shot: dict[str, torch.Tensor], fine_tuned: dict[str, torch.Tensor], alpha: float
-) -> dict[str, torch.Tensor]:
-    """Return weights on the line between two states of one network (WiSE-FT, Wortsman et al., CVPR 2022, eq. 1).
-
-    Args:
-        zero_shot, fine_tuned: tensors of the same names and shapes.
-        alpha: 0 gives exactly `zero_shot`, 1 exactly `fine_tuned`.
-
-    Returns:
-        dict of tensors; integer tensors are those of `fine_tuned`.
-    """
-    if zero_shot.keys() != fine_tuned.keys():
-        raise ValueError(f"names in one state only: {sorted(zero_shot.keys() ^ fine_tuned.keys())[:3]}")
-    return {
-        name: torch.lerp(zero_shot[name], value, alpha) if value.is_floating_point() else value
-        for name, value in fine_tuned.items()
-    }
-
-
-def move_towards_pretrained(model: Network, cfg: CfgNode) -> None:
-    """Interpolate the weights of a trained PatentCLIP with MODEL.CLIP.PRETRAINED by TEST.WISE_FT; 1 changes nothing.
-
-    Raises:
-        ConfigError: TEST.WISE_FT is below 1, and there is no PRETRAINED.
-    """
-    alpha = cfg.TEST.WISE_FT
-    if alpha == 1:
-        return
-    if not cfg.MODEL.CLIP.PRETRAINED:
-        raise ConfigError("TEST.WISE_FT: MODEL.CLIP.PRETRAINED is empty; write the weights that the training started from")
-    fine_tuned = {name: value.clone() for name, value in model.state_dict().items()}
-    load_pretrained_pair(model, cfg)
-    model.load_state_dict(interpolated(model.state_dict(), fine_tuned, alpha))

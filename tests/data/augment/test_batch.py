@@ -12,9 +12,10 @@ from fastpatent.data.augment.batch import BatchAugmentation, augments_on_device,
 from fastpatent.data.augment.blur import Blur
 from fastpatent.data.augment.crop import Flip, PadAndCrop
 from fastpatent.data.augment.erasing import Erasing
+from fastpatent.data.augment.lines import Lines
 from fastpatent.errors import ConfigError
 
-STEPS = ("AUTOAUG", "PADDING", "FLIP", "BLUR", "REA")
+STEPS = ("LINES", "AUTOAUG", "PADDING", "FLIP", "BLUR", "REA")
 
 
 @pytest.fixture(params=["constant", "reflect"])
@@ -23,7 +24,7 @@ def augmentation(cfg, request):
     for name in STEPS:
         cfg.INPUT[name].ENABLED = True
     cfg.INPUT.SIZE_TRAIN, cfg.INPUT.AUTOAUG.PROB, cfg.SEED = [24, 37], 0.8, 3
-    cfg.INPUT.PADDING.MODE = request.param
+    cfg.INPUT.PADDING.MODE, cfg.INPUT.LINES.DASH = request.param, 0.5
     return build_batch_augmentation(cfg)
 
 
@@ -108,7 +109,7 @@ def test_switching_a_step_off_changes_no_random_number_of_others(cfg, noise):
 
 def test_slots_of_steps_are_apart():
     slots = [slot for name in dir(random_slots) if name.endswith("_SLOTS") for slot in getattr(random_slots, name)]
-    assert len(slots) == len(set(slots)) == 8 + 2 + 1 + 2 + 23
+    assert len(slots) == len(set(slots)) == 8 + 2 + 1 + 2 + 23 + 6
 
 
 def test_the_configuration_decides_the_steps_and_their_order(cfg):
@@ -119,9 +120,11 @@ def test_the_configuration_decides_the_steps_and_their_order(cfg):
     cfg.INPUT.REA.update({"PROB": 0.2, "VALUE": [10, 20, 40], "AREA": [0.1, 0.2]})
     cfg.INPUT.FLIP.PROB, cfg.SEED = 0.3, 9
     cfg.INPUT.AUTOAUG.update({"PROB": 0.1, "FILL": 255})
+    cfg.INPUT.LINES.update({"PROB": 0.6, "WIDTH": 1.5, "DASH": 0.7})
     built = build_batch_augmentation(cfg)
-    policies, crop, flip, blur, erasing = built.steps
-    assert [type(step) for step in built.steps] == [AutoAugment, PadAndCrop, Flip, Blur, Erasing] and built.seed == 9
+    lines, policies, crop, flip, blur, erasing = built.steps
+    assert [type(step) for step in built.steps] == [Lines, AutoAugment, PadAndCrop, Flip, Blur, Erasing] and built.seed == 9
+    assert (lines.probability, lines.width, lines.dash) == (0.6, 1.5, 0.7)
     assert (policies.probability, policies.fill) == (0.1, 255)
     assert (crop.padding, crop.mode, crop.value) == (3, "edge", 200)
     assert flip.probability == 0.3

@@ -1,4 +1,4 @@
-"""Published weights of PatentCLIP from files of every origin, and weights between them and the trained ones (WiSE-FT)."""
+"""Published weights of PatentCLIP from files of every origin."""
 
 import open_clip
 import pytest
@@ -9,7 +9,7 @@ from fastpatent.downloads import ALLOWED
 from fastpatent.errors import ConfigError
 from fastpatent.models import build_model
 from fastpatent.models.clip import pretrained
-from fastpatent.models.clip.pretrained import interpolated, move_towards_pretrained, pretrained_file
+from fastpatent.models.clip.pretrained import pretrained_file
 from tests.models.pairs import CAPTIONS, MEAN, STD, config, theirs
 
 
@@ -91,31 +91,3 @@ def test_pixels_of_another_mean_than_in_pretraining_are_reported(pair_file, tmp_
         std = STD[: len(mean)]
         build_model(config(file, MODEL__CLIP__PRETRAINED="tag", MODEL__PIXEL_MEAN=mean, MODEL__PIXEL_STD=std))
         assert [record.getMessage() for record in caplog.records] == ([expected] if expected else [])
-
-
-def test_wise_ft_interpolates_between_the_pretrained_and_the_trained_weights(pair_file, tmp_path):
-    file = pair_file("resnet")  # has counters of batches, which are whole numbers
-    zero_shot, trained = theirs(file, tmp_path), build_model(config(file))
-    trained.visual.bn1.num_batches_tracked += 5
-    path = saved(zero_shot, tmp_path, "epoch.pt")
-    cfg = config(file, MODEL__CLIP__PRETRAINED=path, MODEL__WEIGHTS="trained.pth")
-    model = build_model(cfg)
-    assert not torch.equal(model.visual.conv1.weight, zero_shot.visual.conv1.weight)  # MODEL.WEIGHTS is to replace them
-    start = {name.removeprefix("visual."): value for name, value in zero_shot.state_dict().items()}
-    for alpha in (0.0, 0.3, 0.9, 1.0):
-        cfg.TEST.WISE_FT = alpha
-        model.load_state_dict(trained.state_dict())
-        move_towards_pretrained(model, cfg)
-        for name, value in model.visual.state_dict().items():
-            goal = trained.visual.state_dict()[name]
-            expected = (1 - alpha) * start[name].double() + alpha * goal.double() if goal.is_floating_point() else goal
-            torch.testing.assert_close(value.to(expected.dtype), expected, rtol=1e-6, atol=1e-7, msg=f"{alpha}: {name}")
-            if alpha in (0, 1) and goal.is_floating_point():
-                assert torch.equal(value, goal if alpha else start[name]), name
-
-
-def test_wise_ft_needs_the_pretrained_weights(pair_file):
-    with pytest.raises(ConfigError, match="TEST.WISE_FT: MODEL.CLIP.PRETRAINED is empty"):
-        move_towards_pretrained(build_model(config(pair_file())), config(pair_file(), TEST__WISE_FT=0.5))
-    with pytest.raises(ValueError, match="one state only"):
-        interpolated({"weight": torch.ones(1)}, {}, 0.5)
