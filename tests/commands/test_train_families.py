@@ -29,7 +29,7 @@ SIZES = {"sketch_a_net": 225}  # backbones that do not take drawings of 64 x 64
 FILES = (
     "Base-SBS.yml",
     "sample/sbs_R18-ibn_sample_64.yml",
-    "multiview/recipe/base.yml",
+    "multiview/recipe/lite0_96.yml",
     "multiview/trials/ema.yml",
     "multiview/trials/sub_centers.yml",
     "multiview/trials/sampled_classes.yml",
