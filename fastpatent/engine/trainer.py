@@ -392,9 +392,13 @@ def check_batch(cfg: CfgNode, model: Network, loader: TrainLoader) -> None:
 
 
 def batch_parts(cfg: CfgNode, loader: TrainLoader) -> int:
-    """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many."""
+    """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many.
+
+    A part of all processes together must hold whole groups, and a part of one whole units, see `Sampler`.
+    """
     parts, share, sampler = cfg.SOLVER.GRAD_ACCUM_STEPS, loader.batch_size, loader.sampler
-    if parts > 1 and share % (parts * sampler.group_size):
+    everywhere = share * distributed.world_size()
+    if parts > 1 and (share % (parts * sampler.unit_size) or everywhere % (parts * sampler.group_size)):
         whole = f" of whole {sampler.group_name} ({sampler.group_size} images each)" if sampler.group_size > 1 else ""
         raise ConfigError(f"SOLVER.GRAD_ACCUM_STEPS: {share} images a process do not divide into {parts} equal parts{whole}")
     return parts
