@@ -31,7 +31,8 @@ def test_training_testing_and_configuration_need_no_extra(tmp_path, repository):
     """Run as far as the first file that is not there: everything that these commands import has been imported then."""
     for script in ("train_net", "test"):
         words = ["DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "('Drawings',)", "DATASETS.ROOT", "nowhere"]
-        done = run_without({*EXTRAS, "faiss", "termcolor"}, repository / "tools" / f"{script}.py", *words, "MODEL.DEVICE", "cpu", cwd=tmp_path)
+        words = [repository / "tools" / f"{script}.py", *words, "MODEL.DEVICE", "cpu"]
+        done = run_without({*EXTRAS, "faiss", "termcolor"}, *words, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (1, "error: nowhere: there is no such folder of drawings\n")
     assert run_without(EXTRAS, "config", "TEST.METRIC", "euclidean", cwd=tmp_path).returncode == 0
 

@@ -100,7 +100,9 @@ def test_ranks_interleave_to_the_batch_of_one_process(augmented, monkeypatch, wo
     for rank in range(world_size):
         monkeypatch.setattr(loader_module.distributed, "rank", lambda rank=rank: rank)
         shares.append(take(build_train_loader(augmented, CPU), 4))
-    joined = [{key: torch.stack([part[key] for part in parts], 1).flatten(0, 1) for key in parts[0]} for parts in zip(*shares)]
+    joined = [
+        {key: torch.stack([part[key] for part in parts], dim=1).flatten(0, 1) for key in parts[0]} for parts in zip(*shares)
+    ]
     assert_equal(joined, whole)
 
 
