@@ -38,7 +38,7 @@ def test_two_processes_give_what_one_gives(losses, launcher, options, of_two, dr
 def run_two(repository, script, config, *options):
     command = [sys.executable, str(script), "--num-gpus", "2", "--config-file", str(config), *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
 
 BAD_LOSS_IN_ONE = """
