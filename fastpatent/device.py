@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from yacs.config import CfgNode
 
+from fastpatent.distributed import world_size
 from fastpatent.errors import ConfigError
 
 MODULES = ("fastpatent", "torch", "timm", "numpy", "PIL", "skimage", "cv2", "sklearn")  # those that affect features
@@ -45,13 +46,17 @@ def choose_device(name: str, local_rank: int = 0) -> Device:
     """Read MODEL.DEVICE: `cuda` (this process's GPU), `cuda:N`, `cpu` or `mps`.
 
     Plain `cuda`, the default, falls back to the CPU where there is no GPU, with the reason; a GPU that is named by number
-    must exist.
+    must exist, and one process alone may have it.
     """
     try:
         device = torch.device(name)
     except RuntimeError:
         raise ConfigError(f"MODEL.DEVICE: {name!r} is not a device; write cuda, cuda:0, cpu or mps") from None
     if device.type == "cuda":
+        if device.index is not None and world_size() > 1:
+            raise ConfigError(
+                f"MODEL.DEVICE: {name} is one GPU for {world_size()} processes; write cuda, and each has its own"
+            )
         if torch.cuda.is_available():
             index = local_rank if device.index is None else device.index
             if index >= torch.cuda.device_count():

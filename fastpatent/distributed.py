@@ -8,8 +8,11 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from fastpatent.errors import ConfigError
+
 Value = TypeVar("Value")
 LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
+LOCAL_WORLD_SIZE = "LOCAL_WORLD_SIZE"  # it and --num-gpus set this too
 
 
 def is_launched() -> bool:
@@ -17,9 +20,23 @@ def is_launched() -> bool:
     return all(name in os.environ for name in LAUNCHED)
 
 
+def environment_number(name: str) -> int:
+    """Return a variable of the environment; ConfigError where it is no whole number."""
+    try:
+        return int(os.environ[name])
+    except ValueError:
+        raise ConfigError(f"{name} of the environment is {os.environ[name]!r}, not a whole number") from None
+
+
 def world_size() -> int:
     """Return the number of processes; 1 if torch.distributed is not initialised."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def local_world_size() -> int:
+    """Return how many of the processes are on this machine: all of them, unless a launcher says otherwise."""
+    several = world_size()
+    return environment_number(LOCAL_WORLD_SIZE) if several > 1 and LOCAL_WORLD_SIZE in os.environ else several
 
 
 def rank() -> int:

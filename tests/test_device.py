@@ -42,6 +42,13 @@ def test_each_process_has_the_gpu_of_its_number(monkeypatch):
             device.choose_device(name, rank)
 
 
+def test_a_numbered_gpu_is_refused_to_several_processes(monkeypatch):
+    monkeypatch.setattr(device, "world_size", lambda: 2)
+    with pytest.raises(ConfigError, match="MODEL.DEVICE: cuda:0 is one GPU for 2 processes; write cuda"):
+        device.choose_device("cuda:0")
+    assert device.choose_device("cpu").device == CPU
+
+
 def test_metal_is_used_only_where_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="no Metal device here; write MODEL.DEVICE cpu"):

@@ -17,7 +17,8 @@ from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from fastpatent import log
 from fastpatent.commands.run import run
-from fastpatent.distributed import is_launched
+from fastpatent.commands.together import GRACE, ending_together
+from fastpatent.distributed import LOCAL_WORLD_SIZE, environment_number, is_launched
 from fastpatent.errors import ConfigError
 
 _started_here: int | None = None  # number of a process that --num-gpus has started
@@ -40,7 +41,7 @@ def launch(job: Callable[..., Any], args: argparse.Namespace, *job_args: Any) ->
     this user can read, and no port is open to other machines. `job` must be importable by name.
     """
     if is_launched():
-        rank, world_size = (_number(name) for name in ("RANK", "WORLD_SIZE"))
+        rank, world_size = (environment_number(name) for name in ("RANK", "WORLD_SIZE"))
         return _join({"init_method": "env://"}, rank, world_size, job, job_args)
     if left := [name for name in ("RANK", "WORLD_SIZE") if name in os.environ]:
         logger.warning(f"{' and '.join(left)} of the environment ignored: without MASTER_ADDR this is no run of torchrun")
@@ -90,7 +91,7 @@ def _run_children(folder: Path, args: argparse.Namespace, world_size: int, job: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, forward)
     try:
-        while not children.join():
+        while not children.join(grace_period=2 * GRACE):
             pass
     except ProcessExitedException as error:  # the child has reported why
         raise SystemExit(error.exit_code) from None
@@ -103,14 +104,7 @@ def local_rank() -> int:
     """Return this process's number on its own machine, which is also the number of its GPU."""
     if _started_here is not None:
         return _started_here
-    return _number("LOCAL_RANK") if is_launched() and "LOCAL_RANK" in os.environ else 0
-
-
-def _number(name: str) -> int:
-    try:
-        return int(os.environ[name])
-    except ValueError:
-        raise ConfigError(f"{name} of the environment is {os.environ[name]!r}, not a whole number") from None
+    return environment_number("LOCAL_RANK") if is_launched() and "LOCAL_RANK" in os.environ else 0
 
 
 def _child(
@@ -126,6 +120,7 @@ def _child(
 ) -> None:
     global _started_here
     _started_here = index
+    os.environ[LOCAL_WORLD_SIZE] = str(num_gpus)
     rank = machine_rank * num_gpus + index
 
     def join() -> Any:
@@ -148,6 +143,7 @@ def _join(meeting: dict[str, Any], rank: int, world_size: int, job: Callable[...
         torch.cuda.set_device(local_rank())
     dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", rank=rank, world_size=world_size, **meeting)
     try:
-        return job(*job_args)
+        with ending_together():
+            return job(*job_args)
     finally:
         dist.destroy_process_group()

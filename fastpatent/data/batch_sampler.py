@@ -1,6 +1,8 @@
-"""The stream of training samples, cut into global batches, and each batch into one slice per process."""
+"""The stream of training samples, cut into global batches, and each batch into one share per process."""
 
 from collections.abc import Iterator
+
+import numpy as np
 
 from fastpatent.data.samplers import Sampler
 from fastpatent.errors import ConfigError
@@ -10,8 +12,9 @@ class BatchStream:
     """Iterate over one process's share of the training batches.
 
     Global batch b is the entries b * batch_size up to (b + 1) * batch_size of the sampler's passes one after another;
-    process r of w takes the r-th of w equal, contiguous slices, so that joining the slices in rank order restores it. The
-    stream is endless, except that it ends before a pass that has yet to be mined and continues there when iterated again.
+    its units (see `Sampler.unit_size`) go to the processes in turn, so that each has samples of as many identities as it
+    can. Shares of no whole number of units are contiguous slices. The stream is endless, except that it ends before a pass
+    that has yet to be mined and continues there when iterated again.
 
     Args:
         sampler: see `fastpatent.data.samplers`.
@@ -33,27 +36,28 @@ class BatchStream:
             )
         self.sampler, self.batch_size, self.start_batch = sampler, batch_size, start_batch
         self.local = batch_size // world_size
-        self.offset = rank * self.local
+        unit = self.local if self.local % sampler.unit_size else sampler.unit_size
+        self.places = np.arange(batch_size).reshape(-1, world_size, unit)[:, rank].ravel().tolist()  # in a global batch
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        position = self.start_batch * self.batch_size + self.offset
+        start = self.start_batch * self.batch_size
         number: int | None = None
         indices: list[int] = []
         while True:
             entries = []
-            for place in range(position, position + self.local):
-                wanted, within = divmod(place, self.sampler.pass_length)
+            for place in self.places:
+                wanted, within = divmod(start + place, self.sampler.pass_length)
                 if wanted != number:
                     found = self.sampler.indices(wanted)
                     if found is None and number is None:
                         raise ValueError(f"pass {wanted} was not mined")
                     if found is None:
-                        self.start_batch = position // self.batch_size
+                        self.start_batch = start // self.batch_size
                         return
                     number, indices = wanted, found.tolist()
-                entries.append((place, indices[within]))
+                entries.append((start + place, indices[within]))
             yield entries
-            position += self.batch_size
+            start += self.batch_size
 
 
 class OrderedBatches:

@@ -12,7 +12,7 @@ from multiprocessing import connection, parent_process
 from types import TracebackType
 from typing import TypeVar
 
-from fastpatent.distributed import world_size
+from fastpatent.distributed import local_world_size
 from fastpatent.errors import DataError
 
 CHUNK = 16  # items submitted to a worker at a time
@@ -28,7 +28,7 @@ def worker_count(requested: int) -> tuple[int, str]:
     0 means that this process reads itself.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    sharing = int(os.environ.get("LOCAL_WORLD_SIZE", world_size()))
+    sharing = local_world_size()
     share = max(cores // sharing, 1)
     if requested <= share:
         return requested, "DATALOADER.NUM_WORKERS"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 from yacs.config import CfgNode
 
@@ -37,6 +36,7 @@ from fastpatent.engine.nonfinite import LossGuard
 from fastpatent.engine.optimizer import build_clipper, build_optimizer, load_optimizer_state, optimizer_state
 from fastpatent.engine.prefetch import Batch, DeviceFeed
 from fastpatent.engine.schedule import build_schedule
+from fastpatent.engine.votes import Votes
 from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.heads.sampled_classes import build_class_exchange
 from fastpatent.models import Network
@@ -44,7 +44,6 @@ from fastpatent.progress import ProgressLine
 from fastpatent.registry import METRICS
 
 LOG_PERIOD = 20  # steps between two reports of the losses
-AGREE_PERIOD = 20  # steps between two votes of several processes
 logger = logging.getLogger(__name__)
 
 
@@ -136,6 +135,7 @@ class Trainer:
                     restore_random_state(self._random, self.device)
                 since = time.monotonic()
                 waited, steps = 0.0, 0
+                votes = Votes()
                 while position.iteration < self.total:
                     if self._mine(stop):
                         since = time.monotonic()
@@ -153,11 +153,14 @@ class Trainer:
                         since, waited, steps = now, 0.0, 0
                     for note, losses in self._meter.arrived(wait=ends_epoch):
                         self._report(line, losses, *note)
-                    if ends_epoch or self._guard.cheap or self._any_process(self._noticed):
+                    if ends_epoch or self._guard.cheap:
                         self._guard.check()
                     if self._finish_epoch(stop):
                         since = time.monotonic()
-                    if self._any_process(stop.requested):
+                    noticed, stopped = votes.any(self._noticed, stop.requested)
+                    if noticed:
+                        self._guard.check()
+                    if stopped:
                         raise KeyboardInterrupt
             except KeyboardInterrupt:
                 if within_step:
@@ -165,6 +168,7 @@ class Trainer:
                     raise
                 path = self.save(INTERRUPTED)
                 logger.info(f"stopped at iteration {position.iteration}; {path} is saved, continue with --resume")
+                distributed.barrier()  # the end of a process ends all
                 raise
         self.save(FINAL)
 
@@ -368,16 +372,6 @@ class Trainer:
         """Return the context of work that may be interrupted anywhere; several processes must all finish it."""
         return stop.at_once() if distributed.world_size() == 1 else nullcontext()
 
-    def _any_process(self, word: bool) -> bool:
-        """Return whether `word` is true; with several processes, every AGREE_PERIOD steps whether it is in any of them."""
-        if distributed.world_size() == 1:
-            return word
-        if self.position.iteration % AGREE_PERIOD:
-            return False
-        votes = torch.tensor(int(word))
-        dist.all_reduce(votes)
-        return bool(votes)
-
 
 def check_batch(cfg: CfgNode, model: Network, loader: TrainLoader) -> None:
     """Raise ConfigError where a batch does not divide as it must, or a batch norm would see a single image at a time."""
@@ -392,9 +386,13 @@ def check_batch(cfg: CfgNode, model: Network, loader: TrainLoader) -> None:
 
 
 def batch_parts(cfg: CfgNode, loader: TrainLoader) -> int:
-    """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many."""
+    """Return SOLVER.GRAD_ACCUM_STEPS; ConfigError where a process's share of the batch does not divide into as many.
+
+    A part of all processes together must hold whole groups, and a part of one whole units, see `Sampler`.
+    """
     parts, share, sampler = cfg.SOLVER.GRAD_ACCUM_STEPS, loader.batch_size, loader.sampler
-    if parts > 1 and share % (parts * sampler.group_size):
+    everywhere = share * distributed.world_size()
+    if parts > 1 and (share % (parts * sampler.unit_size) or everywhere % (parts * sampler.group_size)):
         whole = f" of whole {sampler.group_name} ({sampler.group_size} images each)" if sampler.group_size > 1 else ""
         raise ConfigError(f"SOLVER.GRAD_ACCUM_STEPS: {share} images a process do not divide into {parts} equal parts{whole}")
     return parts

@@ -73,7 +73,7 @@ def rank_features(
 ) -> Evaluation:
     """Rank the gallery for every query and, where identities are known, measure the ranking in the same pass.
 
-    FAISS ranks where only the nearest rows are needed.
+    FAISS ranks where only the nearest rows are needed, on the CPU.
 
     Args:
         features: Features of the data set.
@@ -102,7 +102,7 @@ def rank_features(
         options |= {"metric": "cosine", "scale": reranking["weight"], "bonus": similarity}
     measured = any(sample.identity is not None for sample in splits.query)
     if not measured and not reranking:
-        nearest, _ = rank_top(query, gallery, min(COLUMNS, len(gallery)), metric)
+        nearest, _ = rank_top(query, gallery, min(COLUMNS, len(gallery)), metric, device=device)
         return Evaluation(name, splits, nearest, None, features, warnings)
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     ranking = rank(query, gallery, COLUMNS, identities if measured else None, **options)

@@ -1,7 +1,9 @@
-"""Exact nearest-neighbour search with FAISS, in gallery blocks that fit a memory budget."""
+"""Exact nearest-neighbour search: with FAISS on the CPU, in gallery blocks that fit a memory budget, else by `rank`."""
 
-import faiss
+from importlib.util import find_spec
+
 import numpy as np
+import torch
 
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_pair, normalise, rows_within
@@ -14,18 +16,24 @@ DEFAULT_MEMORY = 256 * 2**20
 
 
 def rank_top(
-    query: np.ndarray, gallery: np.ndarray, k: int, metric: str = "cosine", memory: int = DEFAULT_MEMORY
+    query: np.ndarray,
+    gallery: np.ndarray,
+    k: int,
+    metric: str = "cosine",
+    memory: int = DEFAULT_MEMORY,
+    device: str | torch.device = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the k gallery rows nearest to each query, best first; ties go to the lower index.
 
-    Exact search on the CPU, or on all GPUs that FAISS finds.
+    FAISS searches on the CPU where it is installed, and `rank` elsewhere.
 
     Args:
         query: float [queries, dim].
         gallery: float [gallery, dim].
         k: number of rows, limited to the size of the gallery.
         metric: "cosine" or "euclidean"; other metrics are ranked by `rank`, without FAISS.
-        memory: bytes for a gallery block and its index, in addition to the features and the result.
+        memory: bytes for a gallery block and its FAISS index, in addition to the features and the result.
+        device: "cpu", or the GPU to search on.
 
     Returns:
         (indices, scores): int64 and float32 [queries, min(k, gallery)]. A score is the cosine similarity or the
@@ -40,8 +48,8 @@ def rank_top(
     k = min(k, len(gallery))
     if not len(query) or not k:
         return np.zeros((len(query), k), np.int64), np.zeros((len(query), k), np.float32)
-    if metric not in FAISS_METRICS:
-        found = rank(query, gallery, k, metric=metric)
+    if metric not in FAISS_METRICS or torch.device(device).type != "cpu" or not find_spec("faiss"):
+        found = rank(query, gallery, k, metric=metric, device=device)
         return found.indices, found.scores
     # One extra row shows whether the last place is tied: FAISS does not define which of the tied rows it returns.
     indices, scores = _search(query, gallery, min(k + 1, len(gallery)), metric, memory)
@@ -58,12 +66,15 @@ def _search(query: np.ndarray, gallery: np.ndarray, k: int, metric: str, memory:
 
     Euclidean scores stay squared here: distinct squares may round to the same root and would then count as ties.
     """
+    import faiss  # some machines that train have none
+
     indices = np.zeros((len(query), 0), np.int64)
     scores = np.zeros((len(query), 0), np.float32)
     block_rows = rows_within(memory, 2 * 4 * gallery.shape[1], GALLERY_MULTIPLE)
     for first in range(0, len(gallery), block_rows):
         block = _prepare(gallery[first : first + block_rows], metric)
-        index = _build(block, metric)
+        index = (faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2)(gallery.shape[1])
+        index.add(block)
         found = [
             index.search(_prepare(query[start : start + SEARCHED_QUERIES], metric), min(k, len(block)))
             for start in range(0, len(query), SEARCHED_QUERIES)
@@ -79,12 +90,3 @@ def _search(query: np.ndarray, gallery: np.ndarray, k: int, metric: str, memory:
 def _prepare(rows: np.ndarray, metric: str) -> np.ndarray:
     """Return the rows for FAISS inner products (cosine) or squared distances (euclidean)."""
     return normalise(rows) if metric == "cosine" else rows
-
-
-def _build(rows: np.ndarray, metric: str) -> faiss.Index:
-    """Return a flat FAISS index of rows, on all GPUs if there are any."""
-    index = (faiss.IndexFlatIP if metric == "cosine" else faiss.IndexFlatL2)(rows.shape[1])
-    if hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0:
-        index = faiss.index_cpu_to_all_gpus(index)
-    index.add(rows)
-    return index

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -90,3 +91,39 @@ def test_a_signal_to_end_reaches_all_processes(repository, tmp_path):
         for _ in range(50):
             os.killpg(process.pid, 0)
             time.sleep(0.1)
+
+
+FAILING = """
+import argparse, sys, time
+from fastpatent import distributed
+from fastpatent.commands.launch import launch
+from fastpatent.commands.run import run
+from fastpatent.errors import DataError
+
+def job(failing, waits):
+    distributed.barrier()
+    if distributed.rank() == int(failing):
+        raise DataError("a.png: broken")
+    if waits == "waits":  # as a process does for its GPU
+        time.sleep(120)
+    distributed.barrier()
+
+sys.exit(run(launch, job, argparse.Namespace(num_gpus=1), *sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing, others", [(1, "waits"), (0, "in a collective")])
+def test_an_error_in_one_process_ends_the_others(failing, others, repository):
+    """As under torchrun, which leaves them half a minute. The first process has the store by which they meet."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
+    environment |= dict(zip(LAUNCHED[1:], ("2", "127.0.0.1", port)))
+    command = [sys.executable, "-c", FAILING, str(failing), others]
+    started = [
+        subprocess.Popen(command, env=environment | {"RANK": rank}, stderr=subprocess.PIPE, text=True) for rank in "01"
+    ]
+    assert started[failing].stderr.readline() == "error: a.png: broken\n"
+    assert [process.wait(timeout=10) for process in started] == [1, 1]
+    assert [process.stderr.read() for process in started] == ["", ""]

@@ -2,6 +2,7 @@
 
 from itertools import chain, islice
 
+import numpy as np
 import pytest
 
 from fastpatent.data.batch_sampler import BatchStream, OrderedBatches
@@ -24,11 +25,27 @@ def test_the_stream_is_the_passes_one_after_another(name):
 
 
 @EVERY
-def test_slices_of_the_ranks_join_to_the_global_batch(name):
+def test_the_samples_of_a_batch_go_to_the_processes_in_turn(name):
     for world_size in [2, 4, 8]:
         ranks = [islice(BatchStream(SAMPLERS[name](), 8, rank, world_size), 12) for rank in range(world_size)]
-        joined = [list(chain.from_iterable(slices)) for slices in zip(*ranks)]
+        joined = [list(chain.from_iterable(zip(*shares))) for shares in zip(*ranks)]
         assert joined == list(islice(BatchStream(SAMPLERS[name](), 8), 12)), f"{world_size=}"
+
+
+def test_every_process_has_all_identities_of_a_batch():
+    labels = np.repeat(np.arange(8), 16)
+    for rank in range(8):
+        for share in islice(BatchStream(BalancedIdentitySampler(labels, 64, 16, 0), 64, rank, 8), 4):
+            assert np.unique(labels[[index for _, index in share]], return_counts=True)[1].tolist() == [2] * 4
+
+
+def test_units_stay_in_one_process():
+    """Those of 3; where a share of 4 has no whole number of them, it is a contiguous slice of the batch."""
+    sampler = SAMPLERS["training"]()
+    sampler.unit_size = 3
+    for batch_size, rank, places in [(12, 0, [0, 1, 2, 6, 7, 8]), (12, 1, [3, 4, 5, 9, 10, 11]), (8, 1, [4, 5, 6, 7])]:
+        for number, share in enumerate(islice(BatchStream(sampler, batch_size, rank, 2), 3)):
+            assert [place - number * batch_size for place, _ in share] == places
 
 
 @EVERY

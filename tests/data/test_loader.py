@@ -93,14 +93,16 @@ def test_a_resume_gives_the_same_batches(augmented, sampler):
 
 
 @pytest.mark.parametrize("world_size", [2, 4])
-def test_ranks_join_to_the_batch_of_one_process(augmented, monkeypatch, world_size):
+def test_ranks_interleave_to_the_batch_of_one_process(augmented, monkeypatch, world_size):
     whole = take(build_train_loader(augmented, CPU), 4)
     monkeypatch.setattr(loader_module.distributed, "world_size", lambda: world_size)
-    slices = []
+    shares = []
     for rank in range(world_size):
         monkeypatch.setattr(loader_module.distributed, "rank", lambda rank=rank: rank)
-        slices.append(take(build_train_loader(augmented, CPU), 4))
-    joined = [{key: torch.cat([part[key] for part in parts]) for key in parts[0]} for parts in zip(*slices)]
+        shares.append(take(build_train_loader(augmented, CPU), 4))
+    joined = [
+        {key: torch.stack([part[key] for part in parts], dim=1).flatten(0, 1) for key in parts[0]} for parts in zip(*shares)
+    ]
     assert_equal(joined, whole)
 
 

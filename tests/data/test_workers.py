@@ -9,6 +9,7 @@ from contextlib import closing
 
 import pytest
 
+from fastpatent import distributed
 from fastpatent.data.workers import AHEAD, leave_quietly, map_in_order, worker_count
 from fastpatent.errors import DataError
 
@@ -16,16 +17,23 @@ pytestmark = pytest.mark.slow
 
 
 def test_workers_are_limited_to_the_share_of_cores(monkeypatch):
+    """The share of a process is that of those on its machine, here half of all; a single one ignores what is set."""
     for cores, sharing, requested, expected, reason in [
-        (16, 1, 8, 8, "DATALOADER.NUM_WORKERS"),
+        (16, 2, 8, 8, "DATALOADER.NUM_WORKERS"),
         (2, 1, 8, 2, "2 cores, DATALOADER.NUM_WORKERS is 8"),
         (16, 4, 8, 4, "16 cores for 4 processes, DATALOADER.NUM_WORKERS is 8"),
         (2, 4, 8, 1, "2 cores for 4 processes, DATALOADER.NUM_WORKERS is 8"),
         (2, 1, 0, 0, "DATALOADER.NUM_WORKERS"),
     ]:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+        monkeypatch.setattr(distributed, "world_size", lambda: 2 * sharing)
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
         assert worker_count(requested) == (expected, reason), f"{cores=}, {sharing=}, {requested=}"
+    monkeypatch.setattr(distributed, "world_size", lambda: 1)
+    assert worker_count(8) == (2, "2 cores, DATALOADER.NUM_WORKERS is 8")
+    monkeypatch.delenv("LOCAL_WORLD_SIZE")  # launched by something else
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    assert worker_count(8) == (1, "2 cores for 2 processes, DATALOADER.NUM_WORKERS is 8")
 
 
 def test_a_worker_prints_its_faults_but_not_a_broken_connection(monkeypatch, capsys):

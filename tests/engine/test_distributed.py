@@ -2,11 +2,14 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from fastpatent.config import load_config
+from fastpatent.data.load_datasets import load_training_set
 from tests.engine.processes import assert_same_steps, train_here, train_in_processes, write_config
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
@@ -30,6 +33,12 @@ def test_two_processes_give_what_one_gives(losses, launcher, options, of_two, dr
     assert one["iteration"] == two["iteration"] == 5
     assert loss_of_two == pytest.approx(loss, rel=1e-5)
     assert_same_steps(configs[0], one["model"], two["model"])
+
+
+def run_two(repository, script, config, *options):
+    command = [sys.executable, str(script), "--num-gpus", "2", "--config-file", str(config), *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
 
 BAD_LOSS_IN_ONE = """
@@ -60,9 +69,7 @@ def test_a_bad_loss_in_one_process_ends_all_and_names_its_images(drawings_folder
     """As on a GPU, where the losses are read at the end of the epoch only."""
     config = write_config(drawings_folder, tmp_path, ["CrossEntropyLoss"])
     (tmp_path / "run.py").write_text(BAD_LOSS_IN_ONE)
-    command = [sys.executable, str(tmp_path / "run.py"), "--num-gpus", "2", "--config-file", str(config)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    finished = run_two(repository, tmp_path / "run.py", config)
     assert finished.returncode == 1, finished.stdout + finished.stderr
     line = next(line for line in finished.stdout.splitlines() if line.startswith("the images:"))
     paths = list(dict.fromkeys(re.findall(r"'([^']*)'", line)))
@@ -72,3 +79,49 @@ def test_a_bad_loss_in_one_process_ends_all_and_names_its_images(drawings_folder
     (error,) = errors
     assert " at iteration 2: " in error and error.endswith(f"images of the batch: {', '.join(paths[:3])}{more}")
     assert not list(tmp_path.glob("*.pth"))
+
+
+@pytest.mark.slow
+def test_a_broken_image_in_one_process_ends_both_with_one_sentence(drawings_folder, tmp_path, repository):
+    shutil.copytree(drawings_folder, tmp_path / "drawings")
+    config = write_config(tmp_path / "drawings", tmp_path / "run")
+    broken = load_training_set(load_config(config))[0].path
+    with open(broken, "wb") as file:
+        file.write(b"no image")
+    script = repository / "tools" / "train_net.py"
+    finished = run_two(repository, script, config, "DATALOADER.MAX_BROKEN", "0", "SOLVER.MAX_EPOCH", "3")
+    assert finished.returncode == 1, finished.stdout + finished.stderr
+    (error,) = finished.stderr.splitlines()
+    assert error.startswith(f"error: {broken}: ")
+
+
+STOPPED_IN_ONE = """
+import os, signal, sys
+from fastpatent import distributed
+from fastpatent.commands.run import run
+from fastpatent.commands.train import main
+from fastpatent.engine.trainer import Trainer
+
+step = Trainer.step
+
+def stopped(self, batch):
+    if distributed.rank() == 1 and self.position.iteration == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return step(self, batch)
+
+Trainer.step = stopped
+if __name__ == "__main__":
+    sys.exit(run(main))
+"""
+
+
+@pytest.mark.slow
+def test_a_stop_in_one_process_reaches_the_other_and_the_run_is_saved(drawings_folder, tmp_path, repository):
+    config = write_config(drawings_folder, tmp_path)
+    (tmp_path / "run.py").write_text(STOPPED_IN_ONE)
+    endless = ["SOLVER.MAX_EPOCH", "100000", "TEST.EVAL_PERIOD", "0", "SOLVER.CHECKPOINT_PERIOD", "100000"]
+    finished = run_two(repository, tmp_path / "run.py", config, *endless)
+    assert finished.returncode == 130, finished.stdout + finished.stderr
+    assert finished.stderr.splitlines() == ["interrupted"] * 2
+    assert re.search(r"stopped at iteration \d+; \S*model_interrupted.pth is saved, continue with --resume", finished.stdout)
+    assert (tmp_path / "model_interrupted.pth").exists()

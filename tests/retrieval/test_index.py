@@ -1,4 +1,7 @@
-"""Nearest rows against a stable sort in float64 and the reference."""
+"""Nearest rows, with FAISS and without, against a stable sort in float64 and the reference."""
+
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +11,23 @@ from fastpatent.retrieval import index
 from fastpatent.retrieval.index import rank_top
 
 METRICS = ("cosine", "euclidean", "normalized_euclidean")
+
+
+@pytest.fixture(params=[True, False], ids=["faiss", "no faiss"], autouse=True)
+def faiss_there(request, monkeypatch):
+    if not request.param:
+        monkeypatch.setitem(sys.modules, "faiss", None)  # an import that fails
+    return request.param
+
+
+def test_faiss_searches_on_the_cpu_only(faiss_there, monkeypatch):
+    calls = []
+    answer = SimpleNamespace(indices="indices", scores="scores")
+    monkeypatch.setattr(index, "rank", lambda *_, metric, device: calls.append((metric, device)) or answer)
+    for device in ("cpu", "cuda:1"):
+        found = rank_top(np.eye(3), np.eye(3), 3, "euclidean", device=device)
+        assert (found == ("indices", "scores")) == (not faiss_there or device == "cuda:1"), device
+    assert calls == [("euclidean", device) for device in ("cpu", "cuda:1")[faiss_there:]]
 
 
 def test_order_meets_the_reference(ranking):

@@ -20,12 +20,14 @@ class Sampler:
         pass_length: samples in one pass over the data.
         group_size: consecutive samples that belong together, so that no part of a batch may split them.
         group_name: what such a group is, in the plural; for messages.
+        unit_size: consecutive samples that go to one process, where the batch is divided among several.
         needs_mining: whether `fastpatent.engine.mining` provides each pass before its first batch: MinedTupleSampler only.
     """
 
     pass_length: int
     group_size: int = 1
     group_name: str = "samples"
+    unit_size: int = 1
     needs_mining: bool = False
 
     def indices(self, number: int) -> np.ndarray | None:

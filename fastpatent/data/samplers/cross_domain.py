@@ -12,7 +12,7 @@ from fastpatent.errors import ConfigError, DataError
 
 
 class CrossDomainSampler(IdentitySampler):
-    """Give each identity of a batch num_instance / 2 drawings, then as many photographs, chosen anew in every pass.
+    """Give each identity of a batch num_instance / 2 pairs of a drawing and a photograph, chosen anew in every pass.
 
     Args:
         labels: int [samples], 0..n-1.
@@ -23,6 +23,8 @@ class CrossDomainSampler(IdentitySampler):
     Raises:
         ConfigError: the batch cannot be filled so; DataError: an identity has no drawing or no photograph.
     """
+
+    unit_size = 2  # each process has both
 
     def __init__(
         self,
@@ -49,7 +51,8 @@ class CrossDomainSampler(IdentitySampler):
 
     def choose(self, generator: np.random.Generator, number: int, identities: np.ndarray) -> np.ndarray:
         """See `IdentitySampler.choose`."""
-        return np.concatenate([places[side.choose(generator, number, identities)] for places, side in self.sides], axis=1)
+        chosen = [places[side.choose(generator, number, identities)] for places, side in self.sides]
+        return np.stack(chosen, axis=2).reshape(len(identities), self.num_instance)
 
 
 @SAMPLERS.register(name="CrossDomainSampler")

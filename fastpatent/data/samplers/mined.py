@@ -48,7 +48,7 @@ class MinedTupleSampler(Sampler):
         self, labels: Sequence[int] | np.ndarray, batch_size: int, queries: int, pool: int, negatives: int, seed: int
     ) -> None:
         self.labels, self.seed, self.pool, self.negatives = np.asarray(labels), seed, pool, negatives
-        self.group_size = width = 2 + negatives
+        self.group_size = self.unit_size = width = 2 + negatives
         if batch_size % width:
             raise ConfigError(
                 f"SOLVER.IMS_PER_BATCH: {batch_size} is not a multiple of {width}, a query, its positive and "

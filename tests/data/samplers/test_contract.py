@@ -6,13 +6,13 @@ import pytest
 from fastpatent.data.records import DRAWING, PHOTO, Sample
 from fastpatent.data.samplers import SAMPLERS, Sampler
 
-# group_size and group_name with 2 images of an identity and 2 negatives; the samples of an epoch, None: all
+# group_size, group_name and unit_size with 2 images of an identity and 2 negatives; the samples of an epoch, None: all
 EXPECTED = {
-    "TrainingSampler": (1, "samples", None),
-    "NaiveIdentitySampler": (2, "identities", None),
-    "BalancedIdentitySampler": (2, "identities", None),
-    "CrossDomainSampler": (2, "identities", None),
-    "MinedTupleSampler": (4, "tuples", 8),
+    "TrainingSampler": (1, "samples", 1, None),
+    "NaiveIdentitySampler": (2, "identities", 1, None),
+    "BalancedIdentitySampler": (2, "identities", 1, None),
+    "CrossDomainSampler": (2, "identities", 2, None),
+    "MinedTupleSampler": (4, "tuples", 4, 8),
 }
 
 
@@ -37,9 +37,9 @@ def test_every_sampler_is_listed_here():
 @pytest.mark.parametrize("name", EXPECTED)
 def test_groups_epochs_and_mining(name, build):
     sampler = build(name)
-    group_size, group_name, epoch = EXPECTED[name]
+    group_size, group_name, unit_size, epoch = EXPECTED[name]
     assert isinstance(sampler, Sampler)
-    assert (sampler.group_size, sampler.group_name) == (group_size, group_name)
+    assert (sampler.group_size, sampler.group_name, sampler.unit_size) == (group_size, group_name, unit_size)
     assert sampler.pass_length % group_size == 0
     assert sampler.epoch_length(35) == (epoch or 35)
     assert sampler.needs_mining == (sampler.indices(0) is None)
@@ -68,6 +68,6 @@ def test_a_mined_pass_is_the_one_that_was_given(build):
 
 def test_a_sampler_of_ones_own_has_the_defaults():
     sampler = Sampler()
-    assert (sampler.group_size, sampler.needs_mining, sampler.epoch_length(12)) == (1, False, 12)
+    assert (sampler.group_size, sampler.unit_size, sampler.needs_mining, sampler.epoch_length(12)) == (1, 1, False, 12)
     with pytest.raises(NotImplementedError):
         sampler.indices(0)

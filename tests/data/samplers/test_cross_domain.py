@@ -32,8 +32,8 @@ def test_every_group_is_one_identity_half_drawings_half_photographs():
             for group in groups:
                 identity = labels[group[0]]
                 assert set(labels[group]) == {identity}, f"{batch_size=}, {num_instance=}"
-                assert domains[group].tolist() == [DRAWING] * half + [PHOTO] * half, f"{batch_size=}, {num_instance=}"
-                for side, available in ((group[:half], drawings[identity]), (group[half:], photos[identity])):
+                assert domains[group].tolist() == [DRAWING, PHOTO] * half, f"{batch_size=}, {num_instance=}"
+                for side, available in ((group[::2], drawings[identity]), (group[1::2], photos[identity])):
                     if available >= half:
                         assert len(set(side.tolist())) == half, f"{batch_size=}, {num_instance=}"
             identities = labels[groups[:, 0]].reshape(-1, batch_size // num_instance)
