@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from yacs.config import CfgNode
@@ -61,7 +61,7 @@ def float32_arithmetic(name: str) -> Iterator[None]:
     Args:
         name: "ieee": float32 throughout; "tf32": TF32 on a GPU that has it, as "ieee" elsewhere.
     """
-    backends = torch.backends
+    backends: Any = torch.backends  # whose own annotations lack the switches
     chosen = [(backends.cuda.matmul, name), (backends.cudnn.conv, name)]
     chosen += [(backends.mkldnn.matmul, "ieee"), (backends.mkldnn.conv, "ieee")]
     before = [(switch, switch.fp32_precision) for switch, _ in chosen]

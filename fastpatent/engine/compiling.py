@@ -66,7 +66,7 @@ def _compiled_call(backbone: nn.Module) -> Callable[..., Any]:
     """
     plain, compiled, works = backbone._call_impl, torch.compile(backbone._call_impl), True
 
-    def call(*inputs: torch.Tensor) -> torch.Tensor:
+    def call(*inputs: Any) -> Any:
         nonlocal works
         if works and torch.is_grad_enabled():
             try:
