@@ -4,10 +4,11 @@ import ctypes
 import importlib
 import os
 import platform
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from yacs.config import CfgNode
@@ -30,16 +31,59 @@ class Device(NamedTuple):
 
 
 class Precision(NamedTuple):
-    """A number format for the network's forward pass and why it was chosen."""
+    """A number format for the network's forward pass and why it was chosen.
+
+    Attributes:
+        dtype: what autocast computes in; float32 needs none.
+        reason: why, in words.
+        arithmetic: of what is computed in float32, see `float32_arithmetic`; "" as torch is set.
+    """
 
     dtype: torch.dtype
     reason: str
+    arithmetic: str = ""
 
-    def autocast(self, device: torch.device) -> AbstractContextManager:
-        """Return the context in which to run the network; float32 needs none."""
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(device.type, self.dtype)
+    @contextmanager
+    def autocast(self, device: torch.device) -> Iterator[None]:
+        """Return the context in which to run the network."""
+        half = nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, self.dtype)
+        exact = float32_arithmetic(self.arithmetic) if self.arithmetic else nullcontext()
+        with half, exact:
+            yield
+
+
+@contextmanager
+def float32_arithmetic(name: str) -> Iterator[None]:
+    """Return a context with one arithmetic for convolutions and matrix products of float32, however torch is set.
+
+    torch lets a GPU convolve in TF32, whose products have 10 bits, unless it is told otherwise; a program may also have
+    allowed it, or bf16 on a CPU, for matrix products.
+
+    Args:
+        name: "ieee": float32 throughout; "tf32": TF32 on a GPU that has it, as "ieee" elsewhere.
+    """
+    backends: Any = torch.backends  # whose own annotations lack the switches
+    chosen = [(backends.cuda.matmul, name), (backends.cudnn.conv, name)]
+    chosen += [(backends.mkldnn.matmul, "ieee"), (backends.mkldnn.conv, "ieee")]
+    before = [(switch, switch.fp32_precision) for switch, _ in chosen]
+    try:
+        for switch, precision in chosen:
+            switch.fp32_precision = precision
+        yield
+    finally:
+        for switch, precision in before:
+            switch.fp32_precision = precision
+
+
+@contextmanager
+def without_cudnn_benchmark() -> Iterator[None]:
+    """Return a context in which cuDNN does not measure its algorithms for every new size of images (CUDNN_BENCHMARK)."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def choose_device(name: str, local_rank: int = 0) -> Device:
@@ -117,9 +161,19 @@ def keep_freed_memory() -> None:
 
 
 def extraction_precision(name: str) -> Precision:
-    """Read TEST.PRECISION: fp32, bf16 or fp16."""
-    formats = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    return Precision(formats[name], "TEST.PRECISION")
+    """Read TEST.PRECISION: fp32, tf32, bf16 or fp16. What bf16 and fp16 leave in float32 is IEEE's."""
+    formats = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return Precision(formats.get(name, torch.float32), "TEST.PRECISION", "tf32" if name == "tf32" else "ieee")
+
+
+def to_device(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Copy a tensor to a device. Towards a CUDA GPU the copy is queued, from pinned memory, and the host does not wait.
+
+    Elsewhere it waits: MPS would read the memory after it has been reused.
+    """
+    if device.type != "cuda" or tensor.device.type != "cpu":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def cpu_name() -> str:

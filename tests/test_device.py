@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ import torch
 from fastpatent import device
 from fastpatent.config import get_cfg
 from fastpatent.errors import ConfigError
+from tests.switches import IEEE, LESS, TF32, arithmetic, less_allowed
 
 CPU = torch.device("cpu")
 
@@ -73,8 +75,44 @@ def test_training_is_in_bf16_only_where_the_hardware_has_it(monkeypatch):
 
 
 def test_number_formats_by_name():
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)):
-        assert device.extraction_precision(name) == (dtype, "TEST.PRECISION")
+    for name, dtype, of_float32 in (
+        ("fp32", torch.float32, "ieee"),
+        ("tf32", torch.float32, "tf32"),
+        ("bf16", torch.bfloat16, "ieee"),
+        ("fp16", torch.float16, "ieee"),
+    ):
+        assert device.extraction_precision(name) == (dtype, "TEST.PRECISION", of_float32)
+
+
+@pytest.mark.parametrize("name, expected", [("ieee", IEEE), ("tf32", TF32)])
+def test_float32_is_what_is_asked_for_until_the_block_ends(name, expected):
+    """In bf16, which `less_allowed` allows, a CPU that has it rounds products to other bits."""
+    factors = torch.randn(2, 300, 300, generator=torch.Generator().manual_seed(0))
+    plain = factors[0] @ factors[1]
+    with less_allowed():
+        for error in (None, KeyError):
+            with pytest.raises(error) if error else nullcontext(), device.float32_arithmetic(name):
+                assert arithmetic() == expected and torch.equal(factors[0] @ factors[1], plain)
+                if error:
+                    raise error
+            assert arithmetic() == LESS
+    before = arithmetic(), torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+    with device.float32_arithmetic(name):
+        pass
+    assert before == (arithmetic(), torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision())
+
+
+def test_training_computes_as_torch_is_set():
+    with less_allowed(), device.training_precision(False, CPU).autocast(CPU):
+        assert arithmetic() == LESS
+
+
+@pytest.mark.parametrize("kind, expected", [("cuda", ["pinned", True]), ("mps", [False]), ("cpu", [False])])
+def test_a_copy_is_queued_only_from_pinned_memory_to_a_cuda_gpu(kind, expected, monkeypatch):
+    calls, tensor = [], torch.arange(3)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: calls.append("pinned") or self)
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, to, non_blocking=False: calls.append(non_blocking) or self)
+    assert device.to_device(tensor, torch.device(kind)) is tensor and calls == expected
 
 
 def test_a_command_sets_up_its_device_by_the_configuration(monkeypatch):

@@ -12,7 +12,7 @@ from yacs.config import CfgNode
 
 from fastpatent import distributed
 from fastpatent.data.loader import TrainLoader, build_test_loader
-from fastpatent.device import Precision
+from fastpatent.device import Precision, float32_arithmetic
 from fastpatent.evaluation.features import extract_features
 from fastpatent.models import Network
 
@@ -116,7 +116,8 @@ def nearest_negatives(
     found = torch.empty(len(queries), negatives, dtype=torch.int64)
     for start in range(0, len(queries), BLOCK):
         block = slice(start, start + BLOCK)
-        similarity = asked[block] @ searched.T
+        with float32_arithmetic("ieee"):
+            similarity = asked[block] @ searched.T
         taken = asked_labels[block]
         for column in range(negatives):
             similarity.masked_fill_(labels == taken[:, None], -torch.inf)

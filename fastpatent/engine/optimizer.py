@@ -94,13 +94,27 @@ def build_optimizer(cfg: CfgNode, model: Network) -> torch.optim.Optimizer:
         layer_decay=solver.LAYER_DECAY,
     )
     options = {"momentum": solver.MOMENTUM, "nesterov": solver.NESTEROV} if solver.OPT == "SGD" else {}
-    # torch's fused SGD fails where some parameters have no gradient in the first steps and one later.
-    if solver.OPT in ("Adam", "AdamW") or (solver.OPT == "SGD" and not cfg.MODEL.FREEZE_LAYERS):
+    if solver.OPT in ("Adam", "AdamW", "SGD"):
         options["fused"] = True
     try:
-        return OPTIMIZERS.get(solver.OPT)(groups, lr=solver.BASE_LR, **options)
+        optimizer = OPTIMIZERS.get(solver.OPT)(groups, lr=solver.BASE_LR, **options)
     except ValueError as error:
         raise ConfigError(f"SOLVER.OPT: {solver.OPT} cannot train this network with these settings: {error}") from error
+    _start_momentum(optimizer)
+    return optimizer
+
+
+def _start_momentum(optimizer: torch.optim.Optimizer) -> None:
+    """Give SGD with momentum the buffers of 0 that its first step is equal to, for every parameter that has none.
+
+    In that step torch's fused SGD allocates them, without values, and leaves them so where the step is skipped because a
+    gradient overflowed. Later it fails where some parameters have a buffer and others, frozen until then, have none.
+    """
+    if not isinstance(optimizer, torch.optim.SGD):
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["momentum"] else ():
+            optimizer.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
 
 
 def optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module) -> dict[str, Any]:
@@ -134,6 +148,7 @@ def load_optimizer_state(optimizer: torch.optim.Optimizer, model: nn.Module, sav
     for parameter, values in optimizer.state.items():
         if values:  # else the next step makes them
             _check_values(values, made[parameter.ndim], list(parameter.shape))
+    _start_momentum(optimizer)
 
 
 def _state_of_a_step(optimizer: torch.optim.Optimizer, ndim: int) -> dict[str, torch.Tensor]:

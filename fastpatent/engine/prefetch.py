@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from fastpatent.data.loader import TrainLoader
+from fastpatent.device import to_device
 
 ON_DEVICE = ("images", "targets", "texts")
 
@@ -60,7 +61,7 @@ class DeviceFeed:
     def __iter__(self) -> Iterator[Batch]:
         for batch in self.loader:
             with torch.cuda.stream(self._stream) if self._stream else nullcontext():
-                sent = [batch[name].to(self.device, non_blocking=True) for name in ON_DEVICE if name in batch]
+                sent = [to_device(batch[name], self.device) for name in ON_DEVICE if name in batch]
                 images, targets, *texts = sent
                 if self.loader.augmentation:
                     images = self.loader.augmentation(images, batch["positions"])

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from fastpatent import distributed
 from fastpatent.data.loader import DrawingLoader
-from fastpatent.device import Precision
+from fastpatent.device import Precision, to_device, without_cudnn_benchmark
 from fastpatent.errors import DataError
 from fastpatent.models import Network
 from fastpatent.models.image_size import sizes_as_errors
@@ -70,7 +70,7 @@ def extract_features(
             these are `images[rank::world size]`, this process's share of the list. Images of different sizes come as a
             list and go through the network in groups of one size.
         device: torch.device that holds the model.
-        precision: number format of the forward pass, with an `autocast(device)` context.
+        precision: number format of the forward pass.
         flip: average with the features of the mirrored images (TEST.FLIP).
         on_batch: called with the number of images done after each batch, or group of one size in it.
         scales: average over the image at these sizes (TEST.SCALES): its sides times each, rounded to whole pixels.
@@ -88,13 +88,14 @@ def extract_features(
     model.eval()
     rows, done = torch.empty(0, 0), 0
     try:
-        for indices, features in _landed(_queued(model, loader, device, precision, flip, scales, turns)):
-            if not done:
-                rows = torch.full((len(loader.dataset), features.shape[1]), torch.nan)  # pyright: ignore[reportArgumentType]
-            rows[indices] = features
-            done += len(indices)
-            if on_batch:
-                on_batch(done)
+        with without_cudnn_benchmark():  # images of many sizes may pass
+            for indices, features in _landed(_queued(model, loader, device, precision, flip, scales, turns)):
+                if not done:
+                    rows = torch.full((len(loader.dataset), features.shape[1]), torch.nan)  # pyright: ignore[reportArgumentType]
+                rows[indices] = features
+                done += len(indices)
+                if on_batch:
+                    on_batch(done)
     finally:
         model.train(was_training)
     shares = distributed.collect(rows)
@@ -144,13 +145,13 @@ def _groups(
 ) -> Iterator[tuple[slice | list[int], torch.Tensor]]:
     """Yield (places in the batch, uint8 [group, 1, height, width] on the device), a group for every size."""
     if isinstance(images, torch.Tensor):
-        yield slice(None), images.to(device, non_blocking=True)
+        yield slice(None), to_device(images, device)
         return
     places: dict[torch.Size, list[int]] = {}
     for place, image in enumerate(images):
         places.setdefault(image.shape, []).append(place)
     for group in places.values():
-        yield group, torch.stack([images[place].to(device, non_blocking=True) for place in group])
+        yield group, torch.stack([to_device(images[place], device) for place in group])
 
 
 def _views(images: torch.Tensor, scales: Sequence[float], turns: bool, flip: bool) -> Iterator[tuple[str, torch.Tensor]]:

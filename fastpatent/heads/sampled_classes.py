@@ -90,7 +90,7 @@ class ClassExchange:
         weight = head.weight
         assert isinstance(weight, nn.Parameter)
         self.weight, self.sampled, self.optimizer, self.seed = weight, _sampled_of(head), optimizer, seed
-        self.moments: dict[str, torch.Tensor] = {}
+        self.moments = {name: torch.zeros_like(self.sampled.table) for name in self._row_state()}
         optimizer.register_step_post_hook(self._store)
         optimizer.register_state_dict_post_hook(self._save)
         optimizer.register_load_state_dict_pre_hook(self._load)
@@ -113,7 +113,7 @@ class ClassExchange:
             value.copy_(self.moments[name][self.sampled.places])
 
     def _row_state(self) -> dict[str, torch.Tensor]:
-        """Return {name: tensor of the shape of `weight`} of the optimizer state; empty before the first step."""
+        """Return {name: tensor of the shape of `weight`} of the optimizer state; Adam has none before the first step."""
         state = self.optimizer.state.get(self.weight, {})
         return {name: value for name, value in state.items() if _has_rows(value, self.weight)}
 

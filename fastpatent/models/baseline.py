@@ -7,6 +7,7 @@ from torch import nn
 from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
+from fastpatent.device import to_device
 from fastpatent.distributed import gather_labels, gather_with_gradient
 from fastpatent.errors import ConfigError
 from fastpatent.heads import HEADS
@@ -137,7 +138,7 @@ class Baseline(Network):
             rows |= dict.fromkeys((loss.reads for loss in pairwise), everywhere)
         if DOMAINS in rows:
             assert domains is not None, "a loss between domains needs the domain of each image"
-            more[DOMAINS] = {"domains": gather_labels(domains.to(targets.device, non_blocking=True))}
+            more[DOMAINS] = {"domains": gather_labels(to_device(domains, targets.device))}
         if self.memory is not None:
             more[EMBEDDINGS] = {"past": self.memory.past()}
         losses = {loss.name: loss(*rows[loss.reads], **more.get(loss.reads, {})) for loss in self.losses}

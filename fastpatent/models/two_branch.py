@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 
 from fastpatent.backbones import BACKBONES
 from fastpatent.data.records import DRAWING
+from fastpatent.device import to_device
 from fastpatent.models import META_ARCHITECTURES
 from fastpatent.models.baseline import Baseline, beyond_backbone
 from fastpatent.models.network import Backbone
@@ -61,7 +62,7 @@ class TwoBranch(Baseline):
 
 
 def _pick(rows: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    return rows.index_select(0, places.to(rows.device, non_blocking=True))
+    return rows.index_select(0, to_device(places, rows.device))
 
 
 def _zero(module: nn.Module) -> torch.Tensor | int:

@@ -7,6 +7,7 @@ its low half is the complement of the index. So ties go to the lower index, in a
 import numpy as np
 import torch
 
+from fastpatent.device import float32_arithmetic
 from fastpatent.retrieval.free_memory import free_bytes
 
 LOWEST = -(2**63)
@@ -52,7 +53,8 @@ class TorchKernel:
 
     def product(self, outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
         """Return outer @ inner^T, float32 [rows, columns]."""
-        return outer @ inner.T
+        with float32_arithmetic("ieee"):
+            return outer @ inner.T
 
     def top(self, rows: int, k: int) -> "TorchTop":
         """Return a `TorchTop` for `rows` rows."""

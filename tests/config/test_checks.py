@@ -7,7 +7,7 @@ from fastpatent.config.keys import KEYS
 
 BROKEN = [
     ("TEST.METRIC", "cosin", "must be cosine, euclidean or normalized_euclidean, got 'cosin'"),
-    ("TEST.PRECISION", "fp64", "must be fp32, bf16 or fp16, got 'fp64'"),
+    ("TEST.PRECISION", "fp64", "must be fp32, tf32, bf16 or fp16, got 'fp64'"),
     ("SOLVER.SCHED", "Cosine", "must be MultiStepLR or CosineAnnealingLR, got 'Cosine'"),
     ("SOLVER.WARMUP_METHOD", "exp", "must be linear or constant, got 'exp'"),
     ("SOLVER.CLIP_GRADIENTS.CLIP_TYPE", "full", "must be norm or value, got 'full'"),

@@ -27,6 +27,7 @@ from tests.engine.runs import (
     train,
     weights,
 )
+from tests.switches import IEEE, Products, less_allowed
 
 # 8 queries with 2 negatives in batches of 8: 4 an epoch, as in the runs of test_trainer
 MINED = {
@@ -52,6 +53,13 @@ def brute_force(queries, query_labels, pool, pool_labels, negatives):
                 met.add(pool_labels[place])
         rows.append(row)
     return np.array(rows)
+
+
+def test_negatives_are_searched_in_float32_however_torch_is_set():
+    rows, labels = np.eye(4, dtype=np.float32), np.arange(4)
+    with less_allowed(), Products() as products:
+        mining.nearest_negatives(rows, labels, rows, labels, 1)
+    assert products.found == [IEEE]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Optimizers: the rate and decay of every parameter, and steps against torch's own."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -106,6 +108,13 @@ def test_equal_settings_share_a_group():
     assert len(build_optimizer(config(), WithHead()).param_groups) == 1
 
 
+def as_network(module):
+    """Return a module as a Network, for `build_optimizer`."""
+    network = Network()
+    network.add_module("whole", module)
+    return network
+
+
 class Line(Network):
     """One weight for each of three numbers."""
 
@@ -131,6 +140,52 @@ def test_a_step_equals_torchs_own_in_float64(name):
             module(torch.arange(3.0).double()).square().backward()
             optimizer.step()
     torch.testing.assert_close(model.state_dict(), twin.state_dict())
+
+
+@pytest.mark.parametrize("name", ["Adam", "SGD"])
+def test_a_first_step_that_overflows_changes_nothing(name, monkeypatch):
+    """Of float64 sums, with a layer that is frozen at first; torch's memory is never 0 by luck."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(torch, "empty_like", lambda tensor, **_: torch.full_like(tensor, 1e24))
+    model = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)).double()
+    twin, inputs = copy.deepcopy(model), torch.randn(4, 3).double()
+    cfg = config(OPT=name, BASE_LR=0.1, WEIGHT_DECAY=0.01, WEIGHT_DECAY_BIAS=0.01, MOMENTUM=0.9, NESTEROV=True)
+    cfg.MODEL.FREEZE_LAYERS = ["0"]
+    ours, scaler = build_optimizer(cfg, as_network(model)), torch.amp.GradScaler("cpu", init_scale=4.0)
+    options = {"momentum": 0.9, "nesterov": True} if name == "SGD" else {}
+    theirs = getattr(torch.optim, name)(twin.parameters(), lr=0.1, weight_decay=0.01, foreach=False, **options)
+    for step in range(5):
+        for module, optimizer in ((model, ours), (twin, theirs)):
+            module[0].requires_grad_(step >= 2)
+            optimizer.zero_grad()
+            loss = module(inputs).square().mean()
+            if optimizer is ours:
+                scaler.scale(loss * (torch.inf if step == 0 else 1)).backward()
+                scaler.step(ours)
+                scaler.update()
+            elif step > 0:
+                loss.backward()
+                theirs.step()
+        torch.testing.assert_close(model.state_dict(), twin.state_dict())
+    assert scaler.get_scale() == 2.0
+
+
+def test_a_layer_without_a_saved_state_starts_when_it_is_released():
+    """Checkpoints of older versions have no state of layers that were frozen until then."""
+    cfg, released = config(OPT="SGD", BASE_LR=0.1), []
+    for older in (False, True):
+        torch.manual_seed(0)
+        model = WithHead()
+        optimizer = build_optimizer(cfg, model)
+        saved = optimizer_state(optimizer, model)
+        if older:
+            saved["state"] = {n: value for n, value in saved["state"].items() if saved["names"][n].startswith("heads")}
+        load_optimizer_state(optimizer, model, saved)
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        released.append(model.state_dict())
+    torch.testing.assert_close(*released)
 
 
 def test_an_unknown_optimizer_is_named():

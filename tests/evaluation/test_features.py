@@ -1,5 +1,6 @@
 """Extraction of features: rows in the order of the images, averages over views, sizes, processes and the device's queue."""
 
+from contextlib import nullcontext
 from itertools import product
 
 import numpy as np
@@ -13,6 +14,7 @@ from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation import features as extraction
 from fastpatent.evaluation.features import Features, extract_features
 from fastpatent.models import Network, build_model, with_classes
+from tests.switches import IEEE, LESS, TF32, arithmetic, less_allowed
 from tests.waiting import NothingWaits
 
 CPU = torch.device("cpu")
@@ -232,6 +234,28 @@ def test_an_error_while_reading_restores_the_mode_of_the_network():
     with pytest.raises(DataError, match="7.png"):
         extract_features(model, loader, CPU, extraction_precision("fp32"))
     assert model.training
+
+
+@pytest.mark.parametrize("precision, expected", [("fp32", IEEE), ("tf32", TF32), ("bf16", IEEE), ("fp16", IEEE)])
+def test_the_switches_of_torch_are_those_of_extraction_and_then_as_before(precision, expected, monkeypatch):
+    """cuDNN measures no algorithm for each of many sizes, and float32 is what TEST.PRECISION says."""
+    found = []
+
+    class Switches(Columns):
+        def embed_images(self, images, domains=None):
+            found.append((torch.backends.cudnn.benchmark, arithmetic()))
+            if len(found) == 3:
+                raise DataError("7.png is torn")
+            return super().embed_images(images)
+
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    various = Batches(ragged([(5, 6), (9, 6)]))
+    for loader, ends in ((various, nullcontext()), (Batches(drawings(2)), pytest.raises(DataError))):
+        with less_allowed():
+            with ends:
+                extract_features(Switches(), loader, CPU, extraction_precision(precision), scales=[1.0])
+            assert torch.backends.cudnn.benchmark and arithmetic() == LESS
+    assert found == [(False, expected)] * 3
 
 
 def test_the_host_waits_for_a_batch_only_when_two_later_ones_are_queued(monkeypatch):

@@ -9,6 +9,7 @@ import torch
 from fastpatent.retrieval import kernel as kernel_module
 from fastpatent.retrieval.kernel import CompiledKernel, choose_kernel
 from fastpatent.retrieval.torch_kernel import TorchKernel, keys_of, read_keys
+from tests.switches import IEEE, Products, less_allowed
 
 ROWS, COLUMNS = 37, 700
 FEW_VALUES, MANY_VALUES = np.array([-1.5, -0.0, 0.0, 0.25, 2.0]), np.linspace(-1, 1, 10**6)
@@ -88,6 +89,15 @@ def test_closer_rows_are_those_of_a_stable_sort(rng, scores, make):
         for tile, columns in parts(rng, kernel, scores):
             counter.update(tile, columns)
         np.testing.assert_array_equal(counter.result(), np.concatenate(place), err_msg=f"{relevant} relevant")
+
+
+def test_a_product_is_in_float32_however_torch_is_set(rng):
+    kernel = TorchKernel("cpu")
+    rows = kernel.put(rng.standard_normal((300, 300)).astype(np.float32))
+    plain = rows @ rows.T
+    with less_allowed(), Products() as products:
+        assert torch.equal(kernel.product(rows, rows), plain)
+    assert products.found == [IEEE]
 
 
 def test_threads_share_the_rows(rng, monkeypatch):

@@ -31,7 +31,12 @@ KEYS = (
         single=True,
     ),
     NoFeature("TEST.IMS_PER_BATCH", 64, "images of a mini-batch", at_least(1, 10**6)),
-    OurNetwork("TEST.PRECISION", "fp32", "number format of the forward pass", one_of("fp32", "bf16", "fp16")),
+    OurNetwork(
+        "TEST.PRECISION",
+        "fp32",
+        "number format of the forward pass; tf32: faster than fp32 on an NVIDIA GPU, the same elsewhere",
+        one_of("fp32", "tf32", "bf16", "fp16"),
+    ),
     NoFeature("TEST.METRIC", "cosine", "how features are compared", one_of("cosine", "euclidean", "normalized_euclidean")),
     Ignored("TEST.ROC.ENABLED", False, "ROC curve"),
     Key("TEST.FLIP.ENABLED", False, "average with the features of the mirrored image", features=NETWORK),

@@ -32,7 +32,7 @@ TOWERS = Rule(lambda value: set(value) <= {"image", "text"}, "some of image and 
 GENERAL = (
     OurNoFeature("SEED", 0, "of the sampler, the augmentation and the initial weights", at_least(0), resumed=FIXED),
     NoFeature("OUTPUT_DIR", "logs/", "folder of checkpoints, log.txt, cached features and results", NAMED, path=True),
-    NoFeature("CUDNN_BENCHMARK", False, "let cuDNN measure which convolution algorithm is fastest"),
+    NoFeature("CUDNN_BENCHMARK", False, "in training, let cuDNN measure which convolution algorithm is fastest"),
 )
 
 KEYS = (

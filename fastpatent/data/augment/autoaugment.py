@@ -10,6 +10,7 @@ from fastpatent.data.augment.enhance import adjust_contrast, adjust_sharpness
 from fastpatent.data.augment.moves import move, source_matrix, sources
 from fastpatent.data.augment.policies import MOVES, Operation, Policies, apply
 from fastpatent.data.augment.random_slots import AUTOAUGMENT_SLOTS, Action
+from fastpatent.device import to_device
 
 LOOKUPS = ("Posterize", "Solarize", "Invert")  # a function of the grey level
 ENHANCEMENTS = {"Contrast": adjust_contrast, "Sharpness": adjust_sharpness}
@@ -77,7 +78,7 @@ class AutoAugment:
         key = (build.__name__, size, device)
         if key not in self._tables:
             on_cpu = build(*size) if device == CPU else self._table(build, CPU, *size)
-            self._tables[key] = on_cpu.to(device, non_blocking=True)
+            self._tables[key] = to_device(on_cpu, device)
         return self._tables[key]
 
     def _sources(self, height: int, width: int) -> torch.Tensor:

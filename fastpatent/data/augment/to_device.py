@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from fastpatent.device import to_device
+
 ALIGNMENT = 8  # bytes; the widest data type
 
 
@@ -14,8 +16,7 @@ def copy_to_device(arrays: list[np.ndarray], device: torch.device) -> list[torch
         device: torch.device.
 
     Returns:
-        list of tensors of the same shapes and data types. For a CUDA device the copy is queued from pinned memory, which
-        torch keeps until it is done, so the CPU does not wait.
+        list of tensors of the same shapes and data types.
     """
     if device.type == "cpu" or not arrays:
         return [torch.from_numpy(array) for array in arrays]
@@ -23,9 +24,7 @@ def copy_to_device(arrays: list[np.ndarray], device: torch.device) -> list[torch
     parcel = np.zeros(starts[-1], np.uint8)
     for start, array in zip(starts, arrays):
         parcel[start : start + array.nbytes] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    parcel = torch.from_numpy(parcel)
-    on_gpu = device.type == "cuda"
-    sent = (parcel.pin_memory() if on_gpu else parcel).to(device, non_blocking=on_gpu)
+    sent = to_device(torch.from_numpy(parcel), device)
     return [
         sent[start : start + array.nbytes].view(getattr(torch, array.dtype.name)).reshape(array.shape)
         for start, array in zip(starts, arrays)
