@@ -12,6 +12,8 @@ CROP_SLOTS = range(8, 10)
 FLIP_SLOTS = range(10, 11)
 BLUR_SLOTS = range(11, 13)
 ERASING_SLOTS = range(16, 39)
+ROTATION_SLOTS = range(64, 66)
+JITTER_SLOTS = range(66, 70)
 
 
 class Action(NamedTuple):
