@@ -1,6 +1,7 @@
 """A whole test, from drawings on disk to result.npy, and how well its stages overlap.
 
-Usage: python benchmarks/evaluation_run.py [--small] [--images DIR] [--folder DIR] [--precision P] [--json FILE]
+Usage: python benchmarks/evaluation_run.py [--small] [--images N] [--steps N] [--ours-only] [--sheets DIR] [--folder DIR]
+                                           [--precision P] [--json FILE]
 
 Without options: 51,967 drawings, as many as DeepPatent's test lists name, at 384 x 384 through ResNet-101-IBN with
 non-local blocks on one CUDA GPU, against the 4 hours reported for the published system; about ten minutes with 16 cores
@@ -8,10 +9,11 @@ and 13 GB of disk. Where there is no GPU that row is not measured, and the other
 at 64 x 64 through ResNet-18-IBN on the CPU, under 50 s on 2 cores. One thread computes there and one process reads, so
 that each has a core to itself.
 
-The drawings are generated, or real sheets from below --images, shifted and marked. Weights are random, which changes no
+The drawings are generated, or real sheets from below --sheets, shifted and marked. Weights are random, which changes no
 time. `fastpatent test` is timed whole: decoding every drawing, then with another QE_K, then at full size from a pack too.
 Its stages are timed alone, reading and computing on a sample of the drawings; the "slowest stage" is the greater of reading
-without computing and computing on tensors that lie on the device already.
+without computing and computing on tensors that lie on the device already. --images: another number of drawings; --steps:
+how often each stage is timed; --ours-only: whole tests, decoded and packed, and nothing else.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from drawings import draw_test_set
-from table import not_measured, row, show, timed
+from table import add_size_options, alone, not_measured, row, show, timed
 from tabulate import tabulate
 
 from fastpatent.commands import main as fastpatent
@@ -60,43 +62,55 @@ def main():
     """Measure, print the tables, and write the rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="500 drawings at 64 x 64 on the CPU, under 50 s")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
+    add_size_options(parser, "how many drawings, a quarter of them queries", "how often each stage is timed")
+    parser.add_argument("--sheets", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="keep drawings and packs here, and use an earlier run's")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="TEST.PRECISION of the full size")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     options = parser.parse_args()
     full = torch.cuda.is_available() and not options.small
     size, words = (FULL, ["TEST.PRECISION", options.precision]) if full else (SMALL, SMALL_WORDS)
+    if options.images:
+        queries = max(options.images // 4, 1)
+        size = {**size, "queries": queries, "gallery": options.images - queries}
     if not full:
         torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
-        root = draw((options.folder or Path(scratch)).resolve(), size, options.images)
+        root = draw((options.folder or Path(scratch)).resolve(), size, options.sheets)
         words = [*words, *EXPANSION, "DATASETS.ROOT", str(root), "DATASETS.NAMES", "()", "DATASETS.TESTS", f"('{SET}',)"]
         with contextlib.chdir(scratch):  # where result.npy and the runs go
-            rows, stages = measure(size, [*words, "MODEL.WEIGHTS", "random.pth"], full)
+            rows, stages = measure(size, [*words, "MODEL.WEIGHTS", "random.pth"], full, options)
     if not full and not options.small:
-        rows.insert(0, not_measured(whole_test(FULL, "decoded"), TARGET / REPORTED))
+        rows.insert(0, not_measured(f"{whole_test(FULL, 'decoded')} / {REPORTED / 3600:g} h", TARGET / REPORTED))
     show_stages(size, load_config(size["config"], words), stages)
     show(rows, options.json)
 
 
-def draw(folder, size, images):
+def draw(folder, size, sheets):
     """Return the root of a test set of this size below `folder`, drawn unless an earlier run did."""
     drawings = size["queries"] + size["gallery"]
     root = folder / f"{drawings}_drawings"
     if not (root / "test_db_patent.txt").exists():  # written last
         print(f"drawing {drawings} sheets", file=sys.stderr, flush=True)
-        sheets = [images.resolve() / name for name in find_drawings(images)[0]] if images else []
-        draw_test_set(root, size["queries"], size["gallery"], sheets)
+        found = [sheets.resolve() / name for name in find_drawings(sheets)[0]] if sheets else []
+        draw_test_set(root, size["queries"], size["gallery"], found)
     return root
 
 
 def whole_test(size, source):
-    """Name the row of a whole test."""
-    return f"test of {size['queries'] + size['gallery']} drawings, {source} / {REPORTED / 3600:g} h"
+    """Name a whole test."""
+    return f"test of {size['queries'] + size['gallery']} drawings, {source}"
 
 
-def measure(size, words, full):
+def against_reported(size, source, seconds):
+    """Return the row of a whole test, against the published one where they have as many drawings."""
+    name = whole_test(size, source)
+    if any(size[part] != FULL[part] for part in ("queries", "gallery")):
+        return alone(name, seconds)
+    return row(f"{name} / {REPORTED / 3600:g} h", seconds, REPORTED, TARGET / REPORTED)
+
+
+def measure(size, words, full, options):
     """Return (the table's rows, [(stage, seconds, drawings)])."""
     cfg = load_config(size["config"], words)
     splits = load_test_set(cfg, SET)
@@ -108,20 +122,24 @@ def measure(size, words, full):
         given = [*words, *packs, "OUTPUT_DIR", source]
         if source == "packed":
             timed(whole, "data pack", lambda: command(["data", "pack"], size, given))
-        if source == "decoded" or full:
+        if source == "decoded" or full or options.ours_only:
             timed(whole, f"test, {source}", lambda: command(["test"], size, given))
+        if full or options.ours_only:
+            rows.append(against_reported(size, source, whole[f"test, {source}"]))
+        if options.ours_only:
+            continue
         if source == "decoded":
             timed(whole, "test, other QE_K", lambda: command(["test"], size, [*given, "TEST.AQE.QE_K", "3"]))
-        if full:
-            rows.append(row(whole_test(size, source), whole[f"test, {source}"], REPORTED, TARGET / REPORTED))
         samples = [*splits.query, *splits.gallery][: size[source]]
-        alone = overlap(load_config(size["config"], given), model, samples, 1 if full else 2)
+        alone = overlap(load_config(size["config"], given), model, samples, options.steps or (1 if full else 2))
         stages += [(f"{name}, {source}", seconds, len(samples)) for name, seconds in alone.items()]
         slowest = max(alone["reading"], alone["computing"])
         rows.append(row(f"extraction, {source} / its slowest stage alone", alone["extraction"], slowest, OVERLAP))
+    drawings = len(splits.query) + len(splits.gallery)
+    if options.ours_only:
+        return rows, [(name, seconds, drawings) for name, seconds in whole.items()]
     rows.append(row("test with another QE_K / first test", whole["test, other QE_K"], whole["test, decoded"], AGAIN))
     after_extraction(whole, cfg, splits)
-    drawings = len(splits.query) + len(splits.gallery)
     return rows, [(name, seconds, drawings) for name, seconds in whole.items()] + stages
 
 

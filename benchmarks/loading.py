@@ -1,6 +1,6 @@
 """Reading and preparing drawings for the network: from a pack, against decoding them each time with PIL.
 
-Usage: python benchmarks/loading.py [--small] [--images DIR] [--multiview DIR] [--json FILE]
+Usage: python benchmarks/loading.py [--small] [--sheets DIR] [--multiview DIR] [--json FILE]
 
 Both sides are the package's own loader in one process held to one core, batches of 64 at 256 x 256 px ready for the network:
 once without a pack (PIL opens the file, grey, anti-aliased resize, tensor), once with one (page cache, checksum, tensor).
@@ -8,7 +8,7 @@ They take turns, the best of three counts, and their batches are compared to the
 are timed together. What the loader does around a drawing is part of the time; worker processes are not. A pack of a few
 hundred sheets may fit in the CPU's cache, that of the 4,000 multiview drawings does not.
 
---images: real sheets, by default those of ../shared/impact beside the repository; where there are none, generated ones of
+--sheets: real ones, by default those of ../shared/impact beside the repository; where there are none, generated ones of
 the same size. --multiview: drawings of 384 px, by default ../shared/multiview. --small: fewer, under 50 s on 2 cores.
 """
 
@@ -47,7 +47,7 @@ def main():
     """Measure, print the table, and write its rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="fewer drawings, under 50 s on 2 cores")
-    parser.add_argument("--images", type=Path, metavar="DIR", default=SHARED / "impact", help="folder of real sheets")
+    parser.add_argument("--sheets", type=Path, metavar="DIR", default=SHARED / "impact", help="folder of real sheets")
     parser.add_argument(
         "--multiview", type=Path, metavar="DIR", default=SHARED / "multiview", help="folder of that data set"
     )
@@ -56,7 +56,7 @@ def main():
     machine = cpu_name()
     hold_to_one_core()
     with tempfile.TemporaryDirectory() as scratch:
-        sheets, kind = sheets_below(options.images, Path(scratch), SHEETS[options.small])
+        sheets, kind = sheets_below(options.sheets, Path(scratch), SHEETS[options.small])
         rows, bytes_each = measure(f"{len(sheets[1])} {kind}", *sheets, Path(scratch) / "sheets", TARGET)
         rows.append(gigabytes(bytes_each))
         if options.multiview.is_dir():

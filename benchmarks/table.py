@@ -28,6 +28,11 @@ def faster(name, ours, theirs, target):
     return _row(name, ours, theirs, theirs / ours, target, met, ">=")
 
 
+def alone(name, ours):
+    """Return one row of a duration that is compared with nothing."""
+    return _row(name, ours, None, None, None, None, "")
+
+
 def not_measured(name, target, sense=">="):
     """Return the row of something that this machine cannot measure."""
     return _row(name, None, None, None, target, NOT_MEASURED, sense)
@@ -35,6 +40,13 @@ def not_measured(name, target, sense=">="):
 
 def _row(name, ours, theirs, ratio, target, met, sense):
     return {"name": name, "ours": ours, "theirs": theirs, "ratio": ratio, "target": target, "met": met, "sense": sense}
+
+
+def add_size_options(parser, images, steps):
+    """Add --images N, --steps N and --ours-only to an argparse parser; `images` and `steps` say what the numbers are."""
+    parser.add_argument("--images", type=int, metavar="N", help=images)
+    parser.add_argument("--steps", type=int, metavar="N", help=steps)
+    parser.add_argument("--ours-only", action="store_true", help="measure no other side")
 
 
 def show(rows, json_file=None):

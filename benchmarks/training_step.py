@@ -1,10 +1,12 @@
 """A training step against the same network in float32 NCHW, and training on real data against tensors that are there.
 
-Usage: python benchmarks/training_step.py [--small] [--images DIR] [--compile] [--json FILE]
+Usage: python benchmarks/training_step.py [--small] [--images N] [--steps N] [--ours-only] [--sheets DIR] [--compile]
+                                          [--json FILE]
 
 Without options, on the CPU: ResNet-101-IBN with non-local blocks, 256 px, batch 16 (about three minutes on 2 cores).
-On a CUDA GPU: the same network at batch 128, fed from a pack of generated drawings (or of the sheets below --images),
+On a CUDA GPU: the same network at batch 128, fed from a pack of generated drawings (or of the sheets below --sheets),
 against the same step on tensors that are on the GPU, and against an eager float16 NCHW loop fed by 8 decoding processes.
+--images: drawings in the pack; --steps: of each timed run; --ours-only: no step or loop but ours.
 --small: ResNet-18-IBN, 64 px, batch 32, all rows on the CPU, under 50 s.
 Both sides of a row are timed in turn, step by step or run by run, and the best counts.
 """
@@ -19,7 +21,7 @@ from types import SimpleNamespace
 
 import torch
 from drawings import draw_test_set
-from table import faster, not_measured, show, timed
+from table import add_size_options, alone, faster, not_measured, show, timed
 
 from fastpatent.commands import main as fastpatent
 from fastpatent.config import load_config
@@ -38,7 +40,7 @@ SMALL = CONFIGS / "Base-scratch-R18.yml"
 RECIPE = "MODEL.BACKBONE.PRETRAIN False SOLVER.AMP.ENABLED True CUDNN_BENCHMARK True".split()
 RECIPE += "SOLVER.WARMUP_ITERS 1 SOLVER.FREEZE_ITERS 0".split()  # a step of a frozen network would be a third of the work
 SMALL_WORDS = "MODEL.DEVICE cpu INPUT.SIZE_TRAIN [64,64] SOLVER.IMS_PER_BATCH 32 DATALOADER.NUM_WORKERS 1".split()
-DESIGNS, DRAWINGS = {True: 40, False: 1600}, {True: 320, False: 12800}
+DRAWINGS, OF_A_DESIGN = {True: 320, False: 12800}, 8
 WARM_UP = 4  # steps: algorithms are chosen in the first, and the allocator learns which blocks to keep in the next
 SPEEDUP, FED, OVER_EAGER = 3.5, 0.95, 3.0
 
@@ -47,7 +49,8 @@ def main():
     """Measure, print the table, and write its rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="ResNet-18-IBN, 64 px, batch 32 on the CPU, under 50 s")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
+    add_size_options(parser, "how many drawings are packed", "steps of each timed run")
+    parser.add_argument("--sheets", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
     parser.add_argument("--compile", action="store_true", help="ours with MODEL.COMPILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
     options = parser.parse_args()
@@ -60,12 +63,13 @@ def main():
     name = f"{config.stem}, {cfg.INPUT.SIZE_TRAIN[0]} px, batch {cfg.SOLVER.IMS_PER_BATCH}"
     rows = []
     if not gpu:
-        rows.append(against_plain_step(f"float32 NCHW eager / step, {name}", cfg, steps=3 if options.small else 2))
+        steps = options.steps or (3 if options.small else 2)
+        rows.append(against_plain_step(f"float32 NCHW eager / step, {name}", cfg, steps, options.ours_only))
     fed = f"the step on tensors that are there / training on real data, {name}"
     eager = f"eager NCHW loop, decoding / training on real data, {name}"
     if gpu or options.small:
         with tempfile.TemporaryDirectory() as folder:
-            rows += with_data(fed, eager, config, words, Path(folder), options, steps=60 if gpu else 6)
+            rows += with_data(fed, eager, config, words, Path(folder), options, options.steps or (60 if gpu else 6))
     else:
         rows += [not_measured(fed, FED), not_measured(eager, OVER_EAGER)]
     device = choose_device(cfg.MODEL.DEVICE)
@@ -91,7 +95,7 @@ def trainer_of(cfg, classes, loader=None):
 
 
 class PlainStep:
-    """The same network as everybody would write the loop: NCHW, an optimizer without fusion, losses read at every step."""
+    """The same network as everybody would write the loop: NCHW, the optimizer as torch makes it, losses read each step."""
 
     def __init__(self, cfg, classes, precision):
         torch.manual_seed(0)
@@ -99,7 +103,7 @@ class PlainStep:
         model = build_model(with_classes(cfg, classes)).to(self.device)
         model.backbone.memory_format = torch.contiguous_format
         self.model = model.to(memory_format=torch.contiguous_format).train()
-        self.optimizer = torch.optim.Adam(model.parameters(), cfg.SOLVER.BASE_LR, foreach=False, fused=False)
+        self.optimizer = torch.optim.Adam(model.parameters(), cfg.SOLVER.BASE_LR)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.dtype == torch.float16)
 
     def __call__(self, images, targets):
@@ -120,25 +124,29 @@ def batch_of(cfg, device):
     return Batch(images.to(device), targets.to(device), torch.zeros_like(targets, device=device), torch.arange(size))
 
 
-def against_plain_step(name, cfg, steps):
-    """Return the row of one step against the float32 NCHW one."""
+def against_plain_step(name, cfg, steps, ours_only):
+    """Return the row of one step against the float32 NCHW one, or alone."""
     ours = trainer_of(cfg, 1000)
-    plain = PlainStep(cfg, 1000, Precision(torch.float32, ""))
+    plain = None if ours_only else PlainStep(cfg, 1000, Precision(torch.float32, ""))
     batch = batch_of(cfg, ours.device)
     seconds = {}
     for count in range(WARM_UP + steps):
         if count == WARM_UP:
             seconds.clear()
         timed(seconds, "ours", lambda: ours.step(batch))
-        timed(seconds, "plain", lambda: plain(batch.images, batch.targets))
+        if plain:
+            timed(seconds, "plain", lambda: plain(batch.images, batch.targets))
+    if not plain:
+        return alone(name, seconds["ours"])
     return faster(name, seconds["ours"], seconds["plain"], SPEEDUP)
 
 
 def with_data(fed, eager, config, words, folder, options, steps):
     """Return the rows of training from drawings on disk."""
-    sheets = [options.images.resolve() / name for name in find_drawings(options.images)[0]] if options.images else []
-    root = folder / "drawings"
-    draw_test_set(root, DESIGNS[options.small], DRAWINGS[options.small] - DESIGNS[options.small], sheets)
+    sheets = [options.sheets.resolve() / name for name in find_drawings(options.sheets)[0]] if options.sheets else []
+    root, drawings = folder / "drawings", options.images or DRAWINGS[options.small]
+    designs = max(drawings // OF_A_DESIGN, 2)
+    draw_test_set(root, designs, drawings - designs, sheets)
     data = ["DATASETS.ROOT", str(root / "patent_data"), "DATASETS.NAMES", "('Drawings',)", "DATASETS.TESTS", "()"]
     words = [*words, *data, "OUTPUT_DIR", str(folder)]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -154,6 +162,9 @@ def with_data(fed, eager, config, words, folder, options, steps):
     for _ in repeats:
         timed(seconds, "resident", lambda: run(trainer.device, steps, lambda: trainer.step(resident)))
         timed(seconds, "fed", lambda: run(trainer.device, steps, lambda: trainer.step(next(feed))))
+    rows = [faster(fed, seconds["fed"] / steps, seconds["resident"] / steps, FED)]
+    if options.ours_only:
+        return rows
     gpu = trainer.device.type == "cuda"
     decoding = load_config(
         config, [*words, "DATASETS.PACKS", "", "INPUT.AUGMENT_ON", "workers", "DATALOADER.NUM_WORKERS", "8" if gpu else "1"]
@@ -169,10 +180,7 @@ def with_data(fed, eager, config, words, folder, options, steps):
     plain_step()
     for _ in repeats:
         timed(seconds, "plain", lambda: run(plain.device, steps, plain_step))
-    return [
-        faster(fed, seconds["fed"] / steps, seconds["resident"] / steps, FED),
-        faster(eager, seconds["fed"] / steps, seconds["plain"] / steps, OVER_EAGER),
-    ]
+    return [*rows, faster(eager, seconds["fed"] / steps, seconds["plain"] / steps, OVER_EAGER)]
 
 
 def run(device, steps, step):

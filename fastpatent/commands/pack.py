@@ -23,7 +23,10 @@ logger = logging.getLogger(__name__)
 def pack(argv: Sequence[str]) -> int:
     """Make, complete, verify and repair the packs that a configuration uses; return 1 where an image is unreadable."""
     parser = config_parser("fastpatent data pack", "Decode and resize every image once; verify and repair a pack.")
-    cfg = load_from(parser.parse_args(argv))
+    what = "packs that can be read without the image files, and with another version of Pillow; a pack stays so"
+    parser.add_argument("--portable", action="store_true", help=what)
+    args = parser.parse_args(argv)
+    cfg = load_from(args)
     log.start()
     unpackable = why_not_packed(cfg)
     if unpackable:
@@ -31,7 +34,7 @@ def pack(argv: Sequence[str]) -> int:
         return 0
     unreadable = 0
     for folder, (key, paths) in _wanted(cfg).items():
-        report = _pack_one(cfg, folder, key, paths)
+        report = _pack_one(cfg, folder, key, paths, args.portable)
         _report(report, folder, pack_size(cfg, key), cfg.DATASETS.ROOT)
         unreadable += len(report.unreadable)
     return int(unreadable > 0)
@@ -64,12 +67,12 @@ def _wanted(cfg: CfgNode) -> dict[str, tuple[str, set[str]]]:
     return wanted
 
 
-def _pack_one(cfg: CfgNode, folder: str, key: str, paths: set[str]) -> PackReport:
+def _pack_one(cfg: CfgNode, folder: str, key: str, paths: set[str], portable: bool) -> PackReport:
     workers, _ = worker_count(cfg.DATALOADER.NUM_WORKERS)
     logger.info(f"{folder}: {len(paths)} images, {workers} process(es)")
     decode = build_decode(cfg, key)
     size, within = pack_size(cfg, key), confined_to(cfg)
-    return write_pack(folder, size, cfg.DATASETS.ROOT, paths, decode, workers, counted, within=within)
+    return write_pack(folder, size, cfg.DATASETS.ROOT, paths, decode, workers, counted, within=within, portable=portable)
 
 
 def _report(report: PackReport, folder: str, size: PackSize, root: str) -> None:
@@ -82,4 +85,6 @@ def _report(report: PackReport, folder: str, size: PackSize, root: str) -> None:
         done += f", {len(report.unreadable)} unreadable"
     elif not report.repaired and not report.added:
         done = "every one verified, nothing to do"
+    if report.alone:
+        done += f"; {report.alone} have no file here to compare with"
     logger.info(f"{folder}: {report.drawings} images, {report.drawings * size.bytes / 1e9:.2f} GB: {done}")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image
@@ -9,7 +10,7 @@ from yacs.config import CfgNode
 
 from fastpatent.data.confinement import Confinement, confined_to
 from fastpatent.data.image import MOST_PIXELS, black_on_white, inverts, open_drawing
-from fastpatent.data.pack.reader import PackedDrawings, open_pack
+from fastpatent.data.pack.reader import PackedDrawings, open_pack, portable_files
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.records import Sample
 from fastpatent.data.transforms import build_resize
@@ -74,6 +75,17 @@ def pack_folder(cfg: CfgNode, size: PackSize) -> str | None:
     return folder
 
 
+def packed_files(cfg: CfgNode) -> dict[str, str]:
+    """Return {absolute path: state} of the images that can be read without their files, see `portable_files`."""
+    found: dict[str, str] = {}
+    for key in ("SIZE_TRAIN", "SIZE_TEST") if why_not_packed(cfg) is None else ():
+        size = pack_size(cfg, key)
+        with suppress(DataError):  # of a folder that leads out: `build_source` says so
+            if folder := pack_folder(cfg, size):
+                found |= portable_files(folder, size, cfg.DATASETS.ROOT)
+    return found
+
+
 def why_not_packed(cfg: CfgNode) -> str | None:
     """Return why a pack cannot hold the images that INPUT asks for, in words; None where it can."""
     if cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT != "paper":
@@ -111,7 +123,8 @@ def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Cal
 def _describe(folder: str, drawings: int, packed: PackedDrawings, faults: list) -> str:
     """Return how many of the images come from a pack, and why the others do not."""
     found = drawings - len(packed.changed) - len(packed.absent)
-    parts = [f"{found} of {drawings} drawings from {folder}"]
+    unverified = f" (not verified: {'; '.join(packed.unverified)})" if packed.unverified else ""
+    parts = [f"{found} of {drawings} drawings from {folder}{unverified}"]
     for paths, fault in ((packed.absent, "not in it"), (packed.changed, "changed since they were packed")):
         if paths:
             parts.append(f"{len(paths)} {fault}, {paths[0]} first")

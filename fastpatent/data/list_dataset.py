@@ -21,6 +21,7 @@ def read_splits(
     verify: bool = True,
     stage: str = "val",
     labelled: bool = True,
+    packed: Collection[str] = (),
 ) -> Splits:
     """Read a data set from its list files.
 
@@ -34,6 +35,7 @@ def read_splits(
         verify: raise at the first missing image or empty list; False leaves that to the caller.
         stage: see `Splits`.
         labelled: labels must not contradict the folders, which are the identities.
+        packed: images that need no file, see `packed_files`.
 
     Raises:
         ConfigError: a requested part does not exist in this data set.
@@ -49,7 +51,7 @@ def read_splits(
         if paths:
             if labelled:
                 check_labels(paths[0])
-            found[part] = _read_part(paths, drawing_folders, verify)
+            found[part] = _read_part(paths, drawing_folders, verify, packed)
         elif parts:
             raise DataError(f"{name}: no list {lists[part]} in {' or '.join(folders)} (DATASETS.ROOT)")
     if not found:
@@ -57,12 +59,12 @@ def read_splits(
     return Splits(name, *(found.get(part, []) for part in PARTS), stage=stage, listed=True)
 
 
-def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> list[Sample]:
+def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool, packed: Collection[str]) -> list[Sample]:
     """Read the first list whose images are in one of the folders; the first list and folder where no image is found."""
     for path in paths:
-        folder = _holding_folder(path, folders)
+        folder = _holding_folder(path, folders, packed)
         if folder is not None:
-            return listed_samples(read_lines(path), path, folder, verify)
+            return listed_samples(read_lines(path), path, folder, verify, packed)
     path = paths[0]
     first = next(read_lines(path), None)
     if verify and first:
@@ -72,8 +74,8 @@ def _read_part(paths: Sequence[str], folders: Sequence[str], verify: bool) -> li
     return listed_samples(read_lines(path), path, folders[0], verify)
 
 
-def _holding_folder(path: str, folders: Sequence[str]) -> str | None:
-    listing, due = Listing(), 0
+def _holding_folder(path: str, folders: Sequence[str], packed: Collection[str]) -> str | None:
+    listing, due = Listing(packed), 0
     for place, (_, relative) in enumerate(read_lines(path)):
         if place < due:
             continue

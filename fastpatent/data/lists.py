@@ -25,9 +25,17 @@ NAME = 150  # bytes of a name beside its letters
 
 
 class Listing:
-    """Existence of files, with one directory listing per folder: lists name tens of thousands of files."""
+    """Existence of files, with one directory listing per folder: lists name tens of thousands of files.
 
-    def __init__(self) -> None:
+    Args:
+        packed: absolute paths of others that count as there, see `packed_files`.
+    """
+
+    def __init__(self, packed: Iterable[str] = ()) -> None:
+        self._packed: dict[str, set[str]] = {}
+        for path in packed:
+            folder, _, name = path.rpartition("/")
+            self._packed.setdefault(folder, set()).add(name)
         self._names: dict[str, Collection[str]] = {}
         self._composed: dict[str, dict[str, str]] = {}
         self._others: dict[str, str | None] = {}  # of folders that are not there, see `_existing`
@@ -76,12 +84,14 @@ class Listing:
                     remembered.clear()  # and listed again where it is asked for
                 self._room = MOST_BYTES
             try:
-                self._names[folder] = set(os.listdir(folder))
+                names = set(os.listdir(folder))
             except OSError as error:
                 if error.errno not in MISSING:
                     raise DataError(f"{folder}: the folder cannot be read: {error.strerror}") from error
-                self._names[folder] = frozenset()
-            names = self._names[folder]
+                names = set()
+            if self._packed:
+                names |= self._packed.get(os.path.abspath(folder), set())
+            self._names[folder] = names
             self._room -= NAME + len(folder) + NAME * len(names) + sum(map(len, names))
         return self._names[folder]
 
@@ -161,7 +171,11 @@ def _text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 
 def listed_samples(
-    lines: Iterable[tuple[int, str]], path: str | os.PathLike[str], folder: str | os.PathLike[str], verify: bool = True
+    lines: Iterable[tuple[int, str]],
+    path: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    verify: bool = True,
+    packed: Iterable[str] = (),
 ) -> list[Sample]:
     """Convert the lines of a list to samples; the identity is the name of the image's folder.
 
@@ -170,6 +184,7 @@ def listed_samples(
         path: the list file, for messages.
         folder: to which the lines' paths are relative.
         verify: raise where the list is empty or a file is missing; False returns the samples as listed.
+        packed: see `Listing`.
 
     Returns:
         The samples, in the list's order.
@@ -178,7 +193,7 @@ def listed_samples(
         DataError: as above; it names list and line.
     """
     folder = os.path.abspath(folder)
-    samples, listing = [], Listing()
+    samples, listing = [], Listing(packed)
     for number, relative in lines:
         listed = f"{folder}/{relative}"
         drawing = listing.find(listed)

@@ -16,7 +16,7 @@ from fastpatent.data.load_datasets import load_training_set
 from fastpatent.data.quarantine import Quarantine
 from fastpatent.data.records import Sample, label_map
 from fastpatent.data.samplers import SAMPLERS
-from fastpatent.data.transforms import build_test_transform, build_train_transform
+from fastpatent.data.transforms import build_test_transform, build_train_transform, build_window
 from fastpatent.data.workers import killed_worker, leave_quietly, worker_count
 from fastpatent.errors import DataError
 
@@ -120,7 +120,7 @@ class TrainLoader:
         on_device, self.augmentation_reason = augments_on_device(cfg, device.type)
         self.augmentation = build_batch_augmentation(cfg) if on_device else None
         self.tokenize, self.skipped = tokenize, skipped or {}
-        transform = None if on_device else build_train_transform(cfg)
+        transform = build_window(cfg) if on_device else build_train_transform(cfg)
         dataset = DrawingDataset(samples, labels, source, transform, cfg.SEED, tokenize, replaces=True)
         self.workers, self.workers_reason = worker_count(cfg.DATALOADER.NUM_WORKERS)
         self.quarantine = Quarantine(

@@ -141,9 +141,21 @@ def build_resize(cfg: CfgNode, key: str) -> Callable[[Image.Image], Image.Image]
     return v2.Compose([shorter, CentreWindow(size)]) if given.FIT == "crop" and key == "SIZE_TEST" else shorter
 
 
-def takes_window(cfg: CfgNode) -> bool:
-    """Return whether training images are resized to more than INPUT.SIZE_TRAIN and then cropped at random."""
-    return cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT == "crop"
+def _window(cfg: CfgNode) -> list[torch.nn.Module]:
+    """Return the random crop of training images that are resized to more than INPUT.SIZE_TRAIN; of others nothing."""
+    if not (cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT == "crop"):
+        return []
+    return [v2.RandomCrop(tuple(cfg.INPUT.SIZE_TRAIN), pad_if_needed=True, fill=PAPER)]
+
+
+def build_window(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] | None:
+    """Return the random crop of FIT crop alone, or None without it, for images whose other steps are applied to batches.
+
+    Images of different sizes cannot form a batch. It is the first step of `build_train_transform`, with the same random
+    numbers.
+    """
+    window = _window(cfg)
+    return v2.Compose([*window, ToTensor()]) if window else None
 
 
 def build_test_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] | None:
@@ -167,9 +179,7 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
     """
     given = cfg.INPUT
     outside = given.PADDING.VALUE
-    steps: list[torch.nn.Module] = []
-    if takes_window(cfg):
-        steps.append(v2.RandomCrop(tuple(given.SIZE_TRAIN), pad_if_needed=True, fill=PAPER))
+    steps = _window(cfg)
     if given.LINES.ENABLED:
         steps.append(RandomLines(Lines(given.LINES.PROB, given.LINES.WIDTH, given.LINES.DASH)))
     if given.AUTOAUG.ENABLED:

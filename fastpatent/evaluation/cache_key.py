@@ -15,6 +15,7 @@ import fastpatent
 from fastpatent.config.key import EVERY, NETWORK
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
+from fastpatent.data.image_source import packed_files
 from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.files import sha256_of
@@ -26,7 +27,7 @@ def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[s
 
     Of the configuration all keys count, except those whose row in the table of keys says that they decide no features. A
     value that names a file counts with the file's bytes, and weights, or a descriptor's vocabulary, by their bytes alone;
-    images by their paths below DATASETS.ROOT, in order, with size and time of change.
+    images by their paths below DATASETS.ROOT, in order, with size and time of change, or what a portable pack has of them.
 
     Args:
         cfg: the configuration.
@@ -55,7 +56,7 @@ def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[s
     origin = {
         "weights": None if weights is None else sha256_of(weights),
         "configuration": configuration | {f"{key} (file)": sha256_of(path) for key, path in files.items()},
-        "drawings": _state_of_images([*splits.query, *splits.gallery], cfg.DATASETS.ROOT),
+        "drawings": _state_of_images([*splits.query, *splits.gallery], cfg),
         "device": computed_on,
         "software": software,
     }
@@ -77,10 +78,16 @@ def differences(origin: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return names
 
 
-def _state_of_images(samples: Sequence[Sample], root: str) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for name, sample in zip(names_below(root, samples), samples):
-        state = os.stat(sample.path)
+def _state_of_images(samples: Sequence[Sample], cfg: CfgNode) -> dict[str, Any]:
+    digest, packed = hashlib.sha256(), packed_files(cfg)
+    for name, sample in zip(names_below(cfg.DATASETS.ROOT, samples), samples):
+        try:
+            status = os.stat(sample.path)
+            state = f"{status.st_size}\0{status.st_mtime_ns}"
+        except FileNotFoundError:
+            if sample.path not in packed:
+                raise
+            state = packed[sample.path]
         digest.update(os.fsencode(name))
-        digest.update(f"\0{state.st_size}\0{state.st_mtime_ns}\n".encode())
+        digest.update(f"\0{state}\n".encode())
     return {"count": len(samples), "sha256": digest.hexdigest()}

@@ -1,7 +1,8 @@
 """Sampled class weights (Partial FC, An et al., CVPR 2022): an iteration uses some classes, the others stay in host memory.
 
 The device stores rows, gradients, moments and logits of the sampled classes only, as for a network with so few classes.
-Each iteration copies rows and moments to the device and back; the copy back synchronises with the device.
+Each iteration copies rows and moments to the device and back, through pinned memory of a CUDA GPU; the copy back
+synchronises with the device once.
 """
 
 from typing import Any
@@ -56,7 +57,8 @@ class SampledClasses(nn.Module):
 
     def choose(self, classes: torch.Tensor) -> None:
         """Set the classes of this iteration: int64 [count] on the CPU, ascending."""
-        self.classes.copy_(classes)
+        on_gpu = self.classes.is_cuda
+        self.classes.copy_(classes.pin_memory() if on_gpu else classes, non_blocking=on_gpu)
         self.places = self.places_of(classes)
 
     def places_of(self, classes: torch.Tensor) -> torch.Tensor:
@@ -90,7 +92,7 @@ class ClassExchange:
         weight = head.weight
         assert isinstance(weight, nn.Parameter)
         self.weight, self.sampled, self.optimizer, self.seed = weight, _sampled_of(head), optimizer, seed
-        self.moments = {name: torch.zeros_like(self.sampled.table) for name in self._row_state()}
+        self.moments = {name: torch.zeros_like(self.sampled.table) for name in self._on_device() if name}
         optimizer.register_step_post_hook(self._store)
         optimizer.register_state_dict_post_hook(self._save)
         optimizer.register_load_state_dict_pre_hook(self._load)
@@ -108,22 +110,28 @@ class ClassExchange:
         """
         needed = gather_labels(targets).cpu().unique()
         self.sampled.choose(sample_classes(needed, self.sampled.num_classes, self.sampled.count, (self.seed, iteration)))
-        self.weight.copy_(self.sampled.rows())
-        for name, value in self._row_state().items():
-            value.copy_(self.moments[name][self.sampled.places])
+        here = self._on_device()
+        for name, table in {"": self.sampled.table, **self.moments}.items():
+            value = here[name]
+            rows = torch.empty(value.shape, dtype=table.dtype, pin_memory=value.is_cuda)  # kept until it is copied
+            torch.index_select(table, 0, self.sampled.places, out=rows)
+            value.copy_(rows, non_blocking=value.is_cuda)
 
-    def _row_state(self) -> dict[str, torch.Tensor]:
-        """Return {name: tensor of the shape of `weight`} of the optimizer state; Adam has none before the first step."""
+    def _on_device(self) -> dict[str, torch.Tensor]:
+        """Return {name: rows of this iteration}: the weights as "", and the moments once there are some."""
         state = self.optimizer.state.get(self.weight, {})
-        return {name: value for name, value in state.items() if _has_rows(value, self.weight)}
+        return {"": self.weight.detach()} | {name: value for name, value in state.items() if _has_rows(value, self.weight)}
 
     def _store(self, *_: object) -> None:
-        places = self.sampled.places
-        self.sampled.table[places] = self.weight.detach().cpu()
-        for name, value in self._row_state().items():
-            if name not in self.moments:
-                self.moments[name] = torch.zeros_like(self.sampled.table)
-            self.moments[name][places] = value.cpu()
+        tables = {"": self.sampled.table, **self.moments}
+        # without waiting, torch copies to pinned memory
+        sent = {name: value.to("cpu", non_blocking=value.is_cuda) for name, value in self._on_device().items()}
+        if self.weight.is_cuda:
+            torch.cuda.current_stream(self.weight.device).synchronize()
+        for name, rows in sent.items():
+            if name not in tables:
+                tables[name] = self.moments[name] = torch.zeros_like(self.sampled.table)
+            tables[name].index_copy_(0, self.sampled.places, rows)
 
     def _number(self) -> int:
         """Return the index of `weight` in the state dict of the optimizer."""

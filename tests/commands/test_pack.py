@@ -65,6 +65,17 @@ def test_packed_verified_and_repaired(root, capsys):
     assert "0 kept, 0 repaired, 80 added" in printed and files(folder) == before
 
 
+def test_a_portable_pack_needs_no_files(root, capsys):
+    assert main([*words(root)[:1], "--portable", *words(root)[1:]]) == 0
+    capsys.readouterr()
+    for design in root.glob("design*"):
+        shutil.rmtree(design)
+    before = files(root / "packs/12x10")
+    assert main(words(root)) == 0
+    done = "every one verified, nothing to do; 80 have no file here to compare with"
+    assert f"80 images, 0.00 GB: {done}\n" in capsys.readouterr().out and files(root / "packs/12x10") == before
+
+
 def test_one_pack_for_each_size_and_way_to_resize(root, capsys):
     assert main(words(root, "INPUT.SIZE_TEST", "[9, 9]")) == 0
     assert "12x10: 64 images" in (printed := capsys.readouterr().out) and "9x9: 16 images" in printed

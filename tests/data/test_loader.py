@@ -288,6 +288,18 @@ def test_batches_to_be_augmented_on_the_device_are_not_augmented_before(augmente
     assert build_train_loader(augmented, torch.device("cuda", 1)).augmentation_reason == "the network is on a GPU"
 
 
+def test_the_window_of_fit_crop_is_cut_before_and_the_rest_is_left_to_the_device(patent_cfg):
+    """Images of different sizes form a batch of windows, the same that image by image are cut."""
+    patent_cfg.INPUT.KEEP_ASPECT, patent_cfg.INPUT.FIT = True, "crop"
+    alone = take(build_train_loader(patent_cfg, CPU), 2)  # nothing but the window
+    patent_cfg.INPUT.CJ.ENABLED, patent_cfg.INPUT.ROTATE.ENABLED, patent_cfg.INPUT.AUGMENT_ON = True, True, "device"
+    loader = build_train_loader(patent_cfg, CPU)
+    batches = take(loader, 2)
+    assert_equal(batches, alone)
+    changed = loader.augmentation(batches[0]["images"], batches[0]["positions"])
+    assert changed.shape == (8, 1, 24, 20) and not torch.equal(changed, batches[0]["images"])
+
+
 def test_packs_are_not_read_as_drawings(patent_cfg):
     patent_cfg.DATASETS.NAMES = patent_cfg.DATASETS.TESTS = ("Drawings",)
     before = load_training_set(patent_cfg)

@@ -58,10 +58,10 @@ def test_no_step_waits_for_the_gpu(dtype):
     try:
         trainer.step(batch)
         trainer._meter.send(None)
-        trainer._meter.arrived()
+        arrived = trainer._meter.arrived()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert trainer._meter.arrived(wait=True)
+    assert arrived + trainer._meter.arrived(wait=True)  # a fast GPU has it at once
 
 
 def test_parts_give_the_gradient_of_the_whole_batch():

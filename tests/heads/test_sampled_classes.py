@@ -63,10 +63,10 @@ class LinearNetwork(Network):
         return {"loss_cls": cross_entropy(output.logits, output.columns)}
 
 
-def trainer_of(cfg, checkpoint=None, width=5):
+def trainer_of(cfg, checkpoint=None, width=5, device=CPU):
     torch.manual_seed(0)
-    model, precision = LinearNetwork(cfg, width).train(), Precision(torch.float32, "")
-    return Trainer(cfg, model, loader_of(cfg), CPU, precision, evaluate=None, checkpoint=checkpoint)
+    model, precision = LinearNetwork(cfg, width).to(device).train(), Precision(torch.float32, "")
+    return Trainer(cfg, model, loader_of(cfg), device, precision, evaluate=None, checkpoint=checkpoint)
 
 
 def batch_of(step, rank=0, processes=1):
@@ -139,6 +139,29 @@ def test_sampled_steps_meet_the_formula_of_adam_written_out_row_by_row():
     state = trainer.optimizer.state_dict()["state"][trainer.exchange._number()]
     torch.testing.assert_close(state["exp_avg"].double(), first, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(state["exp_avg_sq"].double(), second, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU"))],
+)
+def test_rows_and_moments_arrive_whole_on_the_device_and_back(device):
+    """Copied without waiting: a buffer that was used again too early would show here."""
+    cfg = config(MODEL__HEADS__SAMPLED_CLASSES=10)
+    trainer = trainer_of(cfg, device=torch.device(device))
+    exchange, sampled, weight = trainer.exchange, trainer.model.heads.sampled, trainer.model.heads.weight
+    for step in range(4):
+        batch = batch_of(step)
+        exchange.draw(batch.targets.to(device), step)
+        classes = sample_classes(batch.targets.unique(), CLASSES, 10, (cfg.SEED, step))
+        assert torch.equal(sampled.classes.cpu(), classes) and torch.equal(weight.cpu(), sampled.table[classes])
+        assert exchange.moments.keys() == (set() if step == 0 else {"exp_avg", "exp_avg_sq"})
+        state = trainer.optimizer.state[weight]
+        assert all(torch.equal(state[name].cpu(), table[classes]) for name, table in exchange.moments.items())
+        weight.grad = torch.full_like(weight, step + 1.0)
+        trainer.optimizer.step()
+        assert torch.equal(weight.cpu(), sampled.table[classes])
+        assert all(torch.equal(state[name].cpu(), table[classes]) for name, table in exchange.moments.items())
 
 
 @pytest.mark.parametrize("optimizer", ["Adam", "SGD"])

@@ -84,7 +84,7 @@ class AutoAugment:
     def _sources(self, height: int, width: int) -> torch.Tensor:
         """Return float32 [moves, 2, pixels], see `moves.sources`."""
         matrices = [source_matrix(one.name, one.magnitude, height, width) for one in self._moves]
-        return torch.stack([sources(matrix, height, width) for matrix in matrices])
+        return sources(torch.tensor(matrices, dtype=torch.float64), height, width)
 
     def _levels(self) -> torch.Tensor:
         """Return uint8 [lookups, LEVELS]: the output for every grey level."""

@@ -8,14 +8,15 @@ from fastpatent.data.augment.autoaugment import AutoAugment
 from fastpatent.data.augment.blur import Blur, blur_kernel_size
 from fastpatent.data.augment.crop import Flip, PadAndCrop
 from fastpatent.data.augment.erasing import Erasing, erasing_grey
+from fastpatent.data.augment.jitter import Jitter
 from fastpatent.data.augment.lines import Lines
 from fastpatent.data.augment.random_slots import Step
+from fastpatent.data.augment.rotation import Rotation
 from fastpatent.data.augment.to_device import copy_to_device
 from fastpatent.data.seeding import uniforms
-from fastpatent.data.transforms import takes_window
 from fastpatent.errors import ConfigError
 
-DRAWING_BY_DRAWING = ("CROP", "ROTATE", "CJ", "AFFINE", "AUGMIX")
+DRAWING_BY_DRAWING = ("CROP", "AFFINE", "AUGMIX")
 
 
 class BatchAugmentation:
@@ -54,7 +55,8 @@ class BatchAugmentation:
 def build_batch_augmentation(cfg: CfgNode) -> BatchAugmentation | None:
     """Return the BatchAugmentation of INPUT, or None if INPUT enables no step.
 
-    Order as in `build_train_transform`: lines, AutoAugment, pad and random crop, flip, blur, random erasing.
+    Order as in `build_train_transform`: lines, AutoAugment, pad and random crop, flip, rotation, brightness and contrast,
+    blur, random erasing. The random crop of FIT crop comes before, see `build_window`.
 
     Raises:
         ConfigError: an enabled step is not available for batches, or a value is invalid.
@@ -71,6 +73,10 @@ def build_batch_augmentation(cfg: CfgNode) -> BatchAugmentation | None:
         steps.append(PadAndCrop(given.PADDING.SIZE, given.PADDING.MODE, given.PADDING.VALUE))
     if given.FLIP.ENABLED:
         steps.append(Flip(given.FLIP.PROB))
+    if given.ROTATE.ENABLED:
+        steps.append(Rotation(given.ROTATE.DEGREES, given.PADDING.VALUE, given.ROTATE.PROB))
+    if given.CJ.ENABLED:
+        steps.append(Jitter(given.CJ.BRIGHTNESS, given.CJ.CONTRAST, given.CJ.PROB))
     if given.BLUR.ENABLED:
         steps.append(Blur(blur_kernel_size(cfg), given.BLUR.SIGMA, given.BLUR.PROB))
     if given.REA.ENABLED:
@@ -107,6 +113,5 @@ def augments_on_device(cfg: CfgNode, device_type: str) -> tuple[bool, str]:
 
 
 def _drawing_by_drawing(cfg: CfgNode) -> list[str]:
-    """Return the enabled keys of INPUT that batches do not support; images of different sizes cannot form a batch."""
-    steps = ["FIT crop"] if takes_window(cfg) else []
-    return steps + [f"{name}.ENABLED" for name in DRAWING_BY_DRAWING if cfg.INPUT[name].ENABLED]
+    """Return the enabled keys of INPUT that batches do not support."""
+    return [f"{name}.ENABLED" for name in DRAWING_BY_DRAWING if cfg.INPUT[name].ENABLED]

@@ -24,13 +24,19 @@ def source_matrix(name: str, magnitude: float, height: int, width: int) -> Matri
     return cos, -sin, x - cos * x + sin * y, sin, cos, y - sin * x - cos * y
 
 
-def sources(matrix: Matrix, height: int, width: int) -> torch.Tensor:
-    """Return the column and row that each pixel comes from, float32 [2, pixels], centres at whole numbers."""
-    a, b, c, d, e, f = matrix
-    y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) + 0.5 for side in (height, width)), indexing="ij")
+def sources(matrices: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """Return the column and row that each pixel comes from, float32 [..., 2, pixels], centres at whole numbers.
+
+    Args:
+        matrices: float [..., 6] on any device, see `source_matrix`.
+        height, width: of the images, in pixels.
+    """
+    a, b, c, d, e, f = matrices[..., None, None].unbind(-3)
+    places = (torch.arange(side, dtype=matrices.dtype, device=matrices.device) + 0.5 for side in (height, width))
+    y, x = torch.meshgrid(*places, indexing="ij")
     column, row = a * x + b * y + c - 0.5, d * x + e * y + f - 0.5
     inside = (column >= -0.5) & (column < width - 0.5) & (row >= -0.5) & (row < height - 0.5)
-    return torch.stack([torch.where(inside, column, OUTSIDE), row]).flatten(1).float()
+    return torch.stack([torch.where(inside, column, OUTSIDE), row], -3).flatten(-2).float()
 
 
 def move(images: torch.Tensor, places: torch.Tensor, bicubic: bool, fill: int) -> torch.Tensor:

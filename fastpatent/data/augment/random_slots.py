@@ -13,6 +13,8 @@ FLIP_SLOTS = range(10, 11)
 BLUR_SLOTS = range(11, 13)
 ERASING_SLOTS = range(16, 39)
 LINE_SLOTS = range(39, 45)
+ROTATION_SLOTS = range(64, 66)
+JITTER_SLOTS = range(66, 70)
 
 
 class Action(NamedTuple):

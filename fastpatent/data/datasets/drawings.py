@@ -9,6 +9,7 @@ from fastpatent.config.keys import KEYS
 from fastpatent.data.confinement import confined_to, refuse_outside
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image_files import LOOSE, count_skipped, find_drawings, own_folders
+from fastpatent.data.image_source import packed_files
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.splitting import add_validation, validation_identities
 from fastpatent.errors import ConfigError, DataError
@@ -22,7 +23,8 @@ def read_drawings(cfg: CfgNode, parts: Collection[str] | None = None, verify: bo
         raise ConfigError(
             f"DATASETS.ROOT: name the folder of your own drawings; {root}, its default, may be written ./{root}"
         )
-    return split_folder(cfg.DATASETS.ROOT, settings.VAL_FRACTION, settings.SEED, own_folders(cfg), confined_to(cfg))
+    given = own_folders(cfg), confined_to(cfg), packed_files(cfg)
+    return split_folder(cfg.DATASETS.ROOT, settings.VAL_FRACTION, settings.SEED, *given)
 
 
 def split_folder(
@@ -31,6 +33,7 @@ def split_folder(
     seed: int,
     outputs: Iterable[str] = (),
     within: str | os.PathLike[str] | None = None,
+    packed: Iterable[str] = (),
 ) -> Splits:
     """Split a folder of images into training and validation identities.
 
@@ -43,6 +46,7 @@ def split_folder(
         val_fraction: share of the identities for validation, in (0, 1); each side gets at least one.
         seed: of the choice of identities and queries.
         outputs, within: see `find_drawings`.
+        packed: the images where the folder has no image file, absolute paths below it, see `packed_files`.
 
     Returns:
         Splits; what was skipped by `find_drawings`, and images directly in `root`, are in `skipped`.
@@ -52,7 +56,8 @@ def split_folder(
     """
     drawings: dict[str, list[str]] = {}
     found, skipped = find_drawings(root, outputs, within)
-    for relative in found:
+    prefix = os.path.join(os.path.abspath(root), "")
+    for relative in found or sorted(path.removeprefix(prefix) for path in packed):
         identity = os.path.dirname(relative)
         if identity:
             drawings.setdefault(identity, []).append(relative)

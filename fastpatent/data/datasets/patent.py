@@ -7,6 +7,7 @@ from functools import partial
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
+from fastpatent.data.image_source import packed_files
 from fastpatent.data.list_dataset import read_splits
 from fastpatent.data.records import Splits, add_skipped
 
@@ -31,7 +32,10 @@ def read_patent(
 ) -> Splits:
     """Read list files below DATASETS.ROOT (or `root`) in any of the published layouts."""
     root = cfg.DATASETS.ROOT if root is None else root
-    return read_splits(name, root, lists, LIST_PLACES, DRAWING_PLACES, parts=parts, verify=verify, stage=stage)
+    packed = packed_files(cfg)
+    return read_splits(
+        name, root, lists, LIST_PLACES, DRAWING_PLACES, parts=parts, verify=verify, stage=stage, packed=packed
+    )
 
 
 for _name, _lists, _stage in (

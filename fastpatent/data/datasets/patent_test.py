@@ -5,6 +5,7 @@ from collections.abc import Collection
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
+from fastpatent.data.image_source import packed_files
 from fastpatent.data.list_dataset import read_splits
 from fastpatent.data.records import Sample, Splits
 
@@ -16,9 +17,8 @@ PLACES = ("codalab_test_set", "test_data/codalab_test_set", "test_data")  # of t
 def read_patent_test(cfg: CfgNode, parts: Collection[str] | None = None, verify: bool = True) -> Splits:
     """Read the challenge lists below DATASETS.ROOT; every identity is None."""
     places = [f"{place}/lists" for place in PLACES]
-    root = cfg.DATASETS.ROOT
-
-    splits = read_splits("PatentTest", root, LISTS, places, PLACES, parts=parts, verify=verify, stage="test", labelled=False)
+    given = {"parts": parts, "verify": verify, "stage": "test", "labelled": False, "packed": packed_files(cfg)}
+    splits = read_splits("PatentTest", cfg.DATASETS.ROOT, LISTS, places, PLACES, **given)
     splits.query = [Sample(sample.path, None) for sample in splits.query]
     splits.gallery = [Sample(sample.path, None) for sample in splits.gallery]
     return splits

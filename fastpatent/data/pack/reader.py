@@ -7,8 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 
-from fastpatent.data.pack.shard import Entry, PackSize, Shard, check_pixels, map_pixels, read_shards, stored_path
+from fastpatent.data.pack.shard import (
+    INDEX,
+    PORTABLE_HEAD,
+    PackSize,
+    Shard,
+    begins_as_index,
+    check_pixels,
+    map_pixels,
+    read_shards,
+    stored_path,
+)
 from fastpatent.errors import DataError
 
 REPAIR = "`fastpatent data pack` repairs it"
@@ -36,6 +47,25 @@ def open_pack(folder: str | os.PathLike[str], size: PackSize) -> tuple[list[Shar
     return whole, faults
 
 
+def portable_files(folder: str | os.PathLike[str], size: PackSize, root: str | os.PathLike[str]) -> dict[str, str]:
+    """Return {absolute path: its state when packed} of the drawings below `root` that a portable pack has.
+
+    They can be read without their files. The state is text that differs where the file or the pixels differ.
+    """
+    try:
+        indexes = [Path(folder, name) for name in os.listdir(folder) if INDEX.fullmatch(name)]
+    except OSError:  # no pack; `open_pack` says what is wrong with one
+        return {}
+    if not any(begins_as_index(index, PORTABLE_HEAD) for index in indexes):  # without reading all of a large pack
+        return {}
+    return {
+        os.path.join(os.path.abspath(root), entry.path): f"{entry.size} {entry.stamp} {entry.crc}"
+        for shard in open_pack(folder, size)[0]
+        for entry in shard.entries
+        if shard.portable and entry.path == os.path.normpath(entry.path) and not entry.path.startswith(("/", "../"))
+    }
+
+
 class PackedDrawings:
     """Drawings of one size, memory-mapped: all processes of a machine share them through the page cache.
 
@@ -46,8 +76,9 @@ class PackedDrawings:
         decode: function of a path -> uint8 [height, width], for those that are not in the pack or have changed.
 
     Attributes:
-        changed: list of those of `paths` whose file has changed since it was packed.
+        changed: list of those of `paths` whose file has changed since it was packed, or is gone and the pack not portable.
         absent: list of those that are not in the pack.
+        unverified: what is not known of those that come from a portable pack, in words.
     """
 
     def __init__(
@@ -66,15 +97,23 @@ class PackedDrawings:
         }
         self._rows: dict[str, int] = {}
         places: list[tuple[int, int, int]] = []
+        alone = by_size = 0
+        pillows: set[str] = set()
         for path in paths:
             place = packed.get(stored_path(path, prefix))
             if place is None:
                 self.absent.append(path)
-            elif not _is_unchanged(path, shards[place[0]].entries[place[1]]):
-                self.changed.append(path)
-            else:
+                continue
+            shard, entry, status = shards[place[0]], shards[place[0]].entries[place[1]], _status(path)
+            if entry.is_of(status) if status else shard.portable:
                 self._rows[path] = len(places)
-                places.append((*place, shards[place[0]].entries[place[1]].crc))
+                places.append((*place, entry.crc))
+                alone += not status
+                by_size += shard.portable and status is not None
+                pillows.add(shard.pillow)
+            else:
+                self.changed.append(path)
+        self.unverified = _unverified(alone, by_size, pillows - {PIL.__version__})
         # Arrays, not objects: forked workers share their pages; reading an object would copy its page (reference count).
         self._shards, self._slots, self._checksums = np.array(places, np.int64).reshape(-1, 3).T.copy()
         self._files = [(shard.pixels, len(shard.entries), shard.size) for shard in shards]
@@ -107,8 +146,20 @@ def _map(files: list[tuple[Path, int, PackSize]]) -> list[np.ndarray]:
     return [map_pixels(*file) for file in files]
 
 
-def _is_unchanged(path: str, entry: Entry) -> bool:
+def _status(path: str) -> os.stat_result | None:
+    """Return the status of a file; None where it is gone."""
     try:
-        return entry.is_of(os.stat(path))
-    except OSError:  # the file is gone: reading it raises
-        return False
+        return os.stat(path)
+    except OSError:
+        return None
+
+
+def _unverified(alone: int, by_size: int, pillows: set[str]) -> list[str]:
+    found = []
+    if alone:
+        found.append(f"{alone} have no file here to compare with")
+    if by_size:
+        found.append(f"{by_size} were compared with their files by size alone, `fastpatent data pack` compares the bytes")
+    if pillows:
+        found.append(f"decoded with Pillow {min(pillows):.20}, this is {PIL.__version__}, which may round otherwise")
+    return found

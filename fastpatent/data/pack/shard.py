@@ -1,7 +1,8 @@
 """The files of a pack: shards of grey pixels, each with an index of its drawings.
 
 `00003.0.u8` holds uint8 [drawings, height, width] and nothing else. `00003.json` is its index in JSON Lines: a header,
-then one line per drawing, `[path, bytes of the source file, its mtime in ns, CRC-32 of the packed pixels]`. The index is
+then one line per drawing, `[path, bytes of the source file, its mtime in ns, CRC-32 of the packed pixels]`. That of a
+portable pack has the SHA-256 of the source file in place of its time, which another machine would not know. The index is
 written last and names its pixel file, so a shard appears, or is replaced, at the moment its index is renamed into place.
 """
 
@@ -21,9 +22,11 @@ from fastpatent.errors import DataError
 from fastpatent.files import head, read_regular, write_atomically
 
 VERSION = 3  # 1: order of the resize passes chosen by Pillow; 2: TIFF and PNG files that lie on their side were not upright
+PORTABLE = 4  # the same with digests
 DRAWINGS_A_SHARD = 4096  # at most these are lost when a run is killed; 256 MiB at 256 px
 MOST_INDEX = DRAWINGS_A_SHARD * 2**12  # bytes; a drawing takes about 100, and a path at most 4096
 HEAD = b'{"version": '  # of an index
+PORTABLE_HEAD = HEAD + b"%d," % PORTABLE
 INDEX = re.compile(r"(\d{5})\.json", re.ASCII)
 PIXELS = re.compile(r"(\d{5})\.(\d+)\.u8", re.ASCII)
 
@@ -52,26 +55,31 @@ class PackSize(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One packed drawing: path inside DATASETS.ROOT, size and mtime of its file when packed, CRC-32 of the pixels."""
+    """One packed drawing: path inside DATASETS.ROOT, size of its file when packed, its stamp, CRC-32 of the pixels.
+
+    The stamp is the mtime of the file in ns, or in a portable pack its SHA-256, empty where the file was gone.
+    """
 
     path: str
     size: int
-    mtime_ns: int
+    stamp: int | str
     crc: int
 
     def is_of(self, status: os.stat_result) -> bool:
-        """Return whether the file with this status is the one that was packed."""
-        return self.size == status.st_size and self.mtime_ns == status.st_mtime_ns
+        """Return whether the file with this status is the one that was packed; of a portable pack, by its size alone."""
+        return self.size == status.st_size and (isinstance(self.stamp, str) or self.stamp == status.st_mtime_ns)
 
 
 @dataclass
 class Shard:
-    """A shard as given by its index; `check_pixels` and the checksums verify the pixels."""
+    """A shard as given by its index; `check_pixels` and the checksums verify the pixels. `pillow` is what decoded them."""
 
     index: Path
     pixels: Path
     size: PackSize
     entries: list[Entry]
+    portable: bool
+    pillow: str
 
     @property
     def number(self) -> int:
@@ -115,42 +123,45 @@ def read_shards(folder: str | os.PathLike[str], size: PackSize) -> tuple[list[Sh
 
 
 def read_index(path: Path, size: PackSize) -> Shard:
-    """Read one index; DataError if it is damaged or of another version, size or Pillow version."""
+    """Read one index; DataError if it is damaged, of another version or size, or of another Pillow and not portable."""
     try:
         header, _, lines = read_regular(path, MOST_INDEX).partition(b"\n")
         header = json.loads(header)
-        if header["version"] != VERSION:
+        portable = header["version"] == PORTABLE
+        if header["version"] != VERSION and not portable:
             raise DataError(f"{path}: a pack of version {header['version']!s:.20}, this program reads {VERSION}")
         if PackSize(*(header[name] for name in PackSize._fields)) != size:
             raise DataError(f"{path}: the index is of another size than {size.folder}")
         pixels = PIXELS.fullmatch(header["pixels"])
         if zlib.crc32(lines) != header["crc32"] or not pixels or pixels[1] != path.stem:
             raise ValueError
-        if header["pillow"] != PIL.__version__:  # other versions may decode or round differently
+        if header["pillow"] != PIL.__version__ and not portable:  # other versions may decode or round differently
             raise DataError(f"{path}: packed with Pillow {header['pillow']!s:.20}, this is {PIL.__version__}")
         # one call for all lines: a call per line takes three times as long
         entries = [Entry(*row) for row in json.loads(b"[" + lines.rstrip().replace(b"\n", b",") + b"]")]
-        if len(entries) > DRAWINGS_A_SHARD or not all(map(_is_entry, entries)):
+        stamp = str if portable else int
+        if len(entries) > DRAWINGS_A_SHARD or not all(_is_entry(entry, stamp) for entry in entries):
             raise ValueError
     except OSError as error:
         raise DataError(f"{path}: the index cannot be read: {error.strerror}") from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{path}: the index is damaged or only half written") from error
-    return Shard(path, path.with_name(header["pixels"]), size, entries)
+    return Shard(path, path.with_name(header["pixels"]), size, entries, portable, str(header["pillow"]))
 
 
-def begins_as_index(path: Path) -> bool:
-    """Return whether a file begins as indexes of every version do, whole or not."""
+def begins_as_index(path: Path, beginning: bytes = HEAD) -> bool:
+    """Return whether a file begins as indexes of every version do, whole or not; or with PORTABLE_HEAD."""
     try:
-        return head(path).startswith(HEAD)
+        return head(path).startswith(beginning)
     except (OSError, DataError):
         return False
 
 
-def _is_entry(entry: Entry) -> bool:
-    path, size, mtime_ns, crc = entry
+def _is_entry(entry: Entry, stamp: type) -> bool:
+    path, size, found, crc = entry
     os.fsencode(path)  # ValueError of text that is no file's name
-    return type(path) is str and "\0" not in path and type(size) is type(mtime_ns) is type(crc) is int and 0 <= crc < 2**32
+    numbers = type(size) is type(crc) is int and 0 <= crc < 2**32
+    return type(path) is str and "\0" not in path and type(found) is stamp and numbers
 
 
 def check_pixels(shard: Shard) -> None:
@@ -170,6 +181,8 @@ def write_shard(
     generation: int,
     size: PackSize,
     drawings: Iterable[tuple[Entry, np.ndarray]],
+    portable: bool = False,
+    pillow: str = PIL.__version__,
 ) -> None:
     """Write the pixels of one shard, then its index.
 
@@ -179,6 +192,8 @@ def write_shard(
         generation: generation of its pixels; must differ from that of a shard it replaces.
         size: PackSize.
         drawings: iterable of (Entry, uint8 [height, width]), consumed while writing; at least one.
+        portable: whether their stamps are digests.
+        pillow: version of Pillow that decoded them.
     """
     pixels, entries = Path(folder) / f"{number:05d}.{generation}.u8", []
 
@@ -191,9 +206,9 @@ def write_shard(
     write_atomically(pixels, write_pixels)
     lines = "".join(f"{json.dumps(entry)}\n" for entry in entries).encode()
     header = {
-        "version": VERSION,
+        "version": PORTABLE if portable else VERSION,
         **size._asdict(),
-        "pillow": PIL.__version__,
+        "pillow": pillow,
         "pixels": pixels.name,
         "crc32": zlib.crc32(lines),
     }

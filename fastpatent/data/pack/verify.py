@@ -7,6 +7,7 @@ from enum import Enum
 import numpy as np
 
 from fastpatent.data.pack.shard import Entry, Shard, map_pixels
+from fastpatent.files import sha256_of
 
 
 class State(Enum):
@@ -40,8 +41,9 @@ def verify_shard(shard: Shard, root: str | os.PathLike[str]) -> list[State]:
 
 
 def _file_state(entry: Entry, root: str | os.PathLike[str]) -> State:
+    path = os.path.join(root, entry.path)
     try:
-        status = os.stat(os.path.join(root, entry.path))
+        same = entry.is_of(os.stat(path)) and (isinstance(entry.stamp, int) or entry.stamp == sha256_of(path))
     except OSError:
         return State.ORPHANED
-    return State.GOOD if entry.is_of(status) else State.CHANGED
+    return State.GOOD if same else State.CHANGED

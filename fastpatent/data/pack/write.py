@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
+import PIL
 
 from fastpatent.data.confinement import OUTSIDE, Confinement
 from fastpatent.data.lock import only_writer
@@ -32,7 +33,7 @@ from fastpatent.data.pack.shard import (
 from fastpatent.data.pack.verify import State, verify_shard
 from fastpatent.data.workers import map_in_order
 from fastpatent.errors import DataError
-from fastpatent.files import remove_files, remove_temporaries
+from fastpatent.files import remove_files, remove_temporaries, sha256_of
 
 INDEX_LINE = 200  # upper estimate of the bytes per drawing in an index
 MEGABYTE = 10**6
@@ -57,6 +58,7 @@ class PackReport:
         kept: number of packed drawings that were intact.
         repaired: number of packed drawings decoded again, because they were damaged or their file has changed.
         added: number of drawings packed for the first time.
+        alone: number of those kept of a portable pack whose files are not here to be compared with.
         replaced: an error message for every index that could not be used and was removed.
         unreadable: an error message for every drawing that could not be decoded.
     """
@@ -64,6 +66,7 @@ class PackReport:
     kept: int = 0
     repaired: int = 0
     added: int = 0
+    alone: int = 0
     replaced: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
@@ -83,6 +86,7 @@ def write_pack(
     progress: Progress | None = None,
     shard_drawings: int = DRAWINGS_A_SHARD,
     within: str | None = None,
+    portable: bool = False,
 ) -> PackReport:
     """Verify every drawing of a pack, decode again those that are damaged or have changed, and add those that are missing.
 
@@ -100,6 +104,8 @@ def write_pack(
         shard_drawings: number of drawings in a full shard.
         within: folder that a drawing must lie in to be decoded, see `confined_to`, since the index of a pack from elsewhere
             may name any file; None: anywhere.
+        portable: the pack can be read without the files, and with another version of Pillow. One that is not yet is decoded
+            again; one that is stays so.
 
     Returns:
         PackReport.
@@ -118,21 +124,25 @@ def write_pack(
         with closing(map_in_order(partial(verify_shard, root=root), shards, workers, chunk=1)) as results:
             with closing(progress("verifying shards", results, len(shards))) as shown:
                 verified = list(zip(shards, shown))
+        portable = portable or any(shard.portable for shard in shards)
+        for shard, states in verified:
+            if portable and not shard.portable:  # digests are wanted
+                states[:] = [State.CHANGED if state is State.GOOD else state for state in states]
         prefix = os.path.join(os.path.abspath(root), "")
         wanted = {stored_path(path, prefix) for path in paths}
         _count_kept(report, verified, wanted, prefix)
-        broken = [(shard, states) for shard, states in verified if not _is_whole(shard, states)]
+        broken = [(shard, states) for shard, states in verified if not _is_whole(shard, states, portable)]
         again = [entry.path for shard, states in broken for entry, state in zip(shard.entries, states) if not state.is_kept]
         missing = sorted(wanted.difference(entry.path for shard in shards for entry in shard.entries))
         _check_space(folder, size, len(missing) + max((len(shard.entries) for shard, _ in broken), default=0))
         jobs = again + missing
-        pack = partial(_pack, root=prefix, decode=decode, confinement=Confinement(within))
+        pack = partial(_pack, root=prefix, decode=decode, confinement=Confinement(within), portable=portable)
         with closing(map_in_order(pack, jobs, workers)) as results:
             with closing(progress("packing", results, len(jobs))) as shown:
                 decoded = _readable(shown, report)
                 for shard, states in broken:
-                    _repair(shard, states, decoded, report)
-                _add(folder, size, {shard.number for shard in shards}, decoded, shard_drawings, report)
+                    _repair(shard, states, decoded, report, portable)
+                _add(folder, size, {shard.number for shard in shards}, decoded, shard_drawings, report, portable)
     return report
 
 
@@ -163,20 +173,22 @@ def _remove_leftovers(folder: str | os.PathLike[str], shards: list[Shard]) -> No
             remove_files([Path(folder, name)])
 
 
-def _is_whole(shard: Shard, states: list[State]) -> bool:
-    """Return whether no drawing of a shard has to be packed again, and no reader refuses its pixels."""
+def _is_whole(shard: Shard, states: list[State], portable: bool) -> bool:
+    """Return whether no drawing of a shard has to be packed again, no reader refuses its pixels, and it is as portable."""
     try:
         check_pixels(shard)
     except DataError:
         return False
-    return all(state.is_kept for state in states)
+    return shard.portable == portable and all(state.is_kept for state in states)
 
 
 def _count_kept(report: PackReport, verified: list[tuple[Shard, list[State]]], wanted: set[str], prefix: str) -> None:
     for shard, states in verified:
         for entry, state in zip(shard.entries, states):
             report.kept += state.is_kept
-            if state is State.ORPHANED and entry.path in wanted:
+            if state is State.ORPHANED and shard.portable:
+                report.alone += 1
+            elif state is State.ORPHANED and entry.path in wanted:
                 report.unreadable.append(f"{os.path.join(prefix, entry.path)}: No such file or directory")
 
 
@@ -186,19 +198,22 @@ def _check_space(folder: str | os.PathLike[str], size: PackSize, drawings: int) 
         raise DataError(f"{folder}: packing takes {needed / MEGABYTE:,.1f} MB, the disk has {free / MEGABYTE:,.1f} MB free")
 
 
-def _pack(path: str, root: str, decode: Callable[[str], np.ndarray], confinement: Confinement) -> Packed | str:
+def _pack(
+    path: str, root: str, decode: Callable[[str], np.ndarray], confinement: Confinement, portable: bool
+) -> Packed | str:
     """Return the entry and pixels of one drawing, or an error message if it cannot be decoded."""
     full_path = os.path.join(root, path)
     if target := confinement.target(full_path):
         return f"{OUTSIDE}: {full_path} -> {target}"
     try:
         status = os.stat(full_path)  # before reading, so that a file written meanwhile counts as changed
+        stamp = sha256_of(full_path) if portable else status.st_mtime_ns
         drawing = decode(full_path)
     except DataError as error:
         return str(error)
     except OSError as error:
         return f"{full_path}: {error.strerror}"
-    return Entry(path, status.st_size, status.st_mtime_ns, zlib.crc32(drawing.data)), drawing
+    return Entry(path, status.st_size, stamp, zlib.crc32(drawing.data)), drawing
 
 
 def _readable(results: Iterable[Packed | str], report: PackReport) -> Iterator[Packed | None]:
@@ -211,21 +226,22 @@ def _readable(results: Iterable[Packed | str], report: PackReport) -> Iterator[P
             yield result
 
 
-def _repair(shard: Shard, states: list[State], decoded: Iterator[Packed | None], report: PackReport) -> None:
+def _repair(shard: Shard, states: list[State], decoded: Iterator[Packed | None], report: PackReport, portable: bool) -> None:
     """Rewrite a shard: copy its intact drawings and replace the others by the next of `decoded`."""
+    kept = any(state.is_kept for state in states)
 
     def drawings() -> Iterator[Packed]:
-        kept = any(state.is_kept for state in states)
         pixels = map_pixels(shard.pixels, len(shard.entries), shard.size) if kept else np.empty(0, np.uint8)
         for slot, (entry, state) in enumerate(zip(shard.entries, states)):
             if state.is_kept:
-                yield entry, pixels[slot]
+                yield entry if shard.portable == portable else entry._replace(stamp=""), pixels[slot]
             elif (result := next(decoded)) is not None:
                 report.repaired += 1
                 yield result
 
     folder = shard.index.parent
-    if not _write(folder, shard.number, shard.generation + 1, shard.size, drawings()):
+    pillow = ", ".join(sorted({PIL.__version__, *(shard.pillow.split(", ") if kept else ())}))
+    if not _write(folder, shard.number, shard.generation + 1, shard.size, drawings(), portable, pillow):
         shard.index.unlink()
     shard.pixels.unlink(missing_ok=True)
 
@@ -237,6 +253,7 @@ def _add(
     decoded: Iterator[Packed | None],
     shard_drawings: int,
     report: PackReport,
+    portable: bool,
 ) -> None:
     """Write the rest of `decoded` to new shards, with numbers that are not in `taken`."""
 
@@ -248,13 +265,21 @@ def _add(
 
     new = drawings()
     numbers = (number for number in count() if number not in taken)
-    while _write(folder, next(numbers), 0, size, islice(new, shard_drawings)):
+    while _write(folder, next(numbers), 0, size, islice(new, shard_drawings), portable):
         pass
 
 
-def _write(folder: str | os.PathLike[str], number: int, generation: int, size: PackSize, drawings: Iterator[Packed]) -> bool:
+def _write(
+    folder: str | os.PathLike[str],
+    number: int,
+    generation: int,
+    size: PackSize,
+    drawings: Iterator[Packed],
+    portable: bool,
+    pillow: str = PIL.__version__,
+) -> bool:
     """Write a shard and return True; without drawings, write nothing and return False."""
     first = next(drawings, None)
     if first is not None:
-        write_shard(Path(folder), number, generation, size, chain([first], drawings))
+        write_shard(Path(folder), number, generation, size, chain([first], drawings), portable, pillow)
     return first is not None

@@ -12,10 +12,12 @@ from fastpatent.data.augment.batch import BatchAugmentation, augments_on_device,
 from fastpatent.data.augment.blur import Blur
 from fastpatent.data.augment.crop import Flip, PadAndCrop
 from fastpatent.data.augment.erasing import Erasing
+from fastpatent.data.augment.jitter import Jitter
 from fastpatent.data.augment.lines import Lines
+from fastpatent.data.augment.rotation import Rotation
 from fastpatent.errors import ConfigError
 
-STEPS = ("LINES", "AUTOAUG", "PADDING", "FLIP", "BLUR", "REA")
+STEPS = ("LINES", "AUTOAUG", "PADDING", "FLIP", "ROTATE", "CJ", "BLUR", "REA")
 
 
 @pytest.fixture(params=["constant", "reflect"])
@@ -109,7 +111,7 @@ def test_switching_a_step_off_changes_no_random_number_of_others(cfg, noise):
 
 def test_slots_of_steps_are_apart():
     slots = [slot for name in dir(random_slots) if name.endswith("_SLOTS") for slot in getattr(random_slots, name)]
-    assert len(slots) == len(set(slots)) == 8 + 2 + 1 + 2 + 23 + 6
+    assert len(slots) == len(set(slots)) == 8 + 2 + 1 + 2 + 4 + 2 + 23 + 6
 
 
 def test_the_configuration_decides_the_steps_and_their_order(cfg):
@@ -118,16 +120,21 @@ def test_the_configuration_decides_the_steps_and_their_order(cfg):
     cfg.INPUT.PADDING.update({"SIZE": 3, "MODE": "edge", "VALUE": 200})
     cfg.INPUT.BLUR.update({"SIGMA": [0.5, 1.5], "PROB": 0.4})
     cfg.INPUT.REA.update({"PROB": 0.2, "VALUE": [10, 20, 40], "AREA": [0.1, 0.2]})
+    cfg.INPUT.ROTATE.update({"PROB": 0.7, "DEGREES": 12.0})
+    cfg.INPUT.CJ.update({"PROB": 0.6, "BRIGHTNESS": 0.25, "CONTRAST": 0.5})
     cfg.INPUT.FLIP.PROB, cfg.SEED = 0.3, 9
     cfg.INPUT.AUTOAUG.update({"PROB": 0.1, "FILL": 255})
     cfg.INPUT.LINES.update({"PROB": 0.6, "WIDTH": 1.5, "DASH": 0.7})
     built = build_batch_augmentation(cfg)
-    lines, policies, crop, flip, blur, erasing = built.steps
-    assert [type(step) for step in built.steps] == [Lines, AutoAugment, PadAndCrop, Flip, Blur, Erasing] and built.seed == 9
+    lines, policies, crop, flip, rotation, jitter, blur, erasing = built.steps
+    expected = [Lines, AutoAugment, PadAndCrop, Flip, Rotation, Jitter, Blur, Erasing]
+    assert [type(step) for step in built.steps] == expected and built.seed == 9
     assert (lines.probability, lines.width, lines.dash) == (0.6, 1.5, 0.7)
     assert (policies.probability, policies.fill) == (0.1, 255)
     assert (crop.padding, crop.mode, crop.value) == (3, "edge", 200)
     assert flip.probability == 0.3
+    assert (rotation.degrees, rotation.fill, rotation.probability) == (12.0, 200, 0.7)
+    assert (jitter.brightness, jitter.contrast, jitter.probability) == (0.25, 0.5, 0.6)
     assert (blur.kernel_size, blur.sigma, blur.probability) == (11, [0.5, 1.5], 0.4)
     assert (erasing.probability, erasing.value, erasing.area) == (0.2, 23, [0.1, 0.2])
 
@@ -143,12 +150,9 @@ def test_nothing_enabled_is_none(cfg):
     assert build_batch_augmentation(cfg) is None
 
 
-@pytest.mark.parametrize("name", ["CROP", "ROTATE", "CJ", "AFFINE", "AUGMIX", "FIT crop"])
+@pytest.mark.parametrize("name", ["CROP", "AFFINE", "AUGMIX"])
 def test_steps_that_work_on_single_images_only(cfg, name):
-    if name == "FIT crop":
-        cfg.INPUT.KEEP_ASPECT, cfg.INPUT.FIT = True, "crop"
-    else:
-        cfg.INPUT[name].ENABLED = True
+    cfg.INPUT[name].ENABLED = True
     with pytest.raises(ConfigError, match=rf"INPUT.{name}.*: .*INPUT.AUGMENT_ON"):
         build_batch_augmentation(cfg)
     for asked, device in (("auto", "cuda"), ("auto", "cpu"), ("workers", "cuda")):

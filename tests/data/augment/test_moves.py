@@ -25,7 +25,8 @@ def test_each_image_of_a_batch_is_pillows_within_a_level(noise, name, magnitude,
     for height, width in [(32, 32), (24, 37), (61, 16), (1, 5)]:
         images = noise(3, height, width)
         images[0] = 255  # flat paper stays at its level
-        places = sources(source_matrix(name, magnitude, height, width), height, width).expand(3, -1, -1)
+        matrix = torch.tensor(source_matrix(name, magnitude, height, width), dtype=torch.float64)
+        places = sources(matrix, height, width).expand(3, -1, -1)
         found = move(images, places, bicubic, 77)
         assert found.dtype == torch.uint8 and found.shape == images.shape
         expected = np.stack([pillows(name, magnitude, image[0].numpy(), bicubic, 77) for image in images])

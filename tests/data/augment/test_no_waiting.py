@@ -15,7 +15,7 @@ from fastpatent.data.augment.batch import build_batch_augmentation
 @pytest.fixture(params=["constant", "reflect"])
 def augmentation(cfg, request):
     """All steps enabled; every policy occurs."""
-    for name in ("LINES", "AUTOAUG", "PADDING", "FLIP", "BLUR", "REA"):
+    for name in ("LINES", "AUTOAUG", "PADDING", "FLIP", "ROTATE", "CJ", "BLUR", "REA"):
         cfg.INPUT[name].ENABLED = True
     cfg.INPUT.AUTOAUG.PROB, cfg.INPUT.PADDING.MODE, cfg.INPUT.LINES.DASH = 1.0, request.param, 0.5
     return build_batch_augmentation(cfg)

@@ -134,8 +134,8 @@ def on_a_batch(operation, image, fill):
     """`apply` for a tensor uint8 [1, SIDE, SIDE], rotations and shears among its operations."""
     if operation.name not in MOVES:
         return apply(operation, image, fill)
-    matrix = source_matrix(operation.name, operation.magnitude, SIDE, SIDE)
-    return move(image[None], sources(matrix, SIDE, SIDE)[None], operation.bicubic, fill)[0]
+    matrix = torch.tensor([source_matrix(operation.name, operation.magnitude, SIDE, SIDE)], dtype=torch.float64)
+    return move(image[None], sources(matrix, SIDE, SIDE), operation.bicubic, fill)[0]
 
 
 def outcomes(drawing, probability, operate):
@@ -181,10 +181,47 @@ def test_every_outcome_of_auto_augment_has_its_probability(path, kind, operate, 
     assert stats.chisquare(seen[meant > 0], meant[meant > 0]).pvalue > LIMIT
 
 
+def turned(images):
+    """Where a bright square right of the centre lies after a rotation: rows below the centre."""
+    bright = images.astype(np.float64)
+    return (bright * np.arange(SIDE)[:, None]).sum((1, 2)) / bright.sum((1, 2)) - (SIDE - 1) / 2
+
+
+def test_rotations_have_the_same_angles():
+    cfg = settings(ROTATE={"PROB": 0.5, "DEGREES": 20.0}, PADDING={"ENABLED": False, "VALUE": 0})
+    drawing = np.zeros((SIDE, SIDE), np.uint8)
+    drawing[14:18, 24:28] = 255
+    found = [path(cfg, drawing, COUNT) for path in PATHS]
+    moved = [(images != drawing).any((1, 2)) for images in found]
+    for side in moved:
+        assert stats.binomtest(int(side.sum()), COUNT, 0.5).pvalue > LIMIT
+    rises = [turned(images[side]) for images, side in zip(found, moved)]
+    assert compare(*rises) > LIMIT
+    for rise in rises:
+        angles = np.degrees(np.arcsin(rise / 10))  # the square is 10 pixels from the centre
+        assert stats.kstest(angles, "uniform", (-20, 40)).pvalue > LIMIT
+
+
+def test_jitters_have_the_same_strengths_and_orders():
+    """Two grey levels of an image give both factors; where brightness saturates, their order too."""
+    cfg = settings(CJ={"PROB": 0.5, "BRIGHTNESS": 0.6, "CONTRAST": 0.5})
+    drawing = np.full((SIDE, SIDE), 250, np.uint8)
+    drawing[8:] = 60
+    theirs, ours = (path(cfg, drawing, COUNT)[:, [0, -1], 0] for path in PATHS)
+    for side in (theirs, ours):
+        unchanged = (side == [250, 60]).all(1)
+        assert stats.binomtest(int(unchanged.sum()), COUNT, 0.5).pvalue > LIMIT
+    for values in (lambda side: side[:, 0], lambda side: side[:, 1], lambda side: side[:, 0] - side[:, 1].astype(float)):
+        assert compare(values(theirs), values(ours)) > LIMIT
+    assert compare(*((side[:, 0] == 255) for side in (theirs, ours))) > LIMIT
+
+
 EVERYTHING = {
     "AUTOAUG": {"PROB": 0.5},
     "PADDING": {"SIZE": 4, "VALUE": 200},
     "FLIP": {"PROB": 0.5},
+    "ROTATE": {"PROB": 0.2, "DEGREES": 10.0},
+    "CJ": {"PROB": 0.2, "BRIGHTNESS": 0.2, "CONTRAST": 0.4},
     "BLUR": {"PROB": 0.5, "SIGMA": [0.4, 1.0]},
     "REA": {"PROB": 0.5, "VALUE": [10.0]},
 }
@@ -229,10 +266,12 @@ def test_all_steps_together(reference):
 @pytest.mark.parametrize(
     "name, values",
     [
-        ("AUTOAUG", {"PROB": 0.6}),
+        ("AUTOAUG", {"PROB": 0.65}),
         ("PADDING", {"SIZE": 3}),
         ("PADDING", {"VALUE": 201}),
         ("FLIP", {"PROB": 0.56}),
+        ("ROTATE", {"PROB": 0.3}),
+        ("CJ", {"PROB": 0.4}),
         ("BLUR", {"PROB": 0.56}),
         ("BLUR", {"SIGMA": [0.4, 1.2]}),
         ("REA", {"PROB": 0.44}),

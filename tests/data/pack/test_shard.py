@@ -23,12 +23,15 @@ def drawings():
     return [(Entry(name, 10 * n, 10**18 + n, zlib.crc32(pixels[n])), pixels[n]) for n, name in enumerate(NAMES)]
 
 
-def test_written_and_read_back(tmp_path, drawings):
-    write_shard(tmp_path, 3, 1, SIZE, iter(drawings))
+@pytest.mark.parametrize("portable", [False, True])
+def test_written_and_read_back(tmp_path, drawings, portable):
+    if portable:
+        drawings = [(entry._replace(stamp=f"{entry.stamp:x}"), pixels) for entry, pixels in drawings]
+    write_shard(tmp_path, 3, 1, SIZE, iter(drawings), portable)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00003.1.u8", "00003.json"]
     shard = read_index(tmp_path / "00003.json", SIZE)
     assert (shard.number, shard.generation, shard.pixels) == (3, 1, tmp_path / "00003.1.u8")
-    assert shard.entries == [entry for entry, _ in drawings]
+    assert shard.entries == [entry for entry, _ in drawings] and shard.portable == portable
     np.testing.assert_array_equal(np.fromfile(shard.pixels, np.uint8).reshape(-1, 3, 4), [pixels for _, pixels in drawings])
     lines = shard.index.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 6 and json.loads(lines[1]) == list(drawings[0][0])
@@ -69,6 +72,7 @@ def test_an_unusable_index_is_named(tmp_path, drawings):
         (replaced(b"00000.0.u8", b"../../x.u8"), "damaged or only half written"),
         (replaced(b'"crc32"', b'"crc33"'), "damaged or only half written"),
         (replaced(b'"version": 3', b'"version": 2'), "a pack of version 2, this program reads 3"),
+        (replaced(b'"version": 3', b'"version": 4'), "damaged or only half written"),  # its stamps are times
         (replaced(PIL.__version__.encode(), b"1.0"), f"packed with Pillow 1.0, this is {PIL.__version__}"),
         (replaced(b'"height": 3', b'"height": 5'), "of another size than 3x4"),
         (replaced(b"false", b"true"), "of another size than 3x4"),
