@@ -91,7 +91,7 @@ class Listing:
                 names = set()
             if self._packed:
                 names |= self._packed.get(os.path.abspath(folder), set())
-            self._names[folder] = names
+            self._names[folder] = names or frozenset()  # one for all that are missing
             self._room -= NAME + len(folder) + NAME * len(names) + sum(map(len, names))
         return self._names[folder]
 

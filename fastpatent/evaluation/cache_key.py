@@ -79,12 +79,14 @@ def differences(origin: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def _state_of_images(samples: Sequence[Sample], cfg: CfgNode) -> dict[str, Any]:
-    digest, packed = hashlib.sha256(), packed_files(cfg)
+    digest = hashlib.sha256()
+    packed: dict[str, str] | None = None  # asked for where a file is missing
     for name, sample in zip(names_below(cfg.DATASETS.ROOT, samples), samples):
         try:
             status = os.stat(sample.path)
             state = f"{status.st_size}\0{status.st_mtime_ns}"
         except FileNotFoundError:
+            packed = packed_files(cfg) if packed is None else packed
             if sample.path not in packed:
                 raise
             state = packed[sample.path]
