@@ -49,7 +49,7 @@ def main():
     """Measure, print the table, and write its rows as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="ResNet-18-IBN, 64 px, batch 32 on the CPU, under 50 s")
-    add_size_options(parser, "how many drawings are packed", "steps of each timed run")
+    add_size_options(parser, "how many drawings are packed, at least 128", "steps of each timed run")
     parser.add_argument("--sheets", type=Path, metavar="DIR", help="make the drawings from the real sheets below DIR")
     parser.add_argument("--compile", action="store_true", help="ours with MODEL.COMPILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to this file")
