@@ -36,6 +36,7 @@ BROKEN = [
         "[255, 255, 258]",
         "must be one number, or three, with a mean from 0 to 255, got [255.0, 255.0, 258.0]",
     ),
+    ("INPUT.LINES.WIDTH", "3", "must be between 0 and 2, got 3.0"),
     ("INPUT.ROTATE.DEGREES", "181", "must be between 0 and 180, got 181.0"),
     ("INPUT.FLIP.PROB", "50", "must be between 0 and 1, got 50.0"),
     ("INPUT.PADDING.VALUE", "256", "must be between 0 (black) and 255 (white), got 256"),

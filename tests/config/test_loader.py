@@ -37,7 +37,8 @@ def test_all_is_reported_at_once_with_lines(write, complaints):
         "a.yml:7: MODEL.BACKBONES is no key; did you mean MODEL.BACKBONE?",
         "command line: TEST.METRIK is no key; did you mean TEST.METRIC?",
         "command line: MODEL.HEADS is a section, not a key; its keys are NAME, NORM, NUM_CLASSES, EMBEDDING_DIM, "
-        "WITH_BNNECK, NECK_FEAT, POOL_LAYER, CLS_LAYER, MARGIN, SCALE, DROPOUT, EASY_MARGIN, SUB_CENTERS, SAMPLED_CLASSES",
+        "WITH_BNNECK, NECK_FEAT, POOL_LAYER, CLS_LAYER, MARGIN, SCALE, DROPOUT, EASY_MARGIN, SUB_CENTERS, SAMPLED_CLASSES, "
+        "IMPRINT",
         "base.yml:3: SOLVER.NESTEROV expects True or False, got the text 'yes'",
         "a.yml:10: INPUT.SIZE_TRAIN in its list expects a whole number, got the number 256.5",
         "a.yml:13: DATASETS.NAMES expects a list, got the text 'Patent'; write [Patent]",
