@@ -4,6 +4,7 @@ import os
 from difflib import get_close_matches
 from pathlib import Path
 
+from fastpatent.config import default_network
 from fastpatent.errors import ConfigError
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,7 +27,7 @@ def find_file(given: str | os.PathLike[str]) -> str:
     """Return the path of a configuration that is given by its path or by name.
 
     Args:
-        given: a path, which wins wherever there is such a file; or the end of the path of a file of configs/, of which .yml
+        given: a path, which wins wherever there is such a file; "default", the network in the box; or the end of the path of a file of configs/, of which .yml
             may be missing: `own_drawings`, `sample/own_drawings.yml`, `configs/impact/small_pair.json`.
 
     Returns:
@@ -38,6 +39,8 @@ def find_file(given: str | os.PathLike[str]) -> str:
     given = os.fspath(given)
     if os.path.lexists(given) and not os.path.isdir(given):
         return given
+    if given == default_network.NAME:
+        return default_network.CONFIG
     wanted = given if Path(given).suffix in (SUFFIX, ".json") else f"{given}{SUFFIX}"
     files = {path.relative_to(FOLDER).as_posix(): str(path) for path in sorted(FOLDER.rglob(f"*{Path(wanted).suffix}"))}
     if wanted in files:

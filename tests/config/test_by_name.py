@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fastpatent.config import by_name, load_config
+from fastpatent.config import by_name, default_network, load_config
 
 
 def test_a_name_is_the_end_of_a_path(repository, tmp_path, monkeypatch):
@@ -38,6 +38,7 @@ def test_unclear_names_are_answered_with_those_there_are(write, complaints, monk
     monkeypatch.setattr(by_name, "FOLDER", tmp_path / "configs")
     assert complaints("first") == ["first: several configurations have this name; write a/first.yml or b/first.yml"]
     assert load_config("b/first").SEED == 1
+    assert load_config("default").MODEL.WEIGHTS == default_network.WEIGHTS  # the network in the box
     for given, hint in (
         ("secnd", "; did you mean b/second?"),
         ("c/second.yml", "; did you mean b/second?"),
