@@ -46,7 +46,7 @@ def run(main_function: Callable[..., int | None], *arguments: Any) -> int:
         logger.error(sentence)
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        sys.stderr.write("interrupted\n")  # in one piece, as other processes may write too
         return 130
     except BrokenPipeError:
         if not _reader_left(sys.stdout):

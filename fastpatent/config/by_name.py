@@ -27,8 +27,9 @@ def find_file(given: str | os.PathLike[str]) -> str:
     """Return the path of a configuration that is given by its path or by name.
 
     Args:
-        given: a path, which wins wherever there is such a file; "default", the network in the box; or the end of the path of a file of configs/, of which .yml
-            may be missing: `own_drawings`, `sample/own_drawings.yml`, `configs/impact/small_pair.json`.
+        given: a path, which wins wherever there is such a file; "default", the network in the box; or the end of the path
+            of a file of configs/, of which .yml may be missing: `own_drawings`, `sample/own_drawings.yml`,
+            `configs/impact/small_pair.json`.
 
     Returns:
         the path; as given where there is no such configuration.

@@ -126,4 +126,5 @@ def test_an_error_in_one_process_ends_the_others(failing, others, repository):
     ]
     assert started[failing].stderr.readline() == "error: a.png: broken\n"
     assert [process.wait(timeout=60) for process in started] == [1, 1]  # a minute for a loaded machine: it takes 4 s
-    assert [process.stderr.read() for process in started] == ["", ""]
+    later = "".join(process.stderr.read() for process in started)
+    assert "Traceback" not in later and "error:" not in later, later  # torch may warn that its store is gone
