@@ -1,6 +1,5 @@
 """MODEL.HEADS.IMPRINT: class weights that start from images of their class (weight imprinting, Qi et al., CVPR 2018)."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import torch
@@ -37,11 +36,13 @@ def imprint(cfg: CfgNode, network: Network, samples: Sequence[Sample], device: t
     head = network.head
     if not isinstance(head, EmbeddingHead):
         raise ConfigError(f"MODEL.HEADS.IMPRINT: needs the EmbeddingHead, MODEL.HEADS.NAME is {cfg.MODEL.HEADS.NAME}")
-    same_identity: dict[str | None, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        same_identity[sample.identity].append(sample)
-    chosen = [sample for same in same_identity.values() for sample in same[:IMAGES]]
     labels = label_map(samples)
+    of_class: list[list[Sample]] = [[] for _ in labels]
+    for sample in samples:
+        if sample.identity is not None:
+            of_class[labels[sample.identity]].append(sample)
+    chosen = [sample for same in of_class for sample in same[:IMAGES]]
+    targets = torch.tensor([label for label, same in enumerate(of_class) for _ in same[:IMAGES]])
     share = chosen[distributed.rank() :: distributed.world_size()]
     loader = build_test_loader(cfg, share, device, tolerant=True)
     test_feat, head.test_feat = head.test_feat, "before"
@@ -49,6 +50,6 @@ def imprint(cfg: CfgNode, network: Network, samples: Sequence[Sample], device: t
         found = extract_features(network, loader, device, precision, on_batch=line.update)
     head.test_feat = test_feat
     if found is not None:
-        features, targets = torch.from_numpy(found), torch.tensor([labels[sample.identity] for sample in chosen])
+        features = torch.from_numpy(found)
         readable = features.isfinite().all(dim=1)
         head.imprint(features[readable].to(device), targets[readable].to(device))
