@@ -18,7 +18,6 @@ from fastpatent.config.names import leaves
 from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.files import sha256_of
-from fastpatent.models.pretrained_files import pretrained_file
 
 
 def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[str, Any]:
@@ -51,6 +50,8 @@ def feature_origin(cfg: CfgNode, splits: Splits, device: torch.device) -> dict[s
     configuration = {key: value for key, value in leaves(cfg) if KEYS[key].features in deciding}
     files = {key: value for key, value in configuration.items() if isinstance(value, str) and os.path.isfile(value)}
     if not cfg.DESCRIPTOR.NAME and cfg.TEST.WISE_FT < 1 and cfg.MODEL.BACKBONE.PRETRAIN_PATH:
+        from fastpatent.models.pretrained_files import pretrained_file  # here: it brings timm
+
         files["MODEL.BACKBONE.PRETRAIN_PATH"] = pretrained_file(cfg)  # elsewhere it decides no features
     origin = {
         "weights": None if weights is None else sha256_of(weights),
