@@ -27,8 +27,9 @@ from table import faster, row, show
 
 from fastpatent.config import get_cfg
 from fastpatent.data.image_files import find_drawings
-from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size
+from fastpatent.data.image_source import DecodedDrawings
 from fastpatent.data.loader import build_test_loader
+from fastpatent.data.pack.place import pack_folder, pack_size
 from fastpatent.data.pack.write import write_pack
 from fastpatent.data.records import Sample
 from fastpatent.data.transforms import build_resize

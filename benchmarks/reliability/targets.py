@@ -28,7 +28,8 @@ from fastpatent.data.captions import with_captions
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.digests import read_contents
 from fastpatent.data.image import read_drawing
-from fastpatent.data.image_source import build_decode, pack_size
+from fastpatent.data.image_source import build_decode
+from fastpatent.data.pack.place import pack_size
 from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.pack.write import write_pack
 from fastpatent.data.quarantine import FILE, Quarantine

@@ -8,8 +8,9 @@ from yacs.config import CfgNode
 from fastpatent import log
 from fastpatent.commands.options import config_parser, load_from
 from fastpatent.data.confinement import confined_to, refuse_outside
-from fastpatent.data.image_source import build_decode, pack_folder, pack_size, why_not_packed
+from fastpatent.data.image_source import build_decode
 from fastpatent.data.load_datasets import build_splits, report_skipped
+from fastpatent.data.pack.place import pack_folder, pack_size, why_not_packed
 from fastpatent.data.pack.shard import PackSize
 from fastpatent.data.pack.write import PackReport, write_pack
 from fastpatent.data.records import PARTS

@@ -1,20 +1,16 @@
 """Where the pixels of an image come from: a pack, if there is one that fits, or its own file."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 import numpy as np
 from PIL import Image
 from yacs.config import CfgNode
 
-from fastpatent.data.confinement import Confinement, confined_to
 from fastpatent.data.image import MOST_PIXELS, black_on_white, inverts, open_drawing
-from fastpatent.data.pack.reader import PackedDrawings, open_pack, portable_files
-from fastpatent.data.pack.shard import PackSize
+from fastpatent.data.pack.place import pack_folder, pack_size, why_not_packed
+from fastpatent.data.pack.reader import PackedDrawings, open_pack
 from fastpatent.data.records import Sample
 from fastpatent.data.transforms import build_resize
-from fastpatent.errors import DataError
 
 
 class DecodedDrawings:
@@ -49,48 +45,6 @@ def build_decode(cfg: CfgNode, key: str, samples: Sequence[Sample] = ()) -> Deco
     """Return the DecodedDrawings of INPUT, at the size INPUT.<key>, with those of the samples that are in memory."""
     given = {sample.path: sample.image for sample in samples if sample.image is not None}
     return DecodedDrawings(build_resize(cfg, key), inverts(cfg), cfg.INPUT.MAX_PIXELS, given)
-
-
-def pack_size(cfg: CfgNode, key: str) -> PackSize:
-    """Return the PackSize of INPUT.<key>, "SIZE_TRAIN" or "SIZE_TEST"."""
-    height, width = cfg.INPUT[key]
-    return PackSize(height, width, cfg.INPUT.KEEP_ASPECT, cfg.INPUT.INTERPOLATION, inverts(cfg))
-
-
-def pack_folder(cfg: CfgNode, size: PackSize) -> str | None:
-    """Return the folder of the pack of one PackSize, or None where DATASETS.PACKS is empty.
-
-    Raises:
-        DataError: a relative DATASETS.PACKS leads out of the data, so that packing would write to another's pack.
-    """
-    packs = cfg.DATASETS.PACKS
-    if not packs:
-        return None
-    folder = os.path.join(cfg.DATASETS.ROOT, packs, size.folder)
-    if not os.path.isabs(packs) and (target := Confinement(confined_to(cfg)).target(folder)):
-        raise DataError(
-            f"{folder} -> {target}: DATASETS.PACKS leads out of the data; write it as an absolute path, or, where you trust "
-            "its links, set DATASETS.FOLLOW_LINKS True"
-        )
-    return folder
-
-
-def packed_files(cfg: CfgNode) -> dict[str, str]:
-    """Return {absolute path: state} of the images that can be read without their files, see `portable_files`."""
-    found: dict[str, str] = {}
-    for key in ("SIZE_TRAIN", "SIZE_TEST") if why_not_packed(cfg) is None else ():
-        size = pack_size(cfg, key)
-        with suppress(DataError):  # of a folder that leads out: `build_source` says so
-            if folder := pack_folder(cfg, size):
-                found |= portable_files(folder, size, cfg.DATASETS.ROOT)
-    return found
-
-
-def why_not_packed(cfg: CfgNode) -> str | None:
-    """Return why a pack cannot hold the images that INPUT asks for, in words; None where it can."""
-    if cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT != "paper":
-        return f"INPUT.FIT is {cfg.INPUT.FIT}, and a pack holds images of one size, fitted on paper or stretched"
-    return None
 
 
 def build_source(cfg: CfgNode, key: str, samples: Sequence[Sample]) -> tuple[Callable[[str], np.ndarray], str]:

@@ -15,6 +15,7 @@ import fastpatent
 from fastpatent.config.key import EVERY, NETWORK
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
+from fastpatent.data.pack.place import packed_files
 from fastpatent.data.records import Sample, Splits, names_below
 from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.files import sha256_of
@@ -86,9 +87,6 @@ def _state_of_images(samples: Sequence[Sample], cfg: CfgNode) -> dict[str, Any]:
             status = os.stat(sample.path)
             state = f"{status.st_size}\0{status.st_mtime_ns}"
         except FileNotFoundError:
-            # Imported here: it needs torchvision, which takes a second, and cached features are found without.
-            from fastpatent.data.image_source import packed_files
-
             packed = packed_files(cfg) if packed is None else packed
             if sample.path not in packed:
                 raise

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from fastpatent.data.image_source import DecodedDrawings, build_decode, build_source, pack_folder, pack_size
+from fastpatent.data.image_source import DecodedDrawings, build_decode, build_source
 from fastpatent.data.load_datasets import load_training_set
+from fastpatent.data.pack.place import pack_folder, pack_size
 from fastpatent.data.pack.write import write_pack
 from fastpatent.data.records import Sample
 

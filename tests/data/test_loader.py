@@ -17,9 +17,10 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from fastpatent.data import loader as loader_module
-from fastpatent.data.image_source import DecodedDrawings, pack_folder, pack_size
+from fastpatent.data.image_source import DecodedDrawings
 from fastpatent.data.load_datasets import load_test_set, load_training_set
 from fastpatent.data.loader import build_test_loader, build_train_loader
+from fastpatent.data.pack.place import pack_folder, pack_size
 from fastpatent.data.pack.write import write_pack
 from fastpatent.data.transforms import build_resize
 from fastpatent.errors import ConfigError, DataError

@@ -9,7 +9,7 @@ from fastpatent.config.keys import KEYS
 from fastpatent.data.confinement import confined_to, refuse_outside
 from fastpatent.data.datasets import DATASETS
 from fastpatent.data.image_files import LOOSE, count_skipped, find_drawings, own_folders
-from fastpatent.data.image_source import packed_files
+from fastpatent.data.pack.place import packed_files
 from fastpatent.data.records import Sample, Splits
 from fastpatent.data.splitting import add_validation, validation_identities
 from fastpatent.errors import ConfigError, DataError

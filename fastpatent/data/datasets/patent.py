@@ -7,8 +7,8 @@ from functools import partial
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.image_source import packed_files
 from fastpatent.data.list_dataset import read_splits
+from fastpatent.data.pack.place import packed_files
 from fastpatent.data.records import Splits, add_skipped
 
 LIST_PLACES = ("train_data", "data", ".")

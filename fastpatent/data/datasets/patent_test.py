@@ -5,8 +5,8 @@ from collections.abc import Collection
 from yacs.config import CfgNode
 
 from fastpatent.data.datasets import DATASETS
-from fastpatent.data.image_source import packed_files
 from fastpatent.data.list_dataset import read_splits
+from fastpatent.data.pack.place import packed_files
 from fastpatent.data.records import Sample, Splits
 
 LISTS = {"query": "test_queries.txt", "gallery": "test_database.txt"}

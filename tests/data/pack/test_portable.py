@@ -11,8 +11,9 @@ import PIL
 import pytest
 from PIL import Image
 
-from fastpatent.data.image_source import build_source, packed_files
+from fastpatent.data.image_source import build_source
 from fastpatent.data.load_datasets import load_test_set, load_training_set
+from fastpatent.data.pack.place import packed_files
 from fastpatent.data.pack.reader import portable_files
 from fastpatent.device import choose_device
 from fastpatent.errors import DataError
