@@ -25,7 +25,7 @@ from fastpatent.device import Device, Precision, keep_freed_memory, set_up_devic
 from fastpatent.engine.checkpoint import BEST, FINAL, read_last_checkpoint
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.curves import Curves
-from fastpatent.engine.imprint import imprint
+from fastpatent.engine.imprint import imprint, imprinted_head
 from fastpatent.engine.resume import changed_settings, check_samples, run_identity
 from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder, remove_run
 from fastpatent.engine.trainer import Trainer, batch_parts, check_batch
@@ -107,6 +107,9 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     loaded = load_weights(model, cfg.MODEL.WEIGHTS) if cfg.MODEL.WEIGHTS and not checkpoint else None
     model.to(device.device)
     check_batch(cfg, model, loader)
+    imprints = cfg.MODEL.HEADS.IMPRINT and not checkpoint
+    if imprints:
+        imprinted_head(cfg, model)
     key, size = image_size(cfg, "SIZE_TRAIN")
     check_train_size(model, f"INPUT.{key}", size, device.device)
     if overwrite and distributed.rank() == 0:
@@ -120,7 +123,7 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     if cfg.MODEL.COMPILE:
         shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
         compile_backbones(model, shape, device.device, precision)
-    if cfg.MODEL.HEADS.IMPRINT and not checkpoint:
+    if imprints:
         imprint(cfg, model, loader.samples, device.device, precision)
     torch.manual_seed(cfg.SEED + distributed.rank())
     curves = None

@@ -18,6 +18,13 @@ from fastpatent.progress import ProgressLine
 IMAGES = 8  # of an identity, at most
 
 
+def imprinted_head(cfg: CfgNode, network: Network) -> EmbeddingHead:
+    """Return the head of `network`; ConfigError where it is another than EmbeddingHead, whose neck `imprint` knows."""
+    if type(network.head) is not EmbeddingHead:
+        raise ConfigError(f"MODEL.HEADS.IMPRINT: needs the EmbeddingHead, MODEL.HEADS.NAME is {cfg.MODEL.HEADS.NAME}")
+    return network.head
+
+
 def imprint(cfg: CfgNode, network: Network, samples: Sequence[Sample], device: torch.device, precision: Precision) -> None:
     """Set the class weights of `network` by the first images of each identity, see `EmbeddingHead.imprint`.
 
@@ -31,11 +38,9 @@ def imprint(cfg: CfgNode, network: Network, samples: Sequence[Sample], device: t
         device, precision: where and in what format to compute.
 
     Raises:
-        ConfigError: the head is no EmbeddingHead.
+        ConfigError: as `imprinted_head`.
     """
-    head = network.head
-    if not isinstance(head, EmbeddingHead):
-        raise ConfigError(f"MODEL.HEADS.IMPRINT: needs the EmbeddingHead, MODEL.HEADS.NAME is {cfg.MODEL.HEADS.NAME}")
+    head = imprinted_head(cfg, network)
     labels = label_map(samples)
     of_class: list[list[Sample]] = [[] for _ in labels]
     for sample in samples:

@@ -11,6 +11,7 @@ from fastpatent.engine import imprint as module
 from fastpatent.engine.imprint import imprint
 from fastpatent.errors import ConfigError
 from fastpatent.models import build_model, with_classes
+from tests.engine.runs import RESNET, train
 from tests.small_sets import small_config, write_patent_set
 
 FLOAT32 = Precision(torch.float32, "")
@@ -71,6 +72,14 @@ def test_heads_without_one_weight_an_identity_are_refused(cfg):
         other.MODEL.HEADS[key] = value
         with pytest.raises(ConfigError, match=r"MODEL\.HEADS\.IMPRINT: needs one class weight"):
             build_model(with_classes(other, 6))
-    cfg.MODEL.HEADS.NAME, cfg.MODEL.LOSSES.NAME = "NormalisedHead", ("TripletLoss",)
-    with pytest.raises(ConfigError, match=r"needs the EmbeddingHead, MODEL\.HEADS\.NAME is NormalisedHead"):
-        imprint(cfg, build_model(with_classes(cfg, 6)), [], torch.device("cpu"), FLOAT32)
+    for name, loss in (("NormalisedHead", "TripletLoss"), ("ProjectionHead", "CrossEntropyLoss")):
+        cfg.MODEL.HEADS.NAME, cfg.MODEL.LOSSES.NAME = name, (loss,)
+        with pytest.raises(ConfigError, match=rf"needs the EmbeddingHead, MODEL\.HEADS\.NAME is {name}"):
+            imprint(cfg, build_model(with_classes(cfg, 6)), [], torch.device("cpu"), FLOAT32)
+
+
+def test_another_head_is_refused_before_anything_is_written(drawings_folder, tmp_path, capfd):
+    words = ["MODEL.HEADS.NAME", "NormalisedHead", "MODEL.LOSSES.NAME", "[TripletLoss]", "MODEL.HEADS.IMPRINT", "True"]
+    assert train(drawings_folder, tmp_path / "run", *RESNET, *words) == 1
+    assert "needs the EmbeddingHead" in capfd.readouterr().err
+    assert not (tmp_path / "run/config.yaml").exists() and not (tmp_path / "run/log.txt").exists()
