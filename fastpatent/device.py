@@ -17,10 +17,7 @@ from fastpatent.distributed import world_size
 from fastpatent.errors import ConfigError
 
 MODULES = ("fastpatent", "torch", "timm", "numpy", "PIL", "skimage", "cv2", "sklearn")  # those that affect features
-MMAP_THRESHOLD, TRIM_THRESHOLD = (
-    -3,
-    -1,
-)  # of glibc's malloc.h: smallest block mapped alone, free bytes returned to the system
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # of glibc's malloc.h: what is mapped alone, and what is returned
 
 
 class Device(NamedTuple):
@@ -56,7 +53,7 @@ class Precision(NamedTuple):
 def float32_arithmetic(name: str) -> Iterator[None]:
     """Return a context with one arithmetic for convolutions and matrix products of float32, however torch is set.
 
-    torch lets a GPU convolve in TF32, whose products have 10 bits, unless it is told otherwise; a program may also have
+    torch lets a GPU convolve in TF32, whose products have 10 bits, unless it is set otherwise; a program may also have
     allowed it, or bf16 on a CPU, for matrix products.
 
     Args:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from yacs.config import CfgNode
 
+from fastpatent.device import to_device
 from fastpatent.distributed import gather_labels
 from fastpatent.errors import ConfigError
 
@@ -57,8 +58,7 @@ class SampledClasses(nn.Module):
 
     def choose(self, classes: torch.Tensor) -> None:
         """Set the classes of this iteration: int64 [count] on the CPU, ascending."""
-        on_gpu = self.classes.is_cuda
-        self.classes.copy_(classes.pin_memory() if on_gpu else classes, non_blocking=on_gpu)
+        self.classes.copy_(to_device(classes, self.classes.device))
         self.places = self.places_of(classes)
 
     def places_of(self, classes: torch.Tensor) -> torch.Tensor:
