@@ -41,26 +41,35 @@ def run_two(repository, script, config, *options):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
 
 
-BAD_LOSS_IN_ONE = """
-import sys
+WITH_CHANGED_STEP = """
+import os, signal, sys
 from fastpatent import distributed
-from fastpatent.commands.train import main
 from fastpatent.commands.run import run
+from fastpatent.commands.train import main
 from fastpatent.engine.trainer import Trainer
 
 step = Trainer.step
+{changed}
+Trainer.step = changed
+if __name__ == "__main__":
+    sys.exit(run(main))
+"""
 
-def poisoned(self, batch):
+BAD_LOSS_IN_ONE = """
+def changed(self, batch):
     self._guard.cheap = False
     if distributed.rank() == 1 and self.position.iteration == 1:
         normalise = self.model.normalise
         self.model.normalise = lambda images: normalise(images) * float("nan")
         print("the images:", [self.loader.samples[index].path for index in batch.indices.tolist()], flush=True)
     return step(self, batch)
+"""
 
-Trainer.step = poisoned
-if __name__ == "__main__":
-    sys.exit(run(main))
+STOPPED_IN_ONE = """
+def changed(self, batch):
+    if distributed.rank() == 1 and self.position.iteration == 3:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return step(self, batch)
 """
 
 
@@ -68,7 +77,7 @@ if __name__ == "__main__":
 def test_a_bad_loss_in_one_process_ends_all_and_names_its_images(drawings_folder, tmp_path, repository):
     """As on a GPU, where the losses are read at the end of the epoch only."""
     config = write_config(drawings_folder, tmp_path, ["CrossEntropyLoss"])
-    (tmp_path / "run.py").write_text(BAD_LOSS_IN_ONE)
+    (tmp_path / "run.py").write_text(WITH_CHANGED_STEP.format(changed=BAD_LOSS_IN_ONE))
     finished = run_two(repository, tmp_path / "run.py", config)
     assert finished.returncode == 1, finished.stdout + finished.stderr
     line = next(line for line in finished.stdout.splitlines() if line.startswith("the images:"))
@@ -95,30 +104,10 @@ def test_a_broken_image_in_one_process_ends_both_with_one_sentence(drawings_fold
     assert error.startswith(f"error: {broken}: ") and "Traceback" not in finished.stderr
 
 
-STOPPED_IN_ONE = """
-import os, signal, sys
-from fastpatent import distributed
-from fastpatent.commands.run import run
-from fastpatent.commands.train import main
-from fastpatent.engine.trainer import Trainer
-
-step = Trainer.step
-
-def stopped(self, batch):
-    if distributed.rank() == 1 and self.position.iteration == 3:
-        os.kill(os.getpid(), signal.SIGTERM)
-    return step(self, batch)
-
-Trainer.step = stopped
-if __name__ == "__main__":
-    sys.exit(run(main))
-"""
-
-
 @pytest.mark.slow
 def test_a_stop_in_one_process_reaches_the_other_and_the_run_is_saved(drawings_folder, tmp_path, repository):
     config = write_config(drawings_folder, tmp_path)
-    (tmp_path / "run.py").write_text(STOPPED_IN_ONE)
+    (tmp_path / "run.py").write_text(WITH_CHANGED_STEP.format(changed=STOPPED_IN_ONE))
     endless = ["SOLVER.MAX_EPOCH", "100000", "TEST.EVAL_PERIOD", "0", "SOLVER.CHECKPOINT_PERIOD", "100000"]
     finished = run_two(repository, tmp_path / "run.py", config, *endless)
     assert finished.returncode == 130, finished.stdout + finished.stderr
