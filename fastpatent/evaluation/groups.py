@@ -22,8 +22,8 @@ def groups_of(splits: Splits) -> dict[str, list[str]]:
 
     VIEW: what the name of a drawing has beside that of its folder: `3` of `L901/L901_3.png` and of a sheet ...-D00003.png,
     `front` of `chair/front.png`. Only a label that drawings of several folders share says anything; others are UNKNOWN, and
-    where they are the majority, views are not known. CATEGORY: `Sample.category`, the classes of the patent office with their
-    titles. SIZE: how many drawings of its identity the gallery holds, doubling from group to group.
+    where they are the majority, views are not known. CATEGORY: `Sample.category`, a class of the patent office with its
+    title. SIZE: how many drawings of its identity the gallery holds, doubling from group to group.
     """
     found = {VIEW: _views(splits.query), CATEGORY: _categories(splits.query), SIZE: _sizes(splits)}
     return {name: labels for name, labels in found.items() if len(set(labels)) > 1}
@@ -57,9 +57,9 @@ def _view(path: str) -> str:
 
 
 def _categories(samples: Sequence[Sample]) -> list[str]:
-    named = {sample.category: sample.category or UNKNOWN for sample in samples}
-    named |= {category: f"{category} {title}" for category, title in TITLES.items()}
-    return [named[sample.category] for sample in samples]
+    titled = {category: f"{category} {title}" for category, title in TITLES.items()}
+    categories = [sample.category or UNKNOWN for sample in samples]
+    return [titled.get(category, category) for category in categories]
 
 
 def _sizes(splits: Splits) -> list[str]:
