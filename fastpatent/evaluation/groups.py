@@ -63,8 +63,8 @@ def _categories(samples: Sequence[Sample]) -> list[str]:
 
 
 def _sizes(splits: Splits) -> list[str]:
-    counts = Counter(sample.identity for sample in splits.gallery if sample.identity is not None)
-    return [_doubling(counts[sample.identity]) for sample in splits.query]
+    counts = Counter(sample.identity for sample in splits.gallery)
+    return [UNKNOWN if (name := sample.identity) is None else _doubling(counts[name]) for sample in splits.query]
 
 
 def _doubling(count: int) -> str:

@@ -42,6 +42,8 @@ def test_sizes_double():
     counts = [0, 1, 2, 3, 4, 5, 8, 9, 16, 17]
     found = groups_of(splits([f"d{n}/x{n}.png" for n in range(len(counts))], counts=counts))
     assert found == {SIZE: ["none", "1", "2", "3-4", "3-4", "5-8", "5-8", "9-16", "9-16", "17-32"]}
+    unlabelled = Splits("Set", [], [Sample("/q/x.png", None), Sample("/r/y.png", "r")], [Sample("/g/z.png", None)])
+    assert groups_of(unlabelled) == {SIZE: [UNKNOWN, "none"]}
 
 
 def test_rows_of_groups_are_in_the_order_of_numbers():
