@@ -7,6 +7,7 @@ network through this interface only, whatever its class:
 - `network(images, targets, domains[, tokens])` returns a dict of scalar losses in training mode, whose sum is the
   objective; in evaluation mode it returns `embed_images(images, domains)`;
 - `embed_images`, and `embed_texts` of a network with a text tower;
+- `feature_maps`: where in an image its features come from; None of a network without maps;
 - `backbones`, `head`, `classifier_weight`, `layer_depths` and `backbone_inputs`: for optimizer, compiler and weights files;
 - `best_metric`: the metric that selects its best checkpoint.
 

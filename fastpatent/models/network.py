@@ -35,6 +35,14 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
+    def feature_maps(self, images: torch.Tensor, domains: torch.Tensor | None = None) -> torch.Tensor | None:
+        """Return the last feature maps [batch, channels, height', width'] of uint8 images; None of a network without any.
+
+        Args:
+            images, domains: see `embed_images`.
+        """
+        return None
+
     def embed_texts(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return float32 features [batch, dim] of tokens int64 [batch, context]; ConfigError without a text tower."""
         raise ConfigError(f"MODEL.META_ARCHITECTURE: {type(self).__name__} has no text tower")

@@ -67,6 +67,10 @@ class Kernel(Protocol):
         """Return scores that stay valid after the next product."""
         ...
 
+    def fetch(self, scores: Tile) -> np.ndarray:
+        """Return scores as a NumPy array."""
+        ...
+
     def product(self, outer: Tile, inner: Tile) -> Tile:
         """Return outer @ inner^T."""
         ...
@@ -108,6 +112,10 @@ class CompiledKernel:
     def copy(self, scores: np.ndarray) -> np.ndarray:
         """Return scores that stay valid after the next product."""
         return scores.copy()
+
+    def fetch(self, scores: np.ndarray) -> np.ndarray:
+        """Return the scores unchanged."""
+        return scores
 
     def product(self, outer: np.ndarray, inner: np.ndarray) -> np.ndarray:
         """Return outer @ inner^T, float32 [rows, columns], of float32 [rows, dim] and [columns, dim].

@@ -15,7 +15,7 @@ from fastpatent.retrieval.free_memory import check_room
 from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.metrics import RankMetrics
 from fastpatent.retrieval.relevance import Identities, Members
-from fastpatent.retrieval.score_tiles import Rows, ScoreTiles
+from fastpatent.retrieval.score_tiles import Rows, ScoreTiles, shown_scores
 
 
 class Ranking(NamedTuple):
@@ -89,7 +89,4 @@ def rank(
             places = members.places(rows)
             ranks[places], ranked[places] = 1 + counter.result(), relevant.indices
     metrics = RankMetrics(ranks, members.relevant, rows=ranked) if identities is not None else None
-    if metric != "cosine":
-        nearest = squared_norms(query)[:, None] if metric == "euclidean" else 1
-        scores = -np.sqrt(np.maximum(nearest - scores, 0)).astype(np.float32)
-    return Ranking(indices, scores, metrics)
+    return Ranking(indices, shown_scores(scores, squared_norms(query)[:, None], metric), metrics)

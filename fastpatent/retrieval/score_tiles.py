@@ -23,6 +23,20 @@ def _norms(features: np.ndarray) -> np.ndarray:
 COLUMNS = {"cosine": inverse_norms, "euclidean": squared_norms, "normalized_euclidean": _norms}  # per gallery row
 
 
+def shown_scores(scores: np.ndarray, squares: np.ndarray, metric: str) -> np.ndarray:
+    """Return scores of `ScoreTiles` as they are shown, float32: cosines as they are, or negative distances.
+
+    Args:
+        scores: float32 of any shape.
+        squares: float64 of a shape that fits, the squared norms of the queries.
+        metric: see `ScoreTiles`.
+    """
+    if metric == "cosine":
+        return scores
+    nearest = squares if metric == "euclidean" else 1
+    return -np.sqrt(np.maximum(nearest - scores, 0)).astype(np.float32)
+
+
 class Rows:
     """Features split into tiles of TILE rows, in a given order. A tile is a view where its rows are consecutive.
 

@@ -51,6 +51,10 @@ class TorchKernel:
         """Return the scores unchanged: they stay valid after the next product."""
         return scores
 
+    def fetch(self, scores: torch.Tensor) -> np.ndarray:
+        """Return a copy as a NumPy array."""
+        return scores.cpu().numpy()
+
     def product(self, outer: torch.Tensor, inner: torch.Tensor) -> torch.Tensor:
         """Return outer @ inner^T, float32 [rows, columns]."""
         with float32_arithmetic("ieee"):
