@@ -13,13 +13,14 @@ from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits
 from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.device import set_up_device
-from fastpatent.errors import missing_extra
+from fastpatent.errors import FastPatentError, missing_extra
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import ARRAY, COLUMNS, check_submission, write_submission
 from fastpatent.report.gallery import check_gallery, write_gallery
 from fastpatent.report.tables import metrics_table
 from fastpatent.report.text_image import text_image_table
+from fastpatent.report.test_report.files import check_report
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_submission(place)
     for splits in test_sets:
         check_gallery(_gallery(cfg, splits))
+    report = check_report(cfg.OUTPUT_DIR, test_sets) if cfg.TEST.REPORT else None
     members = [member for member in pipeline.members if not member.cfg.DESCRIPTOR.NAME]
     if members:
         precisions = dict.fromkeys(member.cfg.TEST.PRECISION for member in members)
         logger.info(f"device {device.device} ({device.reason}), precision {', '.join(precisions)}")
 
-    results: list[SetResult] = []
+    results: list[list[SetResult]] = []
     written: list[Path] = []
     for splits in test_sets:
         of_set = [_evaluate(pipeline, splits), *(_evaluate(system, splits, bool(args.compare)) for system in compared)]
@@ -58,9 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not results:
             written += _submit(last, places, of_set[0].unreadable)
         written += write_gallery(last, _gallery(cfg, splits))
-        results += of_set
+        results.append(of_set)
         _warn_of_better(*of_set)
-    report_results(results)
+    report_results([result for of_set in results for result in of_set])
+    if report:
+        written += _report(report, pipeline, results)
     logger.info("written: " + ", ".join(map(str, written)))
     return 0
 
@@ -74,6 +78,20 @@ def _evaluate(system: Pipeline, splits: Splits, asked: bool = True) -> SetResult
             raise
         logger.warning(f"TEST.COMPARE: {system.members[0].name} is skipped: {sentence}")
         return None
+
+
+def _report(folder: Path, pipeline: Pipeline, results: Sequence[Sequence[SetResult]]) -> list[Path]:
+    """Write the pages of a test; what they cannot be written for is a warning, as the test itself is done."""
+    try:
+        from fastpatent.report.test_report.page import write_report  # here: it brings matplotlib, of an extra
+
+        return write_report(folder, pipeline, results)
+    except (FastPatentError, ModuleNotFoundError) as error:
+        reason = missing_extra(error) if isinstance(error, ModuleNotFoundError) else str(error)
+        if not reason:
+            raise
+        logger.warning(f"no report in {folder}: {reason}")
+        return []
 
 
 def _warn_of_better(network: SetResult, *descriptors: SetResult) -> None:

@@ -43,10 +43,15 @@ class Evaluation:
     features: Features | None = None
     warnings: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def intervals(self) -> dict[str, Figure]:
-        """{metric of images: Figure} where there are fewer than FEW queries, whose mean alone says little; else empty."""
-        if self.metrics is None or not 0 < self.metrics.matched.sum() < FEW:
+        """The `figures` where there are fewer than FEW queries, whose mean alone says little; else empty."""
+        return self.figures if self.metrics is not None and self.metrics.matched.sum() < FEW else {}
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """{metric of images: Figure}; empty where there is nothing to measure."""
+        if self.metrics is None or not self.metrics.matched.any():
             return {}
         matched = np.flatnonzero(self.metrics.matched)
         groups = patent_codes(self.splits.query[row].identity for row in matched)

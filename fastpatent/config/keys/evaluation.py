@@ -82,6 +82,7 @@ KEYS = (
     OurNoFeature(
         "TEST.COMPARE", [], "descriptors that `fastpatent test` measures beside the network", Component(DESCRIPTORS)
     ),
+    OurNoFeature("TEST.REPORT", True, "`fastpatent test` writes a page for every test set into OUTPUT_DIR/report"),
     OurNoFeature("BENCHMARK.SYSTEMS", [], "configuration files of networks and descriptors to compare", FILES, path=True),
     OurNoFeature("BENCHMARK.LOGS", "", "folder below which every run with model_best.pth is compared too", path=True),
     OurNoFeature("BENCHMARK.DISTRACTORS", [], "data sets added to the gallery, for a curve of sizes", Component(DATASETS)),

@@ -25,7 +25,7 @@ class Looks(NamedTuple):
     """What was measured.
 
     Attributes:
-        groupings: {STYLE, INK: label of each query}, UNKNOWN of those that were not read; only those with two labels or more.
+        groupings: {STYLE, INK: label of each query}, UNKNOWN of those not read; those of two labels or more.
         examples: {label of a style: the query that is nearest to its mean}.
         measured: how many queries were read.
     """

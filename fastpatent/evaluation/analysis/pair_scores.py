@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from fastpatent.evaluation.features import Features
 from fastpatent.retrieval.distance import as_pair, squared_norms
@@ -108,6 +109,23 @@ def pair_scores(features: Features, identities: Identities, k: int = 10, device:
         found.scores[rows] = shown_scores(scores, squares, features.metric)
     found.wrong[:] -= found.right
     return found
+
+
+def scores_between(features: Features, queries: ArrayLike, rows: ArrayLike) -> np.ndarray:
+    """Return float64 [pairs]: the scores of some pairs of a query and a gallery row.
+
+    Args:
+        features: Features.
+        queries, rows: int [pairs].
+    """
+    query, gallery = features.query[queries].astype(np.float64), features.gallery[rows].astype(np.float64)
+    norms = [np.sqrt(squared_norms(side)) for side in (query, gallery)]
+    if features.metric == "cosine":
+        return np.einsum("pd,pd->p", query, gallery) / np.maximum(norms[0] * norms[1], np.finfo(np.float64).tiny)
+    distances = np.sqrt(squared_norms(query - gallery))
+    if features.metric == "normalized_euclidean":
+        distances = np.divide(distances, sum(norms), out=np.ones_like(distances), where=sum(norms) > 0)
+    return -distances
 
 
 def _range(query: np.ndarray, gallery: np.ndarray, metric: str) -> tuple[float, float]:
