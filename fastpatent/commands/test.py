@@ -19,8 +19,8 @@ from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import ARRAY, COLUMNS, check_submission, write_submission
 from fastpatent.report.gallery import check_gallery, write_gallery
 from fastpatent.report.tables import metrics_table
-from fastpatent.report.text_image import text_image_table
 from fastpatent.report.test_report.files import check_report
+from fastpatent.report.text_image import text_image_table
 
 logger = logging.getLogger(__name__)
 

@@ -37,6 +37,7 @@ def folder(tmp_path, monkeypatch):
             "INPUT": {"SIZE_TEST": [32, 32 + 32 * seed]},
             "DATALOADER": {"NUM_WORKERS": 0},
             "OUTPUT_DIR": f"logs/{name}",
+            "TEST": {"REPORT": False},
         }
         (tmp_path / f"{name}.yml").write_text(yaml.safe_dump(settings))
         cfg = load_config(tmp_path / f"{name}.yml", ["MODEL.HEADS.NUM_CLASSES", "2"])

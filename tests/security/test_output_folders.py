@@ -63,6 +63,8 @@ def named(job, *words):
         named(["test"], ["result.zip"], HOG),
         named(["test"], ["gallery_Drawings.png"], HOG),
         named(["test"], ["gallery_Drawings.html"], HOG),
+        named(["test"], ["report/index.html"], HOG),
+        named(["test"], ["report/queries.csv"], HOG),
         named(["test"], ["features/Drawings.npy"], HOG),
         named(["test"], ["features/Drawings.json"], HOG),
         named(["test"], ["vocabulary.safetensors"], SIFT),

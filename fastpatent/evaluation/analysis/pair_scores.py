@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
 from fastpatent.evaluation.features import Features
 from fastpatent.retrieval.distance import as_pair, squared_norms
@@ -82,36 +81,34 @@ def pair_scores(features: Features, identities: Identities, k: int = 10, device:
     query, gallery = as_pair(features.query, features.gallery, features.metric)
     members, kernel, k = Members(query, gallery, identities), choose_kernel(device), min(k, len(gallery))
     tiles = ScoreTiles(query, Rows(gallery, kernel, members.gallery_order), members.query_order, features.metric)
-    found = PairScores(
-        np.linspace(*_range(query, gallery, features.metric), BINS + 1),
-        *np.zeros((3, BINS), np.int64),
-        np.full(len(query), np.nan, np.float32),
-        np.zeros((len(query), k), np.int64),
-        np.zeros((len(query), k), np.float32),
-    )
+    right, wrong, unknown = np.zeros((3, BINS), np.int64)
+    best_right = np.full(len(query), np.nan, np.float32)
+    nearest, best = np.zeros((len(query), k), np.int64), np.zeros((len(query), k), np.float32)
+    edges = np.linspace(*_range(query, gallery, features.metric), BINS + 1)
+    found = PairScores(edges, right, wrong, unknown, best_right, nearest, best)
     labelled = np.array([name is not None for name in identities[0]], bool)
     for number in range(tiles.query.tiles):
         rows = tiles.take(number)
         squares, known, top = squared_norms(query[rows])[:, None], labelled[rows], kernel.top(len(rows), k)
-        right, _, offsets = members.thresholds(rows, tiles)  # closest first
+        own, _, offsets = members.thresholds(rows, tiles)  # closest first
         counts = np.diff(offsets)
-        right = shown_scores(right, np.repeat(squares[:, 0], counts), features.metric)
-        found._count(found.right, right)
-        found.best_right[rows[counts > 0]] = right[offsets[:-1][counts > 0]]
+        own = shown_scores(own, np.repeat(squares[:, 0], counts), features.metric)
+        found._count(right, own)
+        best_right[rows[counts > 0]] = own[offsets[:-1][counts > 0]]
         for tile in range(tiles.gallery.tiles):
             scores, columns = tiles.against(tile), tiles.gallery.indices(tile)
             top.update(scores, columns)
             shown = shown_scores(kernel.fetch(scores)[: len(rows), : len(columns)], squares, features.metric)
-            for counted, chosen in ((found.wrong, known), (found.unknown, ~known)):
+            for counted, chosen in ((wrong, known), (unknown, ~known)):
                 if chosen.any():
                     found._count(counted, shown if chosen.all() else shown[chosen])
-        found.nearest[rows], scores = top.result()
-        found.scores[rows] = shown_scores(scores, squares, features.metric)
-    found.wrong[:] -= found.right
+        nearest[rows], scores = top.result()
+        best[rows] = shown_scores(scores, squares, features.metric)
+    wrong -= right
     return found
 
 
-def scores_between(features: Features, queries: ArrayLike, rows: ArrayLike) -> np.ndarray:
+def scores_between(features: Features, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return float64 [pairs]: the scores of some pairs of a query and a gallery row.
 
     Args:

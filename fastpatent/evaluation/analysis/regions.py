@@ -66,13 +66,11 @@ def region_matches(
         seen[sample.path] = image, maps[0].float().cpu()
     found = []
     for pair in pairs:
-        sides = [seen[sample.path] for sample in pair]
-        first, second = sides
+        first, second = (seen[sample.path] for sample in pair)
         if first is None or second is None:
             found.append(None)
         else:
-            images = [image[0].numpy() for image, _ in (first, second)]
-            found.append(Regions(*images, match_patches(*first, *second)))
+            found.append(Regions(first[0][0].numpy(), second[0][0].numpy(), match_patches(*first, *second)))
     return found
 
 

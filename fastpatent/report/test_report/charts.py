@@ -24,12 +24,14 @@ BLUE, ORANGE, GREEN = COLOURS[:3]
 def precision_histogram(average_precision: np.ndarray) -> Markup:
     """Draw how many queries have which AP, of float64 [queries]; NaN counts as nothing."""
     figure, panel = _panel("Queries by AP", "AP", "queries")
-    panel.hist(average_precision[~np.isnan(average_precision)], np.linspace(0, 1, 21), color=BLUE, edgecolor="white")
+    panel.hist(
+        average_precision[~np.isnan(average_precision)], np.linspace(0, 1, 21).tolist(), color=BLUE, edgecolor="white"
+    )
     return _url(figure)
 
 
 def score_distributions(scores: PairScores, metric: str) -> Markup:
-    """Draw the shares of right and of wrong pairs over the score, or of all pairs and of first answers where none is known."""
+    """Draw the shares of right and of wrong pairs over the score, or of all pairs and first answers where none is right."""
     figure, panel = _panel("Scores of pairs", "cosine" if metric == "cosine" else "negative distance", "share of pairs")
     if scores.right.any():
         curves = {"right pairs": scores.right, "wrong pairs": scores.wrong}

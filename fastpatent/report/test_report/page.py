@@ -93,7 +93,7 @@ def _page(found: Findings, pipeline: Pipeline, links: list[tuple[str, str]], wei
         overlap=overlap,
         threshold=threshold,
         separation=found.scores.separation,
-        processed=len(found.result.evaluations) > 1 and evaluation.name != evaluation.features.name,
+        processed=cfg.TEST.AQE.ENABLED or cfg.TEST.RERANK.ENABLED,
         ranks=charts.rank_chart(found.curves) if found.curves else "",
         depth=len(found.curves.precision) if found.curves else 0,
         group_charts=[
@@ -187,7 +187,7 @@ def _title(evaluation: Evaluation, query: int) -> tuple[str, str]:
 
 
 def _answers(found: Findings, query: int) -> list[dict[str, Any]]:
-    """Return the items of `parts.answers` of a query, with `path` in place of `url`: it, its answers, and what was missed."""
+    """Return the items of `parts.answers` of a query, with `path` in place of `url`: it, its answers, what was missed."""
     evaluation = found.evaluation
     splits, metrics, rows = evaluation.splits, evaluation.metrics, evaluation.ranking[query].tolist()
     asked = splits.query[query]
@@ -198,7 +198,7 @@ def _answers(found: Findings, query: int) -> list[dict[str, Any]]:
         rows, verdicts = [*rows, int(metrics.rows[first])], [*verdicts, "missed"]
         titles.append(f"rank {metrics.ranks[first]:,}, ")
     assert evaluation.features is not None
-    scores = scores_between(evaluation.features, [query] * len(rows), rows)
+    scores = scores_between(evaluation.features, np.full(len(rows), query), np.array(rows))
     items = [{"path": asked.path, "name": Path(asked.path).name, "score": "", "verdict": "query"}] if asked.path else []
     for row, verdict, title, score in zip(rows, verdicts, titles, scores):
         path = splits.gallery[row].path

@@ -40,8 +40,7 @@ def regions_url(regions: Regions, size: int = SIDE + GAP) -> Markup:
     draw = ImageDraw.Draw(sheet)
     for number, match in enumerate(reversed(regions.matches)):  # the best on top
         ends = [
-            (left + scale * x, top + scale * y)
-            for (left, top, scale), (x, y) in zip(corners, (match.first, match.second))
+            (left + scale * x, top + scale * y) for (left, top, scale), (x, y) in zip(corners, (match.first, match.second))
         ]
         ink = INKS[number % len(INKS)]
         draw.line(ends, ink, 2)

@@ -41,7 +41,8 @@ def test_distributions_and_best_pairs_are_those_of_the_dense_matrix(metric, kern
     found = pair_scores(features, names, 7)
 
     scores = dense(query, gallery, metric)
-    np.testing.assert_allclose(scores_between(features, [3, 3, 60], [9, 140, 0]), scores[[3, 3, 60], [9, 140, 0]], atol=1e-6)
+    pairs_asked = np.array([3, 3, 60]), np.array([9, 140, 0])
+    np.testing.assert_allclose(scores_between(features, *pairs_asked), scores[pairs_asked], atol=1e-6)
     same = np.array([[one == other and one is not None for other in names[1]] for one in names[0]])
     known = np.array([name is not None for name in names[0]])
     pairs = {"right": scores[same], "wrong": scores[known][~same[known]], "unknown": scores[~known].ravel()}
