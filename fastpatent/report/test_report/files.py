@@ -14,7 +14,7 @@ from fastpatent.retrieval.metrics import IMAGES
 
 FOLDER, INDEX, TABLE, TEMPLATE = "report", "index.html", "queries.csv", "test_report.html"
 COLUMNS = ("test set", "query", "identity", "relevant", "first correct rank")
-ANSWERS = ("best right score", "first answer", "its identity", "its score")
+ANSWERS = ("best right score", "first answer", "first answer identity", "first answer score")
 
 
 def page_names(test_sets: Iterable[Splits]) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from fastpatent.data.image import build_reader
+from fastpatent.data.records import Sample
 from fastpatent.data.workers import worker_count
 from fastpatent.errors import FastPatentError
 from fastpatent.evaluation.analysis.group_figures import GroupFigure, group_figures
@@ -16,7 +17,7 @@ from fastpatent.evaluation.analysis.pair_scores import PairScores, pair_scores
 from fastpatent.evaluation.analysis.rank_curves import RankCurves, rank_curves
 from fastpatent.evaluation.analysis.regions import Regions, region_matches
 from fastpatent.evaluation.extractor import NetworkExtractor
-from fastpatent.evaluation.groups import groups_of
+from fastpatent.evaluation.groups import UNKNOWN, groups_of
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.report.gallery import best_and_worst
@@ -79,6 +80,7 @@ def find(pipeline: Pipeline, result: SetResult, compared: Sequence[SetResult]) -
         queries = best_and_worst(evaluation, SHOWN)[1]
         curves = rank_curves(metrics, min(DEPTH, len(splits.gallery)))
         groups = group_figures(metrics.average_precision, groupings, identities[0])
+        groups = [of for of in groups if of.label != UNKNOWN or of.grouping not in looks.groupings]  # not in the sample
         confused, alike = confusions(evaluation.ranking, splits), duplicates(scores, splits)
     pairs = [(splits.query[row], splits.gallery[evaluation.ranking[row, 0]]) for row in queries]
     regions, reason = _regions(pipeline, pairs)
@@ -87,7 +89,7 @@ def find(pipeline: Pipeline, result: SetResult, compared: Sequence[SetResult]) -
     )
 
 
-def _regions(pipeline: Pipeline, pairs: Sequence[tuple]) -> tuple[list[Regions | None], str]:
+def _regions(pipeline: Pipeline, pairs: Sequence[tuple[Sample, Sample]]) -> tuple[list[Regions | None], str]:
     """Return the Regions of pairs by the first system, or why there are none."""
     member, extractor = pipeline.members[0], pipeline.extractors[0]
     if not isinstance(extractor, NetworkExtractor):

@@ -72,7 +72,7 @@ def test_the_table_of_queries_is_that_of_a_plain_computation(tested):
         assert float(row["mAP"]) == pytest.approx(average_precision_score(right, scores), abs=1e-6)
         assert float(row["best right score"]) == pytest.approx(scores[right].max(), abs=1e-5)
         assert int(row["first correct rank"]) == 1 + (scores > scores[right].max()).sum()
-        assert float(row["its score"]) == pytest.approx(scores.max(), abs=1e-5)
+        assert float(row["first answer score"]) == pytest.approx(scores.max(), abs=1e-5)
         assert splits.gallery[scores.argmax()].path.endswith(row["first answer"])
         assert row["view"] and row["ink"] and row["drawing style"]
 

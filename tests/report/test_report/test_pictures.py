@@ -25,11 +25,11 @@ def test_drawings_stand_side_by_side_and_an_unreadable_one_is_white(tmp_path):
 
 def test_a_line_joins_the_two_places_of_a_match():
     blank = np.full((60, 120), 255, np.uint8)
-    best = Match((30.0, 15.0), (90.0, 45.0), 0.9)
+    best = Match((30.0, 15.0), (45.0, 45.0), 0.9)
     found = pixels(regions_url(Regions(blank, blank[:, :60], [best, Match((5.0, 5.0), (5.0, 5.0), 0.1)]), 240))
     assert found.shape == (240, 2 * 240 + GAP, 3)
-    # 120 x 60 at twice the size in the middle of 240 x 240; 60 x 60 at four times, so the end of `best` is outside of it
-    ends = (2 * 30, 60 + 2 * 15), (240 + GAP + 4 * 90, 4 * 45)
+    # 120 x 60 at twice the size in the middle of 240 x 240; 60 x 60 at four times, side by side
+    ends = (2 * 30, 60 + 2 * 15), (240 + GAP + 4 * 45, 4 * 45)
     colour = ImageColor.getrgb(COLOURS[1])  # the second that is drawn
     x, y = (int(np.mean(axis)) for axis in zip(*ends))
     assert np.abs(found[y - 1 : y + 2, x] - colour).sum(axis=1).min() < 30
