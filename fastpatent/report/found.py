@@ -19,7 +19,7 @@ from fastpatent.report.picture import picture_url
 COLUMNS = ("query", "rank", "design", "closeness", "percentile", "drawings", "contains_query")
 CONTAINS_QUERY = "contains the query"
 MOST_PICTURES = 5000  # of a page: some 15 MB
-LARGE, SMALL, FEW = 320, 160, 1000  # pixels of a thumbnail, smaller where there are more than FEW
+LARGE, SMALL, FEW = 256, 160, 2000  # pixels of a thumbnail, smaller where there are more than FEW
 
 
 def answers_table(found: Found) -> Table:

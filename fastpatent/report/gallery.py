@@ -33,9 +33,9 @@ MARKS = {
 LEGEND = {"query": "query", "right": "correct", "wrong": "wrong", "missed": "missed"}
 TEXT = (60, 60, 60)
 SHOWN = 200  # characters of a caption or a name: two lines of a page, one of a picture
-PIXELS = 320  # of a drawing in a page, where it can be enlarged
+PIXELS = 256  # of a drawing in a page, where it can be enlarged
 KEY = (
-    "The query is at the left. Correct results have a check mark and a dark green frame, wrong ones a cross and an orange "
+    "The query is at the left. Correct results have a check mark and a green frame, wrong ones a cross and an orange "
     "frame. If no result is correct, one of the relevant drawings follows in blue."
 )
 FORMER_KEY = b"Correct results have a green frame, wrong ones an orange frame."  # of older pages
