@@ -17,7 +17,7 @@ from fastpatent.report.picture import is_our_png, picture_url, thumbnail, write_
 from fastpatent.report.tables import interval_text
 from fastpatent.text import one_line, short_line
 
-FRAMES = {  # as in style.css: right and wrong differ in luminance too, 1 to 2.9, and each has its mark
+FRAMES = {  # as in style.css: right and wrong have a contrast of luminance of 2.9, and each has its mark
     "query": (90, 90, 90),
     "right": (0, 77, 58),
     "wrong": (207, 117, 0),
@@ -112,7 +112,8 @@ def gallery_picture(
     width = cell * (min(found, evaluation.ranking.shape[1]) + 1) + 2 * gap + ("missed" in verdicts) * (cell + gap)
     legend = 90  # pixels of an entry
     height = (cell + heading + caption) * len(lines) + gap
-    picture = Image.new("RGB", (max(width, legend * len(verdicts)), height + caption + gap), "white")
+    whole = max(width, gap + legend * len(verdicts)), height + (caption + gap) * bool(verdicts)
+    picture = Image.new("RGB", whole, "white")
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(15)
     small = ImageFont.load_default(13)
     for number, (title, line) in enumerate(zip(headings, lines)):
