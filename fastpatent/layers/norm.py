@@ -6,6 +6,7 @@ and bias 0.
 
 import math
 
+import torch
 from torch import nn
 
 from fastpatent.registry import NORMS
@@ -32,3 +33,19 @@ def layer_norm(channels: int) -> nn.GroupNorm:
 def build_norm(name: str, channels: int) -> Norm:
     """Return the norm called `name`; ConfigError where there is none."""
     return NORMS.get(name)(channels)
+
+
+@torch.no_grad()
+def update_running_statistics(norm: nn.BatchNorm2d, mean: torch.Tensor, variance: torch.Tensor, count: int) -> None:
+    """Update the running statistics of a batch norm in training as its forward pass does.
+
+    Args:
+        norm: with a momentum.
+        mean, variance: float [channels], of the batch; the variance is biased, the running one is not.
+        count: values of each channel, at least 2.
+    """
+    assert norm.running_mean is not None and norm.running_var is not None and norm.momentum is not None
+    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), norm.momentum)
+    norm.running_var.lerp_((variance * (count / (count - 1))).to(norm.running_var.dtype), norm.momentum)
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)

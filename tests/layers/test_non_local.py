@@ -1,5 +1,8 @@
 """Non-local block against the N x N form of the paper in float64."""
 
+import copy
+
+import pytest
 import torch
 from torch import nn
 
@@ -11,8 +14,9 @@ def fill(module):
     torch.manual_seed(1)
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.5)
-    nn.init.uniform_(module.W[1].running_var, 0.5, 2)
-    nn.init.normal_(module.W[1].running_mean)
+    if isinstance(module.W[1], nn.BatchNorm2d):
+        nn.init.uniform_(module.W[1].running_var, 0.5, 2)
+        nn.init.normal_(module.W[1].running_mean)
     return module
 
 
@@ -25,18 +29,36 @@ def position_by_position(block, features):
     return features + block.W(response)
 
 
-def test_equals_the_paper_with_gradients():
-    for width in [1, 8]:
-        for training in [True, False]:
-            block = fill(NonLocal(16, width=width)).double().train(training)
-            features = torch.randn(3, 16, 5, 7, dtype=torch.float64, requires_grad=True)
-            weights = torch.randn(3, 16, 5, 7, dtype=torch.float64)
-            expected = position_by_position(block, features)
-            (expected_gradient,) = torch.autograd.grad((expected * weights).sum(), features)
-            found = block(features)
-            (gradient,) = torch.autograd.grad((found * weights).sum(), features)
-            torch.testing.assert_close(found, expected, msg=lambda text: f"{text} ({width=}, {training=})")
-            torch.testing.assert_close(gradient, expected_gradient, msg=lambda text: f"{text} ({width=}, {training=})")
+def results(block, features, forward):
+    """Return the output, all gradients, and the running statistics after the pass, by name."""
+    block, features = copy.deepcopy(block), features.clone().requires_grad_()
+    output = forward(block, features)
+    output.backward(torch.linspace(-1, 2, output.numel(), dtype=output.dtype).cos().reshape(output.shape))
+    gradients = {name: parameter.grad for name, parameter in block.named_parameters()}
+    return {"output": output.detach(), "features": features.grad} | gradients | dict(block.named_buffers())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("width, norm", [(1, "BN"), (8, "BN"), (1, "GN")])
+def test_equals_the_paper_with_gradients(width, norm, training):
+    block = fill(NonLocal(16, norm, width)).double().train(training)
+    features = torch.randn(3, 16, 5, 7, dtype=torch.float64)
+    expected = results(block, features, position_by_position)
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        found = results(block, features.contiguous(memory_format=memory_format), NonLocal.__call__)
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, msg=lambda text: f"{name}, {memory_format}: {text}")
+
+
+def test_bfloat16_is_close_to_float64_and_keeps_its_layout():
+    block = fill(NonLocal(16)).train()
+    features = torch.randn(8, 16, 8, 8).bfloat16().contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = block(features)
+    expected = position_by_position(block.double(), features.double())
+    assert found.dtype == torch.bfloat16 and found.is_contiguous(memory_format=torch.channels_last)
+    assert (found.double() - expected).norm() / expected.norm() < 0.01
 
 
 def test_width_one_is_theta_times_the_mean_of_phi_times_g():

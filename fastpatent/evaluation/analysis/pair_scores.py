@@ -108,23 +108,6 @@ def pair_scores(features: Features, identities: Identities, k: int = 10, device:
     return found
 
 
-def scores_between(features: Features, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Return float64 [pairs]: the scores of some pairs of a query and a gallery row.
-
-    Args:
-        features: Features.
-        queries, rows: int [pairs].
-    """
-    query, gallery = features.query[queries].astype(np.float64), features.gallery[rows].astype(np.float64)
-    norms = [np.sqrt(squared_norms(side)) for side in (query, gallery)]
-    if features.metric == "cosine":
-        return np.einsum("pd,pd->p", query, gallery) / np.maximum(norms[0] * norms[1], np.finfo(np.float64).tiny)
-    distances = np.sqrt(squared_norms(query - gallery))
-    if features.metric == "normalized_euclidean":
-        distances = np.divide(distances, sum(norms), out=np.ones_like(distances), where=sum(norms) > 0)
-    return -distances
-
-
 def _range(query: np.ndarray, gallery: np.ndarray, metric: str) -> tuple[float, float]:
     """Return the lowest and the highest score that is possible."""
     if metric == "euclidean":

@@ -47,12 +47,13 @@ def write_queries(path: Path, found: Sequence[Findings], root: str) -> None:
 
 
 def _rows(found: Findings, metrics: Sequence[str], groupings: Sequence[str], root: str) -> Iterator[list[object]]:
-    splits, measured = found.evaluation.splits, found.evaluation.metrics
+    evaluation, splits, measured = found.evaluation, found.evaluation.splits, found.evaluation.metrics
+    assert evaluation.scores is not None, "a pipeline has scores"
     values = [METRICS.get(name).formula(measured) if measured else None for name in metrics]
     names = [names_below(root, side) for side in (splits.query, splits.gallery)]
     for row, (sample, best) in enumerate(zip(splits.query, found.scores.best_right.tolist())):
         relevant = [int(measured.relevant[row]), int(measured.first_hit[row]) or ""] if measured else ["", ""]
-        answer = int(found.scores.nearest[row, 0])
+        answer = int(evaluation.ranking[row, 0])
         yield [
             splits.name,
             names[0][row],
@@ -62,7 +63,7 @@ def _rows(found: Findings, metrics: Sequence[str], groupings: Sequence[str], roo
             _known(best),
             names[1][answer],
             splits.gallery[answer].identity or "",
-            float(found.scores.scores[row, 0]),
+            float(evaluation.scores[row, 0]),
             *(found.groupings[name][row] if name in found.groupings else "" for name in groupings),
         ]
 

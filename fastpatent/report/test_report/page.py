@@ -1,25 +1,21 @@
 """The page of a test set, in a file that loads nothing."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import datetime
-from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 import fastpatent
-from fastpatent.data.records import Sample, names_below
-from fastpatent.data.workers import map_in_order, worker_count
-from fastpatent.evaluation.analysis.pair_scores import scores_between
+from fastpatent.data.records import names_below
 from fastpatent.evaluation.intervals import Figure
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
+from fastpatent.evaluation.submission import COLUMNS
 from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.files import sha256_of, write_atomically
+from fastpatent.report.gallery import answers_of, heading_of, page_items
 from fastpatent.report.page import render
 from fastpatent.report.tables import NOTHING
 from fastpatent.report.test_report import charts
@@ -27,7 +23,6 @@ from fastpatent.report.test_report.files import TABLE, TEMPLATE, page_names, wri
 from fastpatent.report.test_report.findings import Findings, find
 from fastpatent.report.test_report.pictures import drawings_url, regions_url
 from fastpatent.retrieval.metrics import table_metrics
-from fastpatent.text import short_line
 
 MOST_QUERIES, MOST_PAIRS = 1000, 200  # rows of the tables
 PICTURED = 12  # pairs of confusions, and of duplicates
@@ -60,12 +55,10 @@ def _page(found: Findings, pipeline: Pipeline, links: list[tuple[str, str]], wei
     evaluation, cfg = found.evaluation, pipeline.cfg
     splits, metric = evaluation.splits, evaluation.features.metric if evaluation.features else cfg.TEST.METRIC
     confused, alike = found.confusions[:PICTURED], found.duplicates[:PICTURED]
-    pairs = [(splits.query[pair.query].path, splits.gallery[pair.row].path) for pair in (*confused, *alike)]
-    examples = {label: (splits.query[row].path,) for label, row in found.looks.examples.items()}
-    answers = [_answers(found, int(query)) for query in found.queries]
-    wanted = [*pairs, *examples.values(), *((item["path"],) for items in answers for item in items)]
-    urls = _pictures(wanted, worker_count(cfg.DATALOADER.NUM_WORKERS)[0])
-    pair_urls = [urls[pair] for pair in pairs]
+    pair_urls = [
+        drawings_url([splits.query[pair.query].path, splits.gallery[pair.row].path]) for pair in (*confused, *alike)
+    ]
+    answers = [answers_of(evaluation, int(query), COLUMNS) for query in found.queries]
     regions = iter(found.regions or [None] * len(answers))
     threshold, overlap = found.scores.overlap
     return render(
@@ -103,15 +96,15 @@ def _page(found: Findings, pipeline: Pipeline, links: list[tuple[str, str]], wei
             [of.grouping, of.label, f"{of.queries:,}", f"{of.figure.mean:.4f}", _interval(of.figure)] for of in found.groups
         ],
         looked_at=found.looks.measured,
-        examples=[(label, urls[paths]) for label, paths in sorted(examples.items())],
+        examples=[(label, drawings_url([splits.query[row].path])) for label, row in sorted(found.looks.examples.items())],
         answers=[
             {
-                "title": _title(evaluation, int(query)),
-                "items": [item | {"url": urls[(item["path"],)]} for item in items],
+                "heading": heading_of(evaluation, int(query)),
+                "items": page_items(row),
                 "regions": regions_url(of) if (of := next(regions)) else "",
                 "matches": [round(match.cosine, 3) for match in of.matches] if of else [],
             }
-            for query, items in zip(found.queries, answers)
+            for query, row in zip(found.queries, answers)
         ],
         no_regions=found.no_regions,
         confusions=[
@@ -176,45 +169,10 @@ def _interval(figure: Figure) -> str:
     return f"[{figure.low:.3f}, {figure.high:.3f}]" if figure.low == figure.low else "[unknown]"
 
 
-def _title(evaluation: Evaluation, query: int) -> tuple[str, str]:
-    """Return (identity or file name, figures) of a query."""
-    sample, metrics = evaluation.splits.query[query], evaluation.metrics
-    name = sample.identity or Path(sample.path).name or short_line(sample.caption or "")
-    if metrics is None or not metrics.matched[query]:
-        return name, ""
-    relevant, first = metrics.relevant[query], metrics.first_hit[query]
-    return name, f"AP {metrics.average_precision[query]:.3f}, first of {relevant:,} relevant at rank {first:,}"
-
-
-def _answers(found: Findings, query: int) -> list[dict[str, Any]]:
-    """Return the items of `parts.answers` of a query, with `path` in place of `url`: it, its answers, what was missed."""
-    evaluation = found.evaluation
-    splits, metrics, rows = evaluation.splits, evaluation.metrics, evaluation.ranking[query].tolist()
-    asked = splits.query[query]
-    verdicts = [_verdict(asked, splits.gallery[row]) for row in rows]
-    titles = [""] * len(rows)
-    if metrics is not None and metrics.rows is not None and metrics.matched[query] and "right" not in verdicts:
-        first = int((np.cumsum(metrics.relevant) - metrics.relevant)[query])
-        rows, verdicts = [*rows, int(metrics.rows[first])], [*verdicts, "missed"]
-        titles.append(f"rank {metrics.ranks[first]:,}, ")
-    assert evaluation.features is not None
-    scores = scores_between(evaluation.features, np.full(len(rows), query), np.array(rows))
-    items = [{"path": asked.path, "name": Path(asked.path).name, "score": "", "verdict": "query"}] if asked.path else []
-    for row, verdict, title, score in zip(rows, verdicts, titles, scores):
-        path = splits.gallery[row].path
-        items.append({"path": path, "name": Path(path).name, "score": f"{title}{score:.3f}", "verdict": verdict})
-    return items
-
-
-def _verdict(asked: Sample, answer: Sample) -> str:
-    if asked.identity is None or answer.identity is None:
-        return "unknown"
-    return "right" if asked.identity == answer.identity else "wrong"
-
-
 def _queries(found: Findings, root: str) -> list[list[object]]:
     """Return the rows of the table of queries, of the lowest AP first, and its first answers; without AP as in the list."""
-    splits, metrics, scores = found.evaluation.splits, found.evaluation.metrics, found.scores
+    evaluation, splits, metrics = found.evaluation, found.evaluation.splits, found.evaluation.metrics
+    assert evaluation.scores is not None, "a pipeline has scores"
     order = np.arange(len(splits.query)) if metrics is None else np.argsort(metrics.average_precision, kind="stable")
     chosen = order[:MOST_QUERIES]
     samples = [splits.query[row] for row in chosen]
@@ -224,8 +182,7 @@ def _queries(found: Findings, root: str) -> list[list[object]]:
         measured = [NOTHING] * 3
         if metrics is not None and known:
             measured = [f"{metrics.average_precision[row]:.4f}", metrics.first_hit[row], metrics.relevant[row]]
-        answer = splits.gallery[scores.nearest[row, 0]]
-        right = scores.best_right[row]
+        answer = splits.gallery[evaluation.ranking[row, 0]]
         rows.append(
             [
                 name,
@@ -233,15 +190,8 @@ def _queries(found: Findings, root: str) -> list[list[object]]:
                 answer.identity or Path(answer.path).name,
                 *(labels[row] for labels in found.groupings.values()),
                 *measured,
-                f"{right:.4f}" if known else NOTHING,
-                f"{scores.scores[row, 0]:.4f}",
+                f"{found.scores.best_right[row]:.4f}" if known else NOTHING,
+                f"{evaluation.scores[row, 0]:.4f}",
             ]
         )
     return rows
-
-
-def _pictures(wanted: Sequence[tuple[str, ...]], workers: int) -> dict[tuple[str, ...], Markup]:
-    """Return {paths: picture} of drawings and of pairs, each read once."""
-    different = list(dict.fromkeys(wanted))
-    with closing(map_in_order(partial(drawings_url), different, workers)) as urls:
-        return dict(zip(different, urls))

@@ -7,7 +7,7 @@ from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
 from fastpatent.evaluation.analysis import pair_scores as module
-from fastpatent.evaluation.analysis.pair_scores import BINS, pair_scores, scores_between
+from fastpatent.evaluation.analysis.pair_scores import BINS, pair_scores
 from fastpatent.evaluation.features import Features
 from fastpatent.retrieval import score_tiles
 from fastpatent.retrieval.torch_kernel import TorchKernel
@@ -37,12 +37,9 @@ def test_distributions_and_best_pairs_are_those_of_the_dense_matrix(metric, kern
     codes = rng.integers(0, PEOPLE, QUERIES), rng.integers(0, PEOPLE, GALLERY)
     query, gallery = (centres[code] + rng.normal(0, 0.8, (len(code), 16)) for code in codes)
     names = [[f"p{code}" if place % 9 else None for place, code in enumerate(side)] for side in codes]
-    features = Features("x", np.float32(query), np.float32(gallery), metric)
-    found = pair_scores(features, names, 7)
+    found = pair_scores(Features("x", np.float32(query), np.float32(gallery), metric), names, 7)
 
     scores = dense(query, gallery, metric)
-    pairs_asked = np.array([3, 3, 60]), np.array([9, 140, 0])
-    np.testing.assert_allclose(scores_between(features, *pairs_asked), scores[pairs_asked], atol=1e-6)
     same = np.array([[one == other and one is not None for other in names[1]] for one in names[0]])
     known = np.array([name is not None for name in names[0]])
     pairs = {"right": scores[same], "wrong": scores[known][~same[known]], "unknown": scores[~known].ravel()}
