@@ -27,7 +27,7 @@ SETTINGS = [
     "MODEL.BACKBONE.DROP_PATH_RATIO", "0.0", "INPUT.SIZE_TEST", "[64,64]", "DATALOADER.NUM_WORKERS", "0",
 ]  # fmt: skip
 DESCRIPTOR = ["DESCRIPTOR.NAME", "stroke_style"]
-HOSTILE = '"><script>alert(1)</script><img src=//x onerror=alert(1)>\x1b{{7*7}}'
+HOSTILE = '"><script>alert(1)</script><img src=//x onerror=alert(1)>\x1b\udcff$\\frac{${{7*7}}' + "n" * 100_000
 
 
 @pytest.fixture(scope="module")
