@@ -20,7 +20,7 @@ from fastpatent.evaluation.extractor import NetworkExtractor
 from fastpatent.evaluation.groups import UNKNOWN, groups_of
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
 from fastpatent.evaluation.retrieval import Evaluation
-from fastpatent.report.gallery import best_and_worst
+from fastpatent.retrieval.metrics import RankMetrics
 
 SHOWN = 12  # queries with their answers
 DEPTH = 100  # ranks of the curves
@@ -77,7 +77,7 @@ def find(pipeline: Pipeline, result: SetResult, compared: Sequence[SetResult]) -
         queries = order[np.unique(np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int))]
         curves, groups, confused, alike = None, [], [], []
     else:
-        queries = best_and_worst(evaluation, SHOWN)[1]
+        queries = worst_queries(metrics, splits.query, SHOWN)
         curves = rank_curves(metrics, min(DEPTH, len(splits.gallery)))
         groups = group_figures(metrics.average_precision, groupings, identities[0])
         groups = [of for of in groups if of.label != UNKNOWN or of.grouping not in looks.groupings]  # not in the sample
@@ -87,6 +87,15 @@ def find(pipeline: Pipeline, result: SetResult, compared: Sequence[SetResult]) -
     return Findings(
         result, list(compared), scores, curves, groups, confused, alike, groupings, looks, queries, regions, reason
     )
+
+
+def worst_queries(metrics: RankMetrics, samples: Sequence[Sample], count: int) -> np.ndarray:
+    """Return int64 [up to count]: the queries of lowest AP, each of another identity; at equal AP more relevant first."""
+    order = np.lexsort((-metrics.relevant, metrics.average_precision))  # NaN, of unmatched queries, last
+    worst: dict[str | None, int] = {}
+    for row in order[: metrics.matched.sum()].tolist():
+        worst.setdefault(samples[row].identity, row)
+    return np.array(list(worst.values())[:count], np.int64)
 
 
 def _regions(pipeline: Pipeline, pairs: Sequence[tuple[Sample, Sample]]) -> tuple[list[Regions | None], str]:
