@@ -168,6 +168,7 @@ def test_names_are_only_shown(write, open_page):
     folder = write(HOSTILE)
     assert [Elements(folder / page).found for page in ("index.html", "Second.html")] == harmless
     open_page(folder / "index.html")
+    open_page(folder / "index.html", 390)
 
 
 def test_a_test_without_its_report_still_succeeds(tested, tmp_path, monkeypatch, capfd):
