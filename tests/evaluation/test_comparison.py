@@ -37,7 +37,7 @@ def by_loops(a, b, groups, resamples, seed):
 
 def test_intervals_meet_plain_resampling_of_patents():
     a, b, groups = two_systems(60)
-    found = compare(of(a), of(b), "mAP", groups, 20000, 1)
+    found = compare(of(a), of(b), groups, 20000, 1)
     for name, one, other in (("mAP", a, b), ("Acc@1", a > 0.5, b > 0.5)):
         figure = found.figures[name]
         assert (figure.a, figure.b) == pytest.approx((one.mean(), other.mean()))
@@ -59,7 +59,7 @@ def test_with_one_query_per_patent_it_is_the_paired_bootstrap_of_scipy():
         return other.mean(axis) - one.mean(axis)
 
     expected = bootstrap((a, b), difference, paired=True, n_resamples=20000, method="percentile", rng=4).confidence_interval
-    found = compare(of(a), of(b), "mAP", np.arange(150), 20000, 5).figures["mAP"].change
+    found = compare(of(a), of(b), np.arange(150), 20000, 5).figures["mAP"].change
     np.testing.assert_allclose(found[1:], expected, atol=0.0008)
     unpaired = bootstrap((a, b), difference, n_resamples=2000, method="percentile", rng=4).confidence_interval
     assert unpaired[1] - unpaired[0] > 3 * (found.high - found.low)  # what pairing is for
@@ -67,13 +67,13 @@ def test_with_one_query_per_patent_it_is_the_paired_bootstrap_of_scipy():
 
 def test_equal_systems_differ_in_nothing_and_their_interval_does_not_exclude_zero():
     a, _, groups = two_systems(20)
-    found = compare(of(a), of(a), "mAP", groups, 50, 0)
+    found = compare(of(a), of(a), groups, 50, 0)
     assert found.equal == found.queries and found.better == found.worse == 0
     assert all(figure.change == (0, 0, 0) and not figure.excludes_zero for figure in found.figures.values())
 
 
 def test_a_single_patent_has_no_interval():
-    found = compare(of(np.array([0.1, 0.9])), of(np.array([0.4, 0.9])), "mAP", np.array(["p", "p"]), 50, 0)
+    found = compare(of(np.array([0.1, 0.9])), of(np.array([0.4, 0.9])), np.array(["p", "p"]), 50, 0)
     assert found.figures["mAP"].change.mean == pytest.approx(0.15)
     assert np.isnan(found.figures["mAP"].change[1:]).all() and not found.figures["mAP"].excludes_zero
 
@@ -83,7 +83,7 @@ def test_it_seldom_finds_a_difference_where_there_is_none():
     rng, wrong = np.random.default_rng(8), 0
     for trial in range(300):
         a = rng.random(60)
-        found = compare({"mAP": a}, {"mAP": a + 0.1 * rng.standard_normal(60)}, "mAP", np.arange(60), 300, trial)
+        found = compare({"mAP": a}, {"mAP": a + 0.1 * rng.standard_normal(60)}, np.arange(60), 300, trial)
         wrong += found.figures["mAP"].excludes_zero
     assert 0.02 <= wrong / 300 <= 0.10
 
