@@ -24,7 +24,7 @@ from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation.comparison import compare_evaluations, shared_queries
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import make_folder
-from fastpatent.report.comparison import check_comparison, comparison_table, write_comparison
+from fastpatent.report.comparison import check_comparison, comparison_table, sentences, systems, write_comparison
 
 USAGE = "fastpatent compare RUN_A RUN_B [--test-set NAME] [--out FOLDER] [KEY VALUE]..."
 logger = logging.getLogger(__name__)
@@ -43,13 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parsed(sys.argv[2:] if argv is None else list(argv))
     allow_downloads(args.allow_downloads)
     sides = [_side(run, args.opts) for run in args.runs]
-    _set_test_set(*(side.cfg for side in sides), args.test_set)
+    _set_test_set(sides[0].cfg, sides[1].cfg, args.test_set)
+    pipelines = [Pipeline(side.cfg, set_up_device(side.cfg).device) for side in sides]
+    sets = [load_test_sets(side.cfg, texts=of.measures_texts)[0] for side, of in zip(sides, pipelines)]
+    _shared(sides, sets)  # before anything is written or extracted
     folder = make_folder(args.out or f"compare_{'_'.join(side.name for side in sides)}"[:200], "--out")
     check_comparison(folder)
     log.start(folder)
-    pipelines = [Pipeline(side.cfg, set_up_device(side.cfg).device) for side in sides]
-    sets = [load_test_sets(side.cfg, texts=of.measures_texts)[0] for side, of in zip(sides, pipelines)]
-    _shared(sides, sets)  # before anything is extracted
     results = [of.evaluate(splits, every=False, tolerant=True) for of, splits in zip(pipelines, sets)]
     a, b = (result.evaluations[-1] for result in results if result)
     rows = _shared(sides, [a.splits, b.splits])
@@ -57,8 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         logger.warning(f"compared on the {len(rows[0]):,} queries that both test sets have")
     cfg = sides[0].cfg
     found = compare_evaluations(a, b, rows, cfg.BENCHMARK.RESAMPLES, cfg.SEED)
-    logger.info(comparison_table(found, [side.name for side in sides]))
-    written = write_comparison(found, [(side.name, side.source) for side in sides], cfg.DATASETS.ROOT, folder)
+    named = [(side.name, side.source) for side in sides]
+    logger.info("\n".join(systems(found, named)))
+    logger.info(comparison_table(found))
+    logger.info("\n".join(sentences(found)))
+    written = write_comparison(found, named, cfg.DATASETS.ROOT, folder)
     logger.info("written: " + ", ".join(map(str, written)))
     return 0
 
@@ -68,8 +71,8 @@ def _parsed(words: list[str]) -> argparse.Namespace:
     parser = Parser(
         prog="fastpatent compare",
         usage=USAGE,
-        description="Compare two systems on the same queries: B against A. Each is the folder of a training or a configuration "
-        "file. Features that earlier tests have cached are used.",
+        description="Compare two systems on the same queries, B against A. Each is the folder of a training or a "
+        "configuration file. Features that earlier tests have cached are used.",
     )
     parser.add_argument(
         "--test-set", metavar="NAME", help="the data set (default: the first of DATASETS.TESTS that both have)"

@@ -121,16 +121,16 @@ def compare_evaluations(
     values_a, values_b = _figures(a.metrics, rows_a), _figures(b.metrics, rows_b)
     patents = patent_codes(a.splits.query[row].identity for row in rows_a)
     overall = compare(values_a, values_b, patents, resamples, seed)
-    precisions = values_a[PRECISION], values_b[PRECISION]
+    precision_a, precision_b = values_a[PRECISION], values_b[PRECISION]
     labels = groups_of(Splits(a.splits.name, [], [a.splits.query[row] for row in rows_a], a.splits.gallery))
     groups = {
         grouping: {
-            label: compare(*({PRECISION: values[of]} for values in precisions), patents[of], resamples, seed)
+            label: compare({PRECISION: precision_a[of]}, {PRECISION: precision_b[of]}, patents[of], resamples, seed)
             for label, of in group_rows(of_queries).items()
         }
         for grouping, of_queries in labels.items()
     }
-    return PairedResult(a, b, rows_a, rows_b, *precisions, patents, overall, labels, groups)
+    return PairedResult(a, b, rows_a, rows_b, precision_a, precision_b, patents, overall, labels, groups)
 
 
 def _figures(metrics: RankMetrics, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,34 +10,32 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
-from rich.text import Text
 
 from fastpatent.data.records import names_below
 from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.comparison import Comparison, Difference, PairedResult, largest_changes
+from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.files import check_output, write_atomically
 from fastpatent.report.page import is_page, render
+from fastpatent.report.picture import picture_url
 from fastpatent.report.plot_style import COLOURS, STYLE, chart_url
-from fastpatent.text import escaped, short_line
+from fastpatent.text import short_line
 
 TEMPLATE, PAGE, TABLE = "comparison.html", "index.html", "queries.csv"
-SHOWN = 8  # gains, and as many losses
+SHOWN, SIZE = 8, 160  # gains, and as many losses; pixels of a drawing
 NAME = 60  # characters of a system's name in a line with others
 METRIC, *FIGURES = ("metric", "A", "B", "B - A", "95% interval", "excludes 0")
 OF_GROUPS = ("queries", "patents", *(f"mAP of {figure}" for figure in "AB"), *FIGURES[2:], "better", "equal", "worse")
 
 
-def comparison_table(found: PairedResult, names: Sequence[str]) -> Table:
-    """Lay out the metrics of a comparison for the terminal; `names` are those of A and B."""
+def comparison_table(found: PairedResult) -> Table:
+    """Lay out the metrics of a comparison for the terminal."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     table.add_column(METRIC)
     for column in FIGURES:
         table.add_column(column, justify="right", no_wrap=True)
     for name, difference in found.overall.figures.items():
         table.add_row(name, *_cells(difference))
-    lines = [*(f"{side} is {name}" for side, name in zip("AB", names)), *_sentences(found)]
-    table.caption = Text("\n".join(map(escaped, lines)))
-    table.caption_justify, table.caption_style = "left", ""
     return table
 
 
@@ -66,8 +64,14 @@ def write_comparison(found: PairedResult, sides: Sequence[tuple[str, str]], root
     return [page, table]
 
 
-def _sentences(found: PairedResult) -> list[str]:
-    """Say what was compared, what the columns mean, and what makes them doubtful."""
+def systems(found: PairedResult, sides: Sequence[tuple[str, str]]) -> list[str]:
+    """Say what A and B are; `sides` as of `write_comparison`."""
+    evaluations = (found.a, found.b)
+    return [f"{side}: {name}, {of.name} ({source})" for side, of, (name, source) in zip("AB", evaluations, sides)]
+
+
+def sentences(found: PairedResult) -> list[str]:
+    """Say what was compared, how many queries gained, what the interval is, and what makes the figures doubtful."""
     overall, splits = found.overall, found.a.splits
     better, equal, worse = (f"{count:,} ({count / overall.queries:.1%})" for count in overall[2:5])
     return [
@@ -130,8 +134,8 @@ def _page(found: PairedResult, sides: Sequence[tuple[str, str]]) -> str:
     return render(
         TEMPLATE,
         f"{a} and {b} on {found.a.splits.name}",
-        facts=[f"{side}: {source}" for side, (_, source) in zip("AB", sides)],
-        sentences=_sentences(found),
+        facts=systems(found, sides),
+        sentences=sentences(found),
         columns=_columns((METRIC, *FIGURES)),
         metrics=[[name, *_cells(difference)] for name, difference in found.overall.figures.items()],
         scatter=_scatter(found),
@@ -148,63 +152,47 @@ def _columns(titles: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _scatter(found: PairedResult) -> Markup:
-    """Draw the AP of every query with B against that with A, in the colour of what it is with B."""
+    """Draw the AP of every query with B against that with A."""
+    signs = np.sign(found.precision_b - found.precision_a)
     with rc_context(STYLE):
-        figure = Figure((5.4, 5.2), layout="constrained")
-        axes = figure.add_subplot()
-        change = np.sign(found.precision_b - found.precision_a)
-        for sign, colour, marker, name in (
-            (1, COLOURS[0], "^", "better"),
-            (0, "#666666", "o", "equal"),
-            (-1, COLOURS[1], "v", "worse"),
-        ):
-            of = change == sign
-            axes.scatter(
-                found.precision_a[of],
-                found.precision_b[of],
-                14,
-                colour,
-                marker,
-                alpha=0.35,
-                linewidths=0,
-                label=f"{name} with B ({of.sum():,})",
-            )
+        figure = Figure((5.4, 5.4), layout="constrained")
+        axes = figure.add_subplot(xlabel="AP with A", ylabel="AP with B", aspect="equal")
         axes.plot([0, 1], [0, 1], color="#666666", linewidth=0.8)
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="AP with A", ylabel="AP with B", aspect="equal")
-        for handle in axes.legend(
-            loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, columnspacing=1, handletextpad=0.2
-        ).legend_handles:
-            handle.set_alpha(1)
+        for sign, name, marker, colour in (
+            (1, "better", "^", COLOURS[0]),
+            (0, "equal", "o", "#666666"),
+            (-1, "worse", "v", COLOURS[1]),
+        ):
+            of = signs == sign
+            look = {"s": 16, "color": colour, "marker": marker, "alpha": 0.5, "linewidths": 0}
+            axes.scatter(found.precision_a[of], found.precision_b[of], **look, label=f"{name} with B ({of.sum():,})")
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, handletextpad=0)
         return chart_url(figure, "png")
 
 
 def _change(found: PairedResult, row: int) -> dict[str, Any]:
-    """Return a query of the page: its title, and its answers by A and by B."""
+    """Return what the page shows of a query: its title and labels, and what A and B answer."""
     sides = []
     for side, evaluation, rows, precision in (
         ("A", found.a, found.rows_a, found.precision_a),
         ("B", found.b, found.rows_b, found.precision_b),
     ):
-        assert evaluation.metrics, "compared evaluations have metrics"
-        query = rows[row]
-        first = evaluation.metrics.first_hit[query]
-        caption = (
-            f"{side}: AP {precision[row]:.3f}, first of {evaluation.metrics.relevant[query]:,} relevant at rank {first:,}"
-        )
-        sides.append((caption, answers(evaluation, query)))
-    query = found.a.splits.query[found.rows_a[row]]
+        metrics, query = evaluation.metrics, rows[row]
+        assert metrics, "compared evaluations have metrics"
+        first, relevant = metrics.first_hit[query], metrics.relevant[query]
+        what = f"{side}: AP {precision[row]:.3f}, first of {relevant:,} relevant at rank {first:,}"
+        sides.append((what, _answers(evaluation, query)))
+    identity = found.a.splits.query[found.rows_a[row]].identity
     change = found.precision_b[row] - found.precision_a[row]
-    labels = ", ".join(f"{grouping} {found.labels[grouping][row]}" for grouping in found.labels)
-    return {"title": f"{query.identity}: {change:+.3f}", "labels": labels, "sides": sides}
+    labels = ", ".join(f"{grouping} {labels[row]}" for grouping, labels in found.labels.items())
+    return {"title": f"{short_line(str(identity), NAME)}: AP {change:+.3f}", "labels": labels, "sides": sides}
 
 
-def answers(evaluation, query):
-    from fastpatent.report.picture import picture_url
-
-    splits = evaluation.splits
-    asked = splits.query[query]
-    row = [(asked, "query")]
-    for index in evaluation.ranking[query, :10]:
-        sample = splits.gallery[index]
-        row.append((sample, "right" if sample.identity == asked.identity else "wrong"))
-    return [{"url": picture_url(s.path, 160), "name": Path(s.path).name, "score": "", "verdict": v} for s, v in row]
+def _answers(evaluation: Evaluation, query: int) -> list[dict[str, Any]]:
+    """Return a query and its first ten answers as items of the template."""
+    asked, *found = evaluation.splits.query[query], *(evaluation.splits.gallery[row] for row in evaluation.ranking[query])
+    verdicts = ["query", *("right" if sample.identity == asked.identity else "wrong" for sample in found)]
+    return [
+        {"url": picture_url(sample.path, SIZE), "name": Path(sample.path).name, "score": "", "verdict": verdict}
+        for sample, verdict in zip([asked, *found], verdicts)
+    ]

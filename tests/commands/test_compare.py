@@ -76,7 +76,7 @@ def plain_precision(name):
 
 def test_figures_of_every_query_and_cached_features(folder, compare):
     status, printed, _ = compare("hog.yml", "pixels.yml", "TEST.METRIC", "cosine")
-    assert status == 0 and "AP with B: better for" in printed and "A is hog" in printed
+    assert status == 0 and "AP with B: better for" in printed and "A: hog, hog (hog.yml)" in printed
     with open("compare_hog_pixels/queries.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     a, b = plain_precision("hog"), plain_precision("pixels")
@@ -94,7 +94,8 @@ def test_figures_of_every_query_and_cached_features(folder, compare):
 def test_a_run_that_was_moved_against_a_descriptor_and_against_itself(run_folder, compare):
     status, printed, _ = compare(run_folder, "descriptors/hog", "MODEL.DEVICE", "cpu", "OUTPUT_DIR", "hog")
     assert status == 0 and (run_folder / "features/Drawings.npy").is_file()
-    assert "A is first" in printed and (run_folder.parents[1] / "compare_first_hog/index.html").is_file()
+    assert f"A: first, network ({run_folder})" in printed
+    assert (run_folder.parents[1] / "compare_first_hog/index.html").is_file()
     status, printed, _ = compare(run_folder, run_folder / "config.yaml")
     assert status == 0 and "equal for 14 (100.0%)" in printed, printed
 
@@ -145,7 +146,7 @@ def test_what_lies_there_is_not_replaced_and_words_are_checked(folder, compare):
     for words, sentence in (
         (("hog.yml",), "name the two to compare"),
         (("hog.yml", "pixles.yml"), "pixles.yml"),
-        (("hog.yml", "pixels.yml", "--test-set", "Drawing"), "did you mean Drawings?"),
+        (("hog.yml", "pixels.yml", "DATASETS.TESTS", "[Drawing]"), "did you mean Drawings?"),
     ):
-        status, _, errors = compare(*words)
-        assert status == 1 and sentence in errors, errors
+        status, _, errors = compare("--out", "new", *words)
+        assert status == 1 and sentence in errors and not (folder / "new").exists(), errors
