@@ -20,7 +20,8 @@ from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits, names_below
 from fastpatent.device import set_up_device
 from fastpatent.downloads import allow_downloads
-from fastpatent.errors import ConfigError, DataError
+from fastpatent.engine.run_record import FINISHED, read_run
+from fastpatent.errors import ConfigError
 from fastpatent.evaluation.comparison import compare_evaluations, shared_queries
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import make_folder
@@ -93,8 +94,9 @@ def _side(run: str, overrides: Sequence[str]) -> Side:
     """Return a system by the folder of its training, whose OUTPUT_DIR it then is, or by its configuration file."""
     is_folder = os.path.isdir(run)
     file = os.path.join(run, CONFIG) if is_folder else run
-    if is_folder and not os.path.isfile(file):
-        raise DataError(f"{run}: has no {CONFIG}, so it is not the folder of a training")
+    if is_folder and (found := read_run(run)).state != FINISHED:
+        reason = f" ({found.reason})" if found.reason else ""
+        logger.warning(f"{run}: the training is {found.state}{reason}; the weights are those that it has so far")
     cfg = load_config_in_use(file, overrides).clone()
     cfg.defrost()
     if is_folder:
