@@ -59,9 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cfg = sides[0].cfg
     found = compare_evaluations(a, b, rows, cfg.BENCHMARK.RESAMPLES, cfg.SEED)
     named = [(side.name, side.source) for side in sides]
-    logger.info("\n".join(systems(found, named)))
-    logger.info(comparison_table(found))
-    logger.info("\n".join(sentences(found)))
+    for shown in (*systems(found, named), comparison_table(found), *sentences(found)):
+        logger.info(shown)
     written = write_comparison(found, named, cfg.DATASETS.ROOT, folder)
     logger.info("written: " + ", ".join(map(str, written)))
     return 0

@@ -155,7 +155,7 @@ def _scatter(found: PairedResult) -> Markup:
     """Draw the AP of every query with B against that with A."""
     signs = np.sign(found.precision_b - found.precision_a)
     with rc_context(STYLE):
-        figure = Figure((5.4, 5.4), layout="constrained")
+        figure = Figure((4.6, 4.6), layout="constrained")
         axes = figure.add_subplot(xlabel="AP with A", ylabel="AP with B", aspect="equal")
         axes.plot([0, 1], [0, 1], color="#666666", linewidth=0.8)
         for sign, name, marker, colour in (
