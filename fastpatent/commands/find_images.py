@@ -50,7 +50,8 @@ def find(args: argparse.Namespace, cfg: CfgNode) -> int:
     every = Splits(splits.name, [], [asked], drawings)
     found = rank(query, features.gallery, SHOWN, metric=features.metric, device=device)
     logger.info(_table(found, every.gallery, cfg.DATASETS.ROOT))
-    write_png(output, gallery_picture(Evaluation("", every, found.indices, None), [0], SHOWN))
+    shown = Evaluation("", every, found.indices, None, scores=found.scores)
+    write_png(output, gallery_picture(shown, [0], SHOWN))
     logger.info(f"written: {output}")
     return 0
 

@@ -34,6 +34,7 @@ class Evaluation:
         metrics: RankMetrics, or None where identities are unknown.
         features: what was ranked, before expansion; None where they are not at hand.
         warnings: why its figures say less than they seem to, see `fastpatent.data.degenerate`.
+        scores: float32 as `ranking`: cosines, negative distances, or what re-ranking makes of them; higher is nearer.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Evaluation:
     metrics: RankMetrics | None
     features: Features | None = None
     warnings: tuple[str, ...] = ()
+    scores: np.ndarray | None = None
 
     @cached_property
     def figures(self) -> dict[str, Figure]:
@@ -107,11 +109,11 @@ def rank_features(
         options |= {"metric": "cosine", "scale": reranking["weight"], "bonus": similarity}
     measured = any(sample.identity is not None for sample in splits.query)
     if not measured and not reranking:
-        nearest, _ = rank_top(query, gallery, min(COLUMNS, len(gallery)), metric, device=device)
-        return Evaluation(name, splits, nearest, None, features, warnings)
+        nearest, scores = rank_top(query, gallery, min(COLUMNS, len(gallery)), metric, device=device)
+        return Evaluation(name, splits, nearest, None, features, warnings, scores)
     identities = [[sample.identity for sample in side] for side in (splits.query, splits.gallery)]
     ranking = rank(query, gallery, COLUMNS, identities if measured else None, **options)
-    return Evaluation(name, splits, ranking.indices, ranking.metrics, features, warnings)
+    return Evaluation(name, splits, ranking.indices, ranking.metrics, features, warnings, ranking.scores)
 
 
 def processings(cfg: CfgNode, name: str = "network") -> list[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,7 @@ import pytest
 def browser():
     """Chromium of the system, driven by Playwright; tests are skipped where either is missing."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no page is opened")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not chromium:
         pytest.skip("chromium is not installed: no page is opened")
     with playwright.sync_playwright() as driver:

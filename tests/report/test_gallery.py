@@ -1,6 +1,7 @@
 """Pictures and pages of queries with their results."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from PIL import Image
 
 from fastpatent.data.records import Sample, Splits
+from fastpatent.errors import DataError
 from fastpatent.evaluation.features import Features
 from fastpatent.evaluation.retrieval import Evaluation, rank_features
-from fastpatent.report.gallery import FRAMES, best_and_worst, choose_queries, gallery_picture, write_gallery
+from fastpatent.report.gallery import FRAMES, best_and_worst, check_gallery, choose_queries, gallery_picture, write_gallery
+from fastpatent.report.page import TEMPLATES
 
 
 @pytest.fixture
@@ -70,21 +73,76 @@ def test_frames_distinguish_correct_results_from_wrong_ones(evaluation):
     assert FRAMES["unknown"] in {tuple(pixel) for row in grey for pixel in row}
 
 
+def luminance(colour):
+    """WCAG 2's relative luminance of "#rrggbb" or of three bytes."""
+    values = np.array(list(bytes.fromhex(colour[1:])) if isinstance(colour, str) else colour) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_right_and_wrong_differ_in_luminance_from_each_other_and_from_the_paper():
+    themes = [
+        dict(re.findall("--([a-z]+): (#[0-9a-f]{6})", theme))
+        for theme in re.findall("color-scheme.*?}", (TEMPLATES / "style.css").read_text(), re.S)
+    ]
+    assert len(themes) == 2 and {name: bytes.fromhex(themes[0][name][1:]) for name in FRAMES} == {
+        name: bytes(colour) for name, colour in FRAMES.items()
+    }
+    for theme in themes:
+        assert contrast(theme["right"], theme["wrong"]) > 2.9
+        assert all(contrast(theme[name], theme["paper"]) > 3 for name in FRAMES)  # WCAG 1.4.11
+        assert all(
+            contrast(theme[name], theme[under]) > 4.5 for name in ("ink", "pale", "link") for under in ("paper", "tint")
+        )
+
+
+def test_pictures_and_pages_show_marks_scores_and_a_legend(evaluation, tmp_path, open_page):
+    bare = replace(evaluation, scores=None)
+    picture, without = (gallery_picture(of, [0, 2], found=2) for of in (evaluation, bare))
+    assert (picture != without).any(axis=2).sum() > 100 and picture.shape == without.shape
+    legend = {tuple(pixel) for row in picture[-40:] for pixel in row}
+    assert {FRAMES[name] for name in ("query", "right", "wrong", "missed")} <= legend
+    opened = open_page(write_gallery(evaluation, tmp_path / "gallery", found=2)[1])
+    captions = [text.split() for text in opened.locator("figcaption").all_inner_texts()]
+    ranked = evaluation.ranking[2, :2]  # the last row: of the query whose answers are all wrong
+    shown = [(mark, score) for mark, _, score, _ in captions[-3:-1]]
+    similar = evaluation.features.query[2] @ evaluation.features.gallery[ranked].T
+    assert shown == [("✗", f"{score:.3f}") for score in similar] and captions[-1][:2] == ["!", "missed"]
+    assert captions[1][:2] == ["✓", "correct"] and captions[0] == ["query", "q0.png"]
+    for mark in ("query", "✓ correct", "✗ wrong", "! missed"):
+        assert mark in opened.locator(".legend").inner_text()
+
+
+def test_galleries_of_this_version_and_the_one_before_are_replaced_and_others_not(evaluation, tmp_path):
+    write_gallery(evaluation, tmp_path / "gallery")
+    check_gallery(tmp_path / "gallery")
+    page = tmp_path / "gallery.html"
+    page.write_text("<p>The query is at the left. Correct results have a green frame, wrong ones an orange frame.")
+    check_gallery(tmp_path / "gallery")
+    page.write_text("<p>mine")
+    with pytest.raises(DataError, match="was not written by this command"):
+        check_gallery(tmp_path / "gallery")
+
+
 def test_a_missed_drawing_follows_where_no_result_is_correct(evaluation):
     def blue(picture):
-        return (picture == FRAMES["missed"]).all(axis=2)
+        return (picture[:-40] == FRAMES["missed"]).all(axis=2)  # above the legend
 
-    hit, missed = (gallery_picture(evaluation, [query], found=2, size=32) for query in (0, 2))
+    hit, missed = (gallery_picture(evaluation, [query], found=2, size=128) for query in (0, 2))
     assert not blue(hit).any() and blue(missed).any()
     assert np.nonzero(blue(missed))[1].min() >= hit.shape[1] - 12  # in a column of its own
-    assert gallery_picture(evaluation, [0, 2, 1], found=2, size=32).shape[0] > 2 * missed.shape[0]
+    assert gallery_picture(evaluation, [0, 2, 1], found=2).shape[0] > 2 * missed.shape[0]
 
 
 def test_the_page_holds_everything_it_shows(evaluation, tmp_path):
     picture, page = write_gallery(evaluation, tmp_path / "gallery_toy", found=4)
     text = page.read_text()
     sources = re.findall(r'src="([^"]*)"', text)
-    assert len(sources) == 3 * 5 + text.count("missed:") and all(
+    assert len(sources) == 3 * 5 + text.count('alt="missed:') and all(
         source.startswith("data:image/png;base64,") for source in sources
     )
     assert "g0&lt;&amp;&gt;.png" in text and "://" not in text

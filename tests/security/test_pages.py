@@ -59,7 +59,8 @@ class Elements(HTMLParser):
         self.found.append(
             (tag, [(key, None if key in ("alt", "aria-label", "src") else value) for key, value in attributes])
         )
-        assert all(value.startswith("data:image/png;base64,") for key, value in attributes if key in ("src", "href"))
+        assert all(value.startswith("data:image/png;base64,") for key, value in attributes if key == "src")
+        assert all(re.fullmatch("#[a-z]+[0-9]+", value) for key, value in attributes if key == "href")
         if tag not in ("meta", "img", "input"):
             self.open.append(tag)
 
@@ -129,11 +130,17 @@ def test_no_element_or_attribute_of_a_page_comes_from_a_name(name, drawings, tmp
         text = page.read_text(encoding="utf-8")
         assert Elements(text).found == Elements(harmless.read_text(encoding="utf-8")).found
         assert len(text) < 2**20 and not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
-        style = base64.b64encode(hashlib.sha256(re.search("<style>(.*?)</style>", text, re.S)[1].encode()).digest()).decode()
+        digests = {
+            tag: base64.b64encode(
+                hashlib.sha256(re.search(f"<{tag}>(.*?)</{tag}>", text, re.S)[1].encode()).digest()
+            ).decode()
+            for tag in ("style", "script")
+        }
         assert policy(text) == {
             "default-src": "'none'",
             "img-src": "data:",
-            "style-src": f"'sha256-{style}'",
+            "style-src": f"'sha256-{digests['style']}'",
+            "script-src": f"'sha256-{digests['script']}'",
             "base-uri": "'none'",
             "form-action": "'none'",
         }
