@@ -14,6 +14,7 @@ from fastpatent.registry import METRICS
 from fastpatent.retrieval.metrics import RankMetrics, table_metrics
 
 PRECISION = "mAP"  # its values are the AP of queries
+FEWEST = 10  # patents for an interval: of 2 patents without a difference, half the intervals would exclude 0, of 10 a ninth
 
 
 class Difference(NamedTuple):
@@ -21,7 +22,7 @@ class Difference(NamedTuple):
 
     Attributes:
         a, b: the means over the queries.
-        change: Figure of b - a; its interval is NaN where there is a single patent, which cannot be resampled.
+        change: Figure of b - a; its interval is NaN where there are fewer than FEWEST patents.
     """
 
     a: float
@@ -153,7 +154,7 @@ def compare(
     """
     count = len(np.unique(patents))
     changes = mean_figures(np.stack([b[name] - a[name] for name in a], axis=1), patents, resamples, seed)
-    if count == 1:
+    if count < FEWEST:
         changes = [Figure(change.mean, np.nan, np.nan) for change in changes]
     figures = {name: Difference(float(a[name].mean()), float(b[name].mean()), change) for name, change in zip(a, changes)}
     signs = np.sign(b[PRECISION] - a[PRECISION])

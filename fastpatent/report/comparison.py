@@ -13,16 +13,15 @@ from rich.table import Table
 
 from fastpatent.data.records import names_below
 from fastpatent.data.tables import write_csv
-from fastpatent.evaluation.comparison import Comparison, Difference, PairedResult, largest_changes
-from fastpatent.evaluation.retrieval import Evaluation
+from fastpatent.evaluation.comparison import FEWEST, Comparison, Difference, PairedResult, largest_changes
 from fastpatent.files import check_output, write_atomically
+from fastpatent.report.gallery import answers_of, page_items
 from fastpatent.report.page import is_page, render
-from fastpatent.report.picture import picture_url
 from fastpatent.report.plot_style import COLOURS, STYLE, chart_url
 from fastpatent.text import short_line
 
 TEMPLATE, PAGE, TABLE = "comparison.html", "index.html", "queries.csv"
-SHOWN, SIZE = 8, 160  # gains, and as many losses; pixels of a drawing
+SHOWN, ANSWERS = 8, 10  # gains, and as many losses; answers of each
 NAME = 60  # characters of a system's name in a line with others
 METRIC, *FIGURES = ("metric", "A", "B", "B - A", "95% interval", "excludes 0")
 OF_GROUPS = ("queries", "patents", *(f"mAP of {figure}" for figure in "AB"), *FIGURES[2:], "better", "equal", "worse")
@@ -78,7 +77,7 @@ def sentences(found: PairedResult) -> list[str]:
         f"{overall.queries:,} queries of {overall.patents:,} patents of {splits.name} in {len(splits.gallery):,} images",
         f"AP with B: better for {better} of the queries, equal for {equal}, worse for {worse}",
         "95% interval of B - A: paired bootstrap over patents"
-        + ("; there is one patent, which cannot be resampled" if overall.patents == 1 else ""),
+        + (f", for which fewer than {FEWEST} are too few" if overall.patents < FEWEST else ""),
         *dict.fromkeys(f"warning: {warning}" for warning in (*found.a.warnings, *found.b.warnings)),
     ]
 
@@ -95,7 +94,8 @@ def _cells(difference: Difference) -> list[str]:
 def _group_cells(label: str, group: Comparison) -> list[str]:
     """Write a Comparison of one figure in the columns OF_GROUPS, after its label."""
     (difference,) = group.figures.values()
-    return [label, *map(str, group[:2]), *_cells(difference), *map(str, group[2:5])]
+    counts = [f"{count:,}" for count in group[:5]]
+    return [label, *counts[:2], *_cells(difference), *counts[2:]]
 
 
 def _rows(found: PairedResult, root: str) -> Iterator[list[Any]]:
@@ -140,6 +140,7 @@ def _page(found: PairedResult, sides: Sequence[tuple[str, str]]) -> str:
         metrics=[[name, *_cells(difference)] for name, difference in found.overall.figures.items()],
         scatter=_scatter(found),
         changes=[("gains", [_change(found, row) for row in gains]), ("losses", [_change(found, row) for row in losses])],
+        fewest=FEWEST,
         groups=[
             (grouping, _columns((grouping, *OF_GROUPS)), [_group_cells(*item) for item in groups.items()])
             for grouping, groups in found.groups.items()
@@ -165,7 +166,7 @@ def _scatter(found: PairedResult) -> Markup:
         ):
             of = signs == sign
             look = {"s": 16, "color": colour, "marker": marker, "alpha": 0.5, "linewidths": 0}
-            axes.scatter(found.precision_a[of], found.precision_b[of], **look, label=f"{name} with B ({of.sum():,})")
+            axes.scatter(found.precision_a[of], found.precision_b[of], **look, label=f"{name} ({of.sum():,})")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, frameon=False, handletextpad=0)
         return chart_url(figure, "png")
 
@@ -181,18 +182,8 @@ def _change(found: PairedResult, row: int) -> dict[str, Any]:
         assert metrics, "compared evaluations have metrics"
         first, relevant = metrics.first_hit[query], metrics.relevant[query]
         what = f"{side}: AP {precision[row]:.3f}, first of {relevant:,} relevant at rank {first:,}"
-        sides.append((what, _answers(evaluation, query)))
+        sides.append((what, page_items(answers_of(evaluation, query, ANSWERS))))
     identity = found.a.splits.query[found.rows_a[row]].identity
     change = found.precision_b[row] - found.precision_a[row]
     labels = ", ".join(f"{grouping} {labels[row]}" for grouping, labels in found.labels.items())
     return {"title": f"{short_line(str(identity), NAME)}: AP {change:+.3f}", "labels": labels, "sides": sides}
-
-
-def _answers(evaluation: Evaluation, query: int) -> list[dict[str, Any]]:
-    """Return a query and its first ten answers as items of the template."""
-    asked, *found = evaluation.splits.query[query], *(evaluation.splits.gallery[row] for row in evaluation.ranking[query])
-    verdicts = ["query", *("right" if sample.identity == asked.identity else "wrong" for sample in found)]
-    return [
-        {"url": picture_url(sample.path, SIZE), "name": Path(sample.path).name, "score": "", "verdict": verdict}
-        for sample, verdict in zip([asked, *found], verdicts)
-    ]

@@ -72,10 +72,13 @@ def test_equal_systems_differ_in_nothing_and_their_interval_does_not_exclude_zer
     assert all(figure.change == (0, 0, 0) and not figure.excludes_zero for figure in found.figures.values())
 
 
-def test_a_single_patent_has_no_interval():
-    found = compare(of(np.array([0.1, 0.9])), of(np.array([0.4, 0.9])), np.array(["p", "p"]), 50, 0)
-    assert found.figures["mAP"].change.mean == pytest.approx(0.15)
-    assert np.isnan(found.figures["mAP"].change[1:]).all() and not found.figures["mAP"].excludes_zero
+@pytest.mark.parametrize("patents, known", [(1, False), (9, False), (10, True)])
+def test_few_patents_have_no_interval(patents, known):
+    rows = np.arange(2 * patents)
+    a, b = rows / 100, rows / 100 + 0.5
+    found = compare(of(a), of(b), rows // 2, 50, 0).figures["mAP"]
+    assert found.change.mean == pytest.approx(0.5)
+    assert np.isfinite(found.change[1:]).tolist() == [known, known] and found.excludes_zero == known
 
 
 def test_it_seldom_finds_a_difference_where_there_is_none():

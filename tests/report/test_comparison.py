@@ -86,17 +86,17 @@ def test_galleries_show_the_queries_that_changed_the_most(write_splits, tmp_path
     expected += [row for row in np.argsort(change, kind="stable") if change[row] < 0][:8]
     assert titles == [(found.a.splits.query[row].identity, f"{change[row]:+.3f}") for row in expected]
     assert len(titles) > 4
-    verdicts = re.findall(r'<figure class="(\w+)"><img alt="([^"]*)"', page.read_text())
+    galleries = page.read_text().split('<div class="answers">')[1:]
+    assert len(galleries) == 2 * len(expected)
     for number, row in enumerate(expected):
-        for side, evaluation in enumerate((found.a, found.b)):
-            shown = verdicts[22 * number + 11 * side : 22 * number + 11 * (side + 1)]
+        for evaluation, gallery in zip((found.a, found.b), galleries[2 * number :]):
+            shown = re.findall(r'<figure class="(\w+)"><img alt="([^"]*)"', gallery)
             answers = [evaluation.splits.gallery[place] for place in evaluation.ranking[row]]
-            asked = evaluation.splits.query[row].identity
-            assert [verdict for verdict, _ in shown] == [
-                "query",
-                *("right" if s.identity == asked else "wrong" for s in answers),
-            ]
-            assert [alt.rpartition(": ")[2] for _, alt in shown[1:]] == [s.path.rpartition("/")[2] for s in answers]
+            right = [sample.identity == evaluation.splits.query[row].identity for sample in answers]
+            verdicts = ["query", *("right" if known else "wrong" for known in right), *["missed"] * (not any(right))]
+            assert [verdict for verdict, _ in shown] == verdicts
+            names = [alt.rpartition(": ")[2] for _, alt in shown[1:11]]
+            assert names == [sample.path.rpartition("/")[2] for sample in answers]
 
 
 def test_equal_systems_hostile_names_and_missing_drawings(write_splits, tmp_path):
@@ -125,7 +125,7 @@ def test_the_terminal_says_what_is_known(write_splits):
     assert "12 queries of 12 patents of Toy in 36 images" in text
     assert f"better for {found.overall.better} ({found.overall.better / 12:.1%})" in text
     alone = compare_evaluations(found.a, found.b, (np.array([0]), np.array([0])), 20, 0)
-    assert "one patent" in "\n".join(sentences(alone))
+    assert "fewer than 10 are too few" in "\n".join(sentences(alone))
     assert {column.cells.__next__() for column in comparison_table(alone).columns[4:]} == {"unknown"}
 
 
