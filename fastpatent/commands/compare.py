@@ -16,6 +16,7 @@ from fastpatent.commands.options import Parser, add_download_option
 from fastpatent.config import load_config_in_use
 from fastpatent.config.default_network import WEIGHTS
 from fastpatent.config.in_use import CONFIG
+from fastpatent.config.keys import KEYS
 from fastpatent.data.load_datasets import load_test_sets
 from fastpatent.data.records import Splits, names_below
 from fastpatent.device import set_up_device
@@ -107,7 +108,7 @@ def _side(run: str, overrides: Sequence[str]) -> Side:
 def _set_test_set(a: CfgNode, b: CfgNode, name: str | None) -> None:
     """Have both test one data set: that of a name, else the first that both have, else the first of each.
 
-    A descriptor and the network in the box have no data of their own: they are tested on those of the other.
+    A descriptor, or the network in the box, that names no DATASETS.ROOT is tested on the data of the other.
     """
     for own, other in ((a, b), (b, a)):
         if _has_no_data(own) and not _has_no_data(other):
@@ -119,7 +120,8 @@ def _set_test_set(a: CfgNode, b: CfgNode, name: str | None) -> None:
 
 
 def _has_no_data(cfg: CfgNode) -> bool:
-    return bool(cfg.DESCRIPTOR.NAME) or cfg.MODEL.WEIGHTS == WEIGHTS
+    is_for_any_data = cfg.DESCRIPTOR.NAME or cfg.MODEL.WEIGHTS == WEIGHTS
+    return bool(is_for_any_data) and cfg.DATASETS.ROOT == KEYS["DATASETS.ROOT"].default
 
 
 def _shared(sides: Sequence[Side], sets: Sequence[Splits]) -> tuple[np.ndarray, np.ndarray]:

@@ -146,6 +146,7 @@ def test_what_lies_there_is_not_replaced_and_words_are_checked(folder, compare):
     assert status == 1 and "was not written by this command" in errors
     assert (folder / "compare_hog_pixels/queries.csv").read_text() == "mine"
     for words, sentence in (
+        (("default", "descriptors/hog", "DATASETS.TESTS", "[Drawings]"), "name the folder of your own drawings"),
         (("hog.yml",), "name the two to compare"),
         (("hog.yml", "pixles.yml"), "pixles.yml"),
         (("hog.yml", "pixels.yml", "DATASETS.TESTS", "[Drawing]"), "did you mean Drawings?"),
