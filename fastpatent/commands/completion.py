@@ -17,11 +17,12 @@ OPTIONS = {
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
     "benchmark": COMMON,
+    "compare": "--allow-downloads --test-set --out",
     "convert": f"{COMMON} --slim",
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --csv --json --page --cache"
+FILES = "--image --images --output --in --out --csv --json --page --cache"
 
 BASH = """\
 _fastpatent() {{

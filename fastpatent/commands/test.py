@@ -15,6 +15,7 @@ from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.device import set_up_device
 from fastpatent.errors import FastPatentError, missing_extra
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
+from fastpatent.evaluation.results import check_results, write_results
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import ARRAY, COLUMNS, check_submission, write_submission
 from fastpatent.report.gallery import check_gallery, write_gallery
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for splits in test_sets:
         check_gallery(_gallery(cfg, splits))
     report = check_report(cfg.OUTPUT_DIR, test_sets) if cfg.TEST.REPORT else None
+    check_results(cfg.OUTPUT_DIR)
     members = [member for member in pipeline.members if not member.cfg.DESCRIPTOR.NAME]
     if members:
         precisions = dict.fromkeys(member.cfg.TEST.PRECISION for member in members)
@@ -62,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         written += write_gallery(last, _gallery(cfg, splits))
         results.append(of_set)
         _warn_of_better(*of_set)
-    report_results([result for of_set in results for result in of_set])
+    every = [result for of_set in results for result in of_set]
+    report_results(every)
+    written.append(write_results(cfg, [of_set[0] for of_set in results], every))
     if report:
         written += _report(report, pipeline, results)
     logger.info("written: " + ", ".join(map(str, written)))

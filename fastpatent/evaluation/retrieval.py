@@ -45,14 +45,9 @@ class Evaluation:
     warnings: tuple[str, ...] = ()
     scores: np.ndarray | None = None
 
-    @property
-    def intervals(self) -> dict[str, Figure]:
-        """The `figures` where there are fewer than FEW queries, whose mean alone says little; else empty."""
-        return self.figures if self.metrics is not None and self.metrics.matched.sum() < FEW else {}
-
     @cached_property
     def figures(self) -> dict[str, Figure]:
-        """{metric of images: Figure}; empty where there is nothing to measure."""
+        """{metric of images: Figure}; empty where identities are unknown or no query has a match."""
         if self.metrics is None or not self.metrics.matched.any():
             return {}
         matched = np.flatnonzero(self.metrics.matched)
@@ -63,6 +58,11 @@ class Evaluation:
         if groups.max() == 0:  # a single patent cannot be resampled
             figures = [Figure(figure.mean, np.nan, np.nan) for figure in figures]
         return dict(zip(formulas, figures))
+
+    @property
+    def intervals(self) -> dict[str, Figure]:
+        """`figures` where there are fewer than FEW queries, whose mean alone says little; else empty."""
+        return self.figures if self.metrics is not None and self.metrics.matched.sum() < FEW else {}
 
     @property
     def summary(self) -> dict[str, float]:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastpatent.evaluation.comparison import FEWEST
 from fastpatent.evaluation.groups import group_rows
 from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
 
@@ -15,7 +16,7 @@ class GroupFigure(NamedTuple):
     Attributes:
         grouping, label: "view", "3".
         queries: how many have a value.
-        figure: Figure.
+        figure: Figure; its interval is NaN where there are fewer than FEWEST patents.
     """
 
     grouping: str
@@ -45,7 +46,7 @@ def group_figures(
             rows = rows[~np.isnan(values[rows])]
             if len(rows):
                 [figure] = mean_figures(values[rows, None], patents[rows], resamples, seed)
-                if len(set(patents[rows].tolist())) == 1:  # a single patent cannot be resampled
+                if len(set(patents[rows].tolist())) < FEWEST:
                     figure = Figure(figure.mean, np.nan, np.nan)
                 found.append(GroupFigure(grouping, label, len(rows), figure))
     return found
