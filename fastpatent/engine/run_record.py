@@ -210,6 +210,8 @@ class History:
         try:
             with open(self.path, "a", encoding="utf-8", opener=regular) as file:
                 file.write(f"{json.dumps(line)}\n")
+                file.flush()
+                os.fsync(file.fileno())  # before the checkpoint of the epoch, with which the run may go on
         except (OSError, DataError) as error:
             self._ended = True
             logger.warning(f"{self.path} ends here: {getattr(error, 'strerror', None) or error}")
@@ -264,8 +266,9 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     if not record:
         state, reason = (FINISHED, "") if (folder / FINAL).exists() else (STOPPED, "an older version, which did not say why")
     elif state == RUNNING and not _goes_on(folder, record):
-        alone = record.get("processes") == 1
-        state, reason = STOPPED, "killed" if alone else "killed, or ended by another of its processes"
+        others = "" if record.get("processes") == 1 else ", or ended by another of its processes"
+        elsewhere = "" if record.get("host") == socket.gethostname() else f"; it ran on {record.get('host')}"
+        state, reason = STOPPED, f"killed{others}{elsewhere}"
     if state not in (RUNNING, FINISHED, STOPPED, FAILED) or not isinstance(reason, str):
         raise DataError(f"{folder / RUN}: cannot be read: its state is unknown")
     return Run(folder, _read_config(folder, record), state, reason, record, read_history(folder))

@@ -126,6 +126,11 @@ def test_a_run_goes_on_until_its_process_is_gone(whole_run, tmp_path):
     process.kill()
     process.join()
     assert read_run(folder)[2:4] == ("stopped", "killed")
+    for changed, reason in (({"processes": 2}, ", or ended by another of its processes"), ({"host": "b"}, "; it ran on b")):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        shutil.copy(folder / "config.yaml", tmp_path / "elsewhere")
+        (tmp_path / "elsewhere" / RUN).write_text(json.dumps(json.loads((folder / RUN).read_text()) | changed))
+        assert read_run(tmp_path / "elsewhere")[2:4] == ("stopped", f"killed{reason}")
     with own_run_folder(folder, resume=True), recorded(folder, {}, resumed=True):
         assert read_run(folder).state == "running"  # also where the reader holds the lock itself
     assert [start["state"] for start in read_run(folder).record["starts"]] == ["finished", "running"]
