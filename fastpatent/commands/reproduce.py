@@ -1,10 +1,12 @@
 """`fastpatent reproduce`: start a run again as it was started, and compare what it has learned."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from yacs.config import CfgNode
 
@@ -111,8 +113,8 @@ def _changes(run: Run, cfg: CfgNode, changed_data: bool) -> Iterator[str]:
     for name in ("versions", "device", "precision", "git", "weights"):
         if then.get(name) != now[name]:
             yield f"{name}: {_shown(then.get(name), now[name])} then, {_shown(now[name], then.get(name))} now"
-    if _processes(run) > 1:
-        yield f"{_processes(run)} processes, started by --num-gpus now; their sums may differ in the last bits"
+    if (processes := then.get("processes")) != 1:
+        yield f"{short_value(processes)} processes then, {_processes(run)} now (--num-gpus): sums may differ in the last bits"
     lists_then, lists_now = _lists(then.get("lists")), _lists(now["lists"])
     for name in lists_then | lists_now:
         if lists_then.get(name) != lists_now.get(name):
@@ -133,8 +135,10 @@ def _about_now(cfg: CfgNode) -> dict[str, Any]:
 
 
 def _processes(run: Run) -> int:
+    """Return the number of processes of a run, as far as this machine has GPUs, or cores where it has none."""
     number = run.record.get("processes")
-    return number if isinstance(number, int) and 1 <= number <= 1024 else 1
+    most = torch.cuda.device_count() or os.cpu_count() or 1
+    return min(number, most) if isinstance(number, int) and number > 0 else 1
 
 
 def _shown(value: Any, other: Any) -> str:

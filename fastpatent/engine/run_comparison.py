@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from fastpatent.text import short_line
+
 LOSSES, METRICS = "losses", "metrics"
 MOST_NUMBERS = 10_000  # of a line that are compared
 
@@ -52,7 +54,7 @@ def _difference(kind: str, then: Sequence[dict[str, Any]], later: dict[int, dict
         new = _numbers(kind, later.get(epoch, {}))
         compared, epochs = compared + len(old), epochs + bool(old)
         for name, value in old.items():
-            found = new.get(name, None)
+            found = new.get(name)
             if name in new and value == found:
                 continue
             gap = abs(value - found) if value is not None and found is not None else math.inf
@@ -61,7 +63,7 @@ def _difference(kind: str, then: Sequence[dict[str, Any]], later: dict[int, dict
                 size = f"{gap:.3g}: " if gap < math.inf else ""
                 largest, where = (
                     gap,
-                    f"{size}{name} of epoch {epoch}, {_shown(value)} then, {_shown(found, name in new)} now",
+                    f"{size}{short_line(name)} of epoch {epoch}, {_shown(value)} then, {_shown(found, name in new)} now",
                 )
     return Difference(compared, epochs, first, largest, where)
 

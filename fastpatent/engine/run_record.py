@@ -37,6 +37,7 @@ RUN, HISTORY = "run.json", "history.jsonl"
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"  # states
 PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "numpy", "pillow")  # those that affect a training
 MOST_RECORD, MOST_HISTORY = 2**24, 2**26  # bytes
+MOST_EPOCHS = 2**40
 MOST_STARTS = 100  # that run.json has of a run: the first and the last ones
 MOST_REASON = 2000  # characters of the sentence that ended a run
 GIT_SECONDS = 10  # after which git is not waited for
@@ -232,7 +233,8 @@ def read_history(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
             found = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and isinstance(found.get("epoch"), int):
+        epoch = found.get("epoch") if isinstance(found, dict) else None
+        if isinstance(epoch, int) and 0 < epoch < MOST_EPOCHS:
             lines.append(found)
     return lines
 

@@ -17,7 +17,7 @@ from fastpatent.log import PlainConsole
 from fastpatent.progress import clock
 from fastpatent.report.markdown import escape_markdown, markdown_table
 from fastpatent.report.tables import SHORT, interval_text
-from fastpatent.text import escaped, short_line
+from fastpatent.text import short_line
 
 FORMATS = ("table", "markdown", "csv", "json")
 FIRST = ("run", "state")  # the columns that every table begins with
@@ -64,8 +64,8 @@ def runs_table(rows: Sequence[Row], columns: Sequence[str], width: int = 0) -> T
     for number in range(len(rows)):
         table.add_row(*(Text(cells[name][number]) for name in columns[:fitting]))
     if fitting < len(columns):
-        hidden = ", ".join(columns[fitting:])
-        table.caption = Text(f"no room for {escaped(hidden)}: choose by --columns, or write --format csv")
+        hidden = ", ".join(map(short_line, columns[fitting:]))
+        table.caption = Text(f"no room for {hidden}: choose by --columns, or write --format csv")
         table.caption_justify, table.caption_style = "left", ""
     return table
 
@@ -89,7 +89,7 @@ def short_headings(columns: Sequence[str]) -> dict[str, str]:
         parts = [name] if name in ABOUT else name.split(mark)
         ends = (mark.join(parts[-count:]) for count in range(1, len(parts)))
         alone = (end for end in ends if sum(f"{mark}{other}".endswith(f"{mark}{end}") for other in others) == 1)
-        headings[name] = HEADINGS.get(name) or next(alone, name)
+        headings[name] = short_line(HEADINGS.get(name) or next(alone, name))
     return headings
 
 

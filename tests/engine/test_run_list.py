@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from fastpatent.engine.run_comparison import compare
 from fastpatent.engine.run_list import column_named, differing_keys, find_runs, matching, row_of, same_text, sorted_by
 from fastpatent.errors import ConfigError, DataError
+from fastpatent.report.runs import short_headings, shown_columns
 from tests.engine.run_folders import write_run
 
 
@@ -47,6 +49,17 @@ def test_the_results_of_a_test_count_where_they_are_newer_than_the_training(tmp_
     for damaged in ("[" * 10**5, "[]", '{"tests": 3}', ""):
         (folder / "results.json").write_text(damaged)
         assert row_of(run, "a").values["Drawings/mAP"] == 0.6
+
+
+def test_names_that_could_act_or_have_no_end_are_short_lines(tmp_path):
+    folder = write_run(tmp_path / "a")
+    name = "\x1b[31m" + "x" * 10**5
+    line = {"epoch": 1, "tests": {name: {"mAP": 0.5}}, "losses": {name: 1.0}}
+    (folder / "history.jsonl").write_text("\n".join(map(json.dumps, [line, {**line, "epoch": 10**400}])))
+    (run,), _ = find_runs([folder])
+    headings = short_headings(shown_columns([row_of(run, name)]))
+    sentence = compare(run.history, [])["losses"].sentence("losses")
+    assert len(run.history) == 1 and all("\x1b" not in text and len(text) < 600 for text in (*headings.values(), sentence))
 
 
 def test_values_of_another_kind_are_unknown(tmp_path):
