@@ -280,7 +280,9 @@ def _read_config(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     """Return `Run.config`, of run.json if it can be: the config.yaml of a resumed run names no pretrained weights."""
     path = folder / (RUN if "config" in record else CONFIG)
     try:
-        config = _leaves(record["config"] if "config" in record else read_regular(path, YAML_BYTES).decode())
+        if "config" not in record:
+            return _leaves(read_regular(path, YAML_BYTES).decode())
+        config = _leaves(record["config"])
         if record.get("starts"):
             first = _leaves(record["starts"][0]["config"])
             config |= {key: value for key, value in first.items() if key in KEYS and KEYS[key].resumed == AT_START}
