@@ -130,7 +130,8 @@ def git_state() -> dict[str, str] | None:
 
 
 def _git(folder: Path, *words: str) -> bytes:
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # it writes nothing
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # of a hook: another checkout
+    environment = {**own, "GIT_OPTIONAL_LOCKS": "0"}  # it writes nothing
     command = ["git", "-C", str(folder), *words]
     return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=GIT_SECONDS).stdout
 
@@ -172,6 +173,8 @@ def _starts(folder: Path) -> list[Any]:
         last = _read_record(folder)
     except (OSError, ValueError):
         return []
+    if last.get("state") == RUNNING:  # this process has the lock now
+        last |= {"state": STOPPED, "reason": "killed"}
     before = last.pop("starts", None)
     starts = [*(before if isinstance(before, list) else []), last] if last else []
     return starts if len(starts) <= MOST_STARTS else [starts[0], *starts[1 - MOST_STARTS :]]

@@ -133,7 +133,7 @@ def test_a_run_goes_on_until_its_process_is_gone(whole_run, tmp_path):
         assert read_run(tmp_path / "elsewhere")[2:4] == ("stopped", f"killed{reason}")
     with own_run_folder(folder, resume=True), recorded(folder, {}, resumed=True):
         assert read_run(folder).state == "running"  # also where the reader holds the lock itself
-    assert [start["state"] for start in read_run(folder).record["starts"]] == ["finished", "running"]
+    assert [start["state"] for start in read_run(folder).record["starts"]] == ["finished", "stopped"]
 
 
 def test_runs_of_older_versions_are_read_and_what_is_no_run_is_named(whole_run, tmp_path):
