@@ -125,7 +125,7 @@ def _train(cfg: CfgNode, command: Sequence[str], resume: bool, overwrite: bool) 
     _introduce(cfg, loader, test_sets, model, device, precision)
     if loaded:
         logger.info("%s", loaded.table())
-    record = about(command, device, precision, origin["samples"], test_sets, cfg.DATASETS.ROOT) if first else {}
+    record = about(cfg, command, origin, device, precision, test_sets) if first else {}
     with recorded(cfg.OUTPUT_DIR, record, resumed=bool(checkpoint)) if first else nullcontext():
         if cfg.MODEL.COMPILE:
             shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
