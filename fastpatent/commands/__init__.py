@@ -18,6 +18,7 @@ JOBS = {
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",
     "benchmark": "measure many systems on the same images: fastpatent benchmark --config-file F KEY VALUE...",
+    "submission": "faults of a submission: fastpatent submission check result.zip --queries L --database L [--against F]",
     "data": "build, check and pack data sets: fastpatent data build|check|stats|pack|extend ...",
     "convert": "published weights under our names: fastpatent convert IN OUT.safetensors [--config-file F]",
     "average": "mean of checkpoints of one network: fastpatent average OUT.pth IN IN...",

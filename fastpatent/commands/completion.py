@@ -17,11 +17,12 @@ OPTIONS = {
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
     "benchmark": COMMON,
+    "submission": "--queries --database --against",
     "convert": f"{COMMON} --slim",
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --csv --json --page --cache"
+FILES = "--image --images --output --in --csv --json --page --cache --queries --database --against"
 
 BASH = """\
 _fastpatent() {{
