@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     rankings = [submission.ranking for submission in found if submission.ranking is not None]
     if any(submission.faults for submission in found):
         return 1
-    unknown = "" if all(lists) else "; without --queries and --database the number of rows and the last line are not checked"
+    needs = ("without --queries their number", "without --database the largest value")
+    unknown = "".join(f"; {what} is not checked" for what, lines in zip(needs, lists) if lines is None)
     logger.info(f"{args.file}: ok, {len(rankings[0]):,} rows of {COLUMNS} different lines{unknown}")
     if not args.against:
         return 0

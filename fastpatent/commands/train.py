@@ -38,6 +38,7 @@ from fastpatent.models.pretrained import starts_from_random
 from fastpatent.models.trained import refuse_descriptor
 from fastpatent.models.weights import load_weights
 from fastpatent.report.gallery import gallery_picture
+from fastpatent.report.projector import write_projector
 from fastpatent.report.tables import short_metrics
 
 logger = logging.getLogger(__name__)
@@ -129,6 +130,7 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     curves = None
     if distributed.rank() == 0:
         curves = Curves(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
+        curves.text("configuration", describe(cfg).yaml, checkpoint["iteration"] if checkpoint else 0)
     latest: list[SetResult] = []
 
     def measure(model: Network, epoch: int) -> float | None:
@@ -138,19 +140,26 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
             logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
             if curves:
                 _add_result(curves, result, epoch * loader.batches_per_epoch)
+        if results and epoch == cfg.SOLVER.MAX_EPOCH:
+            _write_projector(cfg, results[0])
         return results[0].summary.get(best_by) if results else None
 
     trainer = Trainer(cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, origin)
     trainer.run()
     loader.quarantine.finish()
     if curves:
+        if latest:
+            settings = {name: value for name, value, _ in describe(cfg).differences if name != "OUTPUT_DIR"}
+            curves.hyperparameters(settings, (name for result in latest for name in _curves_of(result)))
         curves.close()
         best, folder = trainer.position, Path(cfg.OUTPUT_DIR)
         if latest:
             report_results(latest)
         if best.best_epoch:
             logger.info(f"best {best_by} {best.best:.4f} at epoch {best.best_epoch}: {folder / BEST}")
-        logger.info(f"also in {folder}: {FINAL}, {CONFIG}, log.txt; curves and galleries: tensorboard --logdir {folder}")
+        logger.info(
+            f"also in {folder}: {FINAL}, {CONFIG}, log.txt; curves, galleries, features: tensorboard --logdir {folder}"
+        )
 
 
 def _evaluate_only(cfg: CfgNode) -> None:
@@ -212,5 +221,15 @@ def _introduce(
 
 
 def _add_result(curves: Curves, result: SetResult, iteration: int) -> None:
-    curves.scalars({f"{result.splits.name}/{name}": value for name, value in result.summary.items()}, iteration)
+    curves.scalars(_curves_of(result), iteration)
     curves.picture(f"{result.splits.name}/gallery", gallery_picture(result.evaluations[-1]), iteration)
+
+
+def _curves_of(result: SetResult) -> dict[str, float]:
+    return {f"{result.splits.name}/{name}": value for name, value in result.summary.items()}
+
+
+def _write_projector(cfg: CfgNode, result: SetResult) -> None:
+    features, splits = result.evaluations[-1].features, result.splits
+    assert features, "it was just evaluated"
+    write_projector(features, [*splits.query, *splits.gallery], cfg.DATASETS.ROOT, cfg.OUTPUT_DIR)

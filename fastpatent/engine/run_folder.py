@@ -11,9 +11,11 @@ from fastpatent.engine.checkpoint import LAST, checkpoints_in
 from fastpatent.errors import ConfigError
 from fastpatent.files import head, make_folder, remove_files, remove_temporaries
 
+# what the projector of TensorBoard reads: configuration, features, metadata, pictures; see `fastpatent.report.projector`
+PROJECTOR = ("projector_config.pbtxt", "projector_features.bin", "projector_metadata.tsv", "projector_sprites.png")
 # what a training writes beside checkpoints; the one with the mark is removed last, so that a kill in between disowns nothing
-BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", CONFIG)
-REPLACED = (LAST, CONFIG, "quarantine.csv")  # of these, what a training replaces
+BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", *PROJECTOR, CONFIG)
+REPLACED = (LAST, CONFIG, "quarantine.csv", *PROJECTOR)  # of these, what a training replaces
 TEMPORARY = ("model_*.pth", *REPLACED)  # what a kill may leave half written
 
 

@@ -76,7 +76,9 @@ def read_submission(path: str | os.PathLike[str], queries: int | None = None, da
         data = _unpacked(data, most, faults)
     ranking = None if data is None else _array(data, faults)
     if ranking is not None:
-        if queries is not None and len(ranking) != queries:
+        if not len(ranking):
+            faults.append("has no rows")
+        elif queries is not None and len(ranking) != queries:
             faults.append(f"{len(ranking):,} rows, but the list has {queries:,} queries")
         faults += _faults_of_rows(ranking, database)
     return Submission(ranking, faults)

@@ -66,6 +66,7 @@ HOSTILE = {
     "a structure": (npy(RANKING, descr=[("a", "<f4", (2,))]), "dtype "),
     "another byte order": (npy(RANKING.astype(">i8")), "dtype >i8, must be int64"),
     "one dimension": (npy(RANKING[0]), "shape [10], must be"),
+    "no rows": (npy(RANKING[:0]), "has no rows"),
     "text": (b"my thesis", "is no array of NumPy"),
     "an empty file": (b"", "is no array of NumPy"),
     "a long header": (b"\x93NUMPY\1\0\xff\xff" + b"(" * 65535, "is no array of NumPy"),

@@ -55,6 +55,7 @@ def named(job, *words):
         named(["train"], ["config.yaml"], ()),
         named(["train"], ["last_checkpoint"], ()),
         named(["train"], ["quarantine.csv"], ()),
+        named(["train"], ["projector_config.pbtxt"], ()),
         named(["train"], ["model_best.pth"], ()),
         named(["train", "--resume"], ["config.yaml"], ()),
         named(["train", "--resume"], ["model_final.pth", "last_checkpoint", "config.yaml"], ()),
