@@ -10,7 +10,7 @@ from fastpatent.config.keys import KEYS
 
 COMMON = "--config-file --allow-downloads"
 OPTIONS = {
-    "train": f"{COMMON} --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
+    "train": f"{COMMON} --resume --overwrite --eval-only --dry-run --num-gpus --num-machines --machine-rank --dist-url",
     "test": f"{COMMON} --eval-only --compare",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "classify": COMMON,
