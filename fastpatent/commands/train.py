@@ -2,9 +2,11 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from yacs.config import CfgNode
@@ -26,9 +28,11 @@ from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.curves import Curves
 from fastpatent.engine.imprint import imprint
 from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder, remove_run
+from fastpatent.engine.run_record import History, about, recorded
 from fastpatent.engine.trainer import Trainer, batch_parts
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
+from fastpatent.evaluation.results import figures
 from fastpatent.files import write_atomically
 from fastpatent.models import Network
 from fastpatent.models.trained import refuse_descriptor
@@ -62,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     owned = own_run_folder(cfg.OUTPUT_DIR, args.resume, args.overwrite)
     with owned if log.is_first() and args.machine_rank == 0 else nullcontext():
-        launch(_train, args, cfg, args.resume, args.overwrite)
+        command = ["fastpatent", "train", *(sys.argv[1:] if argv is None else argv)]
+        launch(_train, args, cfg, command, args.resume, args.overwrite)
     return 0
 
 
@@ -87,43 +92,55 @@ def _check_options(args: argparse.Namespace) -> None:
         )
 
 
-def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
+def _train(cfg: CfgNode, command: Sequence[str], resume: bool, overwrite: bool) -> None:
     """Train in this process, one of possibly many; nothing is written or removed before everything is accepted."""
     ready = prepare(cfg, resume)
     cfg, device, precision, checkpoint = ready.cfg, ready.device, ready.precision, ready.checkpoint
     loader, test_sets, model, best_by = ready.loader, ready.test_sets, ready.model, ready.best_by
-    if distributed.rank() == 0 and overwrite:
+    first = distributed.rank() == 0
+    if overwrite and first:
         remove_run(cfg.OUTPUT_DIR)
     log.start(cfg.OUTPUT_DIR)
-    if distributed.rank() == 0:
+    if first:
         _write_config(cfg)
     introduce(ready)
-    if cfg.MODEL.COMPILE:
-        shape = loader.batch_size // batch_parts(cfg, loader), 1, *ready.size
-        compile_backbones(model, shape, device.device, precision)
-    if ready.imprints:
-        imprint(cfg, model, loader.samples, device.device, precision)
-    torch.manual_seed(cfg.SEED + distributed.rank())
-    curves = None
-    if distributed.rank() == 0:
-        curves = Curves(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
-        curves.text("configuration", describe(cfg).yaml, checkpoint["iteration"] if checkpoint else 0)
-    latest: list[SetResult] = []
+    record = about(command, device, precision, ready.origin["samples"], test_sets, cfg.DATASETS.ROOT) if first else {}
+    with recorded(cfg.OUTPUT_DIR, record, resumed=bool(checkpoint)) if first else nullcontext():
+        if cfg.MODEL.COMPILE:
+            shape = loader.batch_size // batch_parts(cfg, loader), 1, *ready.size
+            compile_backbones(model, shape, device.device, precision)
+        if ready.imprints:
+            imprint(cfg, model, loader.samples, device.device, precision)
+        torch.manual_seed(cfg.SEED + distributed.rank())
+        curves = history = None
+        if first:
+            curves = Curves(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
+            curves.text("configuration", describe(cfg).yaml, checkpoint["iteration"] if checkpoint else 0)
+            history = History(cfg.OUTPUT_DIR, checkpoint["finished_epochs"] if checkpoint else 0)
+        latest: list[SetResult] = []
+        measured: dict[int, dict[str, Any]] = {}  # of an epoch, until its line is written
 
-    def measure(model: Network, epoch: int) -> float | None:
-        results = _evaluate_all(Pipeline(cfg, device.device, model), test_sets, every=False)
-        latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
-        for result in results:
-            logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
-            if curves:
-                _add_result(curves, result, epoch * loader.batches_per_epoch)
-        if results and epoch == cfg.SOLVER.MAX_EPOCH:
-            _write_projector(cfg, results[0])
-        return results[0].summary.get(best_by) if results else None
+        def measure(model: Network, epoch: int) -> float | None:
+            results = _evaluate_all(Pipeline(cfg, device.device, model), test_sets, every=False)
+            latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
+            measured[epoch] = figures(results)
+            for result in results:
+                logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
+                if curves:
+                    _add_result(curves, result, epoch * loader.batches_per_epoch)
+            if results and epoch == cfg.SOLVER.MAX_EPOCH:
+                _write_projector(cfg, results[0])
+            return results[0].summary.get(best_by) if results else None
 
-    trainer = Trainer(cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, ready.origin)
-    trainer.run()
-    loader.quarantine.finish()
+        def add_epoch(line: dict[str, Any]) -> None:
+            if history:
+                history.add(line | measured.pop(line["epoch"], {}))
+
+        trainer = Trainer(
+            cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, ready.origin, add_epoch
+        )
+        trainer.run()
+        loader.quarantine.finish()
     if curves:
         if latest:
             settings = {name: value for name, value, _ in describe(cfg).differences if name != "OUTPUT_DIR"}

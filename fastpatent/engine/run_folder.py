@@ -8,14 +8,15 @@ from pathlib import Path
 from fastpatent.config.in_use import CONFIG, FINAL, MARK
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import LAST, checkpoints_in
+from fastpatent.engine.run_record import HISTORY, RUN
 from fastpatent.errors import ConfigError
 from fastpatent.files import head, make_folder, remove_files, remove_temporaries
 
 # what the projector of TensorBoard reads: configuration, features, metadata, pictures; see `fastpatent.report.projector`
 PROJECTOR = ("projector_config.pbtxt", "projector_features.bin", "projector_metadata.tsv", "projector_sprites.png")
 # what a training writes beside checkpoints; the one with the mark is removed last, so that a kill in between disowns nothing
-BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", *PROJECTOR, CONFIG)
-REPLACED = (LAST, CONFIG, "quarantine.csv", *PROJECTOR)  # of these, what a training replaces
+BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", *PROJECTOR, RUN, HISTORY, CONFIG)
+REPLACED = (LAST, CONFIG, "quarantine.csv", *PROJECTOR, RUN, HISTORY)  # of these, what a training replaces
 TEMPORARY = ("model_*.pth", *REPLACED)  # what a kill may leave half written
 
 
@@ -71,6 +72,9 @@ def _has_mark(folder: Path) -> bool:
 
 
 def remove_run(folder: str | os.PathLike[str]) -> None:
-    """Remove what a training has written: checkpoints, configuration, log, quarantine and curves. Results of tests stay."""
+    """Remove what a training has written: checkpoints, configuration, records, log, quarantine and curves.
+
+    Results of tests stay.
+    """
     if _has_mark(Path(folder)):
         remove_files([*checkpoints_in(folder), *(path for pattern in BESIDE for path in Path(folder).glob(pattern))])
