@@ -11,7 +11,7 @@ from fastpatent import __version__
 from fastpatent.errors import nearest
 
 JOBS = {
-    "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
+    "train": "train a network: fastpatent train --config-file F [--resume] [--dry-run] [--num-gpus N] KEY VALUE...",
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
     "find": "designs of a folder that are nearest to drawings: fastpatent find DRAWING... --in FOLDER [--top N]",
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
