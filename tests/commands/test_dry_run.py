@@ -129,19 +129,14 @@ def test_its_steps_are_those_of_the_run(designs, monkeypatch):
 
 @pytest.mark.slow
 def test_two_processes_try_it_together(designs, tmp_path, repository):
-    config = write_config(designs, tmp_path / "two")
-    before = tree(tmp_path)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    command = [
-        sys.executable,
-        str(repository / "tools/train_net.py"),
-        "--dry-run",
-        "--num-gpus",
-        "2",
-        "--config-file",
-        config,
-    ]
+    config, home = write_config(designs, tmp_path / "two"), tmp_path / "home"
+    home.mkdir()
+    before = tree(config.parent), tree(designs)
+    places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
+    environment = {**os.environ, **places, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
+    script = [sys.executable, str(repository / "tools/train_net.py")]
+    command = [*script, "--dry-run", "--num-gpus", "2", "--config-file", str(config)]
     found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("in all        ") == 1 and "at most in each of 2 processes" in found.stdout
-    assert tree(tmp_path) == before
+    assert (tree(config.parent), tree(designs)) == before and not list(home.iterdir())
