@@ -13,6 +13,8 @@ from fastpatent.errors import nearest
 JOBS = {
     "train": "train a network: fastpatent train --config-file F [--resume] [--dry-run] [--num-gpus N] KEY VALUE...",
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
+    "runs": "training runs side by side: fastpatent runs FOLDER... [--where CONDITION] [--sort COLUMN]",
+    "reproduce": "train a run again and compare losses and metrics: fastpatent reproduce RUN [--output-dir DIR]",
     "find": "designs of a folder that are nearest to drawings: fastpatent find DRAWING... --in FOLDER [--top N]",
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",

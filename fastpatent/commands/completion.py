@@ -12,6 +12,8 @@ COMMON = "--config-file --allow-downloads"
 OPTIONS = {
     "train": f"{COMMON} --resume --overwrite --eval-only --dry-run --num-gpus --num-machines --machine-rank --dist-url",
     "test": f"{COMMON} --eval-only --compare",
+    "runs": "--where --sort --columns --format --output",
+    "reproduce": "--output-dir --changed-data --tolerance --allow-downloads",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",

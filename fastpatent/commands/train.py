@@ -104,7 +104,7 @@ def _train(cfg: CfgNode, command: Sequence[str], resume: bool, overwrite: bool) 
     if first:
         _write_config(cfg)
     introduce(ready)
-    record = about(command, device, precision, ready.origin["samples"], test_sets, cfg.DATASETS.ROOT) if first else {}
+    record = about(cfg, command, ready.origin, device, precision, test_sets) if first else {}
     with recorded(cfg.OUTPUT_DIR, record, resumed=bool(checkpoint)) if first else nullcontext():
         if cfg.MODEL.COMPILE:
             shape = loader.batch_size // batch_parts(cfg, loader), 1, *ready.size
