@@ -114,7 +114,7 @@ def _changes(run: Run, cfg: CfgNode, changed_data: bool) -> Iterator[str]:
         if then.get(name) != now[name]:
             yield f"{name}: {_shown(then.get(name), now[name])} then, {_shown(now[name], then.get(name))} now"
     if (processes := then.get("processes")) != 1:
-        yield f"{short_value(processes)} processes then, {_processes(run)} now (--num-gpus): sums may differ in the last bits"
+        yield f"{short_value(processes)} processes then, {_processes(run)} now (--num-gpus): sums may differ in last bits"
     lists_then, lists_now = _lists(then.get("lists")), _lists(now["lists"])
     for name in lists_then | lists_now:
         if lists_then.get(name) != lists_now.get(name):

@@ -60,11 +60,9 @@ def _difference(kind: str, then: Sequence[dict[str, Any]], later: dict[int, dict
             gap = abs(value - found) if value is not None and found is not None else math.inf
             first = first or epoch
             if gap > largest:
+                numbers = f"{_shown(value)} then, {_shown(found, name in new)} now"
                 size = f"{gap:.3g}: " if gap < math.inf else ""
-                largest, where = (
-                    gap,
-                    f"{size}{short_line(name)} of epoch {epoch}, {_shown(value)} then, {_shown(found, name in new)} now",
-                )
+                largest, where = gap, f"{size}{short_line(name)} of epoch {epoch}, {numbers}"
     return Difference(compared, epochs, first, largest, where)
 
 
