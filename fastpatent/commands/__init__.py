@@ -11,14 +11,17 @@ from fastpatent import __version__
 from fastpatent.errors import nearest
 
 JOBS = {
-    "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
+    "train": "train a network: fastpatent train --config-file F [--resume] [--dry-run] [--num-gpus N] KEY VALUE...",
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
+    "runs": "training runs side by side: fastpatent runs FOLDER... [--where CONDITION] [--sort COLUMN]",
+    "reproduce": "train a run again and compare losses and metrics: fastpatent reproduce RUN [--output-dir DIR]",
     "find": "designs of a folder that are nearest to drawings: fastpatent find DRAWING... --in FOLDER [--top N]",
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",
     "benchmark": "measure many systems on the same images: fastpatent benchmark --config-file F KEY VALUE...",
     "compare": "what one run changes against another: fastpatent compare RUN_A RUN_B [--test-set NAME] KEY VALUE...",
+    "submission": "faults of a submission: fastpatent submission check result.zip --queries L --database L [--against F]",
     "data": "build, check and pack data sets: fastpatent data build|check|stats|pack|extend ...",
     "convert": "published weights under our names: fastpatent convert IN OUT.safetensors [--config-file F]",
     "average": "mean of checkpoints of one network: fastpatent average OUT.pth IN IN...",

@@ -10,19 +10,22 @@ from fastpatent.config.keys import KEYS
 
 COMMON = "--config-file --allow-downloads"
 OPTIONS = {
-    "train": f"{COMMON} --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
+    "train": f"{COMMON} --resume --overwrite --eval-only --dry-run --num-gpus --num-machines --machine-rank --dist-url",
     "test": f"{COMMON} --eval-only --compare",
+    "runs": "--where --sort --columns --format --output",
+    "reproduce": "--output-dir --changed-data --tolerance --allow-downloads",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
     "benchmark": COMMON,
     "compare": "--allow-downloads --test-set --out",
+    "submission": "--queries --database --against",
     "convert": f"{COMMON} --slim",
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --out --csv --json --page --cache"
+FILES = "--image --images --output --in --out --csv --json --page --cache --queries --database --against"
 
 BASH = """\
 _fastpatent() {{

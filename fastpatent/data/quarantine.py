@@ -36,6 +36,7 @@ class Quarantine:
 
     Attributes:
         found: {path: reason} of what this process has found.
+        file: quarantine.csv; None writes nothing.
     """
 
     def __init__(
@@ -49,8 +50,8 @@ class Quarantine:
         self.samples, self.instead = samples, instead
         self.limit = most_broken(share, len(samples))
         self.found: dict[str, str] = {}
-        self._file = None if folder is None else Path(folder) / FILE
-        self._earlier = _read(self._file) if self._file and resumed else {}
+        self.file = None if folder is None else Path(folder) / FILE
+        self._earlier = _read(self.file) if self.file and resumed else {}
         self._counts: dict[str, int] = {}
 
     def add(self, broken: Mapping[int, str]) -> None:
@@ -69,15 +70,15 @@ class Quarantine:
                 raise DataError(f"{reason}{allowed}")
             self.found[path] = reason
             logger.warning(f"{reason}; {self.instead}")
-            if self._file and distributed.rank() == 0:
+            if self.file and distributed.rank() == 0:
                 self._write([self._rows()])
 
     def finish(self) -> None:
         """Write quarantine.csv with what all processes have found, and log how many images it has; all must call this."""
         parts = distributed.collect(self._rows())
-        if parts and any(parts) and self._file:
+        if parts and any(parts) and self.file:
             count = self._write(parts)
-            logger.warning(f"{count} images could not be read and were replaced in training: {self._file}")
+            logger.warning(f"{count} images could not be read and were replaced in training: {self.file}")
 
     def _rows(self) -> list[tuple[str, str, int]]:
         return [(escaped(path), escaped(reason), self._counts[path]) for path, reason in self.found.items()]
@@ -88,10 +89,10 @@ class Quarantine:
         for path, reason, count in (row for part in parts for row in part):
             rows[path] = reason, count + rows.get(path, ("", 0))[1]
 
-        assert self._file, "only a quarantine with a folder writes"
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        assert self.file, "only a quarantine with a folder writes"
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         table = [COLUMNS, *([path, *row] for path, row in rows.items())]
-        write_atomically(self._file, lambda temporary: write_csv(temporary, table))
+        write_atomically(self.file, lambda temporary: write_csv(temporary, table))
         return len(rows)
 
 

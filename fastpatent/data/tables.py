@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TextIO, TypeVar
 
 from fastpatent.errors import DataError, nearest
 from fastpatent.files import open_regular, read_regular
@@ -62,10 +62,15 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: l
         yield from _csv_rows(path, [names.index(column) for column in columns], malformed)
 
 
-def write_csv(path: str | os.PathLike[str], rows: Iterable[Iterable[object]]) -> None:
+def write_csv(path: str | os.PathLike[str], rows: Iterable[Iterable[object]], delimiter: str = ",") -> None:
     """Write rows as a CSV file, UTF-8; texts are `escaped`, and get an apostrophe where a spreadsheet would compute them."""
     with open(path, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(map(_cell, row) for row in rows)
+        print_csv(file, rows, delimiter)
+
+
+def print_csv(file: TextIO, rows: Iterable[Iterable[object]], delimiter: str = ",") -> None:
+    """Write rows to an open file, as `write_csv`."""
+    csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(map(_cell, row) for row in rows)
 
 
 def read_csv(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:

@@ -12,9 +12,11 @@ from fastpatent.engine.run_record import HISTORY, RUN
 from fastpatent.errors import ConfigError
 from fastpatent.files import head, make_folder, remove_files, remove_temporaries
 
+# what the projector of TensorBoard reads: configuration, features, metadata, pictures; see `fastpatent.report.projector`
+PROJECTOR = ("projector_config.pbtxt", "projector_features.bin", "projector_metadata.tsv", "projector_sprites.png")
 # what a training writes beside checkpoints; the one with the mark is removed last, so that a kill in between disowns nothing
-BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", RUN, HISTORY, CONFIG)
-REPLACED = (LAST, CONFIG, "quarantine.csv", RUN, HISTORY)  # of these, what a training replaces
+BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", *PROJECTOR, RUN, HISTORY, CONFIG)
+REPLACED = (LAST, CONFIG, "quarantine.csv", *PROJECTOR, RUN, HISTORY)  # of these, what a training replaces
 TEMPORARY = ("model_*.pth", *REPLACED)  # what a kill may leave half written
 
 
@@ -28,29 +30,37 @@ def own_run_folder(folder: str | os.PathLike[str], resume: bool = False, overwri
         overwrite: the run in it will be removed by `remove_run`.
 
     Raises:
-        ConfigError: the folder has the checkpoints of a run, and neither `resume` nor `overwrite` is given; or files of a
-            run's names that no training has written, which would be replaced or removed.
+        ConfigError: as `check_run_folder`.
         DataError: another process trains in it, the folder cannot be made, or one of its files is a link or a FIFO.
     """
     folder = make_folder(folder)
     with only_writer(folder, "fastpatent train"):
-        found = checkpoints_in(folder)
-        if found and not resume and not overwrite:
-            finished = (folder / FINAL).exists()
-            state = f"a finished run ({FINAL})" if finished else f"a run that was stopped ({found[0].name})"
-            raise ConfigError(
-                f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
-                "or choose another OUTPUT_DIR"
-            )
-        older = resume and bool(found)  # runs of older versions have no mark, and their checkpoints are read first
-        foreign = [*found, *(folder / name for name in REPLACED if os.path.lexists(folder / name))]
-        if foreign and not older and not _has_mark(folder):
-            raise ConfigError(
-                f"OUTPUT_DIR: {foreign[0]} would be replaced, and no training has written it, for {folder} has no {CONFIG} "
-                "of one; choose another OUTPUT_DIR"
-            )
+        check_run_folder(folder, resume, overwrite)
         remove_temporaries(folder, TEMPORARY)
         yield
+
+
+def check_run_folder(folder: Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Raise ConfigError where a training may not write into an existing folder; arguments as `own_run_folder`.
+
+    It has the checkpoints of a run, and neither `resume` nor `overwrite` is given; or files of a run's names that no
+    training has written, which would be replaced or removed.
+    """
+    found = checkpoints_in(folder)
+    if found and not resume and not overwrite:
+        finished = (folder / FINAL).exists()
+        state = f"a finished run ({FINAL})" if finished else f"a run that was stopped ({found[0].name})"
+        raise ConfigError(
+            f"OUTPUT_DIR: {folder} holds {state}; --resume continues it, --overwrite removes it first, "
+            "or choose another OUTPUT_DIR"
+        )
+    older = resume and bool(found)  # runs of older versions have no mark, and their checkpoints are read first
+    foreign = [*found, *(folder / name for name in REPLACED if os.path.lexists(folder / name))]
+    if foreign and not older and not _has_mark(folder):
+        raise ConfigError(
+            f"OUTPUT_DIR: {foreign[0]} would be replaced, and no training has written it, for {folder} has no {CONFIG} "
+            "of one; choose another OUTPUT_DIR"
+        )
 
 
 def _has_mark(folder: Path) -> bool:

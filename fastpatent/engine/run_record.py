@@ -22,6 +22,8 @@ import fastpatent
 from fastpatent import distributed
 from fastpatent.config.bounded_yaml import BoundedLoader
 from fastpatent.config.in_use import CONFIG, FINAL, MARK
+from fastpatent.config.key import AT_START
+from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 from fastpatent.config.yaml_files import YAML_BYTES
 from fastpatent.data.lock import has_writer
@@ -29,12 +31,14 @@ from fastpatent.data.records import Splits
 from fastpatent.device import Device, Precision, cpu_name
 from fastpatent.engine.resume import samples_digest
 from fastpatent.errors import DataError
-from fastpatent.files import read_regular, regular, write_atomically
+from fastpatent.files import read_regular, regular, sha256_of, write_atomically
 
 RUN, HISTORY = "run.json", "history.jsonl"
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"  # states
 PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "numpy", "pillow")  # those that affect a training
 MOST_RECORD, MOST_HISTORY = 2**24, 2**26  # bytes
+MOST_EPOCHS = 2**40
+MOST_STARTS = 100  # that run.json has of a run: the first and the last ones
 MOST_REASON = 2000  # characters of the sentence that ended a run
 GIT_SECONDS = 10  # after which git is not waited for
 logger = logging.getLogger(__name__)
@@ -45,7 +49,8 @@ class Run(NamedTuple):
 
     Attributes:
         folder: OUTPUT_DIR.
-        config: {dotted key: value} of its config.yaml; a key that is newer than the run is missing.
+        config: {dotted key: value}, as given: what matters at the start only as of its first start, all else as of its last
+            one. A key that is newer than the run is missing.
         state: RUNNING, FINISHED, STOPPED or FAILED.
         reason: why it was stopped or failed, one sentence, or "".
         record: run.json, see `about` and `recorded`; empty of a run of an older version.
@@ -61,30 +66,42 @@ class Run(NamedTuple):
 
 
 def about(
-    command: Sequence[str], device: Device, precision: Precision, samples: dict[str, Any], tests: Sequence[Splits], root: str
+    cfg: CfgNode,
+    command: Sequence[str],
+    identity: dict[str, Any],
+    device: Device,
+    precision: Precision,
+    tests: Sequence[Splits],
 ) -> dict[str, Any]:
-    """Return what decides a run besides its configuration, as plain values.
+    """Return what decides a run, as plain values.
 
     Args:
+        cfg: the configuration.
         command: words of the command line.
+        identity: see `run_identity`.
         device, precision: as chosen.
-        samples: digest of the training images, see `samples_digest`.
         tests: the test sets.
-        root: DATASETS.ROOT.
 
     Returns:
-        {command; versions: {package: version}; device; precision; processes: their number; git: see `git_state`; lists:
-        {train: samples, tests: {name: digest of queries and gallery}}}.
+        {command; config: YAML text; weights: SHA-256 of MODEL.WEIGHTS or None; versions: {package: version}; device;
+        precision; processes: their number; git: see `git_state`; lists: {train: digest of the training images, tests: {name:
+        digest of queries and gallery}}}.
     """
-    name = cpu_name() if device.device.type == "cpu" else device.reason
+    on_cpu = f"{cpu_name()}, {torch.get_num_threads()} threads"  # whose number decides the last bits
+    root = cfg.DATASETS.ROOT
     return {
         "command": [*command],
+        "config": identity["config"],
+        "weights": sha256_of(cfg.MODEL.WEIGHTS) if os.path.isfile(cfg.MODEL.WEIGHTS) else None,
         "versions": _versions(),
-        "device": f"{device.device.type} ({name})",
+        "device": f"{device.device.type} ({on_cpu if device.device.type == 'cpu' else device.reason})",
         "precision": str(precision.dtype).removeprefix("torch."),
         "processes": distributed.world_size(),
         "git": git_state(),
-        "lists": {"train": samples, "tests": {of.name: samples_digest([*of.query, *of.gallery], root) for of in tests}},
+        "lists": {
+            "train": identity["samples"],
+            "tests": {of.name: samples_digest([*of.query, *of.gallery], root) for of in tests},
+        },
     }
 
 
@@ -113,7 +130,8 @@ def git_state() -> dict[str, str] | None:
 
 
 def _git(folder: Path, *words: str) -> bytes:
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # it writes nothing
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # of a hook: another checkout
+    environment = {**own, "GIT_OPTIONAL_LOCKS": "0"}  # it writes nothing
     command = ["git", "-C", str(folder), *words]
     return subprocess.run(command, env=environment, capture_output=True, check=True, timeout=GIT_SECONDS).stdout
 
@@ -155,8 +173,11 @@ def _starts(folder: Path) -> list[Any]:
         last = _read_record(folder)
     except (OSError, ValueError):
         return []
+    if last.get("state") == RUNNING:  # this process has the lock now
+        last |= {"state": STOPPED, "reason": "killed"}
     before = last.pop("starts", None)
-    return [*(before if isinstance(before, list) else []), last] if last else []
+    starts = [*(before if isinstance(before, list) else []), last] if last else []
+    return starts if len(starts) <= MOST_STARTS else [starts[0], *starts[1 - MOST_STARTS :]]
 
 
 def _now() -> str:
@@ -193,6 +214,8 @@ class History:
         try:
             with open(self.path, "a", encoding="utf-8", opener=regular) as file:
                 file.write(f"{json.dumps(line)}\n")
+                file.flush()
+                os.fsync(file.fileno())  # before the checkpoint of the epoch, with which the run may go on
         except (OSError, DataError) as error:
             self._ended = True
             logger.warning(f"{self.path} ends here: {getattr(error, 'strerror', None) or error}")
@@ -213,7 +236,8 @@ def read_history(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
             found = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and isinstance(found.get("epoch"), int):
+        epoch = found.get("epoch") if isinstance(found, dict) else None
+        if isinstance(epoch, int) and 0 < epoch < MOST_EPOCHS:
             lines.append(found)
     return lines
 
@@ -239,7 +263,6 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     folder = Path(folder)
     if not is_run(folder):
         raise DataError(f"{folder}: is no run: it has no {CONFIG} that a training wrote")
-    config = _read_config(folder)
     try:
         record = _read_record(folder)
     except (OSError, ValueError) as error:
@@ -248,19 +271,33 @@ def read_run(folder: str | os.PathLike[str]) -> Run:
     if not record:
         state, reason = (FINISHED, "") if (folder / FINAL).exists() else (STOPPED, "an older version, which did not say why")
     elif state == RUNNING and not _goes_on(folder, record):
-        alone = record.get("processes") == 1
-        state, reason = STOPPED, "killed" if alone else "killed, or ended by another of its processes"
+        others = "" if record.get("processes") == 1 else ", or ended by another of its processes"
+        elsewhere = "" if record.get("host") == socket.gethostname() else f"; it ran on {record.get('host')}"
+        state, reason = STOPPED, f"killed{others}{elsewhere}"
     if state not in (RUNNING, FINISHED, STOPPED, FAILED) or not isinstance(reason, str):
         raise DataError(f"{folder / RUN}: cannot be read: its state is unknown")
-    return Run(folder, config, state, reason, record, read_history(folder))
+    return Run(folder, _read_config(folder, record), state, reason, record, read_history(folder))
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
+def _read_config(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Return `Run.config`, of run.json if it can be: the config.yaml of a resumed run names no pretrained weights."""
+    path = folder / (RUN if "config" in record else CONFIG)
     try:
-        return dict(leaves(CfgNode(yaml.load(read_regular(path, YAML_BYTES).decode(), BoundedLoader))))
+        if "config" not in record:
+            return _leaves(read_regular(path, YAML_BYTES).decode())
+        config = _leaves(record["config"])
+        if record.get("starts"):
+            first = _leaves(record["starts"][0]["config"])
+            config |= {key: value for key, value in first.items() if key in KEYS and KEYS[key].resumed == AT_START}
+        return config
     except Exception as error:  # yaml and yacs raise many kinds
         raise DataError(f"{path}: cannot be read as the configuration of a run") from error
+
+
+def _leaves(text: str) -> dict[str, Any]:
+    if len(text) > YAML_BYTES:
+        raise ValueError(f"more than {YAML_BYTES:,} letters")
+    return dict(leaves(CfgNode(yaml.load(text, BoundedLoader))))
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

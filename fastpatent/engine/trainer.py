@@ -212,6 +212,10 @@ class Trainer:
         self.position.iteration += 1
         return rate
 
+    def check(self) -> None:
+        """Wait for the device, and raise where the loss of a step was not finite."""
+        self._guard.check()
+
     def save(self, name: str) -> Path | None:
         """Write folder/name with all that a resumed run needs, and point `last_checkpoint` at it.
 

@@ -14,6 +14,7 @@ from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.data.load_datasets import load_test_set
 from fastpatent.evaluation.combined import combine
+from fastpatent.evaluation.extractor import NetworkExtractor
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 from tests.network_configs import CONFIGS
@@ -104,6 +105,17 @@ def test_training_logs_and_chooses_by_mean_recall(run, recalls):
     events.Reload()
     curve = [point.value for point in events.Scalars("Drawings/mean-R")]
     assert curve == pytest.approx([float(value) for _, value in logged], abs=6e-5)
+
+
+def test_a_dry_run_embeds_texts_too_and_writes_nothing(run, capfd, monkeypatch):
+    texts = []
+    embed = NetworkExtractor.embed_texts
+    monkeypatch.setattr(
+        NetworkExtractor, "embed_texts", lambda self, found, name: texts.append(found) or embed(self, found, name)
+    )
+    assert main(words(run, "train", "--dry-run", OUTPUT_DIR=run / "dry")) == 0
+    assert re.search(r"^in all        \d:\d\d$", capfd.readouterr().out, re.MULTILINE) and not (run / "dry").exists()
+    assert len(texts) == 1 and all(texts[0])
 
 
 def test_drawings_and_texts_find_each_other(run, recalls, tmp_path, monkeypatch, capfd):

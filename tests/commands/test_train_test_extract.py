@@ -10,7 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_session_start_info_plugin_data
 
 from fastpatent.commands import main
 from fastpatent.commands.test import _evaluate, _warn_of_better
@@ -61,6 +64,21 @@ def test_training_writes_all_files_of_a_run(run):
     for line in ("training set  Drawings: 20 images of 5 identities", "device        cpu (MODEL.DEVICE)", "best mAP "):
         assert f"\n{line}" in log
     assert "pretrained    none: the network starts from random weights\n" in log
+
+
+def test_tensorboard_has_the_settings_the_configuration_and_the_features(run):
+    _, logs = run
+    events = EventAccumulator(str(logs)).Reload()
+    (text,) = events.Tensors("configuration/text_summary")
+    written = yaml.safe_load(text.tensor_proto.string_val[0].decode().replace("\n    ", "\n").removeprefix("    "))
+    assert written["SOLVER"]["MAX_EPOCH"] == 2 and written["MODEL"]["HEADS"]["NUM_CLASSES"] == 5
+    content = events.SummaryMetadata(SESSION_START_INFO_TAG).plugin_data.content
+    settings = parse_session_start_info_plugin_data(content).hparams
+    assert settings["SOLVER.MAX_EPOCH"].number_value == 2 and "OUTPUT_DIR" not in settings
+    assert not [path for path in logs.iterdir() if path.is_dir() and list(path.glob("events.*"))]
+    lines = (logs / "projector_metadata.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 20 and lines[0] == "identity\tfile"
+    assert (logs / "projector_features.bin").stat().st_size % (20 * 4) == 0
 
 
 def plain_features(run, splits):

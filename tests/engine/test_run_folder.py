@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fastpatent.commands import main
-from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
+from fastpatent.engine.run_folder import MARK, PROJECTOR, own_run_folder, remove_run
 from fastpatent.errors import ConfigError, DataError
 from tests.engine.runs import SMALL, train, weights
 
@@ -41,7 +41,7 @@ def test_two_runs_at_once_are_refused(tmp_path):
 def test_a_folder_with_a_run_asks_and_overwriting_removes_all_of_it(tmp_path):
     others = {"mine.txt", "gallery_Patent.png", "features", "model_of_mine.pth"}
     (tmp_path / "features").mkdir()
-    for name in ("model_best.pth", "model_0003.pth", "last_checkpoint", "log.txt", "events.out.tfevents.1"):
+    for name in ("model_best.pth", "model_0003.pth", "last_checkpoint", "log.txt", "events.out.tfevents.1", *PROJECTOR):
         (tmp_path / name).write_text("of the first run")
     (tmp_path / "config.yaml").write_text(f"{MARK}\nSEED: 3\n")
     for name in others - {"features"}:

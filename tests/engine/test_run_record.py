@@ -18,6 +18,7 @@ from fastpatent.engine.run_folder import own_run_folder
 from fastpatent.engine.run_record import HISTORY, RUN, History, git_state, read_history, read_run, recorded
 from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import DataError
+from tests.engine.run_folders import write_run
 from tests.engine.runs import INTERRUPTED, SMALL, interrupt, interrupted_after, train, weights
 
 CLOCK = "seconds", "images_per_second"
@@ -125,9 +126,14 @@ def test_a_run_goes_on_until_its_process_is_gone(whole_run, tmp_path):
     process.kill()
     process.join()
     assert read_run(folder)[2:4] == ("stopped", "killed")
+    for changed, reason in (({"processes": 2}, ", or ended by another of its processes"), ({"host": "b"}, "; it ran on b")):
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        shutil.copy(folder / "config.yaml", tmp_path / "elsewhere")
+        (tmp_path / "elsewhere" / RUN).write_text(json.dumps(json.loads((folder / RUN).read_text()) | changed))
+        assert read_run(tmp_path / "elsewhere")[2:4] == ("stopped", f"killed{reason}")
     with own_run_folder(folder, resume=True), recorded(folder, {}, resumed=True):
         assert read_run(folder).state == "running"  # also where the reader holds the lock itself
-    assert [start["state"] for start in read_run(folder).record["starts"]] == ["finished", "running"]
+    assert [start["state"] for start in read_run(folder).record["starts"]] == ["finished", "stopped"]
 
 
 def test_runs_of_older_versions_are_read_and_what_is_no_run_is_named(whole_run, tmp_path):
@@ -150,6 +156,19 @@ def test_runs_of_older_versions_are_read_and_what_is_no_run_is_named(whole_run, 
     for odd in (folder, tmp_path, tmp_path / "nowhere"):
         with pytest.raises(DataError, match=f"{odd}: is no run"):
             read_run(odd)
+
+
+def test_what_matters_at_the_start_is_that_of_the_first_start(tmp_path):
+    """The config.yaml of a resumed run names no pretrained weights."""
+    first = "MODEL: {WEIGHTS: a.pth, BACKBONE: {PRETRAIN: true}}\nSOLVER: {BASE_LR: 0.1}"
+    last = "MODEL: {WEIGHTS: b.pth, BACKBONE: {PRETRAIN: false}}\nSOLVER: {BASE_LR: 0.2}"
+    folder = write_run(tmp_path / "run", config=last, starts=[{"config": first}])
+    assert read_run(folder).config == {"MODEL.WEIGHTS": "a.pth", "MODEL.BACKBONE.PRETRAIN": True, "SOLVER.BASE_LR": 0.2}
+    for damaged in ({"config": 3}, {"config": "A: ["}, {"config": last, "starts": [3]}, {"config": "A: 1\n" * 2**17}):
+        record = {"state": "finished", "reason": "", **damaged}
+        (folder / RUN).write_text(json.dumps(record))
+        with pytest.raises(DataError, match=f"{folder / RUN}: cannot be read as the configuration of a run"):
+            read_run(folder)
 
 
 def test_a_history_skips_what_is_damaged_and_drops_what_came_after_the_checkpoint(tmp_path):

@@ -55,6 +55,7 @@ def named(job, *words):
         named(["train"], ["config.yaml"], ()),
         named(["train"], ["last_checkpoint"], ()),
         named(["train"], ["quarantine.csv"], ()),
+        named(["train"], ["projector_config.pbtxt"], ()),
         named(["train"], ["run.json", "history.jsonl"], ()),
         named(["train"], ["model_best.pth"], ()),
         named(["train", "--resume"], ["config.yaml"], ()),

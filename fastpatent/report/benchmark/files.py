@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +14,9 @@ from fastpatent.evaluation.text_image import TextImageMetrics
 from fastpatent.files import ESCAPED, check_output, head, write_atomically
 from fastpatent.report.benchmark.drawing_map import METHODS
 from fastpatent.report.benchmark.tables import headline, ranked, text_tables
-from fastpatent.report.page import MOST
+from fastpatent.report.markdown import escape_markdown, markdown_table
 from fastpatent.report.picture import is_our_png
 from fastpatent.report.tables import TextTable
-from fastpatent.text import short_line
 
 NO_FIGURE = Figure(math.nan, math.nan, math.nan)
 COLUMNS = ["dataset", "system", "source", "published", "dim", "figure"]
@@ -62,26 +60,20 @@ def write_tables(benchmark: Benchmark, folder: str | Path) -> list[Path]:
 
 
 def _markdown(benchmark: Benchmark) -> str:
-    parts = [f"# Benchmark on {_escaped(benchmark.dataset)}", _escaped(headline(benchmark))]
+    parts = [f"# Benchmark on {escape_markdown(benchmark.dataset)}", escape_markdown(headline(benchmark))]
     for table in text_tables(benchmark):
-        parts += [f"## {_escaped(table.title)}", *filter(None, [_escaped(table.note)])]
+        parts += [f"## {escape_markdown(table.title)}", *filter(None, [escape_markdown(table.note)])]
         if table.rows:
             parts.append(_markdown_table(table))
     return "\n\n".join(parts) + "\n"
 
 
 def _markdown_table(table: TextTable) -> str:
-    align = ["---"] + ["---:" if table.figures else "---"] * (len(table.columns) - 1)
-    rows = [
-        [f"**{_escaped(cell)}**" if (row, column) in table.best else _escaped(cell) for column, cell in enumerate(cells)]
-        for row, cells in enumerate(table.rows)
-    ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [map(_escaped, table.columns), align, *rows])
+    def marked(row: int, column: int, cell: str) -> str:
+        return f"**{escape_markdown(cell)}**" if (row, column) in table.best else escape_markdown(cell)
 
-
-def _escaped(text: str) -> str:
-    """Escape Markdown markup; an underscore inside a word is not markup."""
-    return re.sub(r"[\\|*`<\[~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", short_line(text, MOST))
+    rows = [[marked(row, column, cell) for column, cell in enumerate(cells)] for row, cells in enumerate(table.rows)]
+    return markdown_table(table.columns, rows, [False, *[table.figures] * (len(table.columns) - 1)])
 
 
 def _rows(benchmark: Benchmark) -> Iterator[list[Any]]:
