@@ -38,6 +38,7 @@ DESIGNS, SIDE = 10, 48
 SMALL = """MODEL.BACKBONE.WITH_NL True INPUT.SIZE_TRAIN [32,32] INPUT.SIZE_TEST [32,32] INPUT.REA.ENABLED True
     DATASETS.NAMES ('Patent',) DATASETS.TESTS () DATALOADER.NUM_WORKERS 0 DATALOADER.NUM_INSTANCE 2 SOLVER.IMS_PER_BATCH 8
     SOLVER.MAX_EPOCH 1 SOLVER.WARMUP_ITERS 2 SOLVER.CLIP_GRADIENTS.ENABLED True""".split()
+TINY = "MODEL.BACKBONE.NAME timm MODEL.BACKBONE.TIMM_NAME test_resnet".split()  # for what no backbone decides
 # A network that normalises every image by itself, and plain descent: any split of a batch then learns the same.
 BY_ITSELF = """MODEL.BACKBONE.NAME timm MODEL.BACKBONE.TIMM_NAME test_convnext MODEL.BACKBONE.DROP_PATH_RATIO 0.0
     MODEL.HEADS.WITH_BNNECK False INPUT.REA.ENABLED False SOLVER.OPT SGD SOLVER.BASE_LR 0.05 SOLVER.WARMUP_ITERS 0
@@ -83,19 +84,19 @@ def all_checks(device, folder):
         "features equal those of the CPU": partial(check_features, device, folder),
     }
     for optimizer in ("Adam", "SGD"):
-        words = ["SOLVER.OPT", optimizer]
+        words = [*TINY, "SOLVER.OPT", optimizer]
         checks[f"{optimizer}, float16, first step overflows"] = partial(check_overflow, device, folder, words)
         checks[f"{optimizer}, bf16, first loss overflows"] = partial(check_infinite_loss, device, folder, words)
     for name, words in {
-        "Adam": [],
+        "IBN and non-local blocks": [],
         "SGD": ["SOLVER.OPT", "SGD"],
         "EMA": ["SOLVER.EMA.ENABLED", "True"],
         "XBM": "MODEL.LOSSES.XBM.ENABLED True MODEL.LOSSES.XBM.SIZE 32 MODEL.LOSSES.XBM.START_ITER 1".split(),
         "sampled classes": ["MODEL.HEADS.SAMPLED_CLASSES", "5"],
         "accumulation": ["SOLVER.GRAD_ACCUM_STEPS", "2"],
     }.items():
-        checks[f"resume to the bit, {name}"] = partial(check_resume, device, folder, words)
-    checks["resume to the bit, float16"] = partial(check_resume, device, folder, [], Precision(torch.float16, ""))
+        checks[f"resume to the bit, {name}"] = partial(check_resume, device, folder, words and [*TINY, *words])
+    checks["resume to the bit, float16"] = partial(check_resume, device, folder, TINY, Precision(torch.float16, ""))
     checks["two parts of a batch equal the whole"] = partial(check_parts, device, folder)
     checks["two gloo processes equal one"] = partial(check_processes, device, folder)
     return checks

@@ -12,7 +12,7 @@ trap 'rm -rf "$WORK"' EXIT
 SECONDS=0
 RESULTS=$WORK/results SUMMARY=$WORK/results/summary.txt
 mkdir -p "$OUT" "$RESULTS" "$WORK/run" && OUT=$(cd "$OUT" && pwd) && cd "$REPO" || exit 2
-export PYTHONPATH=$WORK/site:$REPO PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=$WORK/site:$REPO PYTHONUNBUFFERED=1
 : >"$SUMMARY"
 FAILED=0
 
