@@ -35,7 +35,7 @@ step() {  # NAME LIMIT PATTERN COMMAND...: run it for LIMIT seconds or what is l
     esac
     ((code == 0)) || FAILED=1
     note "$name" "$status" $((SECONDS - begun))
-    grep -aE "$pattern" "$log" | tail -n 12 | sed 's/^/    /' | tee -a "$SUMMARY"
+    grep -aE "$pattern" "$log" | tail -n 20 | cut -c -200 | sed 's/^/    /' | tee -a "$SUMMARY"
     return $code
 }
 
@@ -88,7 +88,7 @@ mapfile -t CUDA_TESTS < <(grep -rlE --include='test_*.py' 'mark\.cuda' tests)
 step setup 90 '^no |rror' bash -c setup
 step versions 30 '.' "$PYTHON" benchmarks/gpu/versions.py
 step checks 90 'FAILED|checks on' "$PYTHON" benchmarks/gpu/gpu_checks.py --device $DEVICE
-gpu_step tests 90 'passed|failed|^FAILED|^ERROR' \
+gpu_step tests 90 '(passed|failed|skipped|error).* in [0-9.]+s|^FAILED|^ERROR' \
     "$PYTHON" -m pytest -q -p no:cacheprovider -m cuda --continue-on-collection-errors "${CUDA_TESTS[@]}"
 if [[ -e $DATA/multiview_train.tar.xz ]]; then
     step pack 60 'images, .* GB' "$PYTHON" -m fastpatent.commands data pack "${MULTIVIEW[@]}"
