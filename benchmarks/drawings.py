@@ -1,7 +1,8 @@
-"""Any number of distinct drawings in the layout of DeepPatent's labelled test set, for benchmarks that need no data set."""
+"""Any number of distinct drawings in the layouts of DeepPatent and multiview, for benchmarks that need no data set."""
 
 import multiprocessing
 import os
+from collections import defaultdict
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 STROKES, CORNERS = 20, 6
+VIEWS = 8  # of a design of a small set
 
 
 def draw_test_set(root, queries, gallery, sheets=()):
@@ -55,3 +57,32 @@ def _strokes(design):
     for corners in rng.random((STROKES, CORNERS, 2)) * sheet.size:
         pen.line([tuple(map(int, corner)) for corner in corners], fill=0, width=3)
     return sheet
+
+
+def draw_small_set(root, designs, side):
+    """Write a data set in the layout of multiview below `root`: of five designs three are in train, one in val, one in test.
+
+    Every design is a polygon, its drawings are views with shaken corners. The plain lists name the drawings of the test.
+
+    Args:
+        root: folder, made here.
+        designs: how many, at least 5.
+        side: of a drawing, in pixels.
+    """
+    root, rng, lists = Path(root), np.random.default_rng(0), defaultdict(list)
+    for design in range(designs):
+        folder = f"images/{design:04d}"
+        (root / folder).mkdir(parents=True)
+        corners = rng.integers(side // 8, side - side // 8, (CORNERS, 2))
+        for view in range(VIEWS):
+            sheet, name = Image.new("L", (side, side), 255), f"{folder}/{design:04d}_{view}.png"
+            moved = corners + rng.integers(-side // 16, side // 16 + 1, corners.shape)
+            ImageDraw.Draw(sheet).polygon([tuple(map(int, corner)) for corner in moved], outline=0, width=side // 48 + 1)
+            sheet.save(root / name)
+            part = "query" if view == 0 else "db"
+            held_out = {3: [f"val_{part}_patent"], 4: [f"test_{part}_patent", f"test_{part}_plain"]}
+            for listed in held_out.get(design % 5, ["train_patent_trn"]):
+                lists[listed].append(f"{name} {design}\n")
+    (root / "data").mkdir()
+    for listed, lines in lists.items():
+        (root / "data" / f"{listed}.txt").write_text("".join(lines))

@@ -54,7 +54,8 @@ SMALL = {"config": CONFIGS / "Base-scratch-R18.yml", "queries": 125, "gallery": 
 SMALL_WORDS = "MODEL.DEVICE cpu DATALOADER.NUM_WORKERS 1 TEST.IMS_PER_BATCH 8 TEST.FLIP.ENABLED False".split()
 EXPANSION = "TEST.AQE.ENABLED True TEST.AQE.ALPHA 2.0 TEST.AQE.QE_K 5".split()
 SET = "DeepPatentTest"
-REPORTED, TARGET = 4 * 3600.0, 180.0
+REPORTED = 4 * 3600.0  # seconds of the published system
+TARGETS = {"decoded": 100.0, "packed": 60.0}  # seconds
 OVERLAP, AGAIN = 1.15, 0.5  # at most: the loop over its slowest stage, a test with another QE_K over the first
 
 
@@ -81,7 +82,8 @@ def main():
         with contextlib.chdir(scratch):  # where result.npy and the runs go
             rows, stages = measure(size, [*words, "MODEL.WEIGHTS", "random.pth"], full, options)
     if not full and not options.small:
-        rows.insert(0, not_measured(f"{whole_test(FULL, 'decoded')} / {REPORTED / 3600:g} h", TARGET / REPORTED))
+        names = {source: f"{whole_test(FULL, source)} / {REPORTED / 3600:g} h" for source in TARGETS}
+        rows = [not_measured(names[source], TARGETS[source] / REPORTED, "<=") for source in TARGETS] + rows
     show_stages(size, load_config(size["config"], words), stages)
     show(rows, options.json)
 
@@ -107,7 +109,7 @@ def against_reported(size, source, seconds):
     name = whole_test(size, source)
     if any(size[part] != FULL[part] for part in ("queries", "gallery")):
         return alone(name, seconds)
-    return row(f"{name} / {REPORTED / 3600:g} h", seconds, REPORTED, TARGET / REPORTED)
+    return row(f"{name} / {REPORTED / 3600:g} h", seconds, REPORTED, TARGETS[source] / REPORTED)
 
 
 def measure(size, words, full, options):

@@ -5,7 +5,8 @@ Usage: python benchmarks/training_step.py [--small] [--images N] [--steps N] [--
 
 Without options, on the CPU: ResNet-101-IBN with non-local blocks, 256 px, batch 16 (about three minutes on 2 cores).
 On a CUDA GPU: the same network at batch 128, fed from a pack of generated drawings (or of the sheets below --sheets),
-against the same step on tensors that are on the GPU, and against an eager float16 NCHW loop fed by 8 decoding processes.
+against the same step on tensors that are on the GPU, and against an eager float16 NCHW loop fed by 8 decoding processes;
+and the step against timm's plain ResNet of the same depth and strides, in channels_last bf16.
 --images: drawings in the pack; --steps: of each timed run; --ours-only: no step or loop but ours.
 --small: ResNet-18-IBN, 64 px, batch 32, all rows on the CPU, under 50 s.
 Both sides of a row are timed in turn, step by step or run by run, and the best counts.
@@ -19,9 +20,10 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import timm
 import torch
 from drawings import draw_test_set
-from table import add_size_options, alone, faster, not_measured, show, timed
+from table import add_size_options, alone, faster, not_measured, row, show, timed
 
 from fastpatent.commands import main as fastpatent
 from fastpatent.config import load_config
@@ -42,7 +44,9 @@ RECIPE += "SOLVER.WARMUP_ITERS 1 SOLVER.FREEZE_ITERS 0".split()  # a step of a f
 SMALL_WORDS = "MODEL.DEVICE cpu INPUT.SIZE_TRAIN [64,64] SOLVER.IMS_PER_BATCH 32 DATALOADER.NUM_WORKERS 1".split()
 DRAWINGS, OF_A_DESIGN = {True: 320, False: 12800}, 8
 WARM_UP = 4  # steps: algorithms are chosen in the first, and the allocator learns which blocks to keep in the next
-SPEEDUP, FED, OVER_EAGER = 3.5, 0.95, 3.0
+SPEEDUP, FED, OVER_TIMM = 3.5, 0.97, 1.25
+OVER_EAGER = {False: 2.0, True: 2.5}  # by whether ours is compiled
+TIMM = {"18x": "resnet18", "101x": "resnet101"}
 
 
 def main():
@@ -67,11 +71,15 @@ def main():
         rows.append(against_plain_step(f"float32 NCHW eager / step, {name}", cfg, steps, options.ours_only))
     fed = f"the step on tensors that are there / training on real data, {name}"
     eager = f"eager NCHW loop, decoding / training on real data, {name}"
+    plain = f"step / that of timm's {TIMM[cfg.MODEL.BACKBONE.DEPTH]}, channels_last bf16, {name}"
     if gpu or options.small:
         with tempfile.TemporaryDirectory() as folder:
             rows += with_data(fed, eager, config, words, Path(folder), options, options.steps or (60 if gpu else 6))
+        if not options.ours_only:
+            rows.append(against_timm(plain, cfg, options.steps or (20 if gpu else 1)))
     else:
-        rows += [not_measured(fed, FED), not_measured(eager, OVER_EAGER)]
+        rows += [not_measured(fed, FED), not_measured(eager, OVER_EAGER[options.compile])]
+        rows.append(not_measured(plain, OVER_TIMM, "<="))
     device = choose_device(cfg.MODEL.DEVICE)
     print(
         f"seconds a step; {device.device} ({device.reason}), {training_precision(True, device.device).dtype}; "
@@ -114,6 +122,42 @@ class PlainStep:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return [loss.item() for loss in losses.values()]
+
+
+class TimmStep:
+    """timm's network of the same depth and strides with a linear classifier, on a batch that is there as floats."""
+
+    def __init__(self, cfg, classes, batch, precision):
+        torch.manual_seed(0)
+        settings, self.precision = cfg.MODEL.BACKBONE, precision
+        model = timm.create_model(TIMM[settings.DEPTH], num_classes=classes, in_chans=len(cfg.MODEL.PIXEL_MEAN))
+        for layer in model.layer4.modules() if settings.LAST_STRIDE == 1 else ():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.stride = (1, 1)
+        self.model = model.to(batch.images.device, memory_format=torch.channels_last).train()
+        self.optimizer = torch.optim.Adam(model.parameters(), cfg.SOLVER.BASE_LR, fused=True)
+        images = batch.images.float().div(255).expand(-1, len(cfg.MODEL.PIXEL_MEAN), -1, -1)
+        self.images, self.targets = images.contiguous(memory_format=torch.channels_last), batch.targets
+
+    def __call__(self):
+        with self.precision.autocast(self.images.device):
+            loss = torch.nn.functional.cross_entropy(self.model(self.images), self.targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+
+
+def against_timm(name, cfg, steps):
+    """Return the row of one step against that of timm's network."""
+    ours = trainer_of(cfg, 1000)
+    batch = batch_of(cfg, ours.device)
+    theirs, seconds = TimmStep(cfg, 1000, batch, ours.precision), {}
+    for count in range(1 + 3):
+        if count == 1:
+            seconds.clear()
+        timed(seconds, "ours", lambda: run(ours.device, steps, lambda: ours.step(batch)))
+        timed(seconds, "theirs", lambda: run(ours.device, steps, theirs))
+    return row(name, seconds["ours"] / steps, seconds["theirs"] / steps, OVER_TIMM)
 
 
 def batch_of(cfg, device):
@@ -180,7 +224,7 @@ def with_data(fed, eager, config, words, folder, options, steps):
     plain_step()
     for _ in repeats:
         timed(seconds, "plain", lambda: run(plain.device, steps, plain_step))
-    return [*rows, faster(eager, seconds["fed"] / steps, seconds["plain"] / steps, OVER_EAGER)]
+    return [*rows, faster(eager, seconds["fed"] / steps, seconds["plain"] / steps, OVER_EAGER[options.compile])]
 
 
 def run(device, steps, step):

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from fastpatent.errors import ConfigError
 
@@ -55,6 +56,16 @@ def share_buffers(model: nn.Module) -> None:
     if world_size() > 1:
         for buffer in model.buffers():
             dist.broadcast(buffer, 0)
+
+
+def share_gradients(model: nn.Module) -> DistributedDataParallel:
+    """Return a model whose backward pass averages gradients over all processes. Buffers stay those of each process.
+
+    Torch 2.13 deprecates `broadcast_buffers`, whose successor still copies the buffers of rank 0 once, so they are ignored.
+    """
+    buffers = [name for name, _ in model.named_buffers()]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, buffers)
+    return DistributedDataParallel(model)  # without device_ids: with them it would move the domains to the GPU
 
 
 class _Gather(torch.autograd.Function):

@@ -3,10 +3,17 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from fastpatent import log
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_runtest_setup(item):
+    """Skip the tests marked `cuda` where there is no CUDA GPU."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU")
 
 
 @pytest.fixture(autouse=True)

@@ -309,8 +309,7 @@ class Trainer:
         """Share gradients between processes; done anew when the set of trainable parameters changes."""
         if distributed.world_size() == 1:
             return self.model
-        # Without device_ids: with them it would move the domains to the GPU.
-        return DistributedDataParallel(self.model, broadcast_buffers=False)
+        return distributed.share_gradients(self.model)
 
     def _mine(self, stop: StopSignal) -> bool:
         """Mine the tuples of the epoch that begins, where the sampler asks for it; return whether it was done."""

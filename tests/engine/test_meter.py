@@ -37,7 +37,7 @@ def test_what_has_not_arrived_is_returned_later():
     assert meter.arrived(wait=True) == [("on its way", {"a": 1.0})]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+@pytest.mark.cuda
 def test_means_arrive_from_a_gpu():
     meter = LossMeter(torch.device("cuda"))
     meter.add({"a": torch.tensor(1.5, device="cuda")})

@@ -47,7 +47,7 @@ def test_what_waits_is_noticed():
             assert "waits for the device" in noticed, f"{name=}, {inference=}"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+@pytest.mark.cuda
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_no_step_waits_for_the_gpu(dtype):
     trainer, batch = trainer_of(settings(), "cuda", dtype)

@@ -18,7 +18,6 @@ from tests.switches import IEEE, LESS, TF32, arithmetic, less_allowed
 from tests.waiting import NothingWaits
 
 CPU = torch.device("cpu")
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
 
 
 class Columns(Network):
@@ -285,7 +284,7 @@ def test_nothing_in_the_loop_waits_for_the_device(network):
         extract_features(Moments(), various, CPU, extraction_precision("bf16"), flip=True, scales=[1.0, 0.7])
 
 
-@needs_gpu
+@pytest.mark.cuda
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_gpu_is_waited_for_by_events_alone(network, precision):
     gpu, loader = torch.device("cuda", 0), Batches(drawings(31, (64, 64)), pinned=True)
@@ -305,7 +304,7 @@ def test_a_gpu_is_waited_for_by_events_alone(network, precision):
     assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
 
 
-@needs_gpu
+@pytest.mark.cuda
 def test_rows_of_a_slow_gpu_are_not_read_too_early():
     class Slow(Columns):
         def embed_images(self, images, domains=None):

@@ -141,10 +141,7 @@ def test_sampled_steps_meet_the_formula_of_adam_written_out_row_by_row():
     torch.testing.assert_close(state["exp_avg_sq"].double(), second, rtol=1e-4, atol=1e-8)
 
 
-@pytest.mark.parametrize(
-    "device",
-    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU"))],
-)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def test_rows_and_moments_arrive_whole_on_the_device_and_back(device):
     """Copied without waiting: a buffer that was used again too early would show here."""
     cfg = config(MODEL__HEADS__SAMPLED_CLASSES=10)

@@ -7,9 +7,9 @@ import open_clip
 import pytest
 import torch
 import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 from fastpatent.device import Precision
+from fastpatent.distributed import share_gradients
 from fastpatent.engine.compiling import compile_backbones
 from fastpatent.engine.ema import WeightAverage
 from fastpatent.engine.optimizer import build_optimizer
@@ -168,7 +168,7 @@ def one_of_two(rank, folder, file):
     for keys in SHARED_LOSSES:
         torch.manual_seed(0)
         model = build_model(config(file, **keys))
-        parallel = DistributedDataParallel(model, broadcast_buffers=False)
+        parallel = share_gradients(model)
         loss = sum(parallel(drawings()[half], IDENTITIES[half], None, model.tokenize(CAPTIONS)[half]).values())
         loss.backward()
         results.append(({name: p.grad for name, p in model.named_parameters() if p.grad is not None}, loss.detach()))

@@ -20,15 +20,15 @@ def compiled():
     return CompiledKernel(pytest.importorskip("fastpatent.retrieval._rank", reason="the rank kernel was not built"))
 
 
-def gpu():
-    """Return PyTorch's kernel on a GPU; skip the test if there is none."""
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA GPU")
-    return TorchKernel(torch.device("cuda"))
+def torch_on(device):
+    """Return a function that makes PyTorch's kernel of a device."""
+    return lambda: TorchKernel(torch.device(device))
 
 
 KERNELS = pytest.mark.parametrize(
-    "make", [compiled, lambda: TorchKernel(torch.device("cpu")), gpu], ids=["c", "torch", "cuda"]
+    "make",
+    [compiled, torch_on("cpu"), pytest.param(torch_on("cuda"), marks=pytest.mark.cuda)],
+    ids=["c", "torch", "cuda"],
 )
 VALUES = pytest.mark.parametrize("values", [FEW_VALUES, MANY_VALUES], ids=["ties", "distinct"])
 

@@ -73,7 +73,7 @@ def test_waiting_is_noticed(fake_gpu):
             waits(torch.empty(3, 1, 24, 20, dtype=torch.uint8, device="cuda"))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU")
+@pytest.mark.cuda
 def test_on_a_gpu_it_neither_waits_nor_differs(augmentation, noise):
     images, positions = noise(200, 24, 20), torch.arange(200)
     expected = augmentation(images, positions)

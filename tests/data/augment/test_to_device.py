@@ -16,9 +16,7 @@ ARRAYS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU"))]
-)
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
 def test_arrays_arrive_unchanged(device):
     sent = copy_to_device(ARRAYS, torch.device(device))
     assert len(sent) == len(ARRAYS)
