@@ -61,12 +61,14 @@ if [[ ${1-} == --dry ]]; then
     STEP=(--small --steps 1 --images 128)
     TESTED=(--small --steps 1 --images 64 --ours-only)
     RANKED=(--small --steps 1 --images 760 --ours-only)
+    NORMS=(--small --steps 1)
     step prepare 60 'MB$' "$PYTHON" benchmarks/gpu/prepare.py --generate 10 --side 48 --out "$DATA"
 else
     DEVICE=cuda COMPILED=(--compile)
     STEP=(--steps 20 --images 3840)
     TESTED=(--images 6500 --ours-only --precision bf16)
     RANKED=(--device cuda --ours-only)
+    NORMS=(--steps 10)
     nvidia-smi >"$RESULTS/nvidia-smi.txt" 2>&1 || { echo "error: no GPU here; --dry runs on a CPU" >&2; exit 2; }
 fi
 
@@ -104,6 +106,8 @@ benchmark evaluation_run evaluation "${TESTED[@]}"
 step evaluation 120 'test, |drawings at' "${COMMAND[@]}"
 benchmark ranking ranking "${RANKED[@]}"
 step ranking 90 'AQE|reciprocal|^metrics|ours on' "${COMMAND[@]}"
+benchmark norms norms "${NORMS[@]}"
+step norms 60 'plain / ours|seconds a step' "${COMMAND[@]}"
 benchmark training_step compile "${STEP[@]}" "${COMPILED[@]}"
 gpu_step compile 200 ' / |seconds a step|MODEL.COMPILE' "${COMMAND[@]}"
 

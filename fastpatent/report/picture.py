@@ -31,7 +31,7 @@ def thumbnail(path: str | Path, size: int) -> Image.Image:
 def picture_url(path: str | Path, size: int) -> Markup:
     """Return the `thumbnail` of a drawing as a data URL, for a page that loads nothing."""
     encoded = io.BytesIO()
-    thumbnail(path, size).quantize(16).save(encoded, "PNG", optimize=True)
+    thumbnail(path, size).quantize(16, Image.Quantize.FASTOCTREE).save(encoded, "PNG")
     return data_url(encoded.getvalue(), "image/png")
 
 
