@@ -5,6 +5,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -27,11 +28,16 @@ def thumbnail(path: str | Path, size: int) -> Image.Image:
     return square
 
 
-def picture_url(path: str | Path, size: int) -> str:
+def picture_url(path: str | Path, size: int) -> Markup:
     """Return the `thumbnail` of a drawing as a data URL, for a page that loads nothing."""
     encoded = io.BytesIO()
     thumbnail(path, size).quantize(16).save(encoded, "PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(encoded.getvalue()).decode()}"
+    return data_url(encoded.getvalue(), "image/png")
+
+
+def data_url(contents: bytes, kind: str) -> Markup:
+    """Return the bytes of a file of a MIME type as an address for a page."""
+    return Markup(f"data:{kind};base64,{base64.b64encode(contents).decode()}")
 
 
 def shrink(drawing: Image.Image, size: int) -> Image.Image:

@@ -1,8 +1,14 @@
-"""The style of all plots."""
+"""The style of all plots, and plots for pages."""
 
+import io
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
+from fastpatent.report.picture import data_url
+
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
 COLOURS = (  # Okabe & Ito, 2008, without the yellow
@@ -31,3 +37,15 @@ STYLE: "dict[RcKeyType, str | float | bool]" = {
     "xtick.color": "#444444",
     "ytick.color": "#444444",
 }
+
+
+def chart_url(figure: "Figure", kind: str = "svg") -> Markup:
+    """Return a figure drawn in STYLE as a data URL, for a page that loads nothing.
+
+    Args:
+        figure: Matplotlib figure.
+        kind: "svg", or "png" where thousands of marks would make an SVG large.
+    """
+    encoded = io.BytesIO()
+    figure.savefig(encoded, format=kind, dpi=150, metadata={"Date": None} if kind == "svg" else None)
+    return data_url(encoded.getvalue(), "image/svg+xml" if kind == "svg" else "image/png")
