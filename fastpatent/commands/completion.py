@@ -17,11 +17,12 @@ OPTIONS = {
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
     "benchmark": COMMON,
+    "sweep": f"{COMMON} --space --trials --sampler --out --seeds --best",
     "convert": f"{COMMON} --slim",
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --csv --json --page --cache"
+FILES = "--space --out --image --images --output --in --csv --json --page --cache"
 
 BASH = """\
 _fastpatent() {{

@@ -1,13 +1,13 @@
 """The space of a sweep: which keys of the configuration vary, and over what.
 
-    SOLVER.BASE_LR: {low: 1.0e-4, high: 3.0e-3, log: true}
-    INPUT.SIZE_TRAIN: [[96, 96], [128, 128]]
+SOLVER.BASE_LR: {low: 1.0e-4, high: 3.0e-3, log: true}
+INPUT.SIZE_TRAIN: [[96, 96], [128, 128]]
 """
 
 import json
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any, NamedTuple, Protocol
@@ -206,12 +206,11 @@ def with_values(cfg: CfgNode, values: dict[str, Any], check: bool = True) -> Cfg
     return cfg
 
 
-def read_space(given: str, cfg: CfgNode) -> Space:
+def read_space(given: str) -> Space:
     """Read the space of a sweep.
 
     Args:
         given: path of a YAML file, or name of one that comes with fastpatent.
-        cfg: the configuration that varies.
 
     Raises:
         ConfigError: one line for everything wrong, `file:line: KEY what is wrong; nearest valid name`.
@@ -239,12 +238,9 @@ def read_space(given: str, cfg: CfgNode) -> Space:
             places.setdefault(key, place)
     elif not problems:
         problems.append(f"{path}: a space consists of lines KEY: [value, ...] or KEY: {{low: ..., high: ...}}")
-    space = Space(path, tuple(axes), places)
-    if not problems:
-        problems += [f"{places[key]}: {key} has no effect: {why}" for key, why in _without_effect(space, cfg)]
     if problems:
         raise ConfigError(listed(problems))
-    return space
+    return Space(path, tuple(axes), places)
 
 
 def _axis(key: str, value: Any) -> Axis:
@@ -301,15 +297,17 @@ def _range(key: str, given: dict[Any, Any]) -> Range:
     return Range(key, low, high, log, step)
 
 
-def _without_effect(space: Space, cfg: CfgNode) -> Iterator[tuple[str, str]]:
-    """Yield (key, why) of the keys that another key switches off in each of some random points of the space."""
-    generator = _Random(0)
+def check_effects(space: Space, cfg: CfgNode) -> None:
+    """Raise ConfigError where other keys switch one off in each of some random points of the space around `cfg`."""
+    generator, problems = _Random(0), []
     points = [with_values(cfg, space.suggest(generator), check=False) for _ in range(SAMPLED)]
     for key in space.keys:
         changed = [point for point in points if value_of(point, key) != KEYS[key].default]
         reasons = [next((why for _, why in without_effect(point, [key])), "") for point in changed]
         if reasons and all(reasons):
-            yield key, reasons[0]
+            problems.append(f"{space.places[key]}: {key} has no effect: {reasons[0]}")
+    if problems:
+        raise ConfigError(listed(problems))
 
 
 class _Random(random.Random):

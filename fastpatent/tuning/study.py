@@ -5,8 +5,8 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,14 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
+from yacs.config import CfgNode
 
+from fastpatent.config.keys import KEYS
+from fastpatent.config.names import leaves
 from fastpatent.config.report import short_value
 from fastpatent.data.lock import only_writer
 from fastpatent.errors import ConfigError, DataError
-from fastpatent.files import head, make_folder, regular
+from fastpatent.files import head, make_folder, regular, sha256_of
 from fastpatent.retrieval.metrics import Metric
 from fastpatent.text import short_line
 from fastpatent.tuning.space import Param, Space
@@ -30,6 +33,7 @@ JOB = "fastpatent sweep"
 FIRST = b'{"op_code":'  # the beginning of a journal
 SAMPLERS = ("tpe", "random", "grid")
 UNPRUNED = 5  # trials that run to their end before others are compared with them
+FREE = {"OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS"}  # keys that may differ between processes of a study
 SHOWN = 3  # differences between two studies, in a message
 logger = logging.getLogger(__name__)
 optuna.logging.disable_default_handler()  # what it would print, the log of the sweep has in its own words
@@ -72,6 +76,18 @@ STATES = {
 }
 
 
+def identity_of(cfg: CfgNode, space: Space, sampler: str) -> dict[str, dict[str, Any]]:
+    """Return {what: {name: value}} that must be the same in all processes and calls that work on one study.
+
+    Weights of a file count by their bytes.
+    """
+    base = {key: value for key, value in leaves(cfg) if key not in FREE | {*space.keys} and not KEYS[key].ignored}
+    if os.path.isfile(cfg.MODEL.WEIGHTS):
+        base["MODEL.WEIGHTS"] = f"SHA-256 {sha256_of(cfg.MODEL.WEIGHTS)}"
+    axes = {axis.key: str(axis) for axis in space.axes}
+    return {"space": axes, "configuration": base, "sampler": {"--sampler": sampler}}
+
+
 class Study:
     """The trials of a sweep.
 
@@ -82,7 +98,7 @@ class Study:
         sampler: one of SAMPLERS.
         seed: of the sampler; the n-th trial has the same random numbers in whichever process.
         most: trials in all, those of other processes and of earlier calls included.
-        identity: {what: {name: value}} that must be the same in all processes and calls.
+        identity: see `identity_of`.
         first: the parameters of the first trial, see `Space.point_of`; None where the sampler chooses.
 
     Raises:
@@ -190,7 +206,9 @@ class Study:
     def repeat(self, best: int, seeds: Sequence[int]) -> None:
         """Have the best few trials run again with other seeds, where this has not been asked for before."""
         with only_writer(self.folder, JOB, wait=True):
-            known = {(frozen.user_attrs["of"], frozen.user_attrs["seed"]) for frozen in self._seeds.get_trials(deepcopy=False)}
+            known = {
+                (frozen.user_attrs["of"], frozen.user_attrs["seed"]) for frozen in self._seeds.get_trials(deepcopy=False)
+            }
             for row in self.ranked()[:best]:
                 for seed in seeds:
                     if (row.number, seed) not in known:
@@ -310,9 +328,6 @@ def _whole_lines(file: Any) -> int:
 
 def _open(folder: Path) -> JournalStorage:
     path = folder / JOURNAL
-    taken = [name for name in ("index.html", "best.yml") if os.path.lexists(folder / name)]
-    if taken and not path.exists():
-        raise ConfigError(f"--out {folder}: {taken[0]} would be replaced, and no sweep has written it; choose another --out")
     with open(path, "ab", opener=regular):
         pass
     try:
@@ -340,5 +355,3 @@ def _check_same(folder: Path, there: Any, here: dict[str, dict[str, Any]]) -> No
 
 def _shown(values: dict[str, Any], name: str) -> str:
     return short_line(short_value(values[name])) if name in values else "not"
-
-

@@ -5,6 +5,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -21,24 +22,21 @@ logger = logging.getLogger(__name__)
 
 def gpus(device: str) -> list[str | None]:
     """Return the CUDA_VISIBLE_DEVICES of the trainings that run at once: one a GPU where `device` is cuda, else one."""
-    count = torch.cuda.device_count() if device == "cuda" else 0
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    return (visible or [*map(str, range(count))])[:count] if count else [None]
+    count: int = torch.cuda.device_count() if device == "cuda" else 0
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name] or map(str, range(count))
+    return [*visible, None][:count] or [None]
 
 
-def train(
-    study: Study, base: Base, next_trial: Callable[[], RunningTrial | None], changed: Callable[[], None], pace: float = PERIOD
-) -> None:
+def train(base: Base, folder: Path, next_trial: Callable[[], RunningTrial | None], changed: Callable[[], None]) -> None:
     """Run trials that train until `next_trial` has none; on Ctrl-C have them save, and raise KeyboardInterrupt.
 
     A trial that fails is noted, and the others go on.
 
     Args:
-        study: of the trials.
         base: their configuration.
+        folder: of the sweep.
         next_trial: `Study.next` or `Study.next_seed`.
         changed: called when a trial has begun, and when it has ended.
-        pace: seconds between two looks at the trainings.
 
     Raises:
         DataError: the disk is full; all trials are left to be resumed.
@@ -48,13 +46,13 @@ def train(
         try:
             while True:
                 while free and not stop.requested and (trial := next_trial()):
-                    training = _begin(trial, base, study, free[0])
+                    training = _begin(trial, base, folder, free[0])
                     if training:
                         running[free.pop(0)] = training
                     changed()
                 if not running:
                     break
-                time.sleep(pace)
+                time.sleep(PERIOD)
                 for gpu, training in [*running.items()]:
                     if stop.requested:
                         training.stop()
@@ -71,11 +69,11 @@ def train(
                 training.kill()
 
 
-def _begin(trial: RunningTrial, base: Base, study: Study, gpu: str | None) -> Training | None:
+def _begin(trial: RunningTrial, base: Base, folder: Path, gpu: str | None) -> Training | None:
     """Start the training of a trial; one whose values do not go together fails at once."""
     _report(trial, ", ".join(f"{key} {short_value(value)}" for key, value in trial.values.items()))
     try:
-        return Training(trial, base, study.folder, gpu)
+        return Training(trial, base, folder, gpu)
     except FastPatentError as error:
         trial.fail(str(error))
         _report(trial, f"failed: {error}")

@@ -19,7 +19,7 @@ from fastpatent.downloads import OPTION
 from fastpatent.engine.checkpoint import checkpoints_in
 from fastpatent.engine.run_record import read_history
 from fastpatent.errors import DataError
-from fastpatent.files import ESCAPED, make_folder, remove_files, write_atomically
+from fastpatent.files import ESCAPED, check_output, head, make_folder, remove_files, write_atomically
 from fastpatent.retrieval.metrics import Metric
 from fastpatent.tuning.space import with_values
 from fastpatent.tuning.study import RunningTrial
@@ -36,14 +36,14 @@ class Base(NamedTuple):
 
     Attributes:
         cfg: the configuration that varies.
-        config_file: its file, or None for the defaults.
+        config_file: its file.
         settings: {key: value} of the command line.
         test_set, metric, formula: what trials are compared by: names, and the Metric.
         downloads: whether they may download.
     """
 
     cfg: CfgNode
-    config_file: str | None
+    config_file: str
     settings: dict[str, Any]
     test_set: str
     metric: str
@@ -51,9 +51,13 @@ class Base(NamedTuple):
     downloads: bool = False
 
     def write(self, path: Path, values: dict[str, Any], output_dir: Path) -> None:
-        """Write a configuration with other values of some keys, for `fastpatent train --config-file`."""
-        base = {BASE_KEY: os.path.relpath(self.config_file, path.parent)} if self.config_file else {}
-        text = f"{MARK}\n{settings_yaml({**base, **self.settings, **values, 'OUTPUT_DIR': str(output_dir)})}"
+        """Write a configuration with other values of some keys, for `fastpatent train --config-file`.
+
+        DataError where a file of this name is there that no sweep has written.
+        """
+        check_output(path, "--out", is_ours)
+        base = {BASE_KEY: os.path.relpath(self.config_file, path.parent)}
+        text = f"{MARK}\n{settings_yaml(base | self.settings | values | {'OUTPUT_DIR': str(output_dir)})}"
         write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8", errors=ESCAPED))
 
     def curve(self, folder: Path) -> dict[int, float]:
@@ -66,6 +70,11 @@ class Base(NamedTuple):
             return line["tests"][self.test_set][self.metric]
         except (KeyError, TypeError):  # an epoch that was not evaluated
             return None
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether a sweep has written a configuration; errors as `head`."""
+    return head(path).startswith(MARK.encode())
 
 
 class Training:
