@@ -15,6 +15,7 @@ from fastpatent.descriptors import DESCRIPTORS
 from fastpatent.device import set_up_device
 from fastpatent.errors import missing_extra
 from fastpatent.evaluation.pipeline import Pipeline, SetResult
+from fastpatent.evaluation.results import check_results, write_results
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.evaluation.submission import ARRAY, COLUMNS, check_submission, write_submission
 from fastpatent.report.gallery import check_gallery, write_gallery
@@ -44,11 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_submission(place)
     for splits in test_sets:
         check_gallery(_gallery(cfg, splits))
+    check_results(cfg.OUTPUT_DIR)
     members = [member for member in pipeline.members if not member.cfg.DESCRIPTOR.NAME]
     if members:
         precisions = dict.fromkeys(member.cfg.TEST.PRECISION for member in members)
         logger.info(f"device {device.device} ({device.reason}), precision {', '.join(precisions)}")
 
+    own: list[SetResult] = []
     results: list[SetResult] = []
     written: list[Path] = []
     for splits in test_sets:
@@ -58,9 +61,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not results:
             written += _submit(last, places, of_set[0].unreadable)
         written += write_gallery(last, _gallery(cfg, splits))
+        own.append(of_set[0])
         results += of_set
         _warn_of_better(*of_set)
     report_results(results)
+    written.append(write_results(cfg, own, results))
     logger.info("written: " + ", ".join(map(str, written)))
     return 0
 

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -28,9 +29,11 @@ from fastpatent.engine.curves import Curves
 from fastpatent.engine.imprint import imprint, imprinted_head
 from fastpatent.engine.resume import changed_settings, check_samples, run_identity
 from fastpatent.engine.run_folder import CONFIG, MARK, own_run_folder, remove_run
+from fastpatent.engine.run_record import History, about, recorded
 from fastpatent.engine.trainer import Trainer, batch_parts, check_batch
 from fastpatent.errors import ConfigError
 from fastpatent.evaluation.pipeline import Pipeline, SetResult, best_metric
+from fastpatent.evaluation.results import figures
 from fastpatent.files import write_atomically
 from fastpatent.models import Network, build_model, build_tokenizer, with_classes
 from fastpatent.models.image_size import check_train_size
@@ -61,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--overwrite would remove MODEL.WEIGHTS {cfg.MODEL.WEIGHTS}; choose another OUTPUT_DIR")
     owned = own_run_folder(cfg.OUTPUT_DIR, args.resume, args.overwrite)
     with owned if log.is_first() and args.machine_rank == 0 else nullcontext():
-        launch(_train, args, cfg, args.resume, args.overwrite)
+        command = ["fastpatent", "train", *(sys.argv[1:] if argv is None else argv)]
+        launch(_train, args, cfg, command, args.resume, args.overwrite)
     return 0
 
 
@@ -82,7 +86,7 @@ def _check_options(args: argparse.Namespace) -> None:
         )
 
 
-def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
+def _train(cfg: CfgNode, command: Sequence[str], resume: bool, overwrite: bool) -> None:
     """Train in this process, one of possibly many; nothing is written or removed before everything is accepted."""
     log.start()
     device = set_up_device(cfg, local_rank())
@@ -112,7 +116,8 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
         imprinted_head(cfg, model)
     key, size = image_size(cfg, "SIZE_TRAIN")
     check_train_size(model, f"INPUT.{key}", size, device.device)
-    if overwrite and distributed.rank() == 0:
+    first = distributed.rank() == 0
+    if overwrite and first:
         remove_run(cfg.OUTPUT_DIR)
     log.start(cfg.OUTPUT_DIR)
     if changes:
@@ -120,29 +125,40 @@ def _train(cfg: CfgNode, resume: bool, overwrite: bool) -> None:
     _introduce(cfg, loader, test_sets, model, device, precision)
     if loaded:
         logger.info("%s", loaded.table())
-    if cfg.MODEL.COMPILE:
-        shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
-        compile_backbones(model, shape, device.device, precision)
-    if imprints:
-        imprint(cfg, model, loader.samples, device.device, precision)
-    torch.manual_seed(cfg.SEED + distributed.rank())
-    curves = None
-    if distributed.rank() == 0:
-        curves = Curves(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
-    latest: list[SetResult] = []
+    record = about(command, device, precision, origin["samples"], test_sets, cfg.DATASETS.ROOT) if first else {}
+    with recorded(cfg.OUTPUT_DIR, record, resumed=bool(checkpoint)) if first else nullcontext():
+        if cfg.MODEL.COMPILE:
+            shape = loader.batch_size // batch_parts(cfg, loader), 1, *size
+            compile_backbones(model, shape, device.device, precision)
+        if imprints:
+            imprint(cfg, model, loader.samples, device.device, precision)
+        torch.manual_seed(cfg.SEED + distributed.rank())
+        curves = history = None
+        if first:
+            curves = Curves(cfg.OUTPUT_DIR, purge_step=checkpoint["iteration"] if checkpoint else None)
+            history = History(cfg.OUTPUT_DIR, checkpoint["finished_epochs"] if checkpoint else 0)
+        latest: list[SetResult] = []
+        measured: dict[int, dict[str, Any]] = {}  # of an epoch, until its line is written
 
-    def measure(model: Network, epoch: int) -> float | None:
-        results = _evaluate_all(Pipeline(cfg, device.device, model), test_sets, every=False)
-        latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
-        for result in results:
-            logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
-            if curves:
-                _add_result(curves, result, epoch * loader.batches_per_epoch)
-        return results[0].summary.get(best_by) if results else None
+        def measure(model: Network, epoch: int) -> float | None:
+            results = _evaluate_all(Pipeline(cfg, device.device, model), test_sets, every=False)
+            latest[:] = [result.renamed(f"epoch {epoch}") for result in results]  # without features, which are large
+            measured[epoch] = figures(results)
+            for result in results:
+                logger.info(f"epoch {epoch}  {result.splits.name}  {short_metrics(result)}")
+                if curves:
+                    _add_result(curves, result, epoch * loader.batches_per_epoch)
+            return results[0].summary.get(best_by) if results else None
 
-    trainer = Trainer(cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, origin)
-    trainer.run()
-    loader.quarantine.finish()
+        def add_epoch(line: dict[str, Any]) -> None:
+            if history:
+                history.add(line | measured.pop(line["epoch"], {}))
+
+        trainer = Trainer(
+            cfg, model, loader, device.device, precision, measure, curves, checkpoint, best_by, origin, add_epoch
+        )
+        trainer.run()
+        loader.quarantine.finish()
     if curves:
         curves.close()
         best, folder = trainer.position, Path(cfg.OUTPUT_DIR)

@@ -1,4 +1,4 @@
-"""A lock that allows one writer per folder."""
+"""A lock that allows one writer per folder, and whether there is one."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastpatent.errors import DataError
-from fastpatent.files import regular
+from fastpatent.files import open_regular, regular
 
 
 @contextmanager
@@ -28,3 +28,18 @@ def only_writer(folder: str | os.PathLike[str], job: str, wait: bool = False) ->
         except OSError as error:
             raise DataError(f"{folder}: the folder cannot be locked against a second writer: {error.strerror}") from error
         yield
+
+
+def has_writer(folder: str | os.PathLike[str]) -> bool:
+    """Return whether another process holds the lock of `only_writer`, also where that cannot be found out.
+
+    Not for a process that holds it: to close the file would release it.
+    """
+    try:
+        with open_regular(Path(folder) / ".lock") as file:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

@@ -31,7 +31,7 @@ STATE: dict[str, type | tuple[type, ...]] = {
 }
 # what it may lack
 MORE: dict[str, type | tuple[type, ...]] = {
-    "trained": dict,
+    **dict.fromkeys(("trained", "window", "epoch_so_far"), dict),
     **dict.fromkeys(("best_metric", "test_set"), (str, type(None))),
 }
 MOST_STEPS = 2**40  # a million epochs of a million steps

@@ -8,12 +8,13 @@ from pathlib import Path
 from fastpatent.config.in_use import CONFIG, FINAL, MARK
 from fastpatent.data.lock import only_writer
 from fastpatent.engine.checkpoint import LAST, checkpoints_in
+from fastpatent.engine.run_record import HISTORY, RUN
 from fastpatent.errors import ConfigError
 from fastpatent.files import head, make_folder, remove_files, remove_temporaries
 
 # what a training writes beside checkpoints; the one with the mark is removed last, so that a kill in between disowns nothing
-BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", CONFIG)
-REPLACED = (LAST, CONFIG, "quarantine.csv")  # of these, what a training replaces
+BESIDE = (LAST, "log.txt", "quarantine.csv", "events.out.tfevents.*", RUN, HISTORY, CONFIG)
+REPLACED = (LAST, CONFIG, "quarantine.csv", RUN, HISTORY)  # of these, what a training replaces
 TEMPORARY = ("model_*.pth", *REPLACED)  # what a kill may leave half written
 
 
@@ -61,6 +62,9 @@ def _has_mark(folder: Path) -> bool:
 
 
 def remove_run(folder: str | os.PathLike[str]) -> None:
-    """Remove what a training has written: checkpoints, configuration, log, quarantine and curves. Results of tests stay."""
+    """Remove what a training has written: checkpoints, configuration, records, log, quarantine and curves.
+
+    Results of tests stay.
+    """
     if _has_mark(Path(folder)):
         remove_files([*checkpoints_in(folder), *(path for pattern in BESIDE for path in Path(folder).glob(pattern))])

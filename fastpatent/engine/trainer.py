@@ -30,7 +30,7 @@ from fastpatent.engine.curves import Curves
 from fastpatent.engine.ema import WeightAverage
 from fastpatent.engine.freeze import Freezer
 from fastpatent.engine.interrupt import StopSignal
-from fastpatent.engine.meter import LossMeter
+from fastpatent.engine.meter import EpochMeter, LossMeter
 from fastpatent.engine.mining import Miner
 from fastpatent.engine.nonfinite import LossGuard
 from fastpatent.engine.optimizer import build_clipper, build_optimizer, load_optimizer_state, optimizer_state
@@ -79,6 +79,8 @@ class Trainer:
         checkpoint: a state that an earlier Trainer saved, or None.
         metric: name of what `evaluate` returns.
         origin: what every checkpoint holds of the run, see `fastpatent.engine.resume`.
+        record: function of what history.jsonl has of an epoch, called after its evaluation and before its checkpoint; on the
+            first process.
     """
 
     def __init__(
@@ -93,10 +95,11 @@ class Trainer:
         checkpoint: dict[str, Any] | None = None,
         metric: str = "mAP",
         origin: dict[str, Any] | None = None,
+        record: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.cfg, self.model, self.loader, self.curves = cfg, model, loader, curves
         self.device, self.precision, self._evaluate, self.metric = device, precision, evaluate, metric
-        self.origin = origin or {}
+        self.origin, self._record = origin or {}, record
         self.batches_per_epoch = loader.batches_per_epoch
         self.total = cfg.SOLVER.MAX_EPOCH * self.batches_per_epoch
         self.optimizer = build_optimizer(cfg, model)
@@ -110,10 +113,10 @@ class Trainer:
         self.average = WeightAverage(model, cfg.SOLVER.EMA.DECAY) if cfg.SOLVER.EMA.ENABLED else None
         self.position = Position()
         self._random: dict[str, Any] | None = None
+        self._meter, self._epoch = LossMeter(device), EpochMeter()
         if checkpoint:
             self._restore(checkpoint)
         self._parallel: Any = None
-        self._meter = LossMeter(device)
         self._guard, self._noticed = LossGuard(self.optimizer, device, loader.samples, cfg.OUTPUT_DIR), False
 
     def run(self) -> None:
@@ -166,6 +169,8 @@ class Trainer:
                 if within_step:
                     logger.info("stopped within a step; the last checkpoint is valid")
                     raise
+                for note, losses in self._meter.arrived(wait=True):
+                    self._report(line, losses, *note)
                 path = self.save(INTERRUPTED)
                 logger.info(f"stopped at iteration {position.iteration}; {path} is saved, continue with --resume")
                 distributed.barrier()  # the end of a process ends all
@@ -213,7 +218,7 @@ class Trainer:
         "model" holds the weights to use: with SOLVER.EMA the averaged ones, and "trained" those of the training.
         """
         self._guard.check()
-        states = distributed.collect(random_state(self.device))
+        states, window = distributed.collect(random_state(self.device)), self._meter.state()
         if distributed.rank() > 0:
             return None
         trained = self.model.state_dict()
@@ -228,6 +233,8 @@ class Trainer:
             "best_metric": self.metric,
             "batches_per_epoch": self.batches_per_epoch,
             "mined": self.miner.state() if self.miner else None,
+            "window": window,
+            "epoch_so_far": self._epoch.state(),
             **self.origin,
             **asdict(self.position),
         }
@@ -252,6 +259,7 @@ class Trainer:
             ),
             "the saved scale of the loss is damaged": lambda: self._restore_scale(state["scaler"]),
             "the saved tuples of mining are damaged": lambda: self.miner and self.miner.restore(state["mined"]),
+            "the saved losses of its epoch are damaged": lambda: "window" in state and self._restore_losses(state),
         }
         for sentence, restore in parts.items():
             try:
@@ -272,6 +280,10 @@ class Trainer:
             if kinds_of(saved) != kinds_of(now):
                 raise ValueError("it is not as a run with float16 writes it")
             self.scaler.load_state_dict(saved)
+
+    def _restore_losses(self, saved: dict[str, Any]) -> None:
+        self._meter.restore(saved["window"])
+        self._epoch.restore(saved["epoch_so_far"])
 
     def _check_best(self, state: dict[str, Any]) -> None:
         """Forget the best checkpoint so far where others cannot be compared with it, or it is gone."""
@@ -317,6 +329,10 @@ class Trainer:
             with self._at_once(stop):
                 self._measure(epoch)
         position.finished_epochs = epoch
+        if self._record:
+            line = {"epoch": epoch, "iteration": position.iteration, **self._epoch.line(solver.IMS_PER_BATCH)}
+            self._record(line)
+        self._epoch.reset()
         if epoch % solver.CHECKPOINT_PERIOD == 0 and not last:
             self.save(f"model_{epoch - 1:04d}.pth")
         return True
@@ -356,10 +372,12 @@ class Trainer:
         self._guard.passed(iteration)
         speed = steps * self.cfg.SOLVER.IMS_PER_BATCH / seconds
         share = waited / seconds
-        epoch = (iteration - 1) // self.batches_per_epoch + 1
+        before = (iteration - 1) // self.batches_per_epoch  # epochs
+        reported = max((iteration - 1) // LOG_PERIOD * LOG_PERIOD, before * self.batches_per_epoch)  # up to this iteration
+        self._epoch.add(losses, iteration - reported, steps, seconds, rate)
         line.update(
             iteration,
-            f"epoch {epoch}/{self.cfg.SOLVER.MAX_EPOCH}  loss {losses['total']:.3f}  lr {rate:.2e}  "
+            f"epoch {before + 1}/{self.cfg.SOLVER.MAX_EPOCH}  loss {losses['total']:.3f}  lr {rate:.2e}  "
             f"{speed:.0f} images/s  waiting for data {share:.0%} ",
         )
         if self.curves:

@@ -44,9 +44,9 @@ class Evaluation:
     warnings: tuple[str, ...] = ()
 
     @cached_property
-    def intervals(self) -> dict[str, Figure]:
-        """{metric of images: Figure} where there are fewer than FEW queries, whose mean alone says little; else empty."""
-        if self.metrics is None or not 0 < self.metrics.matched.sum() < FEW:
+    def figures(self) -> dict[str, Figure]:
+        """{metric of images: Figure}; empty where identities are unknown or no query has a match."""
+        if self.metrics is None or not self.metrics.matched.any():
             return {}
         matched = np.flatnonzero(self.metrics.matched)
         groups = patent_codes(self.splits.query[row].identity for row in matched)
@@ -56,6 +56,11 @@ class Evaluation:
         if groups.max() == 0:  # a single patent cannot be resampled
             figures = [Figure(figure.mean, np.nan, np.nan) for figure in figures]
         return dict(zip(formulas, figures))
+
+    @property
+    def intervals(self) -> dict[str, Figure]:
+        """`figures` where there are fewer than FEW queries, whose mean alone says little; else empty."""
+        return self.figures if self.metrics is not None and self.metrics.matched.sum() < FEW else {}
 
     @property
     def summary(self) -> dict[str, float]:

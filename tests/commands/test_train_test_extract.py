@@ -1,5 +1,6 @@
 """The three commands on a small folder of drawings, as a person would run them."""
 
+import hashlib
 import os
 import shutil
 import zipfile
@@ -19,6 +20,7 @@ from fastpatent.data.image_files import find_drawings
 from fastpatent.data.load_datasets import load_test_set
 from fastpatent.data.records import Splits
 from fastpatent.evaluation.pipeline import SetResult
+from fastpatent.evaluation.results import read_results
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 from tests.polygons import write_designs
@@ -51,7 +53,8 @@ def command(name, run, *options):
 def test_training_writes_all_files_of_a_run(run):
     _, logs = run
     names = {path.name for path in logs.iterdir()}
-    assert {"model_best.pth", "model_final.pth", "last_checkpoint", "config.yaml", "log.txt"} <= names
+    written = {"model_best.pth", "model_final.pth", "last_checkpoint", "config.yaml", "log.txt", "run.json", "history.jsonl"}
+    assert written <= names
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert load_config(logs / "config.yaml").SOLVER.MAX_EPOCH == 2
     log = (logs / "log.txt").read_text()
@@ -96,6 +99,13 @@ def test_the_submission_is_the_ranking_of_a_plain_computation(run, tmp_path, mon
     printed = capfd.readouterr().out
     assert f"{hit:.4f}" in printed and "pixels + cosine" in printed
     assert (run[1] / "test" / "gallery_Drawings.html").is_file()
+    written = read_results(run[1] / "test")
+    assert written["sha256"] == hashlib.sha256((run[1] / "model_best.pth").read_bytes()).hexdigest()
+    assert written["tests"]["Drawings"]["Acc@1"] == hit
+    assert [row["system"] for row in written["rows"]] == ["network", "pixels + cosine"]
+    assert written["rows"][0]["metrics"] == written["tests"]["Drawings"]
+    low, high = written["rows"][0]["intervals"]["Acc@1"]
+    assert low <= hit <= high
 
 
 @pytest.mark.parametrize("others, warned", [((0.4,), []), ((0.4, 0.5, 0.6), ["b", "c"]), ((), [])])
