@@ -53,10 +53,9 @@ class Report:
 
     def table(self) -> Table:
         """Return the best few trials."""
-        table = Table("trial", self.base.metric, *self.study.space.keys, box=None)
+        table = Table("trial", self.base.metric, "settings", box=None)
         for row in self.study.ranked()[:LISTED]:
-            values = self.study.space.values(row.params).values()
-            table.add_row(str(row.number), reached(row), *map(short_value, values))
+            table.add_row(str(row.number), reached(row), ", ".join(self._settings(row)))
         return table
 
     def _page(self, rows: list[Row], best: Row | None) -> str:

@@ -83,6 +83,7 @@ def parallel_figure(rows: Sequence[Row], space: Space, metric: str, formula: Met
     _dress(panel, len(space.axes), [(share, f"{low + share * (high - low):.3f}") for share in (0, 0.25, 0.5, 0.75, 1)])
     panel.set_xticks(range(len(space.axes) + 1), [*(axis.key.replace(".", ".\n") for axis in space.axes), metric])
     panel.set_xlim(-0.1, len(space.axes) + 0.5)
+    panel.set_ylim(-0.04, 1.04)
     panel.set_yticks([])
     panel.spines["left"].set_visible(False)
     panel.grid(visible=False)

@@ -37,6 +37,7 @@ FREE = {"OUTPUT_DIR", "MODEL.DEVICE", "DATALOADER.NUM_WORKERS"}  # keys that may
 SHOWN = 3  # differences between two studies, in a message
 logger = logging.getLogger(__name__)
 optuna.logging.disable_default_handler()  # what it would print, the log of the sweep has in its own words
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class Row(NamedTuple):

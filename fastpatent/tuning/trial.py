@@ -25,6 +25,7 @@ from fastpatent.tuning.space import with_values
 from fastpatent.tuning.study import RunningTrial
 
 MARK = "# written by fastpatent sweep"  # first line of the files that it writes
+TRAIN = (sys.executable, "-m", "fastpatent.commands", "train")
 INTERRUPTED = 130  # exit status of a training that was stopped
 FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT)]
 ERRORS = 2**20  # bytes of the errors of a training that are read
@@ -95,13 +96,13 @@ class Training:
 
     def __init__(self, trial: RunningTrial, base: Base, folder: Path, gpu: str | None) -> None:
         self.trial, self.base, self.stopped, self._worse = trial, base, False, False
-        self.folder, config = make_folder(folder / trial.name, "--out"), folder / f"{trial.name}.yml"
         with_values(base.cfg, trial.values)
+        self.folder, config = make_folder(folder / trial.name, "--out"), folder / f"{trial.name}.yml"
         base.write(config, trial.values, self.folder)
-        words = ["train", "--config-file", str(config), "--resume", *([OPTION] if base.downloads else [])]
+        words = ["--config-file", str(config), "--resume", *([OPTION] if base.downloads else [])]
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "fastpatent.commands", *words],
+            [*TRAIN, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # it is in log.txt
             stderr=self._errors,
