@@ -1,6 +1,5 @@
 """Spaces: what they allow, and what is wrong with them by file and line."""
 
-
 import pytest
 
 from fastpatent.config import get_cfg, load_config
@@ -28,12 +27,14 @@ class Suggested:
 
 
 def test_values_have_the_type_of_the_key(write_space):
-    space = read_space(write_space("""\
+    space = read_space(
+        write_space("""\
 SOLVER.BASE_LR: {low: 1e-4, high: 3e-3, log: true}
 SOLVER.MAX_EPOCH: {low: 2, high: 8.0, step: 3}
 MODEL.LOSSES.NAME: [[CrossEntropyLoss], [CrossEntropyLoss, CircleLoss]]
 TEST.SCALES: [[1], [1, 0.5]]
-"""))
+""")
+    )
     assert not space.only_ranks
     values = space.suggest(Suggested(
         SOLVER__BASE_LR=0.001, SOLVER__MAX_EPOCH=5, MODEL__LOSSES__NAME='["CrossEntropyLoss", "CircleLoss"]',
@@ -53,7 +54,9 @@ TEST.SCALES: [[1], [1, 0.5]]
 
 
 def test_a_grid_has_every_point_once(write_space):
-    space = read_space(write_space("TEST.RERANK.LAMBDA: {low: 0.1, high: 0.7, step: 0.1}\nTEST.AQE.QE_K: {low: 2, high: 4}\n"))
+    space = read_space(
+        write_space("TEST.RERANK.LAMBDA: {low: 0.1, high: 0.7, step: 0.1}\nTEST.AQE.QE_K: {low: 2, high: 4}\n")
+    )
     assert space.only_ranks
     points = {(space.values(point)["TEST.RERANK.LAMBDA"], space.values(point)["TEST.AQE.QE_K"]) for point in space.grid()}
     assert points == {(tenths / 10, k) for tenths in range(1, 8) for k in (2, 3, 4)}  # 0.3, not 0.30000000000000004
@@ -86,12 +89,18 @@ def test_a_grid_has_every_point_once(write_space):
         ("SOLVER.BASE_LR: {low: 2, high: 1}", "SOLVER.BASE_LR needs a low below high, got 2.0 and 1.0"),
         ("SOLVER.BASE_LR: {low: 1, high: .inf}", "SOLVER.BASE_LR needs a low below high, got 1.0 and inf"),
         ("SOLVER.BASE_LR: {low: .nan, high: 1}", "SOLVER.BASE_LR needs a low below high, got nan and 1.0"),
-        ("SOLVER.WEIGHT_DECAY: {low: 0, high: 1, log: true}", "SOLVER.WEIGHT_DECAY with log needs a low above 0, and no step"),
+        (
+            "SOLVER.WEIGHT_DECAY: {low: 0, high: 1, log: true}",
+            "SOLVER.WEIGHT_DECAY with log needs a low above 0, and no step",
+        ),
         ("SOLVER.BASE_LR: {low: 0.1, high: 1, log: maybe}", "SOLVER.BASE_LR expects True or False, got the text 'maybe'"),
         ("SOLVER.BASE_LR: {low: 0, high: 1}", "SOLVER.BASE_LR must be above 0, got 0.0"),
         ("SOLVER.BASE_LR: {low: 1, high: 2, step: 3}", "SOLVER.BASE_LR needs a step of 1e-06 to 1, got 3.0"),
         ("SOLVER.BASE_LR: {low: 1, high: 2, step: 1e-300}", "SOLVER.BASE_LR needs a step of 1e-06 to 1, got 1e-300"),
-        ("SOLVER.BASE_LR: {low: 1, high: 2, step: 0.3}", "SOLVER.BASE_LR needs a high that is low and a number of steps, got 2.0"),
+        (
+            "SOLVER.BASE_LR: {low: 1, high: 2, step: 0.3}",
+            "SOLVER.BASE_LR needs a high that is low and a number of steps, got 2.0",
+        ),
         ("SOLVER.MAX_EPOCH: {low: 1.5, high: 2}", "SOLVER.MAX_EPOCH expects a whole number, got the number 1.5"),
     ],
 )

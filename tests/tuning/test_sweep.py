@@ -126,7 +126,10 @@ def test_files_of_others_are_not_replaced(name, sweep, capfd):
     "words, complaint",
     [
         (["--trials", "-1"], "--trials, --seeds and --best take whole numbers, --best of 1 or more"),
-        (["--config-file", ""], "give the configuration that varies: --config-file F; that of the network in the box is default"),
+        (
+            ["--config-file", ""],
+            "give the configuration that varies: --config-file F; that of the network in the box is default",
+        ),
         (["DATASETS.TESTS", "[]"], "DATASETS.TESTS"),
         (["SOLVER.BASE_RL", "1"], "command line: SOLVER.BASE_RL is no key; did you mean SOLVER.BASE_LR?"),
         (["DESCRIPTOR.NAME", "pixels"], "DESCRIPTOR.NAME"),
