@@ -16,7 +16,7 @@ from fastpatent.tuning.study import Row, Study
 from fastpatent.tuning.trial import Base, is_ours
 
 PAGE, BEST, TEMPLATE = "index.html", "best.yml", "sweep.html"
-SHARE = 0.1  # of the time of a sweep goes into its page, where trials take a second
+SHARE = 0.05  # of the time of a sweep goes into its page, where trials take a second
 LISTED = 5  # best trials, in the log
 
 
@@ -80,7 +80,7 @@ class Report:
                 {"title": "trial", "number": True},
                 {"title": "state", "choose": True},
                 {"title": metric, "number": True},
-                {"title": "epochs", "number": True},
+                *([] if space.only_ranks else [{"title": "epochs", "number": True}]),
                 {"title": "seconds", "number": True},
                 *keys,
                 {"title": "why"},
@@ -90,12 +90,12 @@ class Report:
                     row.number,
                     row.state,
                     reached(row),
-                    max(row.curve, default=""),
+                    *([] if space.only_ranks else [max(row.curve, default="")]),
                     "" if row.seconds is None else f"{row.seconds:.0f}",
                     *(self._cell(row, key) for key in space.keys),
                     row.why,
                 ]
-                for row in rows
+                for row in [*self.study.ranked(), *(row for row in rows if row.state != "finished")]
             ],
             charts=self._charts(rows, best),
         )

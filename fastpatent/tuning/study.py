@@ -5,8 +5,8 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 from fastpatent.config.report import short_value
 from fastpatent.data.lock import only_writer
-from fastpatent.errors import ConfigError, DataError
+from fastpatent.errors import ConfigError, DataError, FastPatentError
 from fastpatent.files import head, make_folder, regular, sha256_of
 from fastpatent.retrieval.metrics import Metric
 from fastpatent.text import short_line
@@ -132,6 +132,9 @@ class Study:
                 self._main.set_user_attr("identity", identity)
         if known is not None:
             _check_same(self.folder, known, json.loads(json.dumps(identity)))
+            with _readable(self.folder):
+                for row in self.rows():  # values of the space, and numbers
+                    _ = self.space.values(row.params), row.mean + sum(row.curve.values())
 
     def _create(self, storage: JournalStorage, name: str) -> optuna.Study:
         return optuna.create_study(
@@ -331,14 +334,21 @@ def _open(folder: Path) -> JournalStorage:
     path = folder / JOURNAL
     with open(path, "ab", opener=regular):
         pass
-    try:
+    with _readable(folder):
         if head(path)[: len(FIRST)] not in (b"", FIRST):
             raise ValueError
         return JournalStorage(_Journal(path, make_folder(folder / LOCKS / "journal", "--out")))
-    except OSError:
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """Raise DataError where what a journal says cannot be understood; of damage, Optuna and json raise many kinds."""
+    try:
+        yield
+    except (OSError, FastPatentError):
         raise
-    except Exception as error:  # Optuna and json raise many kinds
-        raise DataError(f"{path}: is not the journal of a sweep, or is damaged; choose another --out") from error
+    except Exception as error:
+        raise DataError(f"{folder / JOURNAL}: is not the journal of a sweep, or is damaged; choose another --out") from error
 
 
 def _check_same(folder: Path, there: Any, here: dict[str, dict[str, Any]]) -> None:

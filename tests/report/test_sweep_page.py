@@ -48,6 +48,7 @@ def test_the_page_sorts_filters_and_shows_its_charts(page, open_page, width):
     assert opened.locator("#best p").first.inner_text().startswith("Trial 9 reached mAP 0.4500.")
     rows = opened.locator("#trials tbody tr")
     assert rows.count() == 12
+    assert rows.first.locator("td").first.inner_text() == "9"  # the best
     opened.get_by_role("button", name="mAP").click()
     assert rows.first.locator("td").nth(2).inner_text() == "0.0000"
     opened.locator("#trials select").select_option("failed")

@@ -149,6 +149,12 @@ def test_a_journal_that_is_none_is_refused_and_stays(content, open_study):
         open_study(LINE)
     assert Path("study/journal.log").read_bytes() == content
     os.remove("study/journal.log")
+    open_study(LINE).next().finish(1.0)
+    values = Path("study/journal.log").read_bytes()
+    Path("study/journal.log").write_bytes(values.replace(b'"values":[1.0]', b'"values":["1"]'))
+    with pytest.raises(DataError, match="^study/journal.log: is not the journal of a sweep, or is damaged"):
+        open_study(LINE)
+    os.remove("study/journal.log")
     os.symlink("elsewhere", "study/journal.log")
     with pytest.raises(DataError, match="is a link"):
         open_study(LINE)
