@@ -127,7 +127,7 @@ class Study:
             self._main, self._seeds = (self._create(storage, name) for name in ("sweep", "seeds"))
             known = self._main.user_attrs.get("identity")
             if known is None:
-                for point in points:
+                for point in points[len(self._main.get_trials(deepcopy=False)) :]:  # a kill may have come in between
                     self._main.enqueue_trial(point)
                 self._main.set_user_attr("identity", identity)
         if known is not None:
@@ -201,7 +201,7 @@ class Study:
 
     def release(self, name: str) -> None:
         """Let others run a trial that has not ended."""
-        self._held.pop(name).close()
+        self._held.pop(name, ExitStack()).close()
 
     def is_busy(self) -> bool:
         """Return whether trials are left that other processes run."""

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import optuna
 import pytest
 
 from fastpatent.config import load_config
@@ -139,6 +140,27 @@ def test_half_a_line_that_a_kill_has_left_is_cut_off(open_study):
     open_study(LINE).next().finish(2.0)
     assert [row.value for row in open_study(LINE).rows()] == [1.0, 2.0]
     assert all(json.loads(line) for line in Path("study/journal.log").read_text().splitlines())
+
+
+def test_a_grid_whose_beginning_was_interrupted_is_whole(open_study, monkeypatch):
+    enqueue, before = optuna.Study.enqueue_trial, []
+
+    def interrupted(self, params):
+        if len(before) == 7:
+            raise KeyboardInterrupt
+        before.append(params)
+        enqueue(self, params)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.Study, "enqueue_trial", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            open_study(LINE)
+    study = open_study(LINE)
+    values = []
+    while trial := study.next():
+        values.append(trial.values["TEST.AQE.QE_K"])
+        trial.finish(1.0)
+    assert values == [*range(1, 21)]
 
 
 @pytest.mark.parametrize("content", [b"my diary\n", b'{"op_code":0}\n', b'{"op_code":[]\n{"op_code":0}\n'])
