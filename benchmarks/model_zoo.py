@@ -43,7 +43,7 @@ def main():
     rows = {}
     for path in sorted(CONFIGS.rglob("*.yml")):
         name = path.relative_to(CONFIGS).with_suffix("").as_posix()
-        if options.only not in name or path.stem.startswith("Base"):
+        if options.only not in name or path.stem.startswith("Base") or path.parent.name == "sweeps":
             continue
         cfg = load_config(
             path, ["MODEL.BACKBONE.PRETRAIN", "False", "MODEL.TOWER_WEIGHTS", "['','']", "MODEL.CLIP.PRETRAINED", "''"]

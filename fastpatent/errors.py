@@ -15,6 +15,7 @@ EXTRAS = {
     "threadpoolctl": "descriptors",
     "sklearn": "report",
     "matplotlib": "report",
+    "optuna": "tune",
     "onnx": "export",
     "onnxscript": "export",
     "onnxruntime": "export",

@@ -1,9 +1,9 @@
-"""The files under configs/ that describe a network; the others name descriptors and benchmarks."""
+"""The files under configs/ that describe a network; the others name descriptors, benchmarks and spaces of sweeps."""
 
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-OTHERS = {"descriptors", "benchmark"}
+OTHERS = {"descriptors", "benchmark", "sweeps"}
 
 
 def network_configs():

@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1] / "fastpatent"
 LAYERS = (
     {"commands", "api"},
-    {"search", "report"},
+    {"search", "report", "tuning"},
     {"engine"},
     {"evaluation"},
     {"models", "descriptors"},

@@ -19,6 +19,7 @@ JOBS = {
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",
+    "sweep": "try values of keys: fastpatent sweep --config-file F --space S.yml [--trials N] [--out DIR] KEY VALUE...",
     "benchmark": "measure many systems on the same images: fastpatent benchmark --config-file F KEY VALUE...",
     "compare": "what one run changes against another: fastpatent compare RUN_A RUN_B [--test-set NAME] KEY VALUE...",
     "submission": "faults of a submission: fastpatent submission check result.zip --queries L --database L [--against F]",

@@ -21,11 +21,12 @@ OPTIONS = {
     "benchmark": COMMON,
     "compare": "--allow-downloads --test-set --out",
     "submission": "--queries --database --against",
+    "sweep": f"{COMMON} --space --trials --sampler --out --seeds --best",
     "convert": f"{COMMON} --slim",
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --out --csv --json --page --cache --queries --database --against"
+FILES = "--image --images --output --in --out --csv --json --page --cache --queries --database --against --space"
 
 BASH = """\
 _fastpatent() {{

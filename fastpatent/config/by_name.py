@@ -11,11 +11,13 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # A wheel has the files of configs/ inside the package, see setup.py; a checkout has them beside it.
 FOLDER = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 SUFFIX = ".yml"
+SPACES = "sweeps"  # the folder of files that are no configurations but spaces of `fastpatent sweep`
 
 
 def names() -> list[str]:
     """Return the names of all configurations, sorted: their paths below configs/ without .yml."""
-    return sorted(path.relative_to(FOLDER).as_posix().removesuffix(SUFFIX) for path in FOLDER.rglob(f"*{SUFFIX}"))
+    files = (path for path in FOLDER.rglob(f"*{SUFFIX}") if path.parent.name != SPACES)
+    return sorted(path.relative_to(FOLDER).as_posix().removesuffix(SUFFIX) for path in files)
 
 
 def by_end() -> dict[str, str]:

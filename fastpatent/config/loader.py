@@ -69,7 +69,7 @@ def load_config(
         if key in places and key not in mistyped:
             problems.append(f"{places[key]}: {key} {sentence}")
     if problems:
-        raise ConfigError(_listed(problems))
+        raise ConfigError(listed(problems))
     if base is None and cfg.MODEL.BACKBONE.PRETRAIN_PATH and not places.keys() & {"MODEL.PIXEL_MEAN", "MODEL.PIXEL_STD"}:
         _normalise_as_pretrained(cfg)
     _warn_of_ignored(cfg, defaults, places)
@@ -84,7 +84,7 @@ def _normalise_as_pretrained(cfg: CfgNode) -> None:
         cfg.MODEL.PIXEL_MEAN, cfg.MODEL.PIXEL_STD = found
 
 
-def _listed(problems: list[str]) -> str:
+def listed(problems: list[str]) -> str:
     """Return the message of all problems, of bounded length: a line each, without repetitions."""
     lines = [
         line if len(line) <= LINE else f"{line[: LINE // 2]} ... {line[-LINE // 2 :]}" for line in dict.fromkeys(problems)

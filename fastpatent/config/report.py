@@ -61,6 +61,18 @@ _Dumper.add_representer(
 )
 
 
+def settings_yaml(settings: dict[str, Any]) -> str:
+    """Return {dotted key: value} as the text of a file to load."""
+    nested: dict[str, Any] = {}
+    for key, value in settings.items():
+        *sections, name = key.split(".")
+        section = nested
+        for part in sections:
+            section = section.setdefault(part, {})
+        section[name] = _plain(value)
+    return yaml.dump(nested, Dumper=_Dumper, sort_keys=False, width=120)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, CfgNode):
         return {name: _plain(child) for name, child in value.items()}

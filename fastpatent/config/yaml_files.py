@@ -68,7 +68,6 @@ def read_settings(
     try:
         data = read_regular(path, YAML_BYTES - sum(read))
         read[-1] = len(data)
-        text = data.decode("utf-8")
     except FileNotFoundError:
         problems.append(f"{place}: no such file{_nearest(path, by_name=named_at is None)}")
         return []
@@ -76,18 +75,42 @@ def read_settings(
         left = f", which the files before it leave of {YAML_BYTES:,}" if error.errno == errno.EFBIG and any(read) else ""
         problems.append(f"{place}: {error.strerror}{left}")
         return []
+    parsed = parse(path, data, problems)
+    return _File(path, parsed[0], tree, problems, chain, read).settings(parsed[1]) if parsed else []
+
+
+def parse(path: str, data: bytes, problems: list[str]) -> tuple[BoundedLoader, yaml.Node | None] | None:
+    """Return the loader and the root of a file's YAML; None, and one more problem, where its bytes are no YAML."""
+    try:
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         problems.append(f"{path}: not UTF-8 text (byte {error.start})")
-        return []
+        return None
     try:
         loader = BoundedLoader(text)
-        return _File(path, loader, tree, problems, chain, read).settings(loader.get_single_node())
+        return loader, loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         problems.append(_syntax_problem(path, error))
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         problems.append(f"{path}:{line}: not valid YAML: {error.reason} (character #x{error.character:04x})")
-    return []
+    return None
+
+
+def construct(path: str, loader: BoundedLoader, node: yaml.Node, problems: list[str]) -> Any:
+    """Return a node's value; INVALID, and one more problem, where YAML has none (an unknown tag, the 31st of June)."""
+    try:
+        return loader.construct_object(node, deep=True)
+    except yaml.MarkedYAMLError as error:
+        problems.append(_syntax_problem(path, error))
+    except Exception as error:  # constructors of YAML raise anything, as of !!bool x
+        problems.append(f"{place_of(path, node)}: not valid YAML: {error}")
+    return INVALID
+
+
+def place_of(path: str, node: yaml.Node) -> str:
+    """Return `file:line` of a node."""
+    return f"{path}:{node.start_mark.line + 1}"
 
 
 class _File:
@@ -140,12 +163,12 @@ class _File:
         for key, value in mapping.value:
             if len(self.problems) > PROBLEMS:  # a hint for each takes a millisecond
                 return
-            name = prefix + _written(key)
-            default = tree.get(_written(key))
+            name = prefix + written(key)
+            default = tree.get(written(key))
             if name == BASE_KEY:
                 continue
             if default is None:
-                self._problem(key, f"{name} is no key{self._hint(name, _written(key))}")
+                self._problem(key, f"{name} is no key{self._hint(name, written(key))}")
             elif not isinstance(default, CfgNode):
                 found = self._value(value)
                 if found is not INVALID:
@@ -156,14 +179,7 @@ class _File:
                 self._problem(key, f"{name} is a section, not a value; its keys are {', '.join(default)}")
 
     def _value(self, node: yaml.Node) -> Any:
-        """Construct a value; INVALID, and one more problem, where YAML cannot (an unknown tag, the 31st of June)."""
-        try:
-            return self.loader.construct_object(node, deep=True)
-        except yaml.MarkedYAMLError as error:
-            self.problems.append(_syntax_problem(self.path, error))
-        except Exception as error:  # constructors of YAML raise anything, as of !!bool x
-            self._problem(node, f"not valid YAML: {error}")
-        return INVALID
+        return construct(self.path, self.loader, node, self.problems)
 
     def _hint(self, name: str, written: str) -> str:
         if written == BASE_KEY:
@@ -175,19 +191,19 @@ class _File:
     def _report_repeated(self, mapping: yaml.MappingNode, prefix: str) -> None:
         seen = {}
         for key, _ in mapping.value:
-            name = _written(key)
+            name = written(key)
             if name in seen:
                 self._problem(key, f"{prefix}{name} is set twice in one section, first on line {seen[name]}")
             seen.setdefault(name, key.start_mark.line + 1)
 
     def _place(self, node: yaml.Node) -> str:
-        return f"{self.path}:{node.start_mark.line + 1}"
+        return place_of(self.path, node)
 
     def _problem(self, node: yaml.Node, sentence: str) -> None:
         self.problems.append(f"{self._place(node)}: {sentence}")
 
 
-def _written(key: yaml.Node) -> str:
+def written(key: yaml.Node) -> str:
     """Return a mapping's key as text; YAML would also take lists and mappings for keys."""
     if isinstance(key, yaml.ScalarNode):
         return key.value

@@ -16,6 +16,7 @@ from fastpatent.registry import METRICS
 from fastpatent.retrieval.expansion import expand_queries
 from fastpatent.retrieval.index import rank_top
 from fastpatent.retrieval.metrics import IMAGES, RankMetrics
+from fastpatent.retrieval.neighbours import Find, nearest_rows
 from fastpatent.retrieval.ranking import rank
 from fastpatent.retrieval.reranking import reciprocal_similarity
 
@@ -77,6 +78,7 @@ def rank_features(
     expansion: dict[str, Any] | None = None,
     reranking: dict[str, Any] | None = None,
     device: torch.device | str = "cpu",
+    find: Find = nearest_rows,
 ) -> Evaluation:
     """Rank the gallery for every query and, where identities are known, measure the ranking in the same pass.
 
@@ -90,6 +92,7 @@ def rank_features(
         reranking: dict(k1, k2, weight) for k-reciprocal re-ranking, or None: distances become
             (1 - weight) * Jaccard distance + weight * (1 - cosine).
         device: where to rank.
+        find: see `Find`.
 
     Returns:
         Evaluation.
@@ -100,11 +103,11 @@ def rank_features(
         *(["all features are equal, so the order is arbitrary"] if all_equal(query, gallery) else []),
     )
     if expansion:
-        query, gallery = expand_queries(query, gallery, **expansion, device=device)
+        query, gallery = expand_queries(query, gallery, **expansion, device=device, find=find)
         metric = "cosine"
     options: dict[str, Any] = {"metric": metric, "device": device}
     if reranking:
-        similarity = reciprocal_similarity(query, gallery, reranking["k1"], reranking["k2"], device=device)
+        similarity = reciprocal_similarity(query, gallery, reranking["k1"], reranking["k2"], device=device, find=find)
         similarity.data *= 1 - reranking["weight"]
         options |= {"metric": "cosine", "scale": reranking["weight"], "bonus": similarity}
     measured = any(sample.identity is not None for sample in splits.query)

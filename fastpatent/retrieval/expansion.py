@@ -8,7 +8,7 @@ from scipy import sparse
 
 from fastpatent.errors import DataError, nearest
 from fastpatent.retrieval.distance import as_pair, inverse_norms
-from fastpatent.retrieval.neighbours import nearest_rows
+from fastpatent.retrieval.neighbours import Find, nearest_rows
 from fastpatent.retrieval.ranking import rank
 
 SIDES = ("both", "query", "database")
@@ -24,6 +24,7 @@ def expand_queries(
     side: str = "both",
     normalize: bool = False,
     device: str | torch.device = "cpu",
+    find: Find = nearest_rows,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Replace rows by the mean over their k nearest rows (themselves included) of similarity^alpha times the row.
 
@@ -43,6 +44,7 @@ def expand_queries(
             Arandjelovic & Zisserman, CVPR 2012).
         normalize: L2-normalise rows before they are averaged (TEST.AQE.NORMALIZE).
         device: "cpu", or the GPU to search on.
+        find: see `Find`.
 
     Returns:
         (query, gallery): float32 arrays of the input shapes; a side that is not replaced is returned unchanged.
@@ -61,9 +63,9 @@ def expand_queries(
         if side == "query":
             query = _mean([query, gallery], *_with_gallery(query, gallery, k, device), alpha, normalize)
         elif side == "database":
-            gallery = _mean([gallery], *nearest_rows([gallery], k, device), alpha, normalize)
+            gallery = _mean([gallery], *find([gallery], k, device), alpha, normalize)
         else:
-            both = _mean([query, gallery], *nearest_rows([query, gallery], k, device), alpha, normalize)
+            both = _mean([query, gallery], *find([query, gallery], k, device), alpha, normalize)
             query, gallery = both[: len(query)], both[len(query) :]
     return query, gallery
 

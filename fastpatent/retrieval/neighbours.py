@@ -1,6 +1,7 @@
 """The nearest neighbours of every row of a collection, in one blocked pass that computes each pair once."""
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from fastpatent.retrieval.distance import as_features, inverse_norms
 from fastpatent.retrieval.free_memory import check_room
 from fastpatent.retrieval.kernel import choose_kernel
 from fastpatent.retrieval.score_tiles import Rows
+
+Find = Callable[..., tuple[np.ndarray, np.ndarray]]  # `nearest_rows`, or a `Remembered` one
 
 
 def nearest_rows(sides: Sequence[np.ndarray], k: int, device: str | torch.device = "cpu") -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +50,33 @@ def nearest_rows(sides: Sequence[np.ndarray], k: int, device: str | torch.device
     empty = np.zeros((0, k), np.int64), np.zeros((0, k), np.float32)
     indices, similarities = (np.concatenate(parts) for parts in zip(empty, *results))
     return indices, similarities
+
+
+class Remembered:
+    """`nearest_rows` that searches the same arrays once; they must not change.
+
+    Args:
+        at_least: neighbours that are searched, so that later calls with more of them find those too.
+        collections: whose neighbours are remembered, the last ones used.
+    """
+
+    def __init__(self, at_least: int, collections: int) -> None:
+        self.at_least, self.collections = at_least, collections
+        self._known: OrderedDict[tuple[int, ...], tuple[Sequence[np.ndarray], int, np.ndarray, np.ndarray]] = OrderedDict()
+
+    def __call__(
+        self, sides: Sequence[np.ndarray], k: int, device: str | torch.device = "cpu"
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `nearest_rows` does."""
+        key = tuple(map(id, sides))  # of arrays that are held here, so that no others get their places in memory
+        if key not in self._known or self._known[key][1] < k:
+            most = max(k, self.at_least)
+            self._known[key] = (sides, most, *nearest_rows(sides, most, device))
+            if len(self._known) > self.collections:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
+        _, _, indices, similarities = self._known[key]
+        return indices[:, :k], similarities[:, :k]
 
 
 def _unit_rows(sides: Sequence[np.ndarray]) -> np.ndarray:

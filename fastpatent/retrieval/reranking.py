@@ -13,7 +13,7 @@ from scipy import sparse
 from fastpatent.errors import DataError
 from fastpatent.retrieval.distance import as_pair, inverse_norms, rows_within
 from fastpatent.retrieval.free_memory import block_bytes, free_bytes
-from fastpatent.retrieval.neighbours import nearest_rows
+from fastpatent.retrieval.neighbours import Find, nearest_rows
 
 COMPARED_PAIRS = 1024  # per block, so that the gathered rows stay close to the CPU cache size
 PAIR_BYTES = 64  # of temporary arrays per pair of entries in `_jaccard`
@@ -28,6 +28,7 @@ def reciprocal_similarity(
     k2: int = 6,
     memory: int | None = None,
     device: str | torch.device = "cpu",
+    find: Find = nearest_rows,
 ) -> sparse.csr_array:
     """Return 1 - Jaccard distance [10] between the k-reciprocal encodings of queries and gallery rows, without its zeros.
 
@@ -53,6 +54,7 @@ def reciprocal_similarity(
         memory: bytes for the temporaries of a block, without effect on the result; None: a quarter of what is free, at
             most 64 MiB.
         device: "cpu", or the GPU to search on; the rest is computed on the CPU.
+        find: see `Find`.
 
     Returns:
         float32 [queries, gallery] in 0..1, columns ascending. The published distance [12] is then
@@ -68,7 +70,7 @@ def reciprocal_similarity(
     if not len(query) or not len(gallery):
         return sparse.csr_array((len(query), len(gallery)), dtype=np.float32)
     memory = block_bytes() if memory is None else memory
-    neighbours, _ = nearest_rows([query, gallery], max(k1, k2), device)
+    neighbours, _ = find([query, gallery], max(k1, k2), device)
     neighbours = neighbours.astype(np.int32)
     inverse = np.concatenate([inverse_norms(query), inverse_norms(gallery)])
     encodings = _weigh(_reciprocal_sets(neighbours, inverse > 0, k1, memory), query, gallery, inverse)

@@ -25,6 +25,7 @@ def test_a_file_that_is_there_wins_and_a_folder_does_not(tmp_path, monkeypatch):
 
 def test_every_file_has_its_name_and_a_comment(repository):
     files = {str(path.relative_to(repository / "configs"))[:-4] for path in (repository / "configs").rglob("*.yml")}
+    files -= {"sweeps/ranking", "sweeps/training"}  # spaces
     assert set(by_name.names()) == files
     for name in files:
         assert by_name.find_file(name) == str(repository / "configs" / f"{name}.yml")

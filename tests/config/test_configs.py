@@ -86,7 +86,7 @@ STAGES = {
 
 
 def test_every_file_loads_without_a_warning(repository, caplog):
-    files = sorted((repository / "configs").rglob("*.y*ml"))
+    files = sorted(path for path in (repository / "configs").rglob("*.y*ml") if path.parent.name != "sweeps")
     assert len(files) > 80
     for path in files:
         load_config(path)

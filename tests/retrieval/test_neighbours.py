@@ -5,7 +5,7 @@ import pytest
 
 from fastpatent.errors import DataError
 from fastpatent.retrieval import neighbours, score_tiles
-from fastpatent.retrieval.neighbours import nearest_rows
+from fastpatent.retrieval.neighbours import Remembered, nearest_rows
 from fastpatent.retrieval.torch_kernel import TorchKernel
 
 
@@ -55,3 +55,15 @@ def test_equal_rows_tie_exactly_from_both_sides(rng):
 def test_wrong_input_is_named(sides, k, words):
     with pytest.raises(DataError, match=words):
         nearest_rows(sides, k)
+
+
+def test_remembered_neighbours_are_those_of_a_search_and_are_searched_once(rng, monkeypatch):
+    collections = [[rng.standard_normal((count, 12)).astype(np.float32) for count in (30, 50)] for _ in range(3)]
+    expected = {(number, k): nearest_rows(sides, k) for number, sides in enumerate(collections) for k in (1, 7, 20)}
+    searched = []
+    monkeypatch.setattr(neighbours, "nearest_rows", lambda sides, k, device: searched.append(k) or nearest_rows(sides, k))
+    find = Remembered(at_least=9, collections=2)
+    for number, k in ((0, 7), (0, 1), (1, 7), (0, 20), (0, 7), (2, 1), (1, 1), (2, 7)):
+        for found, truth in zip(find(collections[number], k), expected[number, k]):
+            np.testing.assert_array_equal(found, truth)
+    assert searched == [9, 9, 20, 9, 9]  # the second collection was forgotten for the third

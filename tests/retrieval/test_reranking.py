@@ -127,16 +127,15 @@ def test_memory_does_not_change_a_bit(clustered, monkeypatch):
                 np.testing.assert_array_equal(getattr(small, part), getattr(large, part), err_msg=f"{k1=}, {k2=}")
 
 
-def test_memory_grows_with_the_rows_and_not_their_square(rng, monkeypatch):
+def test_memory_grows_with_the_rows_and_not_their_square(rng):
     peaks = []
     for designs in (80, 320):
         features = np.repeat(rng.standard_normal((designs, 32)), 30, axis=0).astype(np.float32)
         features += 0.2 * rng.standard_normal(features.shape)
         sides = features[::5].copy(), np.delete(features, np.s_[::5], axis=0)
         found = nearest_rows(sides, 20)
-        monkeypatch.setattr(reranking, "nearest_rows", lambda *_, found=found: found)
         tracemalloc.start()
-        similarity = reciprocal_similarity(*sides, memory=2**18)
+        similarity = reciprocal_similarity(*sides, memory=2**18, find=lambda *_, found=found: found)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         assert len(sides[0]) < similarity.nnz <= 24 * len(sides[0])
