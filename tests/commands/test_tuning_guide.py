@@ -8,14 +8,14 @@ import pytest
 from fastpatent.commands import main
 from fastpatent.synthetic import generate_sample
 
-SMALL = """MODEL.DEVICE cpu MODEL.BACKBONE.TIMM_NAME test_efficientnet MODEL.BACKBONE.PRETRAIN False INPUT.SIZE_TRAIN [32,32]
+SMALL = """MODEL.DEVICE cpu MODEL.BACKBONE.TIMM_NAME test_efficientnet MODEL.BACKBONE.PRETRAIN_PATH '' INPUT.SIZE_TRAIN [32,32]
     INPUT.SIZE_TEST [32,32] DATALOADER.NUM_WORKERS 0 SOLVER.IMS_PER_BATCH 16 SOLVER.MAX_EPOCH 1 SOLVER.DELAY_EPOCHS 0
     SOLVER.WARMUP_ITERS 1""".split()
 
 
 def commands(text):
     """Return the words of every `fastpatent` command of a document."""
-    blocks = re.findall(r"^ {4}fastpatent (.*(?:\\\n.*)*)", text, re.MULTILINE)
+    blocks = re.findall(r"^ {4}fastpatent ((?:.*\\\n)*.*)", text, re.MULTILINE)
     return [shlex.split(block.replace("\\\n", " ")) for block in blocks]
 
 
@@ -37,6 +37,4 @@ def test_every_command_of_the_guide_runs(repository, tmp_path, monkeypatch, caps
     tuning = tmp_path / "logs" / "tuning"
     for page in ("circle/report", "comparison", "sweep", "ranking", "final/report"):
         assert (tuning / page / "index.html").stat().st_size > 10_000, page
-    said = capsys.readouterr().out
-    assert "MODEL.LOSSES.NAME" in said or "NAME" in said
-    assert "equal to the bit" in said
+    assert "equal to the bit" in capsys.readouterr().out
