@@ -162,7 +162,9 @@ class Study:
             for frozen in trials:
                 name = named.format(frozen.number)
                 if frozen.state == TrialState.RUNNING and self._hold(name):
-                    return self._running(study, Trial(study, frozen._trial_id), name)
+                    if study.get_trials(deepcopy=False)[frozen.number].state == TrialState.RUNNING:
+                        return self._running(study, Trial(study, frozen._trial_id), name)
+                    self.release(name)  # its process has just ended it
             begun = sum(frozen.state != TrialState.WAITING for frozen in trials)
             listed = study is self._seeds or self._sampler == "grid"
             if (study is self._main and begun >= self.most) or (listed and begun == len(trials)):

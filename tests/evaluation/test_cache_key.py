@@ -107,8 +107,8 @@ def test_a_key_from_outside_counts_for_everything_unless_it_is_excluded(folder, 
 
 def test_a_value_that_names_a_file_counts_by_its_bytes(folder, add):
     add(Key("INPUT.MASK", "", "a file that every feature depends on"))
-    add(Key("TEST.REPORT", "", "a file of no feature", features=NONE))
-    for key, counts in (("INPUT.MASK", True), ("TEST.REPORT", False), ("MODEL.CLIP.NAME", True)):
+    add(Key("TEST.TEMPLATE", "", "a file of no feature", features=NONE))
+    for key, counts in (("INPUT.MASK", True), ("TEST.TEMPLATE", False), ("MODEL.CLIP.NAME", True)):
         path = folder / f"{key}.txt"
         path.write_text("first")
         given = {key: str(path)}
