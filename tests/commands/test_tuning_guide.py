@@ -21,7 +21,7 @@ def commands(text):
 
 def smaller(words):
     """Return a command at a small size: fewer trials; a small network where a configuration of the package is named."""
-    words = [re.sub("^(20|50)$", "3", word) for word in words]
+    words = [{"20": "1", "50": "3"}.get(word, word) for word in words]  # trials
     return words + SMALL if any(word.startswith("sample/") for word in words) else words
 
 
