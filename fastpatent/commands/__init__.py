@@ -14,6 +14,7 @@ JOBS = {
     "train": "train a network: fastpatent train --config-file F [--resume] [--eval-only] [--num-gpus N] KEY VALUE...",
     "test": "rank a test set, measure, write result.npy: fastpatent test --config-file F --eval-only KEY VALUE...",
     "find": "designs of a folder that are nearest to drawings: fastpatent find DRAWING... --in FOLDER [--top N]",
+    "index": "an index to search in: fastpatent index build FOLDER --out INDEX; add, remove, info, verify",
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",

@@ -1,5 +1,6 @@
 """An index that is open to be searched: its drawings, their vectors and thumbnails, and the nearest of a query."""
 
+import csv
 import mmap
 import os
 from bisect import bisect_left
@@ -13,6 +14,7 @@ import pyarrow.compute
 import pyarrow.parquet
 import torch
 
+from fastpatent.data.tables import read_csv
 from fastpatent.errors import DataError
 from fastpatent.files import open_regular
 from fastpatent.retrieval.distance import as_features, normalise
@@ -23,6 +25,7 @@ from fastpatent.search.layout import (
     NEIGHBOURS,
     RANDOM,
     SCHEMA,
+    SKIPPED,
     THUMBNAILS,
     VECTORS,
     generation_folder,
@@ -118,6 +121,18 @@ class Index:
         Arguments as of `search`.
         """
         return nearest.cosines(self._asked(queries), self._compared, self._chosen(rows)).cpu().numpy()
+
+    def skipped(self) -> dict[str, str]:
+        """Return {path, escaped: why it is not in the index} of the images that could not be read.
+
+        Raises:
+            DataError: the list is damaged.
+        """
+        path = self._files / SKIPPED
+        try:
+            return {row["path"]: row["reason"] for row in read_csv(path)}
+        except (OSError, ValueError, KeyError, csv.Error) as error:
+            raise DataError(f"{path}: is damaged or no list of skipped images") from error
 
     @cached_property
     def _neighbours(self) -> nearest.Neighbours:

@@ -9,6 +9,7 @@ import pytest
 from fastpatent.errors import DataError
 from fastpatent.search import index as opened
 from fastpatent.search import nearest
+from fastpatent.search.build import report_recall
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import open_index
 from fastpatent.search.layout import generation_folder
@@ -165,3 +166,47 @@ def test_what_is_no_whole_index_is_one_sentence(tmp_path, vectors, harm, message
     harm(tmp_path / "i")
     with pytest.raises(DataError, match=message):
         open_index(tmp_path / "i")
+
+
+@pytest.fixture(scope="module")
+def many():
+    """10,000 drawings of 12 dimensions in 500 groups, as designs have several drawings."""
+    generator = np.random.default_rng(2)
+    return np.repeat(generator.standard_normal((500, 12)), 20, axis=0) + generator.standard_normal((10_000, 12)) / 5
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_approximate_kinds_find_nearly_all_and_never_fewer(tmp_path, many, monkeypatch, kind):
+    monkeypatch.setattr(nearest, "MOST_CODE", 3)  # FAISS trains each byte for a second
+    write(tmp_path / "i", many, patents=500, kind=kind)
+    index = open_index(tmp_path / "i")
+    recall = index.manifest["recall"]
+    assert set(recall) == {"1", "0.1", "0.01"} and min(recall.values()) >= 0.95 and index.manifest["effort"] >= 32
+    generator = np.random.default_rng(3)
+    queries = many[generator.permutation(10_000)[:50]] + generator.standard_normal((50, 12)) / 9
+    monkeypatch.setattr(opened, "MOST_EXACT", 0)
+    vectors, every = np.asarray(index.vectors, np.float64), np.arange(10_000)
+    for rows in (every, every[every % 100 == 3], np.array([5, 77, 9000])):
+        scores, found = index.search(queries, 10, None if rows is every else rows)
+        expected, places = brute(vectors, queries, 10, rows)
+        assert found.shape == places.shape and np.isin(found, rows).all()
+        assert np.mean([np.isin(*pair).mean() for pair in zip(places, found)]) >= 0.9
+        assert all(len(set(row)) == len(row) for row in found.tolist()) and (np.diff(scores) <= 0).all()
+        own = np.einsum("qkd,qd->qk", vectors[found], queries / np.linalg.norm(queries, axis=1, keepdims=True))
+        np.testing.assert_allclose(scores, own, atol=1e-5)
+    monkeypatch.setattr(opened, "MOST_EXACT", 200)
+    assert (index.search(queries, 10, every % 100 == 3)[1] == brute(vectors, queries, 10, every[every % 100 == 3])[1]).all()
+    path = generation_folder(tmp_path / "i", 1) / "neighbours.faiss"
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(DataError, match="neighbours.faiss: is damaged"):
+        open_index(tmp_path / "i").search(queries, 1)
+
+
+def test_little_recall_is_a_warning(caplog):
+    caplog.set_level(0)
+    report_recall({"kind": "ivfpq", "recall": {"1": 0.96, "0.01": 0.9}})
+    report_recall({"kind": "hnsw", "recall": {"1": 0.96, "0.01": 1.0}})
+    report_recall({"kind": "flat", "recall": {}})
+    levels = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert [level for level, _ in levels] == ["WARNING", "INFO"]
+    assert "0.960 of 100% of the drawings, 0.900 of 1% of the drawings; below 0.95" in levels[0][1]
