@@ -3,7 +3,9 @@
 import csv
 import mmap
 import os
+import stat
 from bisect import bisect_left
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pyarrow.compute
 import pyarrow.parquet
 import torch
 
-from fastpatent.data.tables import read_csv
+from fastpatent.data.tables import MOST_MEMORY, parquet_errors, read_csv
 from fastpatent.errors import DataError
 from fastpatent.files import open_regular
 from fastpatent.retrieval.distance import as_features, normalise
@@ -32,6 +34,8 @@ from fastpatent.search.layout import (
     read_manifest,
 )
 
+EXPANDS = 64  # times: how much larger than its file the table of drawings may be, above MOST_MEMORY
+FIRST_DAY, LAST_DAY = (day.toordinal() - date(1970, 1, 1).toordinal() for day in (date.min, date.max))
 MOST_EXACT = 200_000  # rows of a filter that are compared exactly whatever the kind of the index
 
 
@@ -56,16 +60,23 @@ class Index:
         self.folder, self.manifest, self.generation = Path(folder), manifest, manifest["generation"]
         self._files = generation_folder(folder, self.generation)
         for name, state in manifest["files"].items():
-            if (size := (self._files / name).stat().st_size) != state["bytes"]:
-                raise DataError(f"{self._files / name}: is damaged: it has {size:,} bytes and not {state['bytes']:,}")
+            found = (self._files / name).stat()
+            if not stat.S_ISREG(found.st_mode):
+                raise DataError(f"{self._files / name}: is damaged: it is no regular file")
+            if found.st_size != state["bytes"]:
+                raise DataError(f"{self._files / name}: is damaged: it has {found.st_size:,} bytes, not {state['bytes']:,}")
         self.drawings = self._read_drawings()
         self.vectors, self.random = self._read_array(VECTORS), self._read_array(RANDOM)
         shape = manifest["drawings"], manifest["dim"]
-        if self.drawings.num_rows != shape[0] or self.vectors.shape != shape or self.vectors.dtype != manifest["dtype"]:
-            raise DataError(f"{self._files}: is damaged: its drawings are not those of the manifest")
+        if self.vectors.shape != shape or self.vectors.dtype != manifest["dtype"]:
+            raise DataError(f"{self._files / VECTORS}: is damaged: its vectors are not those of the manifest")
+        if self.random.ndim != 1 or self.random.dtype != np.float32:
+            raise DataError(f"{self._files / RANDOM}: is damaged: it has no cosines")
         with open(self._files / THUMBNAILS, "rb") as file:
             self._thumbnails = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._ends = np.concatenate([[0], self.drawings["thumbnail_end"].to_numpy()])
+        if self._ends[-1] != len(self._thumbnails) or (np.diff(self._ends) < 0).any():
+            raise DataError(f"{self._files / THUMBNAILS}: is damaged: its thumbnails are not those of the drawings")
         compute: Any = pyarrow.compute  # its functions are made when it is imported
         runs = compute.run_end_encode(self.drawings["patent"].chunk(0), run_end_type=pyarrow.int64())
         self.patents: list[str] = runs.values.to_pylist()
@@ -131,7 +142,7 @@ class Index:
         path = self._files / SKIPPED
         try:
             return {row["path"]: row["reason"] for row in read_csv(path)}
-        except (OSError, ValueError, KeyError, csv.Error) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise DataError(f"{path}: is damaged or no list of skipped images") from error
 
     @cached_property
@@ -158,13 +169,13 @@ class Index:
 
     def _read_drawings(self) -> pyarrow.Table:
         path = self._files / DRAWINGS
-        try:
-            with open_regular(path) as file:
-                found = pyarrow.parquet.read_table(file).combine_chunks()
-        except (pyarrow.ArrowException, ValueError) as error:
-            raise DataError(f"{path}: is damaged: {str(error).partition(chr(10))[0]}") from error
-        if not found.schema.equals(SCHEMA):
-            raise DataError(f"{path}: is damaged: it has other columns than the drawings of an index")
+        most = MOST_MEMORY + EXPANDS * os.path.getsize(path)
+        with parquet_errors(path, most), open_regular(path) as file:
+            count = pyarrow.parquet.read_metadata(file).num_rows
+            if count != self.manifest["drawings"]:
+                raise ValueError(f"it has {count:,} drawings and not {self.manifest['drawings']:,}")
+            found = pyarrow.parquet.read_table(file, use_threads=False).combine_chunks()
+            _check_drawings(found)
         return found
 
     def _read_array(self, name: str) -> np.ndarray:
@@ -172,6 +183,22 @@ class Index:
             return np.load(self._files / name, mmap_mode="c", allow_pickle=False)  # torch wants what could be written to
         except (ValueError, EOFError) as error:
             raise DataError(f"{self._files / name}: is damaged: it has no header of an array") from error
+
+
+def _check_drawings(drawings: pyarrow.Table) -> None:
+    """Raise ValueError where a table is not that of an index, or has values that Python could not read."""
+    compute: Any = pyarrow.compute
+    if not drawings.schema.equals(SCHEMA):
+        raise ValueError("it has other columns than the drawings of an index")
+    drawings.validate(full=True)
+    complete = [drawings[name] for name in drawings.column_names if name != "date"]
+    if any(column.null_count for column in [*complete, drawings["classes"].chunk(0).flatten()]):
+        raise ValueError("a value is missing")
+    days = drawings["date"].cast(pyarrow.int32()).drop_null()
+    if len(days) and not FIRST_DAY <= compute.min(days).as_py() <= compute.max(days).as_py() <= LAST_DAY:
+        raise ValueError("a date is of no year from 1 to 9999")
+    if compute.any(compute.match_substring(drawings["path"], "\0")).as_py():
+        raise ValueError("a path has a zero byte")
 
 
 def open_index(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> Index:

@@ -30,6 +30,12 @@ FLAT, HNSW, IVFPQ = KINDS = ("flat", "hnsw", "ivfpq")
 DTYPES = ("float32", "float16")
 MOST_MANIFEST = 2**22  # bytes; one has some 5,000
 MOST_DIM = 2**18
+MOST = 2**40  # of any count
+TYPES = (
+    dict.fromkeys(("generation", "drawings", "patents", "skipped", "dim", "effort"), int)
+    | dict.fromkeys(("written", "fastpatent", "dtype", "kind"), str)
+    | {"recall": dict, "network": dict, "files": dict, "sources": list}
+)  # of the values of a manifest
 OLD = 2  # generations that stay: the current one, and the last, which readers may be opening
 TEXT = pyarrow.string()
 # One row a drawing, sorted by patent and path, so that the drawings of a patent are consecutive rows.
@@ -94,15 +100,21 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _check(manifest: dict[str, Any]) -> None:
-    for key in ("generation", "drawings", "patents", "skipped", "dim", "effort"):
-        if not isinstance(manifest[key], int) or manifest[key] < 0:
-            raise ValueError(f"{key} is no count")
+    for key, kind in TYPES.items():
+        if type(manifest[key]) is not kind or (kind is int and not 0 <= manifest[key] < MOST):
+            raise ValueError(f"{key} is no {'count' if kind is int else kind.__name__}")
     if not manifest["drawings"] or not 0 < manifest["dim"] <= MOST_DIM:
         raise ValueError("it has no drawing or no dimension")
     if manifest["kind"] not in KINDS or manifest["dtype"] not in DTYPES:
         raise ValueError("its kind is unknown")
-    if not isinstance(manifest["network"]["digest"], str) or not isinstance(manifest["network"]["config"], dict):
+    network = manifest["network"]
+    if not isinstance(network["digest"], str) or not isinstance(network["config"], dict) or network["texts"] not in (0, 1):
         raise ValueError("it names no network")
+    for share, recall in manifest["recall"].items():
+        if not (0 <= float(share) <= 1 and 0 <= recall <= 1):
+            raise ValueError("recall is no share")
+    if not all(isinstance(source, str) for source in manifest["sources"]):
+        raise ValueError("its sources are no names")
     for name, state in manifest["files"].items():
         if os.path.basename(name) != name or not isinstance(state["bytes"], int) or not isinstance(state["sha256"], str):
             raise ValueError("its files are not those of a generation")

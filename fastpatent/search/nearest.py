@@ -44,7 +44,7 @@ def cosines(queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None 
             block = slice(start, start + step)
             compared = vectors[block] if chosen is None else vectors.index_select(0, chosen[block])
             found[:, block] = asked @ compared.float().T
-    return found
+    return found.nan_to_num_(-torch.inf, torch.inf, -torch.inf)  # of damaged vectors: the order has to be defined
 
 
 def nearest(
@@ -88,7 +88,8 @@ class Neighbours:
             found_in = faiss.read_index(os.fspath(path))
         except RuntimeError as error:
             raise DataError(f"{path}: is damaged: FAISS cannot read it") from error
-        if (found_in.ntotal, found_in.d) != (count, dim):
+        known = isinstance(found_in, (faiss.IndexIVF, faiss.IndexHNSW))
+        if not known or (found_in.ntotal, found_in.d) != (count, dim):
             raise DataError(f"{path}: is damaged: it has other vectors than the index")
         return cls(found_in, effort)
 
@@ -105,7 +106,7 @@ class Neighbours:
         _, candidates = self.found_in.search(queries, min(CANDIDATES * k, count), params=self._parameters(k, rows))
         scores, places = np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
         for number, found in enumerate(candidates):
-            found = np.unique(found[found >= 0])
+            found = np.unique(found[(found >= 0) & (found < len(vectors))])
             among = rows if len(found) < k else found
             scores[number], places[number] = (side[0] for side in nearest(queries[number][None], vectors, k, among))
         return scores, places

@@ -20,11 +20,12 @@ from fastpatent.device import set_up_device
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation.cache_key import feature_origin
 from fastpatent.evaluation.pipeline import Pipeline
+from fastpatent.evaluation.vocabulary import vocabulary_file
 from fastpatent.evaluation.whitening import whitening_set
 from fastpatent.models.trained import load_trained
 from fastpatent.search.index import Index
 
-OF_MACHINE = {"MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS"}  # keys that an index does not store
+NOT_STORED = {"MODEL.DEVICE", "OUTPUT_DIR", "DATALOADER.NUM_WORKERS", "DATALOADER.MAX_BROKEN"}  # of a machine or a run
 
 
 def describe_network(pipeline: Pipeline) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def describe_network(pipeline: Pipeline) -> dict[str, Any]:
     `software`, versions.
 
     Raises:
-        ConfigError: the weights cannot be read.
+        CheckpointError: the weights cannot be read; ConfigError: another file that a key names cannot.
     """
     origins = []
     for member, extractor in zip(pipeline.members, pipeline.extractors):
@@ -101,7 +102,7 @@ def pipeline_of(index: Index, overrides: Sequence[str] = ()) -> Pipeline:
 
     Raises:
         DataError: the weights were changed since, or the configuration is of another version.
-        ConfigError: the weights are gone.
+        CheckpointError: the weights are gone.
     """
     network = index.manifest["network"]
     cfg = stored_config(index.folder, network, overrides)
@@ -122,8 +123,10 @@ def tolerant_pipeline(cfg: CfgNode, device: torch.device) -> Pipeline:
 def _settings(cfg: CfgNode) -> dict[str, Any]:
     defaults, found = dict(leaves(get_cfg())), {}
     for key, value in leaves(cfg):
-        if value != defaults[key] and key not in OF_MACHINE and key != "DATALOADER.MAX_BROKEN":
+        if value != defaults[key] and key not in NOT_STORED:
             found[key] = _absolute(value) if KEYS[key].path else value
+    if cfg.DESCRIPTOR.NAME and (vocabulary := vocabulary_file(cfg)):
+        found["MODEL.WEIGHTS"] = os.path.abspath(vocabulary)  # of the run in OUTPUT_DIR
     if found.get("MODEL.WEIGHTS") == WEIGHTS:
         found["MODEL.WEIGHTS"] = NAME
     return json.loads(json.dumps(found))  # as the manifest returns it

@@ -41,7 +41,7 @@ class Shard:
         self.files = [(str(path), int(size), int(changed), bytes.fromhex(digest)) for path, size, changed, digest in files]
         if not len(self.files) == len(self.vectors) == len(self._ends) - 1:
             raise ValueError("not as many vectors as files")
-        if first_unusable(self.vectors, "cosine") is not None:
+        if self.vectors.dtype != np.float32 or first_unusable(self.vectors, "cosine") is not None:
             raise ValueError("not finite")
 
     @property

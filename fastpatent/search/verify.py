@@ -33,7 +33,7 @@ def verify_index(folder: str, overrides: Sequence[str] = (), sample: int = SAMPL
 
     Raises:
         DataError: there is no index, or one of a newer version, or its network was changed.
-        ConfigError: its network is gone.
+        CheckpointError: its weights are gone.
     """
     manifest = read_manifest(folder)
     files = generation_folder(folder, manifest["generation"])

@@ -4,7 +4,9 @@ import json
 import os
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow.parquet import read_table, write_table
 
 from fastpatent.errors import DataError
 from fastpatent.search import index as opened
@@ -12,9 +14,9 @@ from fastpatent.search import nearest
 from fastpatent.search.build import report_recall
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import open_index
-from fastpatent.search.layout import generation_folder
+from fastpatent.search.layout import SCHEMA, generation_folder
 
-NETWORK = {"digest": "0" * 64, "config": {}}
+NETWORK = {"digest": "0" * 64, "config": {}, "texts": False}
 
 
 class Store:
@@ -130,13 +132,85 @@ def test_a_reader_that_is_overtaken_opens_the_newer_generation(tmp_path, vectors
     assert len(open_index(folder)) == 30
 
 
-def change(folder, **values):
+def change_manifest(folder, **values):
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | values))
 
 
 def damage(name, do):
     return lambda folder: do(generation_folder(folder, 1) / name)
+
+
+def forge(folder, name, change):
+    """Change a file of the first generation, and its size in the manifest with it."""
+    path = generation_folder(folder, 1) / name
+    change(path)
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    files[name]["bytes"] = path.stat().st_size
+    change_manifest(folder, files=files)
+
+
+def drawings(**values):
+    """A function of a path that gives every drawing of a table another value."""
+
+    def write(path):
+        table = read_table(path)
+        for name, value in values.items():
+            place = table.schema.get_field_index(name)
+            kind = SCHEMA.field(name).type
+            table = table.set_column(place, SCHEMA.field(name), pyarrow.array([value] * len(table), kind))
+        write_table(table, path)
+
+    return write
+
+
+def not_utf8(path):
+    table = read_table(path)
+    title = pyarrow.array([b"\xff"] * len(table)).view(pyarrow.string())
+    write_table(table.set_column(table.schema.get_field_index("title"), "title", title), path)
+
+
+def fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "name, do, message",
+    [
+        ("drawings.parquet", drawings(patent=None), "a value is missing"),
+        ("drawings.parquet", drawings(classes=[None]), "a value is missing"),
+        ("drawings.parquet", drawings(patent="p"), "not in the order of the patents"),
+        ("drawings.parquet", drawings(date=3_000_000), "a date is of no year"),
+        ("drawings.parquet", drawings(path=b"/a\0b"), "a path has a zero byte"),
+        ("drawings.parquet", drawings(thumbnail_end=7), "not those of the drawings"),
+        ("drawings.parquet", not_utf8, "cannot be read as Parquet: .*UTF8"),
+        (
+            "drawings.parquet",
+            lambda path: pyarrow.parquet.write_table(pyarrow.table({"a": [1] * 30}), path),
+            "other columns",
+        ),
+        ("vectors.npy", lambda path: np.save(path, np.zeros((30, 7), np.float32)), "not those of the manifest"),
+        ("vectors.npy", lambda path: np.save(path, np.zeros((30, 8))), "not those of the manifest"),
+        ("vectors.npy", lambda path: np.save(path, np.array([{}])), "no header of an array"),
+        ("random_cosines.npy", lambda path: np.save(path, np.zeros((2, 2))), "it has no cosines"),
+        ("thumbnails.bin", fifo, "no regular file"),
+    ],
+)
+def test_files_that_were_made_to_fit_their_manifest(tmp_path, vectors, name, do, message):
+    write(tmp_path / "i", vectors)
+    forge(tmp_path / "i", name, do)
+    with pytest.raises(DataError, match=message):
+        open_index(tmp_path / "i")
+
+
+def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):
+    write(tmp_path / "i", vectors)
+    stored = np.load(generation_folder(tmp_path / "i", 1) / "vectors.npy", mmap_mode="r+")
+    stored[[3, 8]] = np.nan
+    stored.flush()
+    scores, rows = open_index(tmp_path / "i").search(vectors[:2], 30)
+    assert set(rows[0, -2:]) == {3, 8} and np.isneginf(scores[:, -2:]).all() and np.isfinite(scores[:, :-2]).all()
 
 
 @pytest.mark.parametrize(
@@ -146,19 +220,25 @@ def damage(name, do):
         (lambda folder: ((folder / "manifest.json").unlink(), (folder / "shards").mkdir()), "is not finished"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json: is damaged"),
         (lambda folder: (folder / "manifest.json").write_text("[" * 100_000), "manifest.json: is damaged"),
-        (lambda folder: change(folder, version=2), "written by a newer fastpatent, as format 2"),
-        (lambda folder: change(folder, format="x"), "no manifest of an index"),
-        (lambda folder: change(folder, drawings=29), "its drawings are not those of the manifest"),
-        (lambda folder: change(folder, patents=4), "not in the order of the patents"),
-        (lambda folder: change(folder, dim=-1), "dim is no count"),
-        (lambda folder: change(folder, kind="new"), "its kind is unknown"),
-        (lambda folder: change(folder, kind="hnsw"), "it lacks neighbours.faiss"),
-        (lambda folder: change(folder, files={"../x": {"bytes": 1, "sha256": ""}}), "not those of a generation"),
-        (lambda folder: change(folder, network=None), "is damaged"),
+        (lambda folder: change_manifest(folder, version=2), "written by a newer fastpatent, as format 2"),
+        (lambda folder: change_manifest(folder, format="x"), "no manifest of an index"),
+        (lambda folder: change_manifest(folder, drawings=29), "it has 30 drawings and not 29"),
+        (lambda folder: change_manifest(folder, patents=4), "not in the order of the patents"),
+        (lambda folder: change_manifest(folder, dim=-1), "dim is no count"),
+        (lambda folder: change_manifest(folder, kind="new"), "its kind is unknown"),
+        (lambda folder: change_manifest(folder, kind="hnsw"), "it lacks neighbours.faiss"),
+        (lambda folder: change_manifest(folder, files={"../x": {"bytes": 1, "sha256": ""}}), "not those of a generation"),
+        (lambda folder: change_manifest(folder, network=None), "network is no dict"),
+        (lambda folder: change_manifest(folder, network={"digest": 1}), "is damaged"),
+        (lambda folder: change_manifest(folder, recall={"x": 1}), "is damaged"),
+        (lambda folder: change_manifest(folder, effort=2**70), "effort is no count"),
         (damage("vectors.npy", lambda path: path.unlink()), "vectors.npy: is missing"),
         (damage("vectors.npy", lambda path: os.truncate(path, 500)), "it has 500 bytes"),
         (damage("vectors.npy", lambda path: path.write_bytes(b"x" * path.stat().st_size)), "no header of an array"),
-        (damage("drawings.parquet", lambda path: path.write_bytes(b"x" * path.stat().st_size)), "parquet: is damaged"),
+        (
+            damage("drawings.parquet", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
+            "drawings.parquet: cannot be read as Parquet",
+        ),
     ],
 )
 def test_what_is_no_whole_index_is_one_sentence(tmp_path, vectors, harm, message):
