@@ -14,6 +14,8 @@ OPTIONS = {
     "train": f"{COMMON} --resume --overwrite --eval-only --num-gpus --num-machines --machine-rank --dist-url",
     "test": f"{COMMON} --eval-only --compare",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
+    "search": "--allow-downloads --text --minus --where --top --crop --mirror --expand --exclude --own --weight"
+    " --minus-weight --csv --json --html --each --out",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
@@ -22,7 +24,7 @@ OPTIONS = {
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --csv --json --page --cache"
+FILES = "--image --images --output --in --csv --json --page --cache --html --minus --each --out"
 
 BASH = """\
 _fastpatent() {{

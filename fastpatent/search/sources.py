@@ -1,7 +1,6 @@
 """The drawings of a folder or a list, as an index takes them, and what is read of each beside its vector."""
 
 import hashlib
-import io
 import os
 import re
 from typing import NamedTuple
@@ -16,11 +15,10 @@ from fastpatent.data.list_dataset import read_splits
 from fastpatent.data.load_datasets import report_skipped
 from fastpatent.errors import DataError
 from fastpatent.evaluation.design_search import design_of
-from fastpatent.report.picture import shrink
+from fastpatent.report.picture import shrink, small_png
 
 PATENT = re.compile(r"US[A-Z]*\d+-\d{8}", re.ASCII)  # a folder of this name is this patent wherever it lies
 THUMBNAIL = 192  # pixels of its longer side
-GREYS = 16
 
 
 class Wanted(NamedTuple):
@@ -89,10 +87,8 @@ def read_pixels(path: str, most: int) -> Pixels | str:
         return str(error)
     except OSError as error:
         return f"{path}: {error.strerror}"
-    encoded = io.BytesIO()
-    small.quantize(GREYS).save(encoded, "PNG", optimize=True)
     digest = hashlib.blake2b(data, digest_size=16).digest()
-    return Pixels(state.st_size, state.st_mtime_ns, digest, encoded.getvalue())
+    return Pixels(state.st_size, state.st_mtime_ns, digest, small_png(small))
 
 
 def _patent(name: str) -> str:
