@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     views = [view for word in asked for view in _views(index, word)]
     if crops and len(crops) != len(views):
         raise ConfigError(
-            f"--crop: give one for each drawing, in their order, or -; {len(crops)} are of {len(views)} drawings"
+            f"--crop: there are {len(views)} drawings and {len(crops)} crops; give one for each, in their order, or -"
         )
     views = [view._replace(crop=crop, mirror=args.mirror) for view, crop in zip_longest(views, crops)]
     name = ", ".join([*asked, *(f'"{text}"' for text in args.text)])
@@ -127,8 +127,8 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     words = [*words, *args.opts]
     pairs = next((place for place, word in enumerate(words) if _is_key(word)), len(words))
     args.opts = words[pairs:]
-    if option := next((word for word in words[:pairs] if word.startswith("--")), None):
-        parser.error(f"{option}: options come before or after all drawings, not between them")
+    if option := next((word for word in words[:pairs] if word.startswith("-")), None):
+        parser.error(f"{option}: options stand together, before or after the drawings")
     return args, words[:pairs]
 
 
