@@ -21,7 +21,7 @@ compute: Any = pyarrow.compute  # its functions are made when it is imported
 Chosen = Callable[[Index], np.ndarray]  # bool [drawings]
 # Field: its column, and what it can be compared by.
 FIELDS = {
-    "class": ("classes", ("=", "!=", "in")),
+    "class": ("classes", ("=", "!=", "~", "in")),
     "locarno": ("locarno", ("=", "!=", "in")),
     "date": ("date", ("=", "!=", "<", "<=", ">", ">=", "in")),
     "title": ("title", ("=", "!=", "~", "in")),
@@ -193,10 +193,10 @@ def _comparison(name: str, sign: str, values: Sequence[str]) -> Chosen:
     column = FIELDS[name][0]
     if name == "date":
         test = _date_test("=" if sign in ("in", "!=") else sign, [_period(value) for value in values])
-    elif sign == "~":
+    elif sign == "~" and name == "title":
         test = _words_test(values[0])
     else:
-        test = _text_test(name, values)
+        test = _text_test(name, values, begins=sign == "~")
 
     def chosen(index: Index) -> np.ndarray:
         found = index.drawings[column].chunk(0)
@@ -213,8 +213,8 @@ def _is_known(column: pyarrow.Array) -> bool:
     return bool(len(column.flatten())) if pyarrow.types.is_list(column.type) else column.null_count < len(column)
 
 
-def _text_test(name: str, values: Sequence[str]) -> Callable[[pyarrow.Array], np.ndarray]:
-    """Return whether a text, or one of a list of texts, is one of some values, in capitals or not."""
+def _text_test(name: str, values: Sequence[str], begins: bool = False) -> Callable[[pyarrow.Array], np.ndarray]:
+    """Return whether a text, or one of a list of texts, is one of some values, or begins so, in capitals or not."""
     if name == "locarno":
         values = ["-".join(digits.groups()) if (digits := LOCARNO.fullmatch(value)) else value for value in values]
     wanted = compute.utf8_lower(pyarrow.array([" ".join(value.split()) for value in values], pyarrow.string()))
@@ -225,7 +225,7 @@ def _text_test(name: str, values: Sequence[str]) -> Callable[[pyarrow.Array], np
         found = compute.is_in(texts, value_set=wanted)
         if name in TREES:
             for value in filter(None, wanted.to_pylist()):
-                for separator in "-/":
+                for separator in ("",) if begins else ("-", "/"):
                     found = compute.or_(found, compute.starts_with(texts, value + separator))
         passed = _bools(found)
         if not is_list:

@@ -120,18 +120,17 @@ def write_result_page(path: str | Path, index: Index, name: str, result: Result)
         ]
         left -= len(items)
         answers.append((f"{rank}. {answer.patent}", _line(index, answer), items))
-    explained = "score is the mean over the query's drawings of the best match among a patent's, by the cosine"
+    meaning = "Score is the mean over the query's drawings of the best match among a patent's, by the cosine."
     if query.texts or query.minus or query.expand:
-        explained = "score is the best match of the query as a whole, cosine that of its drawings alone"
-    explained += ". The percentile says how many percent of random pairs of drawings of different patents are less close."
+        meaning = "Score is the best match of the query as a whole, cosine that of its drawings, or of its words alone."
     page = render(
         "search.html",
         f"Search: {name}",
         facts=[f"{index.folder}, generation {index.generation}", f"{result.compared:,} drawings compared", result.date],
-        verdict=result.verdict.capitalize(),
+        verdict=result.verdict[:1].upper() + result.verdict[1:],
         views=pictures[: len(query.views)],
         minus=pictures[len(query.views) :],
-        explanation=explained.capitalize(),
+        meaning=meaning,
         answers=answers,
         limit="" if left else f"{MOST_PICTURES:,}",
         record=[(what, value) for what, value in _lines(index, result) if value],

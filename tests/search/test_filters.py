@@ -71,6 +71,8 @@ def passes(row, tree):
     if field == "date":
         operator = "=" if operator == "in" else operator
         return row["date"] is not None and any(DATE_TESTS[operator](row["date"].isoformat(), value) for value in values)
+    if operator == "~" and field == "class":
+        return any(found.lower().startswith(values[0].lower()) for found in row["classes"])
     if operator == "~":
         return set(re.split(r"\W+", values[0].lower())) <= set(re.split(r"\W+", row["title"].lower()))
     if field == "class":
@@ -99,6 +101,7 @@ def leaves(field, operators, values, lists=True):
 
 LEAVES = (
     leaves("class", ("=", "!="), ("D9", "D9/500", "d6 334", "D7", "D"))
+    | leaves("class", ("~",), ("d9", "D", "D9/5", "9"), lists=False)
     | leaves("locarno", ("=", "!="), ("09", "09-01", "06-01", "0", ""))
     | leaves("date", tuple([*DATE_TESTS, "!="]), ("2018", "2018-02", "2018-02-28", "2017-12", "2019-06-15", "2020"))
     | leaves("title", ("=", "!="), ("chair", "Tea kettle", ""))
