@@ -254,32 +254,36 @@ def answer_query(index: Index, query: Query, asked: Asked, chosen: Filter, k: in
         views = views - np.float32(query.minus_weight) * asked.minus.mean(axis=0)
     patents, scores = best_patents(index, views, k, chosen.passed, numbers)
     random = index.random if len(asked.views) else index.random[:0]
-    answers = [
-        _answer(index, patent, score, views, plain, chosen.passed, random)
-        for patent, score in zip(patents.tolist(), scores.tolist())
-    ]
+    answers = _answers(index, patents.tolist(), scores.tolist(), views, plain, chosen.passed, random)
     compared = len(index) if chosen.passed is None else int(np.count_nonzero(chosen.passed))
     date = datetime.datetime.now().astimezone().isoformat(" ", "seconds")
     return Result(query, asked, chosen.text, k, answers, compared, excluded, _verdict(answers, compared), date)
 
 
-def _answer(
+def _answers(
     index: Index,
-    patent: int,
-    score: float,
+    patents: Sequence[int],
+    scores: Sequence[float],
     views: np.ndarray,
     plain: np.ndarray,
     passed: np.ndarray | None,
     random: np.ndarray,
-) -> Answer:
-    rows = np.arange(*index.starts[patent : patent + 2])
-    rows = rows if passed is None else rows[passed[rows]]
+) -> list[Answer]:
+    groups = [np.arange(*index.starts[patent : patent + 2]) for patent in patents]
+    groups = groups if passed is None else [rows[passed[rows]] for rows in groups]
+    every = np.concatenate([*groups, np.zeros(0, np.int64)])
     lengths = np.linalg.norm(views, axis=1, keepdims=True)
-    order = np.argsort(-(lengths * index.cosines(views, rows)).max(axis=0), kind="stable")
-    cosines = index.cosines(plain, rows)[:, order]
-    cosine = float(cosines.max(axis=1).mean(dtype=np.float64))
-    percentile = 100 * float(np.searchsorted(random, cosine)) / len(random) if len(random) else None
-    return Answer(index.patents[patent], score, cosine, percentile, rows[order].tolist(), cosines.max(axis=0).tolist())
+    best, cosines = (lengths * index.cosines(views, every)).max(axis=0), index.cosines(plain, every)
+    answers, start = [], 0
+    for patent, score, rows in zip(patents, scores, groups):
+        order = start + np.argsort(-best[start : start + len(rows)], kind="stable")
+        start += len(rows)
+        found = cosines[:, order]
+        cosine = float(found.max(axis=1).mean(dtype=np.float64))
+        percentile = 100 * float(np.searchsorted(random, cosine)) / len(random) if len(random) else None
+        of_drawings = every[order].tolist(), found.max(axis=0).tolist()
+        answers.append(Answer(index.patents[patent], score, cosine, percentile, *of_drawings))
+    return answers
 
 
 def _verdict(answers: Sequence[Answer], compared: int) -> str:
