@@ -271,18 +271,23 @@ def test_another_network_is_refused(run, folder):
     assert run("verify", "I", settings=())[0] == 0
 
 
-def test_a_flipped_byte_is_found(run, folder):
+def test_a_flipped_byte_is_found_and_goes_into_no_new_generation(run, folder):
     make(run, folder)
     for name in sorted(os.listdir(generation_folder("I", 1))):
         path = generation_folder("I", 1) / name
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
         saved = path.read_bytes()
+        data = bytearray(saved)
+        data[len(data) // 2] ^= 1
         path.write_bytes(data)
-        status, _, err = run("verify", "I", settings=())
-        assert status == 1 and f"{name}: is damaged" in err, name
+        for words in (("verify", "I"), ("add", "I", folder), ("remove", "I", "p1")):
+            status, _, err = run(*words, settings=())
+            assert status == 1 and f"{name}: " in err and "Traceback" not in err, (words, name)
         path.write_bytes(saved)
     assert run("verify", "I", settings=())[0] == 0
+    path = generation_folder("I", 1) / "vectors.npy"
+    os.truncate(path, 500)
+    out = make(run, folder)
+    assert "vectors.npy: is damaged" in out and "8 drawings extracted, 0 known" in out and contents() == files(folder)
 
 
 def test_vectors_that_are_not_of_the_drawings_are_found(run, folder, monkeypatch):
