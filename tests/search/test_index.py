@@ -195,6 +195,7 @@ def fifo(path):
         ("vectors.npy", lambda path: np.save(path, np.array([{}])), "no header of an array"),
         ("random_cosines.npy", lambda path: np.save(path, np.zeros((2, 2))), "it has no cosines"),
         ("thumbnails.bin", fifo, "no regular file"),
+        ("thumbnails.bin", lambda path: path.write_bytes(b""), "it is empty"),
     ],
 )
 def test_files_that_were_made_to_fit_their_manifest(tmp_path, vectors, name, do, message):
