@@ -37,7 +37,7 @@ class Metadata:
         path: CSV or Parquet file with a column `path` or `patent`, and any others of COLUMNS; or a CSV file of IMPACT.
 
     Raises:
-        DataError: it cannot be read, has none of these columns, two rows for one drawing or patent, or a date of another form.
+        DataError: it cannot be read, has none of these columns, two rows of one drawing or patent, or a wrong date.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
