@@ -68,7 +68,8 @@ def info(argv: Sequence[str]) -> int:
     index = open_index(args.index)
     manifest = index.manifest
     network, sizes = manifest["network"], [state["bytes"] for state in manifest["files"].values()]
-    weights = network["config"].get("DESCRIPTOR.NAME") or network["config"].get("MODEL.WEIGHTS", "")
+    keys = ("DESCRIPTOR.NAME", "MODEL.WEIGHTS", "MODEL.CLIP.PRETRAINED", "TEST.ENSEMBLE.CONFIGS")
+    weights = next(filter(None, map(network["config"].get, keys)), "")
     known = [f"{name} of {sum(map(bool, index.drawings[name].to_pylist()))}" for name in KNOWN]
     skipped = index.skipped()
     for line in (

@@ -24,7 +24,7 @@ from fastpatent.files import make_folder
 from fastpatent.progress import counted
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import Index, open_index
-from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, read_manifest, remove_leftovers
+from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
 from fastpatent.search.metadata import Metadata
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
@@ -94,7 +94,7 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
     check_network(folder, read_manifest(folder)["network"], network)
     with only_writer(folder, JOB):
         remove_leftovers(folder)
-        index = open_index(folder)
+        index = _whole(folder)
         check_network(folder, index.manifest["network"], network)  # once more: another process may have written since
         before = _drawings(index)
         found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
@@ -123,7 +123,7 @@ def remove_from_index(folder: str, names: Sequence[str]) -> None:
     read_manifest(folder)
     with only_writer(folder, JOB):
         remove_leftovers(folder)
-        index = open_index(folder)
+        index = _whole(folder)
         before = _drawings(index)
         left = dict(before)
         for name in names:
@@ -154,11 +154,19 @@ def _usable(folder: str, network: str) -> Index | None:
         return None
     remove_leftovers(folder)
     try:
-        index = open_index(folder)
+        index = _whole(folder)
     except DataError as error:
         logger.warning(f"{error}; nothing of it is reused")
         return None
     return index if index.manifest["network"]["digest"] == network else None
+
+
+def _whole(folder: str) -> Index:
+    """Open an index whose files have the right checksums: what is damaged goes into no new generation."""
+    index = open_index(folder)
+    if faults := damaged_files(folder, index.manifest):
+        raise DataError(f"{faults[0]}; build the index again")
+    return index
 
 
 def _drawings(index: Index) -> dict[str, Drawing]:

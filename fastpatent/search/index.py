@@ -6,7 +6,6 @@ import os
 import stat
 from bisect import bisect_left
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +60,8 @@ class Index:
         self._files = generation_folder(folder, self.generation)
         for name, state in manifest["files"].items():
             found = (self._files / name).stat()
-            if not stat.S_ISREG(found.st_mode):
-                raise DataError(f"{self._files / name}: is damaged: it is no regular file")
+            if not stat.S_ISREG(found.st_mode) or not found.st_size:
+                raise DataError(f"{self._files / name}: is damaged: it is empty or no regular file")
             if found.st_size != state["bytes"]:
                 raise DataError(f"{self._files / name}: is damaged: it has {found.st_size:,} bytes, not {state['bytes']:,}")
         self.drawings = self._read_drawings()
@@ -86,6 +85,9 @@ class Index:
             raise DataError(f"{self._files / DRAWINGS}: is damaged: its rows are not in the order of the patents")
         compared_on = device if manifest["kind"] == FLAT else "cpu"
         self._compared = torch.from_numpy(self.vectors).to(compared_on)  # on the CPU no copy
+        self._neighbours = None
+        if manifest["kind"] != FLAT:
+            self._neighbours = nearest.Neighbours.read(self._files / NEIGHBOURS, manifest["effort"], *shape)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -121,10 +123,11 @@ class Index:
         if k < 1:
             raise DataError(f"k must be at least 1, not {k}")
         asked, chosen = self._asked(queries), self._chosen(rows)
-        chosen = None if chosen is None else np.unique(chosen)
-        approximate = self.manifest["kind"] != FLAT and (chosen is None or len(chosen) > MOST_EXACT)
-        found = self._neighbours.search if approximate else nearest.nearest
-        return found(asked, self._compared, k, chosen)
+        if chosen is not None and (np.diff(chosen) <= 0).any():
+            chosen = np.unique(chosen)
+        if self._neighbours and (chosen is None or len(chosen) > MOST_EXACT):
+            return self._neighbours.search(asked, self._compared, k, chosen)
+        return nearest.nearest(asked, self._compared, k, chosen)
 
     def cosines(self, queries: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Return float32 [queries, rows]: the cosines of queries with some drawings, in the order given, or with all.
@@ -144,11 +147,6 @@ class Index:
             return {row["path"]: row["reason"] for row in read_csv(path)}
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise DataError(f"{path}: is damaged or no list of skipped images") from error
-
-    @cached_property
-    def _neighbours(self) -> nearest.Neighbours:
-        path = self._files / NEIGHBOURS
-        return nearest.Neighbours.read(path, self.manifest["effort"], *self.vectors.shape)
 
     def _asked(self, queries: np.ndarray) -> np.ndarray:
         asked = normalise(as_features(queries, "queries"))

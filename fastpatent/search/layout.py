@@ -123,6 +123,18 @@ def _check(manifest: dict[str, Any]) -> None:
         raise ValueError(f"it lacks {min(missing)}")
 
 
+def damaged_files(folder: str | os.PathLike[str], manifest: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the bytes of a generation's files, in sentences; empty where nothing is."""
+    faults, files = [], generation_folder(folder, manifest["generation"])
+    for name, state in manifest["files"].items():
+        try:
+            if sha256_of(files / name) != state["sha256"]:
+                faults.append(f"{files / name}: is damaged: its checksum is not the one in the manifest")
+        except OSError as error:
+            faults.append(f"{files / name}: cannot be read: {error.strerror}")
+    return faults
+
+
 def new_generation(folder: str | os.PathLike[str]) -> tuple[int, Path]:
     """Make the folder of the next generation, empty; return (number, folder). For the one writer."""
     generations = Path(folder) / GENERATIONS

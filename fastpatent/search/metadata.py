@@ -37,7 +37,7 @@ class Metadata:
         path: CSV or Parquet file with a column `path` or `patent`, and any others of COLUMNS; or a CSV file of IMPACT.
 
     Raises:
-        DataError: it cannot be read, has none of these columns, or two rows for one drawing or patent.
+        DataError: it cannot be read, has none of these columns, two rows of one drawing or patent, or a wrong date.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -50,6 +50,7 @@ class Metadata:
             if key in self._rows:
                 raise DataError(f"{where}: a second row for {key}, the first is {self._rows[key][0]}")
             self._rows[key] = where, row
+            _date(row.get("date", ""), where)  # a wrong one is said before anything is extracted
         if self._malformed:
             logger.warning(f"{len(self._malformed)} rows of metadata are skipped, first {self._malformed[0]}")
 
@@ -67,7 +68,7 @@ class Metadata:
         title, locarno, view = (row.get(name, "").strip() for name in ("title", "locarno", "view"))
         if digits := LOCARNO.fullmatch(locarno):
             locarno = f"{digits[1]}-{digits[2]}"
-        return Facts(patent, title, classes, locarno, self._date(row.get("date", "").strip(), where), view)
+        return Facts(patent, title, classes, locarno, _date(row.get("date", ""), where), view)
 
     def report_unused(self) -> None:
         """Warn of rows that no drawing has asked for."""
@@ -104,12 +105,13 @@ class Metadata:
             yield patent.identity, patent.where, row | {"locarno": locarno.get(patent.where, "")}
         self._malformed += [case for cases in skipped.values() for case in cases]
 
-    def _date(self, written: str, where: str) -> datetime.date | None:
-        if not written:
-            return None
-        with suppress(ValueError):
-            return datetime.date.fromisoformat(written[:10])
-        raise DataError(f"{where}: the date {written[:20]!r} is not written as 2018-01-31")
+
+def _date(written: str, where: str) -> datetime.date | None:
+    if not (written := written.strip()):
+        return None
+    with suppress(ValueError):
+        return datetime.date.fromisoformat(written[:10])
+    raise DataError(f"{where}: the date {written[:20]!r} is not written as 2018-01-31")
 
 
 def _first(known: Sequence[str], names: Sequence[str]) -> str | None:

@@ -11,7 +11,8 @@ from fastpatent.device import float32_arithmetic
 from fastpatent.errors import DataError
 from fastpatent.search.layout import HNSW
 
-BLOCK_BYTES = 2**26  # of vectors in float32 that are compared at a time
+BLOCK_BYTES = 2**22  # of vectors in float32 that are compared at a time: memory that is reused, and mostly in a cache
+WIDE = 3  # of more than a third of the vectors, to gather them takes longer than to compare all
 MOST_SCORES = 2**25  # that are in memory at a time
 CANDIDATES = 10  # times k: rows that an approximate search finds, and that are compared exactly
 EFFORTS = tuple(2**power for power in range(5, 12))  # neighbours of an HNSW, or parts of an IVF-PQ, that a search visits
@@ -34,17 +35,24 @@ def cosines(queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None 
         vectors: float32 or float16 [vectors, dim], of length 1.
         rows: int64, of the vectors; None: all.
     """
+    if rows is not None and WIDE * len(rows) > len(vectors):
+        return cosines(queries, vectors)[:, torch.from_numpy(rows).to(vectors.device)]
     asked = torch.from_numpy(queries).to(vectors.device)
     count = len(vectors) if rows is None else len(rows)
-    chosen = None if rows is None else torch.from_numpy(rows).to(vectors.device)
     found = torch.empty((len(asked), count), device=vectors.device)
     step = max(1, BLOCK_BYTES // (4 * vectors.shape[1]))
     with torch.inference_mode(), float32_arithmetic("ieee"):
         for start in range(0, count, step):
             block = slice(start, start + step)
-            compared = vectors[block] if chosen is None else vectors.index_select(0, chosen[block])
-            found[:, block] = asked @ compared.float().T
+            compared = vectors[block] if rows is None else _gathered(vectors, rows[block])
+            found[:, block] = (compared.float() @ asked.T).T  # for few queries a third of the time of its transpose
     return found.nan_to_num_(-torch.inf, torch.inf, -torch.inf)  # of damaged vectors: the order has to be defined
+
+
+def _gathered(vectors: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+    if vectors.device.type == "cpu":
+        return torch.from_numpy(vectors.numpy()[rows])  # a third of the time of torch
+    return vectors[torch.from_numpy(rows).to(vectors.device)]
 
 
 def nearest(

@@ -39,7 +39,7 @@ class Pixels(NamedTuple):
 
 
 def read_source(cfg: CfgNode, source: str, index: str) -> list[Wanted]:
-    """Return the drawings of a folder, of any depth, or of a list file.
+    """Return the drawings of a folder, of any depth, or of a list file beside or one below their folder.
 
     The patent of a drawing in a folder is that of `design_of`, or the folder's own name where that is a patent's; of a
     listed one it is the folder of the drawing, as in every list.
@@ -64,8 +64,7 @@ def read_source(cfg: CfgNode, source: str, index: str) -> list[Wanted]:
     if not os.path.isfile(source):
         raise DataError(f"{source}: there is no such folder or list of drawings")
     root, name = os.path.split(os.path.abspath(source))
-    places = [*DRAWING_PLACES, "..", *(os.path.join(cfg.DATASETS.ROOT, place) for place in DRAWING_PLACES)]
-    splits = read_splits(source, root, {"gallery": name}, ["."], places, parts=["gallery"])
+    splits = read_splits(source, root, {"gallery": name}, ["."], [*DRAWING_PLACES, ".."], parts=["gallery"])
     remove_outside(splits, Confinement(confined_to(cfg) and os.path.dirname(root)))
     refuse_outside(splits.skipped, source)
     paths = dict.fromkeys(sample.path for sample in splits.gallery)

@@ -11,10 +11,9 @@ from PIL import Image
 from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import are_readable
-from fastpatent.files import sha256_of
 from fastpatent.retrieval.distance import BLOCK_ROWS, normalise, squared_norms
 from fastpatent.search.index import Index, open_index
-from fastpatent.search.layout import FLAT, generation_folder, read_manifest
+from fastpatent.search.layout import damaged_files, read_manifest
 from fastpatent.search.network import pipeline_of
 
 SAMPLE = 32  # drawings that are extracted again
@@ -36,18 +35,9 @@ def verify_index(folder: str, overrides: Sequence[str] = (), sample: int = SAMPL
         CheckpointError: its weights are gone.
     """
     manifest = read_manifest(folder)
-    files = generation_folder(folder, manifest["generation"])
-    faults = []
-    for name, state in manifest["files"].items():
-        try:
-            if sha256_of(files / name) != state["sha256"]:
-                faults.append(f"{files / name}: is damaged: its checksum is not the one in the manifest")
-        except OSError as error:
-            faults.append(f"{files / name}: cannot be read: {error.strerror}")
+    faults = damaged_files(folder, manifest)
     try:
         index = open_index(folder)
-        if manifest["kind"] != FLAT:
-            index.search(np.asarray(index.vectors[:1], np.float32), 1)
     except DataError as error:
         return list(dict.fromkeys([*faults, str(error)]))
     faults += _check_vectors(index)

@@ -6,6 +6,8 @@ import re
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -242,13 +244,19 @@ def test_names_that_are_not_plain(run, tmp_path, folder):
 
 def test_a_list_names_the_drawings(run, tmp_path, folder):
     write_list(tmp_path / "data/some.txt", [f"drawings/p{number // 2}/{number}.png 1" for number in (0, 5, 4)])
-    (tmp_path / "drawings").rename(tmp_path / "images")
-    (tmp_path / "images").rename(tmp_path / "drawings")
     status, _, err = run("build", tmp_path / "data/some.txt", "--out", "I")
     assert status == 0, err
     assert set(contents()) == {f"{folder}/p0/0.png", f"{folder}/p2/5.png", f"{folder}/p2/4.png"}
     status, out, _ = run("add", "I", folder)
     assert "5 drawings extracted, 3 known" in out and contents() == files(folder)
+
+
+@pytest.mark.slow
+def test_several_processes_build_one_index(folder):
+    words = ["index", "build", folder, "--out", "I", "--num-gpus", "2", *PIXELS]
+    done = subprocess.run([sys.executable, "-m", "fastpatent.commands", *words], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("8 drawings extracted, 0 known, 1 skipped") == 1 and contents() == files(folder)
 
 
 def test_another_network_is_refused(run, folder):
@@ -263,18 +271,23 @@ def test_another_network_is_refused(run, folder):
     assert run("verify", "I", settings=())[0] == 0
 
 
-def test_a_flipped_byte_is_found(run, folder):
+def test_a_flipped_byte_is_found_and_goes_into_no_new_generation(run, folder):
     make(run, folder)
     for name in sorted(os.listdir(generation_folder("I", 1))):
         path = generation_folder("I", 1) / name
-        data = bytearray(path.read_bytes())
-        data[len(data) // 2] ^= 1
         saved = path.read_bytes()
+        data = bytearray(saved)
+        data[len(data) // 2] ^= 1
         path.write_bytes(data)
-        status, _, err = run("verify", "I", settings=())
-        assert status == 1 and f"{name}: is damaged" in err, name
+        for words in (("verify", "I"), ("add", "I", folder), ("remove", "I", "p1")):
+            status, _, err = run(*words, settings=())
+            assert status == 1 and f"{name}: " in err and "Traceback" not in err, (words, name)
         path.write_bytes(saved)
     assert run("verify", "I", settings=())[0] == 0
+    path = generation_folder("I", 1) / "vectors.npy"
+    os.truncate(path, 500)
+    out = make(run, folder)
+    assert "vectors.npy: is damaged" in out and "8 drawings extracted, 0 known" in out and contents() == files(folder)
 
 
 def test_vectors_that_are_not_of_the_drawings_are_found(run, folder, monkeypatch):
