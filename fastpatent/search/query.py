@@ -33,6 +33,7 @@ from fastpatent.text import short_line
 K = 20
 NEAR = 100  # names before and after one that is unknown, among which it is sought: difflib takes 30 us for each
 CLOSE = 99.0  # percentile of the best answer below which nothing is close
+MOST_EXPANSION, MOST_WEIGHT = 1000, 100
 Crop = tuple[int, int, int, int]
 Networks = Callable[[], Pipeline]
 
@@ -170,14 +171,15 @@ def check_query(index: Index, query: Query, k: int = K) -> None:
         raise DataError("the query is empty: give a drawing, a patent of the index, or a text")
     if _words(query) and not index.manifest["network"]["texts"]:
         raise DataError(f"{index.folder}: its network reads no text; build an index with a PatentCLIP, or ask by drawings")
-    for name, value, least, most in (
-        ("k", k, 1, np.inf),
-        ("the number of drawings to expand by", query.expand, 0, np.inf),
-        ("the weight of the text", query.text_weight, 0, 1),
-        ("the weight of the drawings that answers shall be unlike", query.minus_weight, 0, np.inf),
+    if k < 1:
+        raise DataError(f"k is {k}, not 1 or more")
+    for name, value, most in (
+        ("the number of drawings to expand by", query.expand, MOST_EXPANSION),
+        ("the weight of the text", query.text_weight, 1),
+        ("the weight of the drawings that answers shall be unlike", query.minus_weight, MOST_WEIGHT),
     ):
-        if not least <= value <= most:
-            raise DataError(f"{name} is {value}, not {least} {'or more' if most == np.inf else f'to {most}'}")
+        if not 0 <= value <= most:
+            raise DataError(f"{name} is {value}, not 0 to {most}")
     for row in map(_given_row, (*query.views, *query.minus)):
         if row is not None and not 0 <= row < len(index):
             raise DataError(f"{index.folder}: has the rows 0 to {len(index) - 1}, not {row}")
