@@ -172,6 +172,13 @@ def check_output(path: str | os.PathLike[str], option: str, is_ours: Callable[[P
     return path
 
 
+def check_new(path: str | os.PathLike[str], option: str) -> None:
+    """Raise DataError where a file cannot be written, or is there already; arguments as of `check_output`."""
+    if os.path.lexists(path):
+        raise DataError(f"{option} {path}: is there already, and nothing is overwritten; choose another name")
+    check_output(path, option, lambda _: False)
+
+
 class Ledger:
     """Remembers the digests of the files that a command writes into a user's folder, so that it replaces no others.
 

@@ -16,6 +16,8 @@ JOBS = {
     "runs": "training runs side by side: fastpatent runs FOLDER... [--where CONDITION] [--sort COLUMN]",
     "reproduce": "train a run again and compare losses and metrics: fastpatent reproduce RUN [--output-dir DIR]",
     "find": "designs of a folder that are nearest to drawings: fastpatent find DRAWING... --in FOLDER [--top N]",
+    "index": "an index to search in: fastpatent index build FOLDER --out INDEX; add, remove, info, verify",
+    "search": "patents of an index by drawings, words and filters: fastpatent search INDEX DRAWING... [--where F]",
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",

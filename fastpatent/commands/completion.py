@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fastpatent.commands import JOBS
 from fastpatent.commands.data import ACTIONS
+from fastpatent.commands.index import ACTIONS as INDEX_ACTIONS
 from fastpatent.commands.options import Parser
 from fastpatent.config.by_name import by_end
 from fastpatent.config.keys import KEYS
@@ -15,6 +16,8 @@ OPTIONS = {
     "runs": "--where --sort --columns --format --output",
     "reproduce": "--output-dir --changed-data --tolerance --allow-downloads",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
+    "search": "--allow-downloads --text --minus --where --top --crop --mirror --expand --exclude --own --weight"
+    " --minus-weight --csv --json --html --each --out",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
@@ -26,7 +29,10 @@ OPTIONS = {
     "average": "",
     "config": f"{COMMON} --explain --list --table",
 }
-FILES = "--image --images --output --in --out --csv --json --page --cache --queries --database --against --space"
+FILES = (
+    "--image --images --output --in --out --csv --json --page --cache --queries --database --against --space"
+    " --html --minus --each"
+)
 
 BASH = """\
 _fastpatent() {{
@@ -45,6 +51,7 @@ _fastpatent() {{
     elif [ "$COMP_CWORD" = 2 ]; then
         case $job in
             data) COMPREPLY=($(compgen -W "{actions}" -- "$word")) ;;
+            index) COMPREPLY=($(compgen -W "{index_actions}" -- "$word")) ;;
             completion) COMPREPLY=($(compgen -W "bash zsh fish" -- "$word")) ;;
             help) COMPREPLY=($(compgen -W "{jobs}" -- "$word")) ;;
             *) COMPREPLY=($(compgen -W "{keys}" -- "$word")) ;;
@@ -60,6 +67,7 @@ ZSH = "autoload -U +X bashcompinit && bashcompinit\n"  # zsh runs completions of
 FISH = """\
 complete -c fastpatent -n __fish_use_subcommand -f -a '{jobs}'
 complete -c fastpatent -n '__fish_seen_subcommand_from data' -f -a '{actions}'
+complete -c fastpatent -n '__fish_seen_subcommand_from index' -f -a '{index_actions}'
 complete -c fastpatent -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'
 complete -c fastpatent -n 'not __fish_use_subcommand' -a '{keys}'
 complete -c fastpatent -n 'not __fish_use_subcommand' -l config-file -r -a '{configurations}'
@@ -76,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"))
     shell = parser.parse_args(argv).shell
     words = {"jobs": " ".join(JOBS), "actions": " ".join(ACTIONS), "keys": " ".join(KEYS), "files": FILES}
+    words["index_actions"] = " ".join(INDEX_ACTIONS)
     words["configurations"] = " ".join(by_end())
     if shell == "fish":
         print(FISH.format(**words), end="")

@@ -1,11 +1,9 @@
 """`fastpatent find`: the designs of a folder nearest to some drawings, or the images of a test set nearest to a text."""
 
 import importlib
-import os
-import sys
 from collections.abc import Sequence
 
-from fastpatent.commands.options import config_parser, load_in_use_from
+from fastpatent.commands.options import config_parser, load_in_use_from, parse_words
 from fastpatent.errors import ConfigError
 
 USAGE = """fastpatent find DRAWING... --in FOLDER [options] [KEY VALUE]...
@@ -33,10 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output", metavar="F.png", help="without --in: picture of the result (default OUTPUT_DIR/found.png)"
     )
-    words = sys.argv[1:] if argv is None else list(argv)
-    options = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
-    args = parser.parse_args(words[options:])
-    drawings, args.opts = _split([*words[:options], *args.opts])
+    args, drawings = parse_words(parser, argv)
     args.drawings = [*drawings, *filter(None, [args.image])]
     if not args.folder and drawings:
         raise ConfigError(f"{drawings[0]}: say where to search for it, by --in FOLDER; settings are KEY VALUE pairs")
@@ -54,9 +49,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     # a search whose features are cached needs no network: the modules of the other take two seconds
     job = importlib.import_module(f"fastpatent.commands.{'find_designs' if args.folder else 'find_images'}")
     return job.find(args, load_in_use_from(args))
-
-
-def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Return (drawings, KEY VALUE pairs): the pairs begin at the first word in capitals that is no file."""
-    pairs = next((place for place, word in enumerate(words) if word.isupper() and not os.path.exists(word)), len(words))
-    return words[:pairs], words[pairs:]

@@ -26,7 +26,7 @@ from fastpatent.evaluation.cache_key import feature_origin, origin_key
 from fastpatent.evaluation.combined import combine
 from fastpatent.evaluation.design_search import DesignIndex, Found, design_of
 from fastpatent.evaluation.drawing_store import DrawingStore, cache_folder, current_features
-from fastpatent.files import check_output, open_regular
+from fastpatent.files import check_new
 from fastpatent.report.found import answers_table, write_answers_csv, write_answers_json, write_answers_page
 
 PAGE = "found"
@@ -45,8 +45,8 @@ def find(args: argparse.Namespace, cfg: CfgNode) -> int:
     log.start()
     for option in ("csv", "json", "page"):
         if path := getattr(args, option):
-            _check_new(path, f"--{option}")
-    _check_new(args.page or _free_page(), "--page")
+            check_new(path, f"--{option}")
+    check_new(args.page or _free_page(), "--page")
     queries, drawings = _queries(cfg, args), _drawings(cfg, args.folder, f"--in {args.folder}")
     if len(drawings) == 1:
         raise DataError(f"--in {args.folder}: there is only one image in this folder; a search needs two or more")
@@ -146,19 +146,8 @@ def _queries(cfg: CfgNode, args: argparse.Namespace) -> list[Query]:
             designs[str(sample.identity)].append(sample.path)
         return [Query(*design) for design in sorted(designs.items())]
     for path in paths:
-        _check_drawing(cfg, path)
+        open_drawing(path, most=cfg.INPUT.MAX_PIXELS)  # before a folder is read
     return [Query(", ".join([*paths, *([f'"{args.text}"'] if args.text else [])]), list(map(os.path.abspath, paths)))]
-
-
-def _check_drawing(cfg: CfgNode, path: str) -> None:
-    """Raise DataError for a drawing of the query that cannot be read, before a folder is."""
-    if os.path.isfile(path):
-        with open_regular(path) as file:
-            if file.read(5) == b"%PDF-":
-                raise DataError(
-                    f"{path}: is a PDF, not an image; convert it to PNG first, for example by pdftoppm -r 300 -png FILE NAME"
-                )
-    open_drawing(path, most=cfg.INPUT.MAX_PIXELS)
 
 
 def _drawings(cfg: CfgNode, folder: str, name: str) -> list[Sample]:
@@ -194,10 +183,3 @@ def _free_page() -> Path:
     """Return the first of found.html, found-2.html, ... in the working directory that is free."""
     names = (Path(f"{PAGE}-{number}.html" if number > 1 else f"{PAGE}.html") for number in count(1))
     return next(path for path in names if not os.path.lexists(path))
-
-
-def _check_new(path: str | Path, option: str) -> None:
-    """Raise DataError where a file cannot be written, or is there already."""
-    if os.path.lexists(path):
-        raise DataError(f"{option} {path}: is there already, and nothing is overwritten; choose another name")
-    check_output(path, option, lambda _: False)

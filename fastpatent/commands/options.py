@@ -2,6 +2,9 @@
 
 import argparse
 import logging
+import os
+import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from yacs.config import CfgNode
@@ -44,6 +47,20 @@ def add_download_option(parser: argparse.ArgumentParser) -> None:
     """Add `--allow-downloads` to an argparse parser."""
     what = "download weights, models and tokenizers that a configuration names; without it nothing is downloaded"
     parser.add_argument(OPTION, action="store_true", help=what)
+
+
+def parse_words(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """Parse `WORD... [options] WORD... [KEY VALUE]...` by a `config_parser`; return (arguments, words).
+
+    The words are names of files and folders; the pairs begin at the first word in capitals that is none.
+    """
+    every = sys.argv[1:] if argv is None else list(argv)
+    options = next((place for place, word in enumerate(every) if word.startswith("-")), len(every))
+    args = parser.parse_args(every[options:])
+    words = [*every[:options], *args.opts]
+    pairs = next((place for place, word in enumerate(words) if word.isupper() and not os.path.exists(word)), len(words))
+    args.opts = words[pairs:]
+    return args, words[:pairs]
 
 
 def load_from(args: argparse.Namespace) -> CfgNode:

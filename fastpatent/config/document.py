@@ -24,8 +24,8 @@ that come with fastpatent.
   file of the working directory comes first. `TEST.ENSEMBLE.CONFIGS`, `BENCHMARK.SYSTEMS`, the JSON
   file of `MODEL.CLIP.NAME` and `load_config` in Python find files in the same way; `_BASE_` takes
   paths only.
-- `test`, `extract`, `find`, `export` and `classify` without `--config-file` use the network in the
-  box, and say so, unless `MODEL.WEIGHTS`, `MODEL.CLIP.PRETRAINED`, `DESCRIPTOR.NAME` or
+- `test`, `extract`, `find`, `index build`, `export` and `classify` without `--config-file` use the
+  network in the box, and say so, unless `MODEL.WEIGHTS`, `MODEL.CLIP.PRETRAINED`, `DESCRIPTOR.NAME` or
   `TEST.ENSEMBLE.CONFIGS` on the command line chooses another. All other keys still count.
 - The `config.yaml` of a run is enough to use it: `fastpatent test --config-file
   logs/run/config.yaml` takes `model_best.pth` beside it, else `model_final.pth`. The

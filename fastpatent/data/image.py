@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import struct
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ FORMATS = ("PNG", "TIFF", "JPEG", "BMP", "GIF", "WEBP")  # by content: of other 
 MOST_PIXELS = 178_956_970  # default of INPUT.MAX_PIXELS: where Pillow's own bound is; an A0 scan at 300 dpi has 140 million
 MOST_BYTES = 2**30  # of a file; that A0 scan in uncompressed colour has 0.4 GiB
 MOST_PAGES = 1000  # of a TIFF that are counted: its directories may overlap, so a small file may have millions
+PDF_PAGE = re.compile(rb"/Type\s{0,9}/Page(?![A-Za-z])")
 SCAN = b"\xff\xda\0"  # begins a scan of a JPEG
 MOST_SCANS = 20  # of a JPEG of MAX_PIXELS, of a smaller one more; a progressive one has ten, and each goes over all pixels
 MOST_READS = 1_000_000  # of a file: Pillow reads markers, chunks and runs one by one; the longest PNG has 130,000 chunks
@@ -388,6 +390,13 @@ def _reason(data: bytes | None, error: Exception) -> str:
         return "it is a Git LFS pointer to an image that is not here; run `git lfs pull` in its repository"
     if data and data.lstrip()[:1] == b"<":
         return "it is an HTML or XML page, as a failed download leaves"
+    if data and data.startswith(b"%PDF-"):
+        pages = len(PDF_PAGE.findall(data))  # 0 where they are in a compressed stream
+        count = f" of {pages} page{'s' * (pages > 1)}" if pages else ""
+        return (
+            f"it is a PDF{count}, not an image; `pdfimages -png FILE NAME` extracts the pictures in it, "
+            "`pdftoppm -r 300 -png FILE NAME` its pages"
+        )
     if isinstance(error, Image.UnidentifiedImageError):
         return "it is not a complete PNG, TIFF, JPEG, BMP, GIF or WebP file"
     if isinstance(error, OSError) and error.strerror:

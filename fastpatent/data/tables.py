@@ -89,7 +89,7 @@ def column_names(path: str | os.PathLike[str]) -> list[str]:
     if _is_parquet(path):
         import pyarrow.parquet
 
-        with _parquet_errors(path), open_regular(path) as opened:
+        with parquet_errors(path, MOST_MEMORY), open_regular(path) as opened:
             return pyarrow.parquet.read_schema(opened).names
     with _Rows(path) as rows:
         return rows.header
@@ -113,7 +113,7 @@ def _csv_rows(path: str | os.PathLike[str], places: Sequence[int], malformed: li
 def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     number, batches = 0, _parquet_batches(path, columns)
     while True:
-        with _parquet_errors(path):
+        with parquet_errors(path, MOST_MEMORY):
             batch = next(batches, None)
         if batch is None:
             return
@@ -193,14 +193,15 @@ def _texts(column: "pyarrow.Array") -> list[str]:
 
 
 @contextmanager
-def _parquet_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+def parquet_errors(path: str | os.PathLike[str], most: int) -> Iterator[None]:
+    """Raise DataError for what Arrow raises in the block, which reads a Parquet file by one thread in `most` bytes."""
     import pyarrow.parquet  # slow to import, and not needed for CSV files
 
     try:
-        with _bounded_memory(MOST_MEMORY):
+        with _bounded_memory(most):
             yield
     except MemoryError as error:
-        raise DataError(f"{path}: cannot be read as Parquet: it takes more than {MOST_MEMORY / 2**30:g} GiB") from error
+        raise DataError(f"{path}: cannot be read as Parquet: it takes more than {most / 2**30:.3g} GiB") from error
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
         first = str(error).partition("\n")[0]
         raise DataError(f"{path}: cannot be read as Parquet: {first}") from error

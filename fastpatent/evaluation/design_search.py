@@ -76,7 +76,7 @@ class DesignIndex:
         self._features = normalise(features)
         self._by_design = np.argsort(self._designs, kind="stable")
         self._starts = np.searchsorted(self._designs[self._by_design], np.arange(len(labels)))
-        self.random = self._random_cosines()
+        self.random = random_cosines(self._features, self._designs)
 
     def scores(self, views: np.ndarray, excluded: Sequence[int] = ()) -> np.ndarray:
         """Return float32 [designs]: the mean over the views of the best cosine with a drawing of the design.
@@ -114,16 +114,24 @@ class DesignIndex:
     def _percentile(self, score: float) -> float:
         return 100 * float(np.searchsorted(self.random, score)) / len(self.random)
 
-    def _random_cosines(self) -> np.ndarray:
-        count = len(self._designs)
-        if count * (count - 1) // 2 <= MOST_PAIRS:
-            first, second = np.triu_indices(count, 1)
-        else:
-            first, second = np.random.default_rng(0).integers(count, size=(2, MOST_PAIRS))
-        different = self._designs[first] != self._designs[second]
-        first, second = first[different], second[different]
-        cosines = np.empty(len(first), np.float32)
-        for start in range(0, len(first), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            cosines[block] = np.einsum("pd,pd->p", self._features[first[block]], self._features[second[block]])
-        return np.sort(cosines)
+
+def random_cosines(features: np.ndarray, designs: np.ndarray) -> np.ndarray:
+    """Return sorted float32 cosines of random pairs of drawings of different designs, all pairs where they are few.
+
+    Args:
+        features: float32 or float16 [drawings, dim], of length 1.
+        designs: int [drawings], number of the design that each is of.
+    """
+    count = len(designs)
+    if count * (count - 1) // 2 <= MOST_PAIRS:
+        first, second = np.triu_indices(count, 1)
+    else:
+        first, second = np.random.default_rng(0).integers(count, size=(2, MOST_PAIRS))
+    different = designs[first] != designs[second]
+    first, second = first[different], second[different]
+    cosines = np.empty(len(first), np.float32)
+    for start in range(0, len(first), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        sides = (features[rows[block]].astype(np.float32, copy=False) for rows in (first, second))
+        cosines[block] = np.einsum("pd,pd->p", *sides)
+    return np.sort(cosines)

@@ -6,10 +6,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from PIL import Image
 from yacs.config import CfgNode
 
 from fastpatent import distributed
-from fastpatent.data.image import build_reader
+from fastpatent.data.image import inverts
+from fastpatent.data.image_source import DecodedDrawings
 from fastpatent.data.loader import build_quarantine, build_test_loader
 from fastpatent.data.records import Sample
 from fastpatent.data.workers import worker_count
@@ -153,10 +155,10 @@ class DescriptorExtractor:
             return None
         vocabulary = self.vocabulary
         quarantine = build_quarantine(self.cfg, samples, tolerant=broken is not None)
+        given = {sample.path: sample.image for sample in samples if sample.image is not None}
+        read = DecodedDrawings(Image.Image.copy, inverts(self.cfg), self.cfg.INPUT.MAX_PIXELS, given)  # at their own size
         with ProgressLine(f"{self.cfg.DESCRIPTOR.NAME} of {name}", len(samples)) as line:
-            features = describe_drawings(
-                self.descriptor, samples, vocabulary, self.workers, line.update, build_reader(self.cfg), quarantine
-            )
+            features = describe_drawings(self.descriptor, samples, vocabulary, self.workers, line.update, read, quarantine)
         if broken is not None:
             broken.update(quarantine.found)
         return features

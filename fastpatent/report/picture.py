@@ -14,6 +14,7 @@ from fastpatent.errors import DataError
 from fastpatent.files import write_atomically
 
 SOFTWARE = "fastpatent"
+GREYS = 16
 
 
 def thumbnail(path: str | Path, size: int) -> Image.Image:
@@ -30,9 +31,14 @@ def thumbnail(path: str | Path, size: int) -> Image.Image:
 
 def picture_url(path: str | Path, size: int) -> Markup:
     """Return the `thumbnail` of a drawing as a data URL, for a page that loads nothing."""
+    return data_url(small_png(thumbnail(path, size)), "image/png")
+
+
+def small_png(drawing: Image.Image) -> bytes:
+    """Return the bytes of a PNG file of an image of mode L, in GREYS greys."""
     encoded = io.BytesIO()
-    thumbnail(path, size).quantize(16, Image.Quantize.FASTOCTREE).save(encoded, "PNG")
-    return data_url(encoded.getvalue(), "image/png")
+    drawing.quantize(GREYS, Image.Quantize.FASTOCTREE).save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def data_url(contents: bytes, kind: str) -> Markup:

@@ -9,6 +9,7 @@ import pytest
 from fastpatent.commands import JOBS, main
 from fastpatent.commands.completion import OPTIONS
 from fastpatent.commands.data import ACTIONS
+from fastpatent.commands.index import ACTIONS as INDEX_ACTIONS
 from fastpatent.config.keys import KEYS
 
 
@@ -32,6 +33,7 @@ def test_bash_offers_jobs_actions_options_keys_and_files(capsys, tmp_path, monke
         (("fastpatent", "tr"), ["train"]),
         (("fastpatent", ""), list(JOBS)),
         (("fastpatent", "data", ""), list(ACTIONS)),
+        (("fastpatent", "index", ""), list(INDEX_ACTIONS)),
         (("fastpatent", "train", "--res"), ["--resume"]),
         (("fastpatent", "train", "--config-file", "mi"), ["mine.yml"]),
         (("fastpatent", "train", "--config-file", "own_d"), ["own_drawings"]),
@@ -49,7 +51,7 @@ def test_the_options_are_those_of_the_jobs(capsys):
             main([job, "--help"])
         listed = re.findall(r"^  (?:-h, )?(--[a-z-]+)", capsys.readouterr().out, re.MULTILINE)
         assert {*listed} - {"--help"} == {*options.split()}, job
-    assert set(JOBS) - set(OPTIONS) == {"data", "completion", "help"}
+    assert set(JOBS) - set(OPTIONS) == {"data", "index", "completion", "help"}
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -161,7 +161,7 @@ def test_the_network_in_the_box_needs_no_configuration(find, folder):
         (["--in", "IN"], "give the drawings to search with: fastpatent find DRAWING... --in FOLDER"),
         (["IN/l1.png"], "l1.png: say where to search for it, by --in FOLDER"),
         (["no.png", "--in", "IN"], "no.png: no such drawing"),
-        (["a.pdf", "--in", "IN"], "a.pdf: is a PDF, not an image; convert it to PNG first, for example by pdftoppm -r 300"),
+        (["a.pdf", "--in", "IN"], "a.pdf: cannot be read as a drawing: it is a PDF, not an image; `pdfimages -png"),
         (["a.txt", "--in", "IN"], "a.txt: cannot be read as a drawing"),
         (["IN/l1.png", "--in", "no"], "no: there is no such folder of drawings"),
         (

@@ -222,3 +222,28 @@ def test_mistakes_are_one_sentence(run, tmp_path, monkeypatch, capfd):
         assert main(words(run, job, *options, **keys)) == 1, (job, options, keys)
         error = capfd.readouterr().err
         assert sentence in error and "Traceback" not in error, (job, options, keys)
+
+
+def test_an_index_is_searched_by_texts_and_drawings(run, embedded, tmp_path):
+    splits, drawings, images, embed = embedded
+    options = ["--config-file", str(run / "clip.yml"), "MODEL.WEIGHTS", str(run / "out/model_best.pth")]
+    assert main(["index", "build", str(run / "designs"), "--out", str(tmp_path / "I"), *options]) == 0
+    places = {sample.path: row for row, sample in enumerate(drawings)}
+    listed = ",".join(sorted({str(sample.identity) for sample in drawings}))
+    where, texts = f"patent in ({listed})", ["kettle number 3", "a lamp"]
+    view = drawings[0]
+    words = [str(tmp_path / "I"), "--where", where, *(word for text in texts for word in ("--text", text)), "-k", "3"]
+    for asked, name in (([], "a"), ([view.path, "--own", "--weight", "0.3"], "b")):
+        assert main(["search", words[0], *asked, *words[1:], "--json", str(tmp_path / f"{name}.json")]) == 0
+        text = embed(texts)
+        text = (text / np.linalg.norm(text, axis=1, keepdims=True)).mean(axis=0, keepdims=True)
+        query = combine(images[[0]], text, 0.3) if asked else text / np.linalg.norm(text)
+        stored = json.loads((tmp_path / f"{name}.json").read_text())["answers"]
+        scores = query @ (images / np.linalg.norm(images, axis=1, keepdims=True)).T
+        best = {}
+        for sample, row in zip(drawings, places.values()):
+            best[sample.identity] = max(best.get(sample.identity, -1), float(scores[0, row]))
+        expected = sorted(best.items(), key=lambda item: -item[1])[:3]
+        assert [answer["patent"] for answer in stored] == [patent for patent, _ in expected]
+        np.testing.assert_allclose([answer["score"] for answer in stored], [score for _, score in expected], atol=1e-3)
+        assert all((answer["percentile"] is None) == (not asked) for answer in stored)

@@ -225,7 +225,7 @@ def test_other_formats_are_refused_whatever_the_name_of_the_file(tmp_path):
     for name, data in contents.items():
         path = tmp_path / f"{name}.png"
         path.write_bytes(data)
-        with pytest.raises(DataError, match=r"not a complete PNG|HTML or XML"):
+        with pytest.raises(DataError, match=r"not a complete PNG|HTML or XML|is a PDF"):
             read_drawing(path)
 
 

@@ -1,0 +1,308 @@
+"""Building an index, adding to it and removing from it: what is known is not extracted again, and what is killed goes on.
+
+A drawing is known by its path with the size and time of its file, else by the digest of its bytes. New ones are extracted
+shard by shard (`fastpatent.search.shards`), then a generation is written of all. Several processes extract together; the
+first does everything else.
+"""
+
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from yacs.config import CfgNode
+
+from fastpatent import distributed
+from fastpatent.data.lock import only_writer
+from fastpatent.data.records import Sample
+from fastpatent.data.workers import map_in_order, worker_count
+from fastpatent.errors import DataError, nearest
+from fastpatent.evaluation.pipeline import Pipeline, are_readable
+from fastpatent.files import make_folder
+from fastpatent.progress import counted
+from fastpatent.search.generation import Drawing, Facts, write_generation
+from fastpatent.search.index import Index, open_index
+from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
+from fastpatent.search.metadata import Metadata
+from fastpatent.search.nearest import ENOUGH
+from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
+from fastpatent.search.shards import ROWS, read_shards, remove_shards, write_shard
+from fastpatent.search.sources import Pixels, Wanted, read_pixels, read_source
+from fastpatent.text import escaped
+
+JOB = "fastpatent index"
+MOST_FLAT = 1_000_000  # drawings that are searched exactly where no kind is chosen
+logger = logging.getLogger(__name__)
+
+
+def build_index(
+    cfg: CfgNode, device: torch.device, source: str, folder: str, metadata: str = "", kind: str = "", dtype: str = "float32"
+) -> None:
+    """Make an index of exactly the drawings of a folder or a list; every process calls this.
+
+    An index that is there gets a new generation. What it has, or a killed build has extracted, is not extracted again.
+
+    Args:
+        cfg: configuration of the network.
+        device: of this process.
+        source: folder or list file.
+        folder: of the index.
+        metadata: table, see `Metadata`; "": none.
+        kind: of KINDS; "": flat up to a million drawings, ivfpq above.
+        dtype: of the vectors, of DTYPES.
+
+    Raises:
+        DataError: there is no readable drawing, the folder is of something else, or another process writes to it.
+    """
+    if distributed.rank() > 0:
+        return _follow(tolerant_pipeline(cfg, device))
+    wanted, table = read_source(cfg, source, folder), Metadata(metadata) if metadata else None
+    _check_folder(folder)
+    pipeline = tolerant_pipeline(cfg, device)
+    network = describe_network(pipeline)
+    with only_writer(make_folder(folder, "--out"), JOB):
+        index = _usable(folder, network["digest"])
+        before = _drawings(index) if index else {}
+        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
+        drawings = {each.path: _named(found[each.path], each, table) for each in wanted if each.path in found}
+        kind = kind or (FLAT if len(drawings) <= MOST_FLAT else IVFPQ)
+        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], kind, dtype)
+    if table:
+        table.report_unused()
+
+
+def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, metadata: str = "") -> None:
+    """Add the drawings of a folder or a list that are new, and renew those that were changed; every process calls this.
+
+    Args:
+        cfg: configuration of the network, see `stored_config`.
+        device: of this process.
+        source: folder or list file.
+        folder: of the index.
+        metadata: table, see `Metadata`, which also counts for drawings that are in the index; "": none.
+
+    Raises:
+        DataError: there is no index, it is of another network, or another process writes to it; as `read_source`.
+    """
+    if distributed.rank() > 0:
+        return _follow(tolerant_pipeline(cfg, device))
+    wanted, table = read_source(cfg, source, folder), Metadata(metadata) if metadata else None
+    pipeline = tolerant_pipeline(cfg, device)
+    network = describe_network(pipeline)
+    check_network(folder, read_manifest(folder)["network"], network)
+    with only_writer(folder, JOB):
+        remove_leftovers(folder)
+        index = _whole(folder)
+        check_network(folder, index.manifest["network"], network)  # once more: another process may have written since
+        before = _drawings(index)
+        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
+        asked = {each.path: each for each in wanted}
+        others = {path: drawing for path, drawing in before.items() if path not in asked}
+        drawings = {}
+        for path, drawing in {**others, **found}.items():
+            earlier = before[path].facts if path in before else None
+            each = asked.get(path) or Wanted(path, path, drawing.facts.patent)
+            drawings[path] = _named(drawing, each, table, earlier)
+        names = {escaped(path) for path in drawings}
+        skipped = {path: reason for path, reason in index.skipped().items() if path not in names} | skipped
+        sources = dict.fromkeys([*index.manifest["sources"], os.path.abspath(source)])
+        settings = index.manifest["kind"], index.manifest["dtype"]
+        _write(folder, index, before, drawings, skipped, index.manifest["network"], list(sources), *settings)
+    if table:
+        table.report_unused()
+
+
+def remove_from_index(folder: str, names: Sequence[str]) -> None:
+    """Remove patents, by name, and drawings, by path.
+
+    Raises:
+        DataError: a name is neither, nothing would be left, there is no index, or another process writes to it.
+    """
+    read_manifest(folder)
+    with only_writer(folder, JOB):
+        remove_leftovers(folder)
+        index = _whole(folder)
+        before = _drawings(index)
+        left = dict(before)
+        for name in names:
+            of_patent = [index.path(row) for row in index.rows_of(name).tolist()]
+            paths = of_patent or [path for path in (name, os.path.abspath(name)) if path in before]
+            if not paths:
+                raise DataError(f"{folder}: has no patent and no drawing {name}{nearest(name, index.patents)}")
+            for path in paths:
+                left.pop(path, None)
+        if not left:
+            raise DataError(f"{folder}: no drawing would be left; remove the folder instead")
+        logger.info(f"{len(before) - len(left)} drawings removed")
+        manifest = index.manifest
+        settings = manifest["network"], manifest["sources"], manifest["kind"], manifest["dtype"]
+        _write(folder, index, before, left, index.skipped(), *settings)
+
+
+def _check_folder(folder: str) -> None:
+    """Raise DataError where a folder has anything but an index."""
+    names = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+    if names - {".lock"} and not names & {MANIFEST, SHARDS}:
+        raise DataError(f"--out {folder}: is there already and is no index; choose another folder")
+
+
+def _usable(folder: str, network: str) -> Index | None:
+    """Return the index that is in a folder; None where there is none, or one that is damaged or of another network."""
+    if not (Path(folder) / MANIFEST).exists():
+        return None
+    remove_leftovers(folder)
+    try:
+        index = _whole(folder)
+    except DataError as error:
+        logger.warning(f"{error}; nothing of it is reused")
+        return None
+    return index if index.manifest["network"]["digest"] == network else None
+
+
+def _whole(folder: str) -> Index:
+    """Open an index whose files have the right checksums: what is damaged goes into no new generation."""
+    index = open_index(folder)
+    if faults := damaged_files(folder, index.manifest):
+        raise DataError(f"{faults[0]}; build the index again")
+    return index
+
+
+def _drawings(index: Index) -> dict[str, Drawing]:
+    """Return the drawings of an index by path, in the order of its rows."""
+    found = {}
+    rows = (row for batch in index.drawings.to_batches(ROWS) for row in batch.to_pylist())
+    for number, row in enumerate(rows):
+        path, facts = os.fsdecode(row["path"]), Facts(**{name: row[name] for name in Facts._fields})
+        facts = facts._replace(classes=tuple(facts.classes))
+        found[path] = Drawing(path, facts, row["size"], row["changed"], row["digest"], index, number)
+    return found
+
+
+def _find(
+    pipeline: Pipeline, folder: str, wanted: Iterable[Wanted], before: Mapping[str, Drawing], network: str, source: str
+) -> tuple[dict[str, Drawing], dict[str, str]]:
+    """Find the vectors of drawings: those that are known, and by extraction the others, which shards have then.
+
+    Returns:
+        ({path: Drawing}, {path, escaped: why it cannot be read}).
+
+    Raises:
+        DataError: none can be read.
+    """
+    known, shards = dict(before), read_shards(folder, network)
+    for shard in shards:
+        for row, (path, size, changed, digest) in enumerate(shard.files):
+            known[path] = Drawing(path, Facts(""), size, changed, digest, shard, row)
+    by_digest = {drawing.digest: drawing for drawing in known.values()}
+    found: dict[str, Drawing] = {}
+    unknown: list[str] = []
+    for each in sorted(wanted, key=lambda each: (each.patent, os.fsencode(each.path))):  # as the rows of an index
+        drawing = known.get(each.path)
+        if drawing and (drawing.size, drawing.changed) == _state(each.path):
+            found[each.path] = drawing
+        else:
+            unknown.append(each.path)
+    reused, skipped = len(found), {}
+    workers = worker_count(pipeline.cfg.DATALOADER.NUM_WORKERS)[0]
+    read = partial(read_pixels, most=pipeline.cfg.INPUT.MAX_PIXELS)
+    for start in range(0, len(unknown), ROWS):
+        part = unknown[start : start + ROWS]
+        name = source if len(unknown) <= ROWS else f"{source}, {start + 1} to {start + len(part)} of {len(unknown)}"
+        new: dict[str, Pixels] = {}
+        for path, pixels in zip(part, counted(f"reading {name}", map_in_order(read, part, workers), len(part))):
+            if isinstance(pixels, str):
+                skipped[escaped(path)] = escaped(pixels)
+            elif pixels.digest in by_digest:
+                found[path] = by_digest[pixels.digest]._replace(path=path, size=pixels.size, changed=pixels.changed)
+                reused += 1
+            else:
+                new[path] = pixels
+        if not new:
+            continue
+        broken: dict[str, str] = {}
+        samples = [Sample(path, None) for path in new]
+        _shared([name, *new])
+        features = pipeline.embed_images(samples, name, broken)
+        assert features is not None, "the first process has the features"
+        skipped |= {escaped(path): escaped(reason) for path, reason in broken.items()}
+        paths = [path for path in new if path not in broken]
+        shard = write_shard(folder, network, paths, [new[path] for path in paths], features[are_readable(samples, broken)])
+        for row, path in enumerate(paths):
+            pixels = new[path]
+            found[path] = Drawing(path, Facts(""), pixels.size, pixels.changed, pixels.digest, shard, row)
+            by_digest[pixels.digest] = found[path]
+    _shared([])
+    if not found:
+        raise DataError(f"{source}: no image in it can be read; first {next(iter(skipped.values()))}")
+    if len({drawing.store.vectors.shape[1] for drawing in found.values()}) > 1:
+        raise DataError(f"{folder}: has vectors of several lengths; it is damaged, build it anew in another folder")
+    logger.info(f"{source}: {len(found) - reused} drawings extracted, {reused} known, {len(skipped)} skipped")
+    return found, skipped
+
+
+def _follow(pipeline: Pipeline) -> None:
+    """Extract with the first process, which says what, until it has no more."""
+    while asked := _shared([]):
+        name, *paths = asked
+        pipeline.embed_images([Sample(path, None) for path in paths], name, {})
+
+
+def _shared(value: list[str]) -> list[str]:
+    """Return the list of the first process, in every process."""
+    shared = distributed.collect(value, everywhere=True)
+    assert shared, "everywhere"
+    return shared[0]
+
+
+def _named(drawing: Drawing, wanted: Wanted, table: Metadata | None, earlier: Facts | None = None) -> Drawing:
+    """Return a drawing with what a table has of it, else with what was known earlier, else with its patent alone."""
+    facts = table.facts(wanted) if table else None
+    return drawing._replace(facts=facts or earlier or Facts(wanted.patent))
+
+
+def _write(
+    folder: str,
+    index: Index | None,
+    before: Mapping[str, Drawing],
+    drawings: Mapping[str, Drawing],
+    skipped: dict[str, str],
+    network: dict,
+    sources: Sequence[str],
+    kind: str,
+    dtype: str,
+) -> None:
+    """Write a generation, unless it would be as the current one, report it, and remove the shards."""
+    settings = {"kind": kind, "dtype": dtype, "sources": list(sources)}
+    same = index and drawings == before and skipped == index.skipped()
+    if index and same and all(index.manifest[key] == value for key, value in settings.items()):
+        manifest = index.manifest
+        logger.info("nothing has changed")
+    else:
+        manifest = write_generation(folder, list(drawings.values()), skipped, network, **settings)
+    remove_shards(folder)
+    logger.info(f"{folder}: {manifest['drawings']} drawings of {manifest['patents']} patents, kind {manifest['kind']}")
+    if skipped:
+        logger.warning(f"{len(skipped)} images are not in the index, first {next(iter(skipped.values()))}")
+    report_recall(manifest)
+
+
+def report_recall(manifest: dict) -> None:
+    """Log how much an approximate search finds; a warning where that is little."""
+    if manifest["recall"]:
+        shares = [f"{recall:.3f} of {float(share):.0%} of the drawings" for share, recall in manifest["recall"].items()]
+        low = min(manifest["recall"].values()) < ENOUGH
+        advice = f"; below {ENOUGH:g}, --kind flat or hnsw finds more" if low else ""
+        logger.log(
+            logging.WARNING if low else logging.INFO,
+            f"{manifest['kind']}: recall@10 against exact search {', '.join(shares)}{advice}",
+        )
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns

@@ -1,0 +1,80 @@
+"""The patents nearest to some views: each view takes the best match among a patent's drawings, and their mean counts."""
+
+import numpy as np
+
+from fastpatent.retrieval.distance import squared_norms
+from fastpatent.search.index import MOST_EXACT, Index
+from fastpatent.search.layout import FLAT
+
+FIRST = 4  # times k: drawings that an approximate index is asked for at first
+DEEPEST = 1024  # drawings; if they are of k patents and the bound is not met, the answer is approximate
+
+
+def best_patents(
+    index: Index, views: np.ndarray, k: int, passed: np.ndarray | None = None, excluded: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (patents int64, scores float64), [min(k, patents that have a drawing to compare)], best first.
+
+    score(patent) = mean over views v of max over its drawings d of <v, d>. Of equal scores the first by name comes first.
+    An index of kind flat, or a filter that leaves MOST_EXACT drawings, is compared as a whole. Another index is asked for
+    ever more drawings until no patent that was not met can be among the best (Fagin, Lotem and Naor, Optimal aggregation
+    algorithms for middleware, JCSS 2003, the threshold algorithm); it is as exact as its search. There are never fewer
+    than k where k exist.
+
+    Args:
+        index: that is searched.
+        views: float32 [views, dim], of any length: a view counts by it.
+        k: how many.
+        passed: bool [drawings], that are compared; None: all.
+        excluded: int64, numbers of patents that are no answers.
+    """
+    excluded = np.zeros(0, np.int64) if excluded is None else excluded
+    few = passed is not None and np.count_nonzero(passed) <= MOST_EXACT
+    if index.manifest["kind"] == FLAT or few:
+        return _best(*_scores(index, views, passed), k, excluded)
+    return _deepened(index, views, k, passed, excluded)
+
+
+def _scores(index: Index, views: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return (numbers of patents, ascending; their scores, float64), of all rows, or of those of bool [drawings]."""
+    chosen = np.arange(len(index)) if rows is None else np.flatnonzero(rows)
+    if not len(chosen):
+        return np.zeros(0, np.int64), np.zeros(0)
+    patents = index.patent_of[chosen]
+    starts = np.flatnonzero(np.diff(patents, prepend=-1))
+    best = np.maximum.reduceat(index.cosines(views, rows), starts, axis=1)
+    return patents[starts], (_lengths(views)[:, None] * best).mean(axis=0)
+
+
+def _best(patents: np.ndarray, scores: np.ndarray, k: int, excluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    left = ~np.isin(patents, excluded)
+    patents, scores = patents[left], scores[left]
+    if k < len(scores):
+        close = np.flatnonzero(scores >= np.partition(scores, -k)[-k])  # more than k where several tie for the last place
+        patents, scores = patents[close], scores[close]
+    order = np.argsort(-scores, kind="stable")[:k]
+    return patents[order], scores[order]
+
+
+def _deepened(
+    index: Index, views: np.ndarray, k: int, passed: np.ndarray | None, excluded: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    count = len(index) if passed is None else int(np.count_nonzero(passed))
+    depth = FIRST * k + int(np.diff(index.starts)[excluded].sum())  # whose drawings may all be met first
+    while depth < count:
+        cosines, rows = index.search(views, depth, passed)
+        met = np.zeros(len(index), bool)
+        for patent in np.unique(index.patent_of[rows]).tolist():
+            met[index.starts[patent] : index.starts[patent + 1]] = True
+        found, scores = _best(*_scores(index, views, met if passed is None else met & passed), k, excluded)
+        bound = (_lengths(views) * cosines[:, -1]).mean()  # of a patent that was not met
+        if len(found) == k and (scores[-1] > bound or depth > DEEPEST):
+            return found, scores
+        if depth > DEEPEST:
+            break
+        depth *= 2
+    return _best(*_scores(index, views, passed), k, excluded)
+
+
+def _lengths(views: np.ndarray) -> np.ndarray:
+    return np.sqrt(squared_norms(views))
