@@ -16,9 +16,12 @@ export PYTHONPATH=$WORK/site:$REPO PYTHONUNBUFFERED=1
 : >"$SUMMARY"
 FAILED=0
 
-note() {  # NAME STATUS SECONDS: add a line to the summary, and pack all results, so that nothing is lost where this is killed
-    printf '%-12s %-34s %4d s\n' "$@" | tee -a "$SUMMARY"
-    tar -C "$WORK" -czf "$OUT/.part" results && mv "$OUT/.part" "$OUT/gpu_results.tar.gz"
+note() {  # NAME STATUS SECONDS [LINES]: add to the summary, and pack all results, so that nothing is lost where this is killed
+    local text
+    text=$(printf '%-12s %-34s %4d s' "$1" "$2" "$3")${4:+$'\n'$4}
+    printf '%s\n' "$text" >>"$SUMMARY"
+    printf '%s\n' "$text"
+    tar -C "$WORK" -czf "$OUT/.part.$BASHPID" results 2>/dev/null; mv "$OUT/.part.$BASHPID" "$OUT/gpu_results.tar.gz"
 }
 
 step() {  # NAME LIMIT PATTERN COMMAND...: run it for LIMIT seconds or what is left; its lines with PATTERN go to the summary
@@ -34,9 +37,13 @@ step() {  # NAME LIMIT PATTERN COMMAND...: run it for LIMIT seconds or what is l
         *) status="failed, status $code: see $name.log" ;;
     esac
     ((code == 0)) || FAILED=1
-    note "$name" "$status" $((SECONDS - begun))
-    grep -aE "$pattern" "$log" | tail -n 20 | cut -c -200 | sed 's/^/    /' | tee -a "$SUMMARY"
+    note "$name" "$status" $((SECONDS - begun)) "$(grep -aE "$pattern" "$log" | tail -n 20 | cut -c -200 | sed 's/^/    /')"
     return $code
+}
+
+BEHIND=()
+beside() {  # a step that runs beside the next ones where there is no GPU to measure
+    if [[ $DEVICE == cpu ]]; then "$@" & BEHIND+=($!); else "$@"; fi
 }
 
 setup() {  # what a bare machine lacks: wheels, the compiled kernel where it can be built, the drawings
@@ -89,7 +96,7 @@ mapfile -t CUDA_TESTS < <(grep -rlE --include='test_*.py' 'mark\.cuda' tests)
 
 step setup 90 '^no |rror' bash -c setup
 step versions 30 '.' "$PYTHON" benchmarks/gpu/versions.py
-step checks 90 'FAILED|checks on' "$PYTHON" benchmarks/gpu/gpu_checks.py --device $DEVICE
+beside step checks 90 'FAILED|checks on' "$PYTHON" benchmarks/gpu/gpu_checks.py --device $DEVICE
 gpu_step tests 90 '(passed|failed|skipped|error).* in [0-9.]+s|^FAILED|^ERROR' \
     "$PYTHON" -m pytest -q -p no:cacheprovider -m cuda --continue-on-collection-errors "${CUDA_TESTS[@]}"
 if [[ -e $DATA/multiview_train.tar.xz ]]; then
@@ -105,12 +112,13 @@ step step 130 ' / |seconds a step' "${COMMAND[@]}"
 benchmark evaluation_run evaluation "${TESTED[@]}"
 step evaluation 120 'test, |drawings at' "${COMMAND[@]}"
 benchmark ranking ranking "${RANKED[@]}"
-step ranking 90 'AQE|reciprocal|^metrics|ours on' "${COMMAND[@]}"
+beside step ranking 90 'AQE|reciprocal|^metrics|ours on' "${COMMAND[@]}"
 benchmark norms norms "${NORMS[@]}"
 step norms 60 'plain / ours|seconds a step' "${COMMAND[@]}"
 benchmark training_step compile "${STEP[@]}" "${COMPILED[@]}"
 gpu_step compile 200 ' / |seconds a step|MODEL.COMPILE' "${COMMAND[@]}"
 
+for process in "${BEHIND[@]}"; do wait "$process" || FAILED=1; done
 note total "$( ((FAILED)) && echo "a step has failed" || echo "no step has failed")" $SECONDS
 cp "$SUMMARY" "$OUT/summary.txt"
 printf '\n%s\n' "summary, also in $OUT:"
