@@ -1,10 +1,8 @@
 """`fastpatent index`: build an index of drawings, add to it, remove from it, describe and check it."""
 
-import importlib
-import sys
 from collections.abc import Sequence
 
-from fastpatent.errors import nearest
+from fastpatent.commands.actions import run_action
 
 ACTIONS = {
     "build": "an index of the drawings of a folder or list: fastpatent index build FOLDER|LIST --out INDEX",
@@ -15,14 +13,6 @@ ACTIONS = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int | None:
     """Run `fastpatent index ACTION ...`; return its exit status, 2 for an unknown action."""
-    action, *rest = argv or [""]
-    if action in ("-h", "--help", ""):
-        print("usage: fastpatent index ACTION ...\n")
-        print("\n".join(f"  {name:8s} {what}" for name, what in ACTIONS.items()))
-        return 0 if action else 2
-    if action not in ACTIONS:
-        print(f"error: fastpatent index has no action {action!r}{nearest(action, ACTIONS)}", file=sys.stderr)
-        return 2
-    return getattr(importlib.import_module("fastpatent.commands.index_actions"), action)(rest)
+    return run_action("index", ACTIONS, "ACTION ...", "index_actions", argv)

@@ -8,13 +8,12 @@ import numpy as np
 from fastpatent.data.records import Splits
 from fastpatent.errors import DataError
 from fastpatent.evaluation.groups import group_rows, groups_of
-from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
+from fastpatent.evaluation.intervals import FEWEST, Figure, mean_figures, patent_codes
 from fastpatent.evaluation.retrieval import Evaluation
 from fastpatent.registry import METRICS
 from fastpatent.retrieval.metrics import RankMetrics, table_metrics
 
 PRECISION = "mAP"  # its values are the AP of queries
-FEWEST = 10  # patents for an interval: of 2 patents without a difference, half the intervals would exclude 0, of 10 a ninth
 
 
 class Difference(NamedTuple):
@@ -153,9 +152,7 @@ def compare(
         resamples, seed: see `bootstrap_intervals`.
     """
     count = len(np.unique(patents))
-    changes = mean_figures(np.stack([b[name] - a[name] for name in a], axis=1), patents, resamples, seed)
-    if count < FEWEST:
-        changes = [Figure(change.mean, np.nan, np.nan) for change in changes]
+    changes = mean_figures(np.stack([b[name] - a[name] for name in a], axis=1), patents, resamples, seed, FEWEST)
     figures = {name: Difference(float(a[name].mean()), float(b[name].mean()), change) for name, change in zip(a, changes)}
     signs = np.sign(b[PRECISION] - a[PRECISION])
     better, equal, worse = (int((signs == sign).sum()) for sign in (1, 0, -1))

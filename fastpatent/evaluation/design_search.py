@@ -106,13 +106,15 @@ class DesignIndex:
             end = self._starts[design + 1] if design + 1 < len(self._starts) else None
             rows = self._by_design[self._starts[design] : end].tolist()
             drawings = [self._samples[row].path for row in rows]
-            percentile = self._percentile(float(scores[design])) if compared and len(self.random) else None
+            percentile = percentile_of(float(scores[design]), self.random) if compared else None
             has_query = not set(rows).isdisjoint(own)
             answers.append(Answer(self.names[design], float(scores[design]), percentile, drawings, has_query))
         return answers
 
-    def _percentile(self, score: float) -> float:
-        return 100 * float(np.searchsorted(self.random, score)) / len(self.random)
+
+def percentile_of(score: float, random: np.ndarray) -> float | None:
+    """Return how many percent of sorted random scores are lower than a score; None where there are none."""
+    return 100 * float(np.searchsorted(random, score)) / len(random) if len(random) else None
 
 
 def random_cosines(features: np.ndarray, designs: np.ndarray) -> np.ndarray:

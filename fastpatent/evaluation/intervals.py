@@ -6,6 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+FEWEST = (
+    10  # patents for an interval of a group: of groups without a difference, half would seem to have one at 2, a ninth at 10
+)
 BLOCK = 100  # resamples at a time, to bound the memory
 
 
@@ -17,16 +20,18 @@ class Figure(NamedTuple):
     high: float
 
 
-def mean_figures(values: ArrayLike, groups: ArrayLike, resamples: int, seed: int) -> list[Figure]:
+def mean_figures(values: ArrayLike, groups: ArrayLike, resamples: int, seed: int, fewest: int = 1) -> list[Figure]:
     """Return the Figure of every column: its mean, and the 95% interval with the groups resampled; NaN without rows.
 
     Args:
         values: float or bool [rows, figures].
         groups: int or str [rows], the patent of each.
         resamples, seed: see `bootstrap_intervals`.
+        fewest: groups below which the ends of the intervals are NaN.
     """
     values = np.asarray(values, np.float64)
-    intervals = bootstrap_intervals(values, groups, resamples, seed)
+    enough = len(np.unique(groups)) >= fewest
+    intervals = bootstrap_intervals(values if enough else values[:0], groups, resamples, seed)
     means = values.mean(axis=0) if len(values) else np.full(values.shape[1], np.nan)
     return [Figure(*map(float, (mean, *ends))) for mean, ends in zip(means, intervals)]
 

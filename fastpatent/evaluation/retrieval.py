@@ -55,9 +55,7 @@ class Evaluation:
         groups = patent_codes(self.splits.query[row].identity for row in matched)
         formulas = {name: of.formula for name, of in METRICS.all().items() if of.formula and of.rankings == {IMAGES}}
         columns = [formula(self.metrics)[matched] for formula in formulas.values()]
-        figures = mean_figures(np.stack(columns, axis=1), groups, RESAMPLES, 0)
-        if groups.max() == 0:  # a single patent cannot be resampled
-            figures = [Figure(figure.mean, np.nan, np.nan) for figure in figures]
+        figures = mean_figures(np.stack(columns, axis=1), groups, RESAMPLES, 0, fewest=2)  # one cannot be resampled
         return dict(zip(formulas, figures))
 
     @property

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from fastpatent.data.records import names_below
 from fastpatent.data.tables import write_csv
-from fastpatent.evaluation.comparison import FEWEST, Comparison, Difference, PairedResult, largest_changes
+from fastpatent.evaluation.comparison import Comparison, Difference, PairedResult, largest_changes
+from fastpatent.evaluation.intervals import FEWEST
 from fastpatent.files import check_output, write_atomically
 from fastpatent.report.gallery import answers_of, page_items
 from fastpatent.report.page import is_page, render

@@ -19,6 +19,7 @@ from fastpatent.data.image import black_on_white, grey_drawing, inverts, open_dr
 from fastpatent.data.records import Sample
 from fastpatent.errors import DataError, nearest, shown
 from fastpatent.evaluation.combined import combine
+from fastpatent.evaluation.design_search import percentile_of
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.report.picture import shrink, small_png
 from fastpatent.retrieval.distance import normalise
@@ -282,7 +283,7 @@ def _answers(
         start += len(rows)
         found = cosines[:, order]
         cosine = float(found.max(axis=1).mean(dtype=np.float64))
-        percentile = 100 * float(np.searchsorted(random, cosine)) / len(random) if len(random) else None
+        percentile = percentile_of(cosine, random)
         of_drawings = every[order].tolist(), found.max(axis=0).tolist()
         answers.append(Answer(index.patents[patent], score, cosine, percentile, *of_drawings))
     return answers

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastpatent.evaluation.comparison import FEWEST
 from fastpatent.evaluation.groups import group_rows
-from fastpatent.evaluation.intervals import Figure, mean_figures, patent_codes
+from fastpatent.evaluation.intervals import FEWEST, Figure, mean_figures, patent_codes
 
 
 class GroupFigure(NamedTuple):
@@ -45,8 +44,6 @@ def group_figures(
         for label, rows in group_rows(labels).items():
             rows = rows[~np.isnan(values[rows])]
             if len(rows):
-                [figure] = mean_figures(values[rows, None], patents[rows], resamples, seed)
-                if len(set(patents[rows].tolist())) < FEWEST:
-                    figure = Figure(figure.mean, np.nan, np.nan)
+                [figure] = mean_figures(values[rows, None], patents[rows], resamples, seed, FEWEST)
                 found.append(GroupFigure(grouping, label, len(rows), figure))
     return found
