@@ -51,6 +51,7 @@ $(READY): pyproject.toml setup.py fastpatent/retrieval/_rank.pyx
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable ".[test]"
 	-$(BIN)/pip install --quiet $(PACKAGE)
+	-$(BIN)/pip install --quiet --no-deps milvus-lite  # it declares faiss-cpu, whose files replace those of a faiss-gpu
 	touch $@
 
 clean:
