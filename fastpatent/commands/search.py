@@ -25,6 +25,7 @@ from fastpatent.downloads import allow_downloads
 from fastpatent.errors import ConfigError, DataError
 from fastpatent.evaluation.design_search import design_of
 from fastpatent.files import check_new, make_folder
+from fastpatent.log import terminal
 from fastpatent.search.filters import apply_filter
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import read_manifest
@@ -42,12 +43,14 @@ from fastpatent.search.query import (
     views_of,
 )
 from fastpatent.search.record import result_table, write_result_csv, write_result_json, write_result_page
+from fastpatent.search.terminal import show_answers
 
 USAGE = """fastpatent search INDEX DRAWING|PATENT... [options] [KEY VALUE]...
        fastpatent search INDEX --text T [options] [KEY VALUE]...
        fastpatent search INDEX --each FOLDER --out REPORTS [options] [KEY VALUE]..."""
 CROP = re.compile(r"(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})", re.ASCII)
 WRITERS = ("csv", "json", "html")
+PICTURES = 5
 TOGETHER = 16  # designs of --each whose drawings are in memory
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")  # in names of files
 logger = logging.getLogger(__name__)
@@ -79,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = ", ".join([*asked, *(f'"{text}"' for text in args.text)])
     (result,) = _search(index, args, [views], networks)
     _show(index, name, result)
+    if pictures := show_answers(index, result.answers, args.pictures):
+        terminal().print(pictures)
     if args.csv:
         write_result_csv(args.csv, index, [(name, result)])
     if args.json:
@@ -115,6 +120,8 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--own", action="store_true", help="the patents that the drawings are of are answers too")
     parser.add_argument("--weight", type=float, default=0.5, help="share of the text beside drawings (default 0.5)")
     parser.add_argument("--minus-weight", type=float, default=0.5, metavar="WEIGHT", help="of --minus (default 0.5)")
+    shown = f"answers whose drawings a terminal with Sixel or Kitty graphics shows (default {PICTURES})"
+    parser.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help=shown)
     parser.add_argument("--csv", metavar="F.csv", help="the answers as CSV, a new file")
     parser.add_argument("--json", metavar="F.json", help="the record of the search as JSON, a new file")
     parser.add_argument("--html", metavar="F.html", help="the record of the search as a page with drawings, a new file")
