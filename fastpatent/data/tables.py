@@ -35,7 +35,9 @@ CELL = "(?:^|(?<=;))"
 _limit_lock = threading.Lock()  # two threads would restore the limits of each other
 
 
-def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str]) -> Iterator[tuple[str, list[str]]]:
+def read_rows(
+    path: str | os.PathLike[str], columns: Sequence[str], malformed: list[str], separator: str = ""
+) -> Iterator[tuple[str, list[str]]]:
     """Yield (position, values) of every row of a table; few rows are in memory at a time.
 
     Args:
@@ -43,10 +45,10 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: l
             where that row contains one, else the comma.
         columns: names of the columns to read.
         malformed: a message is added for every malformed row.
+        separator: joins the elements of a list in a Parquet file; "": the first one stands for the list.
 
     Yields:
-        (`<path>:<line>`, texts of `columns`). In a Parquet file a number is its text, a list its first element, and nothing
-        the empty text.
+        (`<path>:<line>`, texts of `columns`). In a Parquet file a number is its text, and nothing the empty text.
 
     Raises:
         DataError: the file cannot be read, is not UTF-8 text, lacks a column, or is larger than a table of texts can be;
@@ -57,7 +59,7 @@ def read_rows(path: str | os.PathLike[str], columns: Sequence[str], malformed: l
         if column not in names:
             raise DataError(f"{path}: no column is called {column}{nearest(column, names)}")
     if _is_parquet(path):
-        yield from _parquet_rows(path, columns)
+        yield from _parquet_rows(path, columns, separator)
     else:
         yield from _csv_rows(path, [names.index(column) for column in columns], malformed)
 
@@ -110,8 +112,8 @@ def _csv_rows(path: str | os.PathLike[str], places: Sequence[int], malformed: li
                 yield f"{path}:{line}", [row[place] for place in places]
 
 
-def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
-    number, batches = 0, _parquet_batches(path, columns)
+def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str], separator: str) -> Iterator[tuple[str, list[str]]]:
+    number, batches = 0, _parquet_batches(path, columns, separator)
     while True:
         with parquet_errors(path, MOST_MEMORY):
             batch = next(batches, None)
@@ -121,7 +123,7 @@ def _parquet_rows(path: str | os.PathLike[str], columns: Sequence[str]) -> Itera
             yield f"{path}, row {number}", list(row)
 
 
-def _parquet_batches(path: str | os.PathLike[str], columns: Sequence[str]) -> Iterator[list[list[str]]]:
+def _parquet_batches(path: str | os.PathLike[str], columns: Sequence[str], separator: str) -> Iterator[list[list[str]]]:
     """Yield the texts of each of `columns` for BATCH rows at a time; ValueError where they are too many or too long."""
     import pyarrow.parquet
 
@@ -135,10 +137,21 @@ def _parquet_batches(path: str | os.PathLike[str], columns: Sequence[str]) -> It
                 rows += batch.num_rows
                 if max(rows, file.metadata.num_rows) > MOST_LINES:
                     raise ValueError(f"the table has more than {MOST_LINES:,} rows")
-                size += sum(_size(batch.column(column)) for column in columns)
+                found = [_joined(batch.column(column), separator) for column in columns]
+                size += sum(map(_size, found))
                 if size > MOST_TEXT:
                     raise ValueError(f"its texts and lists have more than {MOST_TEXT:,} letters and elements")
-                yield [_texts(batch.column(column)) for column in columns]
+                yield list(map(_texts, found))
+
+
+def _joined(column: "pyarrow.Array", separator: str) -> "pyarrow.Array":
+    """Return lists as texts, their elements joined, where there is a separator; any other column as it is."""
+    import pyarrow.compute
+
+    compute: Any = pyarrow.compute
+    if not separator or not pyarrow.types.is_nested(column.type):
+        return column
+    return compute.binary_join(column.cast(pyarrow.list_(pyarrow.string())), separator)
 
 
 def _check_type(field: "pyarrow.Field") -> None:

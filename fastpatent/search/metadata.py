@@ -89,7 +89,7 @@ class Metadata:
             hints = {name: nearest(name, known) for name in unknown}
             noted = [f"{name}{hint}" if "did you mean" in hint else name for name, hint in hints.items()]
             logger.warning(f"{self.path}: columns that are not used: {', '.join(noted)}")
-        for where, (name, *texts) in read_rows(self.path, [key, *chosen.values()], self._malformed):
+        for where, (name, *texts) in read_rows(self.path, [key, *chosen.values()], self._malformed, ";"):
             if not name:
                 self._malformed.append(f"{where}: {key} is empty")
                 continue

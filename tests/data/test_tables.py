@@ -82,6 +82,8 @@ def test_rows_of_a_parquet_file(tmp_path):
     found = list(read_rows(path, ["lists", "id"], []))
     assert [values for _, values in found] == [["".join(row["lists"][:1]), row["id"]] for row in table.to_pylist()]
     assert found[2499][0] == f"{path}, row 2500"
+    joined = [values for _, values in read_rows(path, ["lists", "id"], [], ";")]
+    assert joined == [[";".join(row["lists"]), row["id"]] for row in table.to_pylist()]
     whole = path.read_bytes()
     for damaged in (whole[:2000], whole[:4] + b"\xff" * 40 + whole[44:]):  # of the second, Arrow's message has three lines
         path.write_bytes(damaged)

@@ -43,7 +43,7 @@ def test_rows_by_patent_of_parquet_as_a_build_of_data_writes_it(tmp_path):
     rows = {"patent": ["USD1-20180131"], "title": ["Chair"], "date": [str(DAY)], "national_classes": [["D6/334", "D6/1"]]}
     pyarrow.parquet.write_table(pyarrow.table(rows | {"locarno_class": ["06-01"]}), tmp_path / "t.parquet")
     metadata = Metadata(tmp_path / "t.parquet")
-    expected = Facts("I2018/USD1-20180131", "Chair", ("D6/334",), "06-01", DAY)
+    expected = Facts("I2018/USD1-20180131", "Chair", ("D6/334", "D6/1"), "06-01", DAY)
     assert metadata.facts(wanted(tmp_path, "x.png", "I2018/USD1-20180131")) == expected
 
 
