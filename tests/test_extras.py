@@ -10,6 +10,7 @@ pytestmark = pytest.mark.slow
 WITHOUT = """
 import runpy, sys
 
+assert "fastpatent" not in sys.modules  # else it would have been imported with them
 missing = {missing}
 there = [name for name in sys.modules if name.partition(".")[0] in missing]
 sys.modules.update(dict.fromkeys([*missing, *there]))  # None there is an import that fails
