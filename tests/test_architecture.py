@@ -1,6 +1,7 @@
 """Layers point down only: no room imports one that stands above it (docs/architecture.md)."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fastpatent"
@@ -17,9 +18,15 @@ LAYERS = (
 HEIGHT = {room: -number for number, rooms in enumerate(LAYERS) for room in rooms}
 
 
+@cache
+def parsed(path):
+    """Return the syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path):
     """Yield (line, room) of every import of the package, those inside functions included."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -55,3 +62,11 @@ def test_only_models_knows_the_networks_by_name():
     for path in sorted(PACKAGE.rglob("*.py")):
         if "models" not in path.parts:
             assert '"PatentCLIP"' not in path.read_text(encoding="utf-8"), path
+
+
+def test_packages_that_are_slow_to_import_are_imported_where_they_are_used():
+    """Each takes about as long as torch, and most commands need neither."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in parsed(path).body:
+            names = [alias.name for alias in getattr(node, "names", [])] + [getattr(node, "module", None) or ""]
+            assert not {name.partition(".")[0] for name in names} & {"torchvision", "timm"}, f"{path}:{node.lineno}"

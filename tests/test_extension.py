@@ -1,13 +1,12 @@
 """A backbone, a loss, a data set, a metric and a sampler from outside the package: the files of CONTRIBUTING.md."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.forked import run_python
 from tests.polygons import write_designs
 
 pytestmark = pytest.mark.slow
@@ -42,7 +41,7 @@ def train(tmp_path):
     def train(**changed):
         settings = SETTINGS | {"DATASETS.ROOT": "designs"} | changed
         words = [word for pair in settings.items() for word in pair]
-        return subprocess.run([sys.executable, "my_train.py", *words], cwd=tmp_path, capture_output=True, text=True)
+        return run_python(tmp_path, "my_train.py", *words)
 
     return train
 

@@ -1,18 +1,19 @@
 """What works without the extras, and how a command names the extra that it misses."""
 
-import subprocess
-import sys
-
 import pytest
 
 from fastpatent.errors import EXTRAS
+from tests.forked import run_python
 
 pytestmark = pytest.mark.slow
 
 WITHOUT = """
 import runpy, sys
 
-sys.modules.update(dict.fromkeys({missing}))  # None there is an import that fails
+assert "fastpatent" not in sys.modules  # else it would have been imported with them
+missing = {missing}
+there = [name for name in sys.modules if name.partition(".")[0] in missing]
+sys.modules.update(dict.fromkeys([*missing, *there]))  # None there is an import that fails
 if sys.argv[1].endswith(".py"):
     sys.argv.pop(0)
     runpy.run_path(sys.argv[0], run_name="__main__")
@@ -23,8 +24,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def run_without(missing, *words, cwd):
-    program = WITHOUT.format(missing=sorted(missing))
-    return subprocess.run([sys.executable, "-c", program, *words], cwd=cwd, capture_output=True, text=True)
+    return run_python(cwd, "-c", WITHOUT.format(missing=sorted(missing)), *words)
 
 
 def test_training_testing_and_configuration_need_no_extra(tmp_path, repository):

@@ -277,7 +277,8 @@ def check_processes(device, folder):
     cfg, of_two = (settings(folder, device, BY_ITSELF, name) for name in ("one", "two"))
     one = trained(trainer_of(cfg, device, IEEE))["model"]
     meeting = Path(of_two.OUTPUT_DIR, "meeting")
-    torch.multiprocessing.spawn(one_of_two, (of_two.dump(), str(meeting), device), nprocs=2)
+    words, start = (of_two.dump(), str(meeting), device), "spawn" if device.type == "cuda" else "fork"  # CUDA bears no fork
+    torch.multiprocessing.start_processes(one_of_two, words, nprocs=2, start_method=start)
     assert_alike(cfg, one, read_last_checkpoint(of_two.OUTPUT_DIR)[1]["model"])
 
 

@@ -66,7 +66,7 @@ if [[ ${1-} == --dry ]]; then
     TOY=(MODEL.BACKBONE.DEPTH 18x INPUT.SIZE_TRAIN "[32,32]" INPUT.SIZE_TEST "[32,32]"
         SOLVER.IMS_PER_BATCH 16 SOLVER.MAX_EPOCH 1 DATALOADER.NUM_WORKERS 0)
     STEP=(--small --steps 1 --images 128)
-    TESTED=(--small --steps 1 --images 64 --ours-only)
+    TESTED=(--small --steps 1 --images 32 --ours-only)
     RANKED=(--small --steps 1 --images 760 --ours-only)
     NORMS=(--small --steps 1)
     step prepare 60 'MB$' "$PYTHON" benchmarks/gpu/prepare.py --generate 10 --side 48 --out "$DATA"

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.transforms.v2.functional import pil_to_tensor
 from yacs.config import CfgNode
 
 import fastpatent
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def truth(images: np.ndarray) -> torch.Tensor:
         if fit is None:
             return of_fitted(torch.from_numpy(images))
-        return of_fitted(pil_to_tensor(resize(Image.fromarray(images)))[None])[0]
+        return of_fitted(torch.from_numpy(np.array(resize(Image.fromarray(images))))[None, None])[0]
 
     cosine = export_onnx(exported, output, taken, truth, _metadata(cfg))
     features = "[dim]" if fit else "[batch, dim]"

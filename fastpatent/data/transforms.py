@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from PIL import Image
-from torchvision.transforms import v2
-from torchvision.transforms.v2.functional import pil_to_tensor
 from yacs.config import CfgNode
 
 from fastpatent.data.augment.blur import blur_kernel_size
@@ -16,7 +15,6 @@ from fastpatent.errors import ConfigError
 
 PAPER = 255
 LONGEST = 16_384  # pixels of a side that is resized with the other
-BICUBIC, BILINEAR = v2.InterpolationMode.BICUBIC, v2.InterpolationMode.BILINEAR
 VARIOUS_SIZES = ("shorter", "native")  # values of INPUT.FIT that keep the aspect ratio without cropping or padding
 
 
@@ -109,7 +107,7 @@ class ToTensor(torch.nn.Module):
 
     def forward(self, drawing: Image.Image) -> torch.Tensor:
         """Copy the pixels."""
-        return pil_to_tensor(drawing)
+        return torch.from_numpy(np.array(drawing))[None]
 
 
 def build_resize(cfg: CfgNode, key: str) -> Callable[[Image.Image], Image.Image]:
@@ -136,15 +134,17 @@ def build_resize(cfg: CfgNode, key: str) -> Callable[[Image.Image], Image.Image]
     if given.FIT == "paper":
         return FitOnPaper(size, resampling)
     if given.FIT == "native":
-        return v2.Identity()
+        return torch.nn.Identity()
     shorter = FitShorterSide(min(size), resampling)
-    return v2.Compose([shorter, CentreWindow(size)]) if given.FIT == "crop" and key == "SIZE_TEST" else shorter
+    return torch.nn.Sequential(shorter, CentreWindow(size)) if given.FIT == "crop" and key == "SIZE_TEST" else shorter
 
 
 def _window(cfg: CfgNode) -> list[torch.nn.Module]:
     """Return the random crop of training images that are resized to more than INPUT.SIZE_TRAIN; of others nothing."""
     if not (cfg.INPUT.KEEP_ASPECT and cfg.INPUT.FIT == "crop"):
         return []
+    from torchvision.transforms import v2  # takes seconds to import, and only training needs it
+
     return [v2.RandomCrop(tuple(cfg.INPUT.SIZE_TRAIN), pad_if_needed=True, fill=PAPER)]
 
 
@@ -155,7 +155,7 @@ def build_window(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] | None:
     numbers.
     """
     window = _window(cfg)
-    return v2.Compose([*window, ToTensor()]) if window else None
+    return torch.nn.Sequential(*window, ToTensor()) if window else None
 
 
 def build_test_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] | None:
@@ -166,7 +166,7 @@ def build_test_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor] 
     given = cfg.INPUT
     if not given.CROP.ENABLED:
         return None
-    return v2.Compose([CentreWindow(tuple(given.CROP.SIZE), given.PADDING.VALUE), ToTensor()])
+    return torch.nn.Sequential(CentreWindow(tuple(given.CROP.SIZE), given.PADDING.VALUE), ToTensor())
 
 
 def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]:
@@ -177,8 +177,11 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
     torch's CPU generator. Padding and the areas uncovered by a rotation or a shift get INPUT.PADDING.VALUE, those of
     AutoAugment INPUT.AUTOAUG.FILL. Grey images have no saturation and no hue, so those two of CJ have no effect.
     """
+    from torchvision.transforms import v2
+
     given = cfg.INPUT
     outside = given.PADDING.VALUE
+    bilinear, bicubic = v2.InterpolationMode.BILINEAR, v2.InterpolationMode.BICUBIC
     steps = _window(cfg)
     if given.LINES.ENABLED:
         steps.append(RandomLines(Lines(given.LINES.PROB, given.LINES.WIDTH, given.LINES.DASH)))
@@ -186,7 +189,7 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
         steps.append(RandomPolicy(given.AUTOAUG.PROB, given.AUTOAUG.FILL))
     if given.CROP.ENABLED:
         size, scale, ratio = (tuple(given.CROP[key]) for key in ("SIZE", "SCALE", "RATIO"))
-        steps.append(v2.RandomResizedCrop(size, scale, ratio, interpolation=BICUBIC))
+        steps.append(v2.RandomResizedCrop(size, scale, ratio, interpolation=bicubic))
     if given.PADDING.ENABLED:
         steps.append(
             v2.RandomCrop(
@@ -200,7 +203,7 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
     if given.FLIP.ENABLED:
         steps.append(v2.RandomHorizontalFlip(given.FLIP.PROB))
     if given.ROTATE.ENABLED:
-        turn = v2.RandomRotation(given.ROTATE.DEGREES, interpolation=BILINEAR, fill=outside)
+        turn = v2.RandomRotation(given.ROTATE.DEGREES, interpolation=bilinear, fill=outside)
         steps.append(v2.RandomApply([turn], p=given.ROTATE.PROB))
     if given.CJ.ENABLED:
         jitter = v2.ColorJitter(brightness=given.CJ.BRIGHTNESS, contrast=given.CJ.CONTRAST)
@@ -216,4 +219,4 @@ def build_train_transform(cfg: CfgNode) -> Callable[[Image.Image], torch.Tensor]
         steps.append(v2.RandomApply([blur], p=given.BLUR.PROB))
     if given.REA.ENABLED:
         steps.append(v2.RandomErasing(given.REA.PROB, scale=tuple(given.REA.AREA), value=erasing_grey(cfg)))
-    return v2.Compose(steps)
+    return torch.nn.Sequential(*steps)

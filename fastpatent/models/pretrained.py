@@ -5,7 +5,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
-import timm
 from torch import nn
 from yacs.config import CfgNode
 
@@ -81,6 +80,8 @@ def timm_normalisation(cfg: CfgNode) -> tuple[list[float], list[float]] | None:
     """
     if not is_name(cfg.MODEL.BACKBONE.PRETRAIN_PATH):
         return None
+    import timm
+
     try:
         trained = timm.get_pretrained_cfg(cfg.MODEL.BACKBONE.TIMM_NAME)
     except RuntimeError:  # no such tag, which the backbone's builder reports with the nearest

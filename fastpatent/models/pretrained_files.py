@@ -3,7 +3,6 @@
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-import timm
 import torch
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
@@ -33,6 +32,8 @@ def pretrained_file(cfg: CfgNode) -> str:
     Raises:
         ConfigError: there are no such weights, or the download failed or is not allowed.
     """
+    import timm
+
     settings = cfg.MODEL.BACKBONE
     name: str = settings.PRETRAIN_PATH
     if name.startswith(HUB):

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.layers.pos_embed import resample_abs_pos_embed
-from timm.layers.pos_embed_rel import resize_rel_pos_bias_table
 from torch import nn
 
 Size = tuple[int, int]  # rows, columns
@@ -50,6 +48,8 @@ def fit_to_network(model: nn.Module, name: str, value: torch.Tensor) -> tuple[to
 
 
 def _positions(table: torch.Tensor, wanted: torch.Tensor, grid: Size) -> tuple[torch.Tensor, str] | None:
+    from timm.layers.pos_embed import resample_abs_pos_embed
+
     extra = wanted.shape[1] - grid[0] * grid[1]  # class and register tokens, which come first
     before = _side_lengths(table.shape[1] - extra, grid, lambda rows, columns: rows * columns)
     if before is None or table.shape[2] != wanted.shape[2]:
@@ -59,6 +59,8 @@ def _positions(table: torch.Tensor, wanted: torch.Tensor, grid: Size) -> tuple[t
 
 
 def _bias(table: torch.Tensor, wanted: torch.Tensor, window: Size) -> tuple[torch.Tensor, str] | None:
+    from timm.layers.pos_embed_rel import resize_rel_pos_bias_table
+
     offsets = _offsets(*window)
     extra = len(wanted) - offsets  # from and to the class token, which come last
     before = _side_lengths(len(table) - extra, window, _offsets)

@@ -18,9 +18,9 @@ from fastpatent.data.image_source import build_decode
 
 @pytest.mark.slow
 def test_every_step_runs_on_a_cpu(repository, tmp_path):
-    environment = {**os.environ, "PYTHON": sys.executable, "OUT": str(tmp_path)}
+    environment = {**os.environ, "PYTHON": sys.executable, "OUT": str(tmp_path), "TOTAL": "1500"}
     script = str(repository / "benchmarks" / "gpu" / "run.sh")
-    finished = subprocess.run([script, "--dry"], env=environment, capture_output=True, text=True, timeout=600)
+    finished = subprocess.run([script, "--dry"], env=environment, capture_output=True, text=True, timeout=1600)
     summary = (tmp_path / "summary.txt").read_text()
     assert finished.returncode == 0 and not finished.stderr, finished.stdout + finished.stderr
     steps = dict(re.findall(r"^(\w+) +(.*?) +\d+ s$", summary, re.MULTILINE))

@@ -6,19 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from fastpatent.commands import main
+from fastpatent.config import load_config
 from fastpatent.config.default_network import CONFIG, WEIGHTS
+from fastpatent.models import build_model
 from fastpatent.synthetic import generate_sample
 from tests.conftest import REPOSITORY
 
 SHEETS = REPOSITORY.parent / "shared" / "impact" / "patents"
+# Every view is another copy of the network in the file, whose export takes as long as it has layers.
+SMALL = ("MODEL.BACKBONE.TIMM_NAME", "test_resnet", "MODEL.WEIGHTS", "small.pth")
 FIT = ("INPUT.KEEP_ASPECT", "False", "INPUT.SIZE_TEST", "[96, 128]", "INPUT.INTERPOLATION", "bilinear")
 SETTINGS = {
     "on paper": (),
-    "stretched, views": (*FIT, "TEST.FLIP.ENABLED", "True", "TEST.SCALES", "[1, 0.7]"),
-    "turns": (*FIT, "TEST.TURNS", "True"),
+    "stretched, views": (*SMALL, *FIT, "TEST.FLIP.ENABLED", "True", "TEST.SCALES", "[1, 0.7]"),
+    "turns": (*SMALL, *FIT, "TEST.TURNS", "True"),
 }
 
 
@@ -49,6 +54,9 @@ def test_the_example_of_the_documentation_gives_the_features_of_extract(name, dr
     )
     words = ("--config-file", CONFIG, "TEST.PRECISION", "fp32", "MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "0")
     monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    cfg = load_config(CONFIG, [*SMALL, "MODEL.HEADS.NUM_CLASSES", "2"])
+    torch.save({"model": build_model(cfg).state_dict()}, "small.pth")
     assert main(["export", "--output", "network.onnx", *words, *SETTINGS[name]]) == 0, capfd.readouterr().err
     assert "network.onnx: image uint8 [height, width] -> features float32 [dim]" in capfd.readouterr().out
     assert main(["extract", "--images", str(drawings), "--output", "f.npz", *words, *SETTINGS[name]]) == 0

@@ -17,7 +17,7 @@ from fastpatent.data.load_datasets import load_test_set
 from fastpatent.models import build_model
 from tests.polygons import write_designs
 
-NETWORKS = {"first": "test_convnext", "second": "test_efficientnet"}
+NETWORKS = {"first": "test_resnet", "second": "test_efficientnet"}
 
 
 @pytest.fixture

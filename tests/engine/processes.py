@@ -1,8 +1,5 @@
 """The same short training run in this process and in processes of its own, and how to compare the two."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -11,6 +8,7 @@ import yaml
 from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.models import build_model, with_classes
+from tests.forked import run_python
 
 
 def settings(root, output, losses):
@@ -40,22 +38,41 @@ def write_config(drawings_folder, folder, losses=("CrossEntropyLoss", "TripletLo
 
 
 def train_here(config, *options):
-    """Run it in this process; return (checkpoint, losses) as `train_in_processes`."""
+    """Run it in this process; return `results` of it."""
     assert main(["train", "--config-file", str(config), *options]) == 0
-    return _results(config)
+    return results(config)
 
 
-def train_in_processes(repository, config, launcher=(), options=()):
-    """Run the training script in processes of its own; return (the last checkpoint, the losses that were reported)."""
-    script = [str(repository / "tools" / "train_net.py"), "--config-file", str(config)]
-    command = [sys.executable, *launcher, *script, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}  # this checkout's package
-    finished = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return _results(config)
+TRAIN_IN_TWO = """
+import os, signal, sys
+from functools import partial
+from torch.multiprocessing import start_processes
+from fastpatent import distributed
+from fastpatent.commands import launch
+from fastpatent.commands.run import run
+from fastpatent.commands.train import main
+from fastpatent.engine.trainer import Trainer
+
+step = Trainer.step
+{changed}
+Trainer.step = changed
+launch.spawn = partial(start_processes, start_method="fork")  # else both processes would import all again
+sys.exit(run(main))
+"""
 
 
-def _results(config):
+def train_in_two(config, *options, changed="changed = step"):
+    """Run the training command with --num-gpus 2 and return the CompletedProcess.
+
+    Args:
+        changed: program that defines a function `changed`, which takes the place of `Trainer.step`, the function `step`.
+    """
+    program = TRAIN_IN_TWO.format(changed=changed)
+    return run_python(config.parent, "-c", program, "--num-gpus", "2", "--config-file", config, *options)
+
+
+def results(config):
+    """Return (the last checkpoint of a run, the losses that were reported)."""
     output = Path(load_config(config).OUTPUT_DIR)
     return torch.load(output / "model_final.pth", weights_only=True), reported_losses(output)
 

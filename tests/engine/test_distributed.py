@@ -10,50 +10,38 @@ import pytest
 
 from fastpatent.config import load_config
 from fastpatent.data.load_datasets import load_training_set
-from tests.engine.processes import assert_same_steps, train_here, train_in_processes, write_config
+from tests.conftest import REPOSITORY
+from tests.engine.processes import assert_same_steps, results, train_here, train_in_two, write_config
 
-TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+def by_torchrun(config, *options):
+    script = str(REPOSITORY / "tools" / "train_net.py")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}  # this checkout's package
+    words = [*command, "--config-file", str(config), *options]
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "losses, launcher, options, of_two",
+    "losses, train, options, of_two",
     [
-        (["CrossEntropyLoss", "TripletLoss", "CircleLoss"], TORCHRUN, [], []),
+        (["CrossEntropyLoss", "TripletLoss", "CircleLoss"], by_torchrun, [], []),
         # Parts of a batch do not see each other's pairs, so only a loss over single images can be compared.
-        (["CrossEntropyLoss"], (), ["SOLVER.BASE_LR", "0.3"], ["SOLVER.GRAD_ACCUM_STEPS", "2"]),
+        (["CrossEntropyLoss"], train_in_two, ["SOLVER.BASE_LR", "0.3"], ["SOLVER.GRAD_ACCUM_STEPS", "2"]),
     ],
     ids=["torchrun", "--num-gpus, two parts"],
 )
-def test_two_processes_give_what_one_gives(losses, launcher, options, of_two, drawings_folder, tmp_path, repository):
+def test_two_processes_give_what_one_gives(losses, train, options, of_two, drawings_folder, tmp_path):
     configs = [write_config(drawings_folder, tmp_path / name, losses) for name in ("one", "two")]
     one, loss = train_here(configs[0], *options)
-    count = [] if launcher else ["--num-gpus", "2"]
-    two, loss_of_two = train_in_processes(repository, configs[1], launcher, [*count, *options, *of_two])
+    finished = train(configs[1], *options, *of_two)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    two, loss_of_two = results(configs[1])
     assert one["iteration"] == two["iteration"] == 5
     assert loss_of_two == pytest.approx(loss, rel=1e-5)
     assert_same_steps(configs[0], one["model"], two["model"])
 
-
-def run_two(repository, script, config, *options):
-    command = [sys.executable, str(script), "--num-gpus", "2", "--config-file", str(config), *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-
-
-WITH_CHANGED_STEP = """
-import os, signal, sys
-from fastpatent import distributed
-from fastpatent.commands.run import run
-from fastpatent.commands.train import main
-from fastpatent.engine.trainer import Trainer
-
-step = Trainer.step
-{changed}
-Trainer.step = changed
-if __name__ == "__main__":
-    sys.exit(run(main))
-"""
 
 BAD_LOSS_IN_ONE = """
 def changed(self, batch):
@@ -74,11 +62,10 @@ def changed(self, batch):
 
 
 @pytest.mark.slow
-def test_a_bad_loss_in_one_process_ends_all_and_names_its_images(drawings_folder, tmp_path, repository):
+def test_a_bad_loss_in_one_process_ends_all_and_names_its_images(drawings_folder, tmp_path):
     """As on a GPU, where the losses are read at the end of the epoch only."""
     config = write_config(drawings_folder, tmp_path, ["CrossEntropyLoss"])
-    (tmp_path / "run.py").write_text(WITH_CHANGED_STEP.format(changed=BAD_LOSS_IN_ONE))
-    finished = run_two(repository, tmp_path / "run.py", config)
+    finished = train_in_two(config, changed=BAD_LOSS_IN_ONE)
     assert finished.returncode == 1, finished.stdout + finished.stderr
     line = next(line for line in finished.stdout.splitlines() if line.startswith("the images:"))
     paths = list(dict.fromkeys(re.findall(r"'([^']*)'", line)))
@@ -91,25 +78,23 @@ def test_a_bad_loss_in_one_process_ends_all_and_names_its_images(drawings_folder
 
 
 @pytest.mark.slow
-def test_a_broken_image_in_one_process_ends_both_with_one_sentence(drawings_folder, tmp_path, repository):
+def test_a_broken_image_in_one_process_ends_both_with_one_sentence(drawings_folder, tmp_path):
     shutil.copytree(drawings_folder, tmp_path / "drawings")
     config = write_config(tmp_path / "drawings", tmp_path / "run")
     broken = load_training_set(load_config(config))[0].path
     with open(broken, "wb") as file:
         file.write(b"no image")
-    script = repository / "tools" / "train_net.py"
-    finished = run_two(repository, script, config, "DATALOADER.MAX_BROKEN", "0", "SOLVER.MAX_EPOCH", "3")
+    finished = train_in_two(config, "DATALOADER.MAX_BROKEN", "0", "SOLVER.MAX_EPOCH", "3")
     assert finished.returncode == 1, finished.stdout + finished.stderr
     (error,) = [line for line in finished.stderr.splitlines() if line.startswith("error:")]
     assert error.startswith(f"error: {broken}: ") and "Traceback" not in finished.stderr
 
 
 @pytest.mark.slow
-def test_a_stop_in_one_process_reaches_the_other_and_the_run_is_saved(drawings_folder, tmp_path, repository):
+def test_a_stop_in_one_process_reaches_the_other_and_the_run_is_saved(drawings_folder, tmp_path):
     config = write_config(drawings_folder, tmp_path)
-    (tmp_path / "run.py").write_text(WITH_CHANGED_STEP.format(changed=STOPPED_IN_ONE))
     endless = ["SOLVER.MAX_EPOCH", "100000", "TEST.EVAL_PERIOD", "0", "SOLVER.CHECKPOINT_PERIOD", "100000"]
-    finished = run_two(repository, tmp_path / "run.py", config, *endless)
+    finished = train_in_two(config, *endless, changed=STOPPED_IN_ONE)
     assert finished.returncode == 130, finished.stdout + finished.stderr
     assert finished.stderr.splitlines().count("interrupted") == 2 and "Traceback" not in finished.stderr
     assert re.search(r"stopped at iteration \d+; \S*model_interrupted.pth is saved, continue with --resume", finished.stdout)

@@ -195,11 +195,13 @@ def test_parts_of_a_batch_hold_whole_tuples(drawings_folder, tmp_path, capfd):
 
 
 @pytest.mark.slow
-def test_two_processes_mine_and_learn_what_one_does(drawings_folder, tmp_path, repository):
+def test_two_processes_mine_and_learn_what_one_does(drawings_folder, tmp_path):
     words = [word for pair in {**MINED, "DATALOADER.MINING.QUERIES": "10"}.items() for word in pair]
     configs = [processes.write_config(drawings_folder, tmp_path / name) for name in ("one", "two")]
     one, loss = processes.train_here(configs[0], *words)
-    two, loss_of_two = processes.train_in_processes(repository, configs[1], options=["--num-gpus", "2", *words])
+    finished = processes.train_in_two(configs[1], *words)
+    assert finished.returncode == 0, finished.stderr
+    two, loss_of_two = processes.results(configs[1])
     assert torch.equal(two["mined"]["tuples"], one["mined"]["tuples"])
     assert loss_of_two == pytest.approx(loss, rel=1e-5)
     processes.assert_same_steps(configs[0], one["model"], two["model"])

@@ -1,6 +1,5 @@
 """One run at a time in a folder, and none is replaced unless asked."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -12,6 +11,7 @@ from fastpatent.commands import main
 from fastpatent.engine.run_folder import MARK, PROJECTOR, own_run_folder, remove_run
 from fastpatent.errors import ConfigError, DataError
 from tests.engine.runs import SMALL, train, weights
+from tests.forked import FORKED
 
 HEX = "0123456789abcdef"
 
@@ -23,9 +23,8 @@ def hold(folder, held):
 
 
 def test_two_runs_at_once_are_refused(tmp_path):
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    other = context.Process(target=hold, args=(tmp_path, held), daemon=True)
+    held = FORKED.Event()
+    other = FORKED.Process(target=hold, args=(tmp_path, held), daemon=True)
     other.start()
     assert held.wait(60)
     for resume, overwrite in ((False, False), (True, False), (False, True)):

@@ -1,7 +1,6 @@
 """What a training remembers of itself, however it ends, and how a reader understands it."""
 
 import json
-import multiprocessing
 import shutil
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from fastpatent.engine.trainer import Trainer
 from fastpatent.errors import DataError
 from tests.engine.run_folders import write_run
 from tests.engine.runs import INTERRUPTED, SMALL, interrupt, interrupted_after, train, weights
+from tests.forked import FORKED
 
 CLOCK = "seconds", "images_per_second"
 
@@ -116,9 +116,8 @@ def hold(folder, held):
 def test_a_run_goes_on_until_its_process_is_gone(whole_run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(whole_run(*SMALL), folder)
-    context = multiprocessing.get_context("spawn")
-    held = context.Event()
-    process = context.Process(target=hold, args=(folder, held), daemon=True)
+    held = FORKED.Event()
+    process = FORKED.Process(target=hold, args=(folder, held), daemon=True)
     process.start()
     assert held.wait(60)
     run = read_run(folder)

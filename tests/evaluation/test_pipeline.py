@@ -1,14 +1,12 @@
 """From a configuration to features and metrics, against the same features and matrices in NumPy."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 import yaml
 from PIL import Image
 
@@ -22,7 +20,8 @@ from fastpatent.evaluation.pipeline import Pipeline, best_metric
 from fastpatent.models import Network
 from fastpatent.registry import METRICS
 from fastpatent.retrieval.metrics import Metric
-from tests.evaluation.plain_network import PlainNetwork
+from tests.evaluation.plain_network import PlainNetwork, PlainRun, components
+from tests.forked import in_two_processes
 
 CPU = torch.device("cpu")
 WHITE = {"TEST.WHITENING.ENABLED": True, "TEST.WHITENING.DIM": 4}
@@ -374,51 +373,32 @@ def test_processes_other_than_the_first_get_nothing(plain, monkeypatch, extracti
     assert not (plain.folder / "run").exists()
 
 
-ONE_OF_TWO = """
-import json
-import sys
-import numpy as np
-import torch
-import torch.distributed as dist
-from fastpatent.data.records import Splits
-from fastpatent.evaluation.pipeline import Pipeline
-from tests.evaluation.plain_network import PlainNetwork, PlainRun, components
+def one_of_two(rank, folder):
+    """Write the features of two data sets that this process returns, as JSON."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    for registry, name, component in components():
+        registry.all()
+        registry.register(component, name=name)
+    plain = PlainRun(folder)
+    pipeline = Pipeline(plain.config(**WHITE), CPU)
+    found = [pipeline.features(splits) for splits in (plain.splits, other_splits(plain))]
+    lists = [[(of.name, of.query.tolist(), of.gallery.tolist()) for of in features] for features in found]
+    (folder / f"{rank}.json").write_text(json.dumps(lists))
+    dist.destroy_process_group()
 
-folder, rank, settings = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
-dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-for registry, name, component in components():
-    registry.all()
-    registry.register(component, name=name)
-plain = PlainRun(folder)
-other = Splits("Other", [], plain.splits.gallery[:3], plain.splits.query)  # an odd number of images
-pipeline = Pipeline(plain.config(**settings), torch.device("cpu"))
-for splits in (plain.splits, other):
-    found = pipeline.features(splits)
-    print(json.dumps([[of.name, of.query.tolist(), of.gallery.tolist()] for of in found]))
-dist.destroy_process_group()
-"""
+
+def other_splits(plain):
+    return Splits("Other", [], plain.splits.gallery[:3], plain.splits.query)  # an odd number of images
 
 
 @pytest.mark.slow
-def test_two_processes_extract_what_one_does(plain, repository):
+def test_two_processes_extract_what_one_does(plain):
     """Of two data sets, whitened: whitening is learned in the first by both, and applied to the second."""
+    in_two_processes(one_of_two, plain.folder)
     expected = Pipeline(plain.config(**WHITE), CPU)
-    command = [sys.executable, "-c", ONE_OF_TWO, str(plain.folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    processes = [
-        subprocess.Popen([*command, str(rank), json.dumps(WHITE)], env=environment, stdout=subprocess.PIPE, text=True)
-        for rank in range(2)
-    ]
-    try:
-        outputs = [process.communicate(timeout=100)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0]
-    first, second = ([json.loads(line) for line in output.splitlines()] for output in outputs)
+    first, second = (json.loads((plain.folder / f"{rank}.json").read_text()) for rank in range(2))
     assert second == [[], []]
-    other = Splits("Other", [], plain.splits.gallery[:3], plain.splits.query)
-    for found, splits in zip(first, (plain.splits, other)):
+    for found, splits in zip(first, (plain.splits, other_splits(plain))):
         for (name, query, gallery), one in zip(found, expected.features(splits), strict=True):
             assert name == one.name
             np.testing.assert_allclose(np.array(query), one.query, rtol=1e-5, atol=1e-4)

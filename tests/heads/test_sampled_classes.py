@@ -24,6 +24,7 @@ from fastpatent.models import Network, build_model
 from fastpatent.models.trained import load_trained
 from fastpatent.models.weights import load_weights
 from tests.engine.steps import loader_of
+from tests.forked import in_two_processes
 
 CPU = torch.device("cpu")
 CLASSES, BATCH, PIXELS = 40, 8, 6
@@ -286,7 +287,7 @@ def share_of_steps(rank, folder, sampled):
 
 @pytest.mark.slow
 def test_two_processes_give_what_one_gives(tmp_path):
-    torch.multiprocessing.spawn(share_of_steps, (tmp_path, 12), nprocs=2)
+    in_two_processes(share_of_steps, tmp_path, 12)
     one = take_steps(trainer_of(config(MODEL__HEADS__SAMPLED_CLASSES=12, SOLVER__OPT="SGD")), range(4)).model.state_dict()
     two = [torch.load(tmp_path / f"{rank}.pth") for rank in range(2)]
     start = trainer_of(config(MODEL__HEADS__SAMPLED_CLASSES=12)).model.state_dict()

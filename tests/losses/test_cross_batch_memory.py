@@ -18,6 +18,7 @@ from fastpatent.losses.pairs import EMPTY, Past
 from fastpatent.models import build_model
 from fastpatent.models.weights import load_weights
 from tests.engine.steps import loader_of
+from tests.forked import in_two_processes
 from tests.waiting import NothingWaits
 
 BATCH = 8
@@ -161,7 +162,7 @@ def half_of_steps(rank, folder):
 
 @pytest.mark.slow
 def test_two_processes_remember_what_one_remembers(tmp_path):
-    torch.multiprocessing.spawn(half_of_steps, (tmp_path,), nprocs=2)
+    in_two_processes(half_of_steps, tmp_path)
     one = trainer_of(config())
     for step in range(4):
         one.step(batch_of(step))

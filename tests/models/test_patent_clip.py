@@ -17,6 +17,7 @@ from fastpatent.errors import CheckpointError, ConfigError
 from fastpatent.models import build_model
 from fastpatent.models.clip.grey_conv import Widen
 from fastpatent.models.weights import load_weights
+from tests.forked import in_two_processes
 from tests.models.pairs import (
     BATCH,
     CAPTIONS,
@@ -178,7 +179,7 @@ def one_of_two(rank, folder, file):
 
 @pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one(pair_file, tmp_path):
-    torch.multiprocessing.spawn(one_of_two, (tmp_path, pair_file()), nprocs=2)
+    in_two_processes(one_of_two, tmp_path, pair_file())
     two = [torch.load(tmp_path / f"{rank}.pth") for rank in range(2)]
     for number, keys in enumerate(SHARED_LOSSES):
         torch.manual_seed(0)

@@ -10,6 +10,7 @@ from yacs.config import CfgNode
 from fastpatent.distributed import share_gradients
 from fastpatent.errors import CheckpointError
 from fastpatent.models import build_model
+from tests.forked import in_two_processes
 from tests.waiting import NothingWaits
 
 pytestmark = pytest.mark.slow
@@ -151,7 +152,7 @@ def test_processes_with_images_of_one_domain_exchange_gradients(two_branch, chal
     model, config = two_branch(**losses), challenge_config(classes=3, **TWO, **losses).dump()
     given = {"config": config, "state": model.state_dict(), "images": images(), "targets": TARGETS, "domains": domains}
     torch.save(given, tmp_path / "given.pt")
-    torch.multiprocessing.spawn(write_gradients, (tmp_path,), nprocs=2)
+    in_two_processes(write_gradients, tmp_path)
     sum(model(images(), TARGETS, domains).values()).backward()
     found = torch.load(tmp_path / "0.pt")
     for (name, parameter), gradient in zip(model.named_parameters(), found, strict=True):

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torchvision.transforms.v2.functional import pil_to_tensor
 
 from fastpatent.data.augment.random_slots import LINE_SLOTS, Action
 
@@ -118,7 +117,7 @@ class RandomLines(torch.nn.Module):
 
     def forward(self, drawing: Image.Image) -> Image.Image:
         """Take and return PIL images of mode L."""
-        image = pil_to_tensor(drawing)[None]
+        image = torch.from_numpy(np.array(drawing))[None, None]
         uniforms = torch.rand(1, len(self.lines.slots), dtype=torch.float64).numpy()
         for function, arrays in self.lines.plan(uniforms, *image.shape[2:]):
             image = function(image, *map(torch.from_numpy, arrays))

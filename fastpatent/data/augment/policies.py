@@ -9,8 +9,6 @@ from typing import NamedTuple, overload
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional
 
 from fastpatent.data.augment.moves import source_matrix
 from fastpatent.data.augment.random_slots import AUTOAUGMENT_SLOTS, whole
@@ -25,14 +23,14 @@ MAGNITUDES: dict[str, Callable[[int], float]] = {
     "Sharpness": lambda level: 0.1 + 0.18 * level,  # factor
 }
 MOVES = ("Rotate", "ShearX")  # every pixel is interpolated at another place, or filled
-FUNCTIONS = {
-    "AutoContrast": functional.autocontrast,
-    "Contrast": functional.adjust_contrast,
-    "Equalize": functional.equalize,
-    "Invert": functional.invert,
-    "Posterize": functional.posterize,
-    "Sharpness": functional.adjust_sharpness,
-    "Solarize": functional.solarize,
+FUNCTIONS = {  # of torchvision, which takes seconds to import
+    "AutoContrast": "autocontrast",
+    "Contrast": "adjust_contrast",
+    "Equalize": "equalize",
+    "Invert": "invert",
+    "Posterize": "posterize",
+    "Sharpness": "adjust_sharpness",
+    "Solarize": "solarize",
 }
 
 
@@ -66,6 +64,8 @@ class Policies:
     """
 
     def __init__(self) -> None:
+        from torchvision.transforms import v2
+
         self.table = v2.AutoAugment()._policies
         self._chances = np.array([[chance for _, chance, _ in policy] for policy in self.table])
         self._numbers = np.full((len(self.table), 2, 2, 2), -1)  # by policy, stage, sign and filter
@@ -106,12 +106,14 @@ def apply(operation: Operation, images: torch.Tensor | Image.Image, fill: int) -
         images: uint8 [..., 1, height, width], or a PIL image of mode L.
         fill: grey level of uncovered areas.
     """
+    from torchvision.transforms.v2 import functional
+
     if isinstance(images, Image.Image) and operation.name in MOVES:
         resampling = Image.Resampling.BICUBIC if operation.bicubic else Image.Resampling.BILINEAR
         matrix = source_matrix(operation.name, operation.magnitude, images.height, images.width)
         return images.transform(images.size, Image.Transform.AFFINE, matrix, resampling, fillcolor=fill)
     amount = () if operation.level is None else (operation.magnitude,)
-    return FUNCTIONS[operation.name](images, *amount)
+    return getattr(functional, FUNCTIONS[operation.name])(images, *amount)
 
 
 class RandomPolicy(torch.nn.Module):

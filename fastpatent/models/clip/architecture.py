@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import timm
 import torch
 
 from fastpatent.config.by_name import find_file
@@ -87,6 +86,7 @@ def _check_towers(name: str, vision: dict[str, Any], text: dict[str, Any]) -> No
     timm's models are of timm itself. The text towers of transformers are those that open_clip's own models name.
     """
     import open_clip
+    import timm
 
     image_tower, text_tower = vision.get("timm_model_name"), text.get("hf_model_name")
     if image_tower and not (isinstance(image_tower, str) and timm.is_model(image_tower)):
