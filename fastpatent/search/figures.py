@@ -1,12 +1,17 @@
 """The figures of a sheet: without page header and captions, apart at white gaps, and upright where that can be told."""
 
-from collections.abc import Iterator
-from itertools import pairwise
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain, pairwise, product
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from fastpatent.data.image import open_drawing
+from fastpatent.data.records import Sample
+from fastpatent.errors import DataError
 from fastpatent.search.captions import Parts, connected_parts, find_captions, turned_boxes
 
 PIXELS = 2_500_000  # of a sheet in which figures are sought; one of 300 dpi is halved
@@ -14,7 +19,10 @@ INK = 128  # grey below which a pixel is ink
 SPECK = 3  # pixels of the longer side of a part that may lie in a gap
 RIM = 8  # pixels of white around a figure
 PAGE = 1.2, 1.6  # longer side of a page by its shorter one
-HEADER_AT = 0.015, 0.1  # upper and lower edge of a page header, by the longer side; sheets that are cut to their ink have none
+HEADER_AT = (
+    0.015,
+    0.1,
+)  # upper and lower edge of a page header, by the longer side; sheets that are cut to their ink have none
 HEADER_HIGH, HEADER_WIDE = (0.006, 0.03), 0.45  # its height, likewise, and width, by that of the page
 HEADER_PARTS, HEADER_PART = 12, 2.5  # how many parts it has at least, and the width of one at most, by the header's height
 TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
@@ -37,31 +45,62 @@ class Figure(NamedTuple):
     blanks: tuple[tuple[int, int, int, int], ...] = ()
 
 
+def figure_values(figure: Figure | None) -> list[int]:
+    """Return a figure as plain integers, those of each blank last; none for all of a file."""
+    return [] if figure is None else [*figure[:5], *chain.from_iterable(figure.blanks)]
+
+
+def figure_of(values: Sequence[int]) -> Figure | None:
+    """Return the figure of `figure_values`."""
+    blanks = zip(*(iter(values[5:]),) * 4)
+    return Figure(*values[:4], values[4] % 4, tuple(blanks)) if values else None
+
+
+def figure_sample(path: str, figure: Figure | None) -> Sample:
+    """Return a figure of a file, or all of it, as a sample, which is named after both."""
+    if figure is None:
+        return Sample(path, None)
+    name = f"{path} (figure at {figure.left},{figure.top},{figure.width},{figure.height})"
+    return Sample(name, None, image=partial(read_figure, path, figure))
+
+
+def read_figure(path: str, figure: Figure, invert: bool, most: int) -> Image.Image:
+    """Return a figure of a file, see `cut_out`, which is read as by `open_drawing`.
+
+    Raises:
+        DataError: the file cannot be read, or has no such figure.
+    """
+    sheet = open_drawing(path, invert=invert, most=most)
+    if figure.left + figure.width > sheet.width or figure.top + figure.height > sheet.height:
+        raise DataError(f"{path}: was changed, it has no figure at {figure.left},{figure.top} any more")
+    return cut_out(sheet, figure)
+
+
 def split_sheet(sheet: Image.Image) -> list[Figure]:
     """Return the figures of a sheet, at least one.
 
     A caption makes a figure. A sheet with several is cut at white gaps that have a caption and other ink on both sides, the
     widest first; parts of one figure may lie apart. Where there is no such gap, and where captions cannot be read, figures
-    stay together. A page header is a line of letters on top of a whole page.
+    stay together. A page header is a line of letters on top of a whole page. A sheet without any of these is one figure, as
+    it is.
 
     Args:
         sheet: mode L, black on white.
     """
-    step = max(1, int(np.ceil(np.sqrt(sheet.width * sheet.height / PIXELS))))
-    parts = connected_parts(_reduced(np.asarray(sheet) < INK, step))
+    parts, step = ink_of(sheet)
     header, header_turn = _header(parts)
     captions = find_captions(parts)
     drawn = np.ones(len(parts.boxes), bool)
     drawn[np.concatenate([header, *(caption.parts for caption in captions)])] = False
     drawn = parts.boxes[drawn]
-    if not len(drawn):
+    if not len(drawn) or not (captions or len(header)):
         return [Figure(0, 0, *sheet.size)]
-    texts = np.array([_around(parts.boxes[caption.parts]) for caption in captions]).reshape(-1, 4)
+    texts = np.array([around(parts.boxes[caption.parts]) for caption in captions]).reshape(-1, 4)
     limits = np.array([*sheet.size, *sheet.size])
     blanks, figures = np.minimum(texts * step, limits), []
     for chosen, its in _cut(drawn, texts):
         turns = [caption.turn for caption, is_its in zip(captions, its) if is_its] or [header_turn]
-        box = np.clip(_around(drawn[chosen]) * step + (-RIM, -RIM, RIM, RIM), 0, limits)
+        box = np.clip(around(drawn[chosen]) * step + (-RIM, -RIM, RIM, RIM), 0, limits)
         within = ((blanks[:, :2] < box[2:]) & (blanks[:, 2:] > box[:2])).all(axis=1)
         figures.append(Figure(*_sized(box), turns[0], tuple(map(_sized, blanks[within]))))
     return figures
@@ -75,15 +114,15 @@ def cut_out(sheet: Image.Image, figure: Figure) -> Image.Image:
     return image if (method := TURNS[figure.turn]) is None else image.transpose(method)
 
 
-def _reduced(ink: np.ndarray, step: int) -> np.ndarray:
-    """Return bool [height / step, width / step], rounded up: whether there is ink in each square."""
-    height, width = (-(-side // step) for side in ink.shape)
-    found = np.zeros((height, width), bool)
-    for row in range(step):
-        for column in range(step):
-            some = ink[row::step, column::step]
-            found[: some.shape[0], : some.shape[1]] |= some
-    return found
+def ink_of(sheet: Image.Image) -> tuple[Parts, int]:
+    """Return (the parts of a sheet's ink, of which PIXELS at most remain, how many pixels of a side became one)."""
+    step = max(1, math.ceil(math.sqrt(sheet.width * sheet.height / PIXELS)))
+    ink = np.asarray(sheet) < INK
+    reduced = np.zeros([-(-side // step) for side in ink.shape], bool)
+    for row, column in product(range(step), repeat=2):
+        some = ink[row::step, column::step]
+        reduced[: some.shape[0], : some.shape[1]] |= some
+    return connected_parts(reduced), step
 
 
 def _header(parts: Parts) -> tuple[np.ndarray, int]:
@@ -96,7 +135,7 @@ def _header(parts: Parts) -> tuple[np.ndarray, int]:
             order = np.argsort(boxes[:, 1], kind="stable")
             for start, end in _between_gaps(boxes[order, 1], boxes[order, 3]):
                 line = boxes[order[start:end]]
-                left, top, right, bottom = _around(line)
+                left, top, right, bottom = around(line)
                 if bottom > HEADER_AT[1] * longer:
                     break
                 level = top > HEADER_AT[0] * longer and HEADER_HIGH[0] * longer < bottom - top < HEADER_HIGH[1] * longer
@@ -152,7 +191,7 @@ def _between_gaps(starts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, i
     yield from pairwise([0, *gaps.tolist(), len(starts)])
 
 
-def _around(boxes: np.ndarray) -> np.ndarray:
+def around(boxes: np.ndarray) -> np.ndarray:
     """Return int64 [4]: the box around boxes [.., 4]."""
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
