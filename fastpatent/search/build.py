@@ -160,7 +160,7 @@ def _check_folder(folder: str) -> None:
 
 
 def _usable(folder: str, network: str, figures: bool) -> Index | None:
-    """Return the index that is in a folder; None without one, or where it is damaged, of another network or split otherwise."""
+    """Return the index that is in a folder; None without one, or one that is damaged or of other settings."""
     if not (Path(folder) / MANIFEST).exists():
         return None
     remove_leftovers(folder)

@@ -17,13 +17,14 @@ from fastpatent.synthetic.lettering import GLYPHS
 
 SIDE = 12  # pixels of the square in which shapes are compared
 PENS, SLANTS, NARROWED = (0.4, 0.8, 1.2), (0.0, 0.25), (1.0, 0.5)  # of letters 6 high and 4 wide
-THICK, THIN = 1.7, 0.45  # strokes of a letter with serifs, in pens
-F_ALIKE, G_ALIKE, DIGIT_ALIKE = 0.6, 0.5, 0.5  # cosines of shapes
+THICK, THIN = 1.5, 0.6  # strokes of a letter with serifs, in pens
+F_ALIKE, DIGIT_ALIKE = 0.55, 0.5  # cosines of shapes
 SMALLEST, LARGEST = 11, 0.12  # height of a letter: pixels, and share of the sheet's longer side
 SPACE = 2.2  # between the words of a caption, in heights of its letters
 LONGEST = 14  # length of a caption, likewise
-ALONE = 1.0  # white around a number without letters, likewise: in a drawing of a screen it may be anything
-ALIKE = 0.44  # product of the cosines of F and G
+MOST_DIGITS = 5  # and points, of a number without letters
+ALONE = 1.0  # white around it, in heights of its digits: in a drawing of a screen it may be anything
+ALIKE, LEAST = 0.36, 0.28  # product of the cosines of F and G: of a sheet's best caption, and of any
 LIKE_BEST = 0.6  # of the product of a sheet's best caption: those that are read in the same direction, as one font is
 REFERENCE = 0.75  # of the largest letters: smaller ones refer to another figure
 EIGHT = np.ones((3, 3), bool)
@@ -47,9 +48,24 @@ SERIFS: dict[str, Strokes] = {
     ],
     "1": [(THIN, [(0, 1.2), (1.5, 0)]), (THICK, [(1.5, 0), (1.5, 6)]), (THIN, [(0.2, 6), (2.8, 6)])],
     "g": [
-        (THIN, [(4.2, 0.3), (2.8, 0.6)]),
-        (1, [(2, 0), (0.6, 0.5), (0.6, 1.8), (2, 2.3), (3, 1.8), (3, 0.5), (2, 0)]),
-        (1, [(1, 2.2), (0.5, 3), (1, 3.6), (3.3, 3.8), (4, 4.7), (3, 5.8), (1, 6), (0, 5.2), (0.4, 4.2), (1.3, 3.7)]),
+        (THIN, [(2.2, 0.3), (4.1, 0.3)]),
+        (1, [(1.6, 0), (0.5, 0.5), (0.3, 1.4), (0.7, 2.3), (1.6, 2.6), (2.5, 2.2), (2.8, 1.3), (2.5, 0.4), (1.6, 0)]),
+        (
+            1,
+            [
+                (0.9, 2.5),
+                (0.3, 3.2),
+                (0.8, 3.8),
+                (3.2, 4.1),
+                (4, 4.6),
+                (3.6, 5.5),
+                (2.4, 6),
+                (1, 6),
+                (0, 5.3),
+                (0.3, 4.5),
+                (1, 3.9),
+            ],
+        ),
     ],
 }
 PLAIN = GLYPHS | {
@@ -127,19 +143,24 @@ def _with_letters(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: 
     """Yield the captions that begin with F, a stem, and G or g."""
     left, top, right, bottom = boxes[letters].T
     widths, heights = _sizes(boxes[letters])
-    like_f, like_g = _alike(shapes, "F"), _alike(shapes, "Gg")
+    like_f = _alike(shapes, "F")
     upright = (heights >= SMALLEST) & (widths > 0.3 * heights) & (widths < 1.25 * heights)
     for f in np.flatnonzero(upright & (like_f > F_ALIKE)).tolist():
         height = heights[f]
-        near = (np.abs(top - top[f]) < 0.45 * height) & (np.abs(bottom - bottom[f]) < 0.5 * height)
-        near &= (left > right[f] - 0.45 * height) & (left < right[f] + 1.6 * height)
-        near[f] = False
-        stems = np.flatnonzero(near & (widths < 0.7 * height))
-        for g in np.flatnonzero(near & (like_g > G_ALIKE) & (widths > 0.3 * height)).tolist():
+        rise, sink = (top[f] - top) / height, (bottom - bottom[f]) / height  # above and below F, in its heights
+        level = (np.abs(rise) < 0.12) & (np.abs(sink) < 0.12)
+        if (level & (right <= left[f]) & (right > left[f] - 0.5 * height)).any():
+            continue  # within a word
+        after = (left > right[f] - 0.45 * height) & (left < right[f] + 1.6 * height)
+        after[f] = False
+        stems = np.flatnonzero(after & (rise < 0.12) & (rise > -0.45) & (np.abs(sink) < 0.12) & (widths < 0.75 * height))
+        small = (rise < -0.12) & (rise > -0.45) & (sink > 0.1) & (sink < 0.5)
+        alike = np.where(level, _alike(shapes, "G"), np.where(small, _alike(shapes, "g"), 0)) * like_f[f]
+        for g in np.flatnonzero(after & (alike > LEAST) & (widths > 0.3 * height)).tolist():
             middles = (left + right)[stems[stems != g]] / 2
             if ((middles > right[f] - 0.3 * height) & (middles < left[g] + 0.3 * height)).any():
                 line = _line(boxes, letters[[f, g]], height)
-                yield _Found(Caption(turn, line), int(height), float(like_f[f] * like_g[g]))
+                yield _Found(Caption(turn, line), int(height), float(alike[g]))
                 break
 
 
@@ -153,14 +174,14 @@ def _numbers(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: np.nd
     for digit in digits.tolist():
         height = heights[digit]
         level = np.abs(bottom - bottom[digit]) < 0.12 * height
-        behind = level & (left >= right[digit]) & (left < right[digit] + height)
+        behind = level & (left >= right[digit]) & (left < right[digit] + 1.2 * height)
         points = left[behind & (np.maximum(widths, heights) < 0.35 * height)]
         following = digits[(behind & (np.abs(top - top[digit]) < 0.12 * height))[digits]]
         following = following[left[following] > points.min(initial=max(parts.labels.shape))]
         if len(following):
             before = digits[(level & (left < left[digit]) & (right > left[digit] - 0.6 * height))[digits]]
             line = _line(boxes, np.array([digit, following[0], *before]), height)
-            if _is_alone(parts, line, round(ALONE * height)):
+            if len(line) <= MOST_DIGITS and _is_alone(parts, line, round(ALONE * height)):
                 yield _Found(Caption(turn, line), int(height), 1.0)
 
 

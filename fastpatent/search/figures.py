@@ -97,7 +97,7 @@ def split_sheet(sheet: Image.Image) -> list[Figure]:
         return [Figure(0, 0, *sheet.size)]
     texts = np.array([around(parts.boxes[caption.parts]) for caption in captions]).reshape(-1, 4)
     limits = np.array([*sheet.size, *sheet.size])
-    blanks, figures = np.minimum(texts * step, limits), []
+    blanks, figures = np.clip((texts + (-1, -1, 1, 1)) * step, 0, limits), []
     for chosen, its in _cut(drawn, texts):
         turns = [caption.turn for caption, is_its in zip(captions, its) if is_its] or [header_turn]
         box = np.clip(around(drawn[chosen]) * step + (-RIM, -RIM, RIM, RIM), 0, limits)
@@ -188,7 +188,7 @@ def _widest_gap(boxes: np.ndarray, chosen: np.ndarray, drawn: int) -> list[np.nd
 def _between_gaps(starts: np.ndarray, ends: np.ndarray) -> Iterator[tuple[int, int]]:
     """Yield (first, end) of the runs of intervals, sorted by their starts, that no gap divides."""
     gaps = np.flatnonzero(starts[1:] > np.maximum.accumulate(ends)[:-1]) + 1
-    yield from pairwise([0, *gaps.tolist(), len(starts)])
+    yield from pairwise([0, *gaps.tolist(), len(starts)] if len(starts) else [])
 
 
 def around(boxes: np.ndarray) -> np.ndarray:

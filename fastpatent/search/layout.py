@@ -67,8 +67,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
     Keys: `generation`, `written` (ISO date and time), `fastpatent` (version), `drawings`, `patents`, `skipped` (counts),
     `dim`, `dtype`, `kind` (of KINDS), `effort` (of an approximate search), `recall` ({share of the drawings that a filter
-    leaves: recall@10}), `figures` (whether sheets are split into their figures), `network` (see `fastpatent.search.network`), `sources` (folders and lists that were read), `files`
-    ({name: {"bytes", "sha256"}}).
+    leaves: recall@10}), `figures` (whether sheets are split into their figures), `network` (see
+    `fastpatent.search.network`), `sources` (folders and lists that were read), `files` ({name: {"bytes", "sha256"}}).
 
     Raises:
         DataError: there is no index, or half of one, or it is damaged or of a newer version.

@@ -221,7 +221,7 @@ def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):
         (lambda folder: ((folder / "manifest.json").unlink(), (folder / "shards").mkdir()), "is not finished"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json: is damaged"),
         (lambda folder: (folder / "manifest.json").write_text("[" * 100_000), "manifest.json: is damaged"),
-        (lambda folder: change_manifest(folder, version=2), "written by a newer fastpatent, as format 2"),
+        (lambda folder: change_manifest(folder, version=3), "written by a newer fastpatent, as format 3"),
         (lambda folder: change_manifest(folder, format="x"), "no manifest of an index"),
         (lambda folder: change_manifest(folder, drawings=29), "it has 30 drawings and not 29"),
         (lambda folder: change_manifest(folder, patents=4), "not in the order of the patents"),
