@@ -143,7 +143,7 @@ def _with_letters(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: 
     """Yield the captions that begin with F, a stem, and G or g."""
     left, top, right, bottom = boxes[letters].T
     widths, heights = _sizes(boxes[letters])
-    like_f = _alike(shapes, "F")
+    like_f, like_capital, like_small = (_alike(shapes, letter) for letter in "FGg")
     upright = (heights >= SMALLEST) & (widths > 0.3 * heights) & (widths < 1.25 * heights)
     for f in np.flatnonzero(upright & (like_f > F_ALIKE)).tolist():
         height = heights[f]
@@ -155,7 +155,7 @@ def _with_letters(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: 
         after[f] = False
         stems = np.flatnonzero(after & (rise < 0.12) & (rise > -0.45) & (np.abs(sink) < 0.12) & (widths < 0.75 * height))
         small = (rise < -0.12) & (rise > -0.45) & (sink > 0.1) & (sink < 0.5)
-        alike = np.where(level, _alike(shapes, "G"), np.where(small, _alike(shapes, "g"), 0)) * like_f[f]
+        alike = np.where(level, like_capital, np.where(small, like_small, 0)) * like_f[f]
         for g in np.flatnonzero(after & (alike > LEAST) & (widths > 0.3 * height)).tolist():
             middles = (left + right)[stems[stems != g]] / 2
             if ((middles > right[f] - 0.3 * height) & (middles < left[g] + 0.3 * height)).any():
@@ -175,13 +175,15 @@ def _numbers(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: np.nd
         height = heights[digit]
         level = np.abs(bottom - bottom[digit]) < 0.12 * height
         behind = level & (left >= right[digit]) & (left < right[digit] + 1.2 * height)
-        points = left[behind & (np.maximum(widths, heights) < 0.35 * height)]
+        small = np.maximum(widths, heights) < 0.35 * height
+        points = left[behind & small]
         following = digits[(behind & (np.abs(top - top[digit]) < 0.12 * height))[digits]]
         following = following[left[following] > points.min(initial=max(parts.labels.shape))]
         if len(following):
             before = digits[(level & (left < left[digit]) & (right > left[digit] - 0.6 * height))[digits]]
             line = _line(boxes, np.array([digit, following[0], *before]), height)
-            if len(line) <= MOST_DIGITS and _is_alone(parts, line, round(ALONE * height)):
+            numeric = len(line) <= MOST_DIGITS and (small[line] | np.isin(line, digits)).all()
+            if numeric and _is_alone(parts, line, round(ALONE * height)):
                 yield _Found(Caption(turn, line), int(height), 1.0)
 
 
