@@ -78,12 +78,11 @@ def found_first(similarity, queries, query_sheets, gallery_sheets, patents):
 
 
 def shares(found):
-    """Return text: the share of the queries that are right, and the mean of these shares over patents, with intervals."""
-    right, patents = np.array(found, np.int64).T
-    of_patents = [right[patents == patent].mean() for patent in np.unique(patents)]
-    figures = mean_figures(right[:, None], patents, 1000, 0) + mean_figures(
-        np.array(of_patents)[:, None], np.unique(patents), 1000, 0
-    )
+    """Return text: the mean of values [(value, patent)] over queries, and over the patents' means, with intervals."""
+    values, patents = map(np.array, zip(*found))
+    names = np.unique(patents)
+    of_patents = np.array([values[patents == name].mean() for name in names])
+    figures = [mean_figures(each[:, None], of, 1000, 0)[0] for each, of in ((values, patents), (of_patents, names))]
     return [f"{figure.mean:.3f} [{figure.low:.3f}, {figure.high:.3f}]" for figure in figures]
 
 
@@ -132,12 +131,16 @@ def main():
         features[name] = normalise(pipeline.embed_images(samples, name))
         numbers[name] = np.arange(len(paths)) if name == WHOLE else of_sheet
         queries[name] = [np.flatnonzero(numbers[name] == sheet) for sheet in range(len(paths))]
-    table = []
+    table, right = [], {}
     for asked, gallery in [*ROWS, (SINGLE, FIGURES)]:
         views = FIGURES if asked == SINGLE else asked
         rows = np.arange(len(figures))[:, None] if asked == SINGLE else queries[asked]
-        results = found_first(features[views] @ features[gallery].T, rows, numbers[views], numbers[gallery], patents)
-        table.append([asked, gallery, len(results), *shares(results)])
+        similarity = features[views] @ features[gallery].T
+        right[asked, gallery] = found_first(similarity, rows, numbers[views], numbers[gallery], patents)
+        table.append([asked, gallery, len(right[asked, gallery]), *shares(right[asked, gallery])])
+    pairs = zip(right[FIGURES, FIGURES], right[WHOLE, WHOLE])
+    gains = shares([(float(by_figures) - float(whole), patent) for (by_figures, patent), (whole, _) in pairs])
+    table.append(["difference of figures", "to whole sheets", "", *gains])
     print(tabulate(table, headers=["query", "gallery", "queries", "found first", "mean over patents"]))
 
 

@@ -22,6 +22,7 @@ F_ALIKE, DIGIT_ALIKE = 0.55, 0.5  # cosines of shapes
 SMALLEST, LARGEST = 11, 0.12  # height of a letter: pixels, and share of the sheet's longer side
 SPACE = 2.2  # between the words of a caption, in heights of its letters
 LONGEST = 14  # length of a caption, likewise
+MOST_LETTERS, MOST_LIKE_DIGITS = 5000, 400  # parts of their size and shape that are looked at: noise has many
 MOST_DIGITS = 5  # and points, of a number without letters
 ALONE = 1.0  # white around it, in heights of its digits: in a drawing of a screen it may be anything
 ALIKE, LEAST = 0.36, 0.28  # product of the cosines of F and G: of a sheet's best caption, and of any
@@ -50,22 +51,8 @@ SERIFS: dict[str, Strokes] = {
     "g": [
         (THIN, [(2.2, 0.3), (4.1, 0.3)]),
         (1, [(1.6, 0), (0.5, 0.5), (0.3, 1.4), (0.7, 2.3), (1.6, 2.6), (2.5, 2.2), (2.8, 1.3), (2.5, 0.4), (1.6, 0)]),
-        (
-            1,
-            [
-                (0.9, 2.5),
-                (0.3, 3.2),
-                (0.8, 3.8),
-                (3.2, 4.1),
-                (4, 4.6),
-                (3.6, 5.5),
-                (2.4, 6),
-                (1, 6),
-                (0, 5.3),
-                (0.3, 4.5),
-                (1, 3.9),
-            ],
-        ),
+        (1, [(0.9, 2.5), (0.3, 3.2), (0.8, 3.8), (3.2, 4.1), (4, 4.6), (3.6, 5.5), (2.4, 6)]),
+        (1, [(2.4, 6), (1, 6), (0, 5.3), (0.3, 4.5), (1, 3.9)]),
     ],
 }
 PLAIN = GLYPHS | {
@@ -100,8 +87,9 @@ class _Found(NamedTuple):
 
 def connected_parts(ink: np.ndarray) -> Parts:
     """Return the 8-connected parts of bool [height, width]."""
-    labels, count = ndimage.label(ink, EIGHT)
-    boxes = np.zeros((count, 4), np.int64)
+    labels = np.zeros(ink.shape, np.int32)
+    ndimage.label(ink, EIGHT, labels)
+    boxes = np.zeros((int(labels.max(initial=0)), 4), np.int64)
     for axis, along in ((1, labels), (0, labels.T)):  # in this order of pixels; find_objects takes ten times as long
         places, others = np.nonzero(along)
         of = along[places, others] - 1
@@ -114,7 +102,7 @@ def find_captions(parts: Parts) -> list[Caption]:
     """Return the captions of a sheet; numbers without letters only where there is no other."""
     widths, heights = _sizes(parts.boxes)
     size = np.maximum(widths, heights)
-    letters = np.flatnonzero((size >= SMALLEST) & (size <= max(SMALLEST, LARGEST * max(parts.labels.shape))))
+    letters = np.flatnonzero((size >= SMALLEST) & (size <= max(SMALLEST, LARGEST * max(parts.labels.shape))))[:MOST_LETTERS]
     squares = _squares(parts, letters)
     for find in (_with_letters, _numbers):
         found: list[_Found] = []
@@ -153,7 +141,7 @@ def _with_letters(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: 
             continue  # within a word
         after = (left > right[f] - 0.45 * height) & (left < right[f] + 1.6 * height)
         after[f] = False
-        stems = np.flatnonzero(after & (rise < 0.12) & (rise > -0.45) & (np.abs(sink) < 0.12) & (widths < 0.75 * height))
+        stems = np.flatnonzero(after & (rise < 0.12) & (rise > -0.45) & (np.abs(sink) < 0.12) & (widths < 0.9 * height))
         small = (rise < -0.12) & (rise > -0.45) & (sink > 0.1) & (sink < 0.5)
         alike = np.where(level, like_capital, np.where(small, like_small, 0)) * like_f[f]
         for g in np.flatnonzero(after & (alike > LEAST) & (widths > 0.3 * height)).tolist():
@@ -171,7 +159,7 @@ def _numbers(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: np.nd
     alike = np.zeros(len(boxes))
     alike[letters] = _alike(shapes, "0123456789")
     digits = np.flatnonzero((alike > DIGIT_ALIKE) & (widths < heights) & (heights >= SMALLEST))
-    for digit in digits.tolist():
+    for digit in digits[:MOST_LIKE_DIGITS].tolist():
         height = heights[digit]
         level = np.abs(bottom - bottom[digit]) < 0.12 * height
         behind = level & (left >= right[digit]) & (left < right[digit] + 1.2 * height)

@@ -15,7 +15,7 @@ from fastpatent.errors import DataError
 from fastpatent.search.captions import Parts, connected_parts, find_captions, turned_boxes
 
 PIXELS = 2_500_000  # of a sheet in which figures are sought; one of 300 dpi is halved
-INK = 128  # grey below which a pixel is ink
+INK = 192  # grey below which a pixel is ink: light shading is part of a figure
 SPECK = 3  # pixels of the longer side of a part that may lie in a gap
 RIM = 8  # pixels of white around a figure
 PAGE = 1.2, 1.6  # longer side of a page by its shorter one
@@ -52,8 +52,10 @@ def figure_values(figure: Figure | None) -> list[int]:
 
 def figure_of(values: Sequence[int]) -> Figure | None:
     """Return the figure of `figure_values`."""
-    blanks = zip(*(iter(values[5:]),) * 4)
-    return Figure(*values[:4], values[4] % 4, tuple(blanks)) if values else None
+    if not values:
+        return None
+    left, top, width, height, turn, *others = values
+    return Figure(left, top, width, height, turn % 4, tuple(zip(*[iter(others)] * 4)))
 
 
 def figure_sample(path: str, figure: Figure | None) -> Sample:

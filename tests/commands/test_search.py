@@ -120,7 +120,13 @@ def test_crops_of_several_drawings_and_lists_of_patents(run, folder):
     answers = expected(folder, ["b.png", "c.png"], ["p1", "p2"])
     assert status == 0 and [answer["patent"] for answer in stored["answers"]] == [patent for patent, _ in answers]
     np.testing.assert_allclose([answer["score"] for answer in stored["answers"]], [score for _, score in answers], atol=1e-5)
-    assert stored["query"]["drawings"][1] == {"name": str(a), "crop": [1, 2, 20, 30], "mirror": True}
+    assert stored["query"]["drawings"][1] == {
+        "name": str(a),
+        "crop": [1, 2, 20, 30],
+        "blanks": [],
+        "turn": 0,
+        "mirror": True,
+    }
 
 
 def test_a_folder_of_queries_gets_a_report_of_each(run, folder, tmp_path):
