@@ -167,8 +167,9 @@ def _search(index: Index, args: argparse.Namespace, asked: Iterable[Sequence[Vie
     queries = [Query(views, *rest) for views in asked]
     for query in queries:
         check_query(index, query, args.top)
-    if not args.whole:
-        queries = [split_query(index, query) for query in queries]
+    if not args.whole and (split := [split_query(index, query) for query in queries]) != queries:
+        logger.info("sheets of the query are split into their figures, as in the index; --whole takes them as they are")
+        queries = split
     for query, found in zip(queries, embed_queries(index, queries, networks)):
         yield answer_query(index, query, found, chosen, args.top)
 
