@@ -134,7 +134,7 @@ def _with_letters(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: 
     like_f, like_capital, like_small = (_alike(shapes, letter) for letter in "FGg")
     upright = (heights >= SMALLEST) & (widths > 0.3 * heights) & (widths < 1.25 * heights)
     for f in np.flatnonzero(upright & (like_f > F_ALIKE)).tolist():
-        height = heights[f]
+        height = int(heights[f])
         rise, sink = (top[f] - top) / height, (bottom - bottom[f]) / height  # above and below F, in its heights
         level = (np.abs(rise) < 0.12) & (np.abs(sink) < 0.12)
         if (level & (right <= left[f]) & (right > left[f] - 0.5 * height)).any():
@@ -148,7 +148,7 @@ def _with_letters(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: 
             middles = (left + right)[stems[stems != g]] / 2
             if ((middles > right[f] - 0.3 * height) & (middles < left[g] + 0.3 * height)).any():
                 line = _line(boxes, letters[[f, g]], height)
-                yield _Found(Caption(turn, line), int(height), float(alike[g]))
+                yield _Found(Caption(turn, line), height, float(alike[g]))
                 break
 
 
@@ -160,7 +160,7 @@ def _numbers(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: np.nd
     alike[letters] = _alike(shapes, "0123456789")
     digits = np.flatnonzero((alike > DIGIT_ALIKE) & (widths < heights) & (heights >= SMALLEST))
     for digit in digits[:MOST_LIKE_DIGITS].tolist():
-        height = heights[digit]
+        height = int(heights[digit])
         level = np.abs(bottom - bottom[digit]) < 0.12 * height
         behind = level & (left >= right[digit]) & (left < right[digit] + 1.2 * height)
         small = np.maximum(widths, heights) < 0.35 * height
@@ -172,7 +172,7 @@ def _numbers(parts: Parts, boxes: np.ndarray, letters: np.ndarray, shapes: np.nd
             line = _line(boxes, np.array([digit, following[0], *before]), height)
             numeric = len(line) <= MOST_DIGITS and (small[line] | np.isin(line, digits)).all()
             if numeric and _is_alone(parts, line, round(ALONE * height)):
-                yield _Found(Caption(turn, line), int(height), 1.0)
+                yield _Found(Caption(turn, line), height, 1.0)
 
 
 def _is_alone(parts: Parts, line: np.ndarray, white: int) -> bool:
