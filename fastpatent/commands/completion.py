@@ -16,7 +16,7 @@ OPTIONS = {
     "runs": "--where --sort --columns --format --output",
     "reproduce": "--output-dir --changed-data --tolerance --allow-downloads",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
-    "search": "--allow-downloads --text --minus --where --top --crop --mirror --expand --exclude --own --weight"
+    "search": "--allow-downloads --text --minus --where --top --crop --mirror --whole --expand --exclude --own --weight"
     " --minus-weight --csv --json --html --each --out",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",

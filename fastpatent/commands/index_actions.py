@@ -31,10 +31,13 @@ def build(argv: Sequence[str]) -> int:
     kinds = "flat is exact; hnsw and ivfpq are approximate (default flat up to a million drawings, then ivfpq)"
     parser.add_argument("--kind", choices=KINDS, default="", help=kinds)
     parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the vectors (default float32)")
+    figures = "split sheets into their figures, without captions and upright, each a drawing (default)"
+    parser.add_argument("--figures", action=argparse.BooleanOptionalAction, default=True, help=figures)
     args, words = parse_words(parser, argv)
     log.start()
     (source,) = _words(args, words, "FOLDER|LIST")
-    launch(_here, args, build_index, load_in_use_from(args), source, args.out, args.metadata, args.kind, args.dtype)
+    settings = args.metadata, args.kind, args.dtype, args.figures
+    launch(_here, args, build_index, load_in_use_from(args), source, args.out, *settings)
     return 0
 
 
@@ -76,6 +79,7 @@ def info(argv: Sequence[str]) -> int:
         f"{index.folder}: {len(index)} drawings of {len(index.patents)} patents, generation {index.generation}",
         f"written {manifest['written']} by fastpatent {manifest['fastpatent']}, {sum(sizes):,} bytes",
         f"vectors {manifest['dim']} x {manifest['dtype']}, kind {manifest['kind']}",
+        "sheets are split into their figures" if manifest["figures"] else "sheets are whole",
         f"network {weights}, digest {network['digest']}, {'reads' if network['texts'] else 'reads no'} texts",
         f"known: {', '.join(known)}",
         *(f"from {source}" for source in manifest["sources"]),

@@ -40,6 +40,7 @@ from fastpatent.search.query import (
     answer_query,
     check_query,
     embed_queries,
+    split_query,
     views_of,
 )
 from fastpatent.search.record import result_table, write_result_csv, write_result_json, write_result_page
@@ -115,6 +116,7 @@ def _parse(argv: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
         "--crop", metavar="X,Y,W,H", help="part of a drawing, in pixels; one for each drawing, or -", **again
     )
     parser.add_argument("--mirror", action="store_true", help="exchange left and right of the drawings")
+    parser.add_argument("--whole", action="store_true", help="do not split sheets into their figures, as the index is")
     parser.add_argument("--expand", type=int, default=0, metavar="N", help="average with the N nearest drawings (default 0)")
     parser.add_argument("--exclude", metavar="PATENT", help="no answer; again for more", **again)
     parser.add_argument("--own", action="store_true", help="the patents that the drawings are of are answers too")
@@ -172,12 +174,16 @@ def _search(index: Index, args: argparse.Namespace, asked: Iterable[Sequence[Vie
     queries = [Query(views, *rest) for views in asked]
     for query in queries:
         check_query(index, query, args.top)
+    if not args.whole and (split := [split_query(index, query) for query in queries]) != queries:
+        logger.info("sheets of the query are split into their figures, as in the index; --whole takes them as they are")
+        queries = split
     for query, found in zip(queries, embed_queries(index, queries, networks)):
         yield answer_query(index, query, found, chosen, args.top)
 
 
 def _show(index: Index, name: str, result: Result) -> None:
-    logger.info(f"query: {name}")
+    views = len(result.query.views)
+    logger.info(f"query: {name}{f', {views} views' if views > 1 else ''}")
     among = f" that pass the filter {result.where}" if result.where else ""
     logger.info(f"{index.folder}: {result.compared:,} of {len(index):,} drawings{among} compared")
     if result.excluded:

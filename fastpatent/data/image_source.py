@@ -19,7 +19,7 @@ class DecodedDrawings:
     Args:
         resize: function of a PIL image of mode L -> PIL image of mode L, see `build_resize`.
         invert, most: see `read_drawing`.
-        given: {path: PIL image of mode L} of those in memory, see `Sample`.
+        given: {path: PIL image of mode L, or function that reads it} of those that are no file, see `Sample`.
     """
 
     def __init__(
@@ -27,22 +27,24 @@ class DecodedDrawings:
         resize: Callable[[Image.Image], Image.Image],
         invert: bool = False,
         most: int = MOST_PIXELS,
-        given: Mapping[str, Image.Image] | None = None,
+        given: Mapping[str, Image.Image | Callable[[bool, int], Image.Image]] | None = None,
     ) -> None:
         self.resize, self.invert, self.most, self.given = resize, invert, most, given or {}
 
     def __call__(self, path: str) -> np.ndarray:
         """Return the image as uint8 [height, width], 0 ink .. 255 paper; DataError where it cannot be read."""
-        image = self.given.get(path)
-        if image is None:
+        given = self.given.get(path)
+        if given is None:
             image = open_drawing(path, invert=self.invert, most=self.most)
-        elif self.invert:
-            image = black_on_white(image)
+        elif callable(given):
+            image = given(self.invert, self.most)
+        else:
+            image = black_on_white(given) if self.invert else given
         return np.asarray(self.resize(image))
 
 
 def build_decode(cfg: CfgNode, key: str, samples: Sequence[Sample] = ()) -> DecodedDrawings:
-    """Return the DecodedDrawings of INPUT, at the size INPUT.<key>, with those of the samples that are in memory."""
+    """Return the DecodedDrawings of INPUT, at the size INPUT.<key>, with those of the samples that are no file."""
     given = {sample.path: sample.image for sample in samples if sample.image is not None}
     return DecodedDrawings(build_resize(cfg, key), inverts(cfg), cfg.INPUT.MAX_PIXELS, given)
 

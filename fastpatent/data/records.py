@@ -1,7 +1,7 @@
 """Samples and splits, the representation of every data set: images with identities, in three parts."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ class Sample(NamedTuple):
 
     `domain` is DRAWING, or PHOTO in data sets that pair drawings with photographs. `caption` is the text of the image,
     `category` the class of its patent; None where there is none. `image` is the image itself, of mode L, where it is in
-    memory and in no file: `path` is then its name, which is no absolute path.
+    memory and in no file, or where it is part of a file, a picklable function (invert, most) -> image, see `open_drawing`:
+    `path` is then its name, which is no absolute path.
     """
 
     path: str
@@ -25,7 +26,7 @@ class Sample(NamedTuple):
     domain: int = DRAWING
     caption: str | None = None
     category: str | None = None
-    image: Image.Image | None = None
+    image: Image.Image | Callable[[bool, int], Image.Image] | None = None
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """Building an index, adding to it and removing from it: what is known is not extracted again, and what is killed goes on.
 
-A drawing is known by its path with the size and time of its file, else by the digest of its bytes. New ones are extracted
+A file is known by its path with the size and time of the file, else by the digest of its bytes. New ones are extracted
 shard by shard (`fastpatent.search.shards`), then a generation is written of all. Several processes extract together; the
 first does everything else.
 """
@@ -9,26 +9,30 @@ import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain, compress
 from pathlib import Path
+from typing import Any
 
 import torch
 from yacs.config import CfgNode
 
 from fastpatent import distributed
+from fastpatent.data.image import inverts
 from fastpatent.data.lock import only_writer
 from fastpatent.data.records import Sample
 from fastpatent.data.workers import map_in_order, worker_count
 from fastpatent.errors import DataError, nearest
-from fastpatent.evaluation.pipeline import Pipeline, are_readable
+from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import make_folder
 from fastpatent.progress import counted
+from fastpatent.search.figures import figure_of, figure_sample, figure_values
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
 from fastpatent.search.metadata import Metadata
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
-from fastpatent.search.shards import ROWS, read_shards, remove_shards, write_shard
+from fastpatent.search.shards import ROWS, Shard, read_shards, remove_shards, write_shard
 from fastpatent.search.sources import Pixels, Wanted, read_pixels, read_source
 from fastpatent.text import escaped
 
@@ -38,7 +42,14 @@ logger = logging.getLogger(__name__)
 
 
 def build_index(
-    cfg: CfgNode, device: torch.device, source: str, folder: str, metadata: str = "", kind: str = "", dtype: str = "float32"
+    cfg: CfgNode,
+    device: torch.device,
+    source: str,
+    folder: str,
+    metadata: str = "",
+    kind: str = "",
+    dtype: str = "float32",
+    figures: bool = False,
 ) -> None:
     """Make an index of exactly the drawings of a folder or a list; every process calls this.
 
@@ -52,6 +63,7 @@ def build_index(
         metadata: table, see `Metadata`; "": none.
         kind: of KINDS; "": flat up to a million drawings, ivfpq above.
         dtype: of the vectors, of DTYPES.
+        figures: split sheets into their figures, each a drawing.
 
     Raises:
         DataError: there is no readable drawing, the folder is of something else, or another process writes to it.
@@ -63,12 +75,12 @@ def build_index(
     pipeline = tolerant_pipeline(cfg, device)
     network = describe_network(pipeline)
     with only_writer(make_folder(folder, "--out"), JOB):
-        index = _usable(folder, network["digest"])
+        index = _usable(folder, network["digest"], figures)
         before = _drawings(index) if index else {}
-        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
+        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source, figures)
         drawings = {each.path: _named(found[each.path], each, table) for each in wanted if each.path in found}
-        kind = kind or (FLAT if len(drawings) <= MOST_FLAT else IVFPQ)
-        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], kind, dtype)
+        kind = kind or (FLAT if _count(drawings) <= MOST_FLAT else IVFPQ)
+        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], kind, dtype, figures)
     if table:
         table.report_unused()
 
@@ -96,19 +108,19 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
         remove_leftovers(folder)
         index = _whole(folder)
         check_network(folder, index.manifest["network"], network)  # once more: another process may have written since
-        before = _drawings(index)
-        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
+        before, figures = _drawings(index), index.manifest["figures"]
+        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source, figures)
         asked = {each.path: each for each in wanted}
-        others = {path: drawing for path, drawing in before.items() if path not in asked}
+        others = {path: of_file for path, of_file in before.items() if path not in asked}
         drawings = {}
-        for path, drawing in {**others, **found}.items():
-            earlier = before[path].facts if path in before else None
-            each = asked.get(path) or Wanted(path, path, drawing.facts.patent)
-            drawings[path] = _named(drawing, each, table, earlier)
+        for path, of_file in {**others, **found}.items():
+            earlier = before[path][0].facts if path in before else None
+            each = asked.get(path) or Wanted(path, path, of_file[0].facts.patent)
+            drawings[path] = _named(of_file, each, table, earlier)
         names = {escaped(path) for path in drawings}
         skipped = {path: reason for path, reason in index.skipped().items() if path not in names} | skipped
         sources = dict.fromkeys([*index.manifest["sources"], os.path.abspath(source)])
-        settings = index.manifest["kind"], index.manifest["dtype"]
+        settings = index.manifest["kind"], index.manifest["dtype"], figures
         _write(folder, index, before, drawings, skipped, index.manifest["network"], list(sources), *settings)
     if table:
         table.report_unused()
@@ -135,9 +147,8 @@ def remove_from_index(folder: str, names: Sequence[str]) -> None:
                 left.pop(path, None)
         if not left:
             raise DataError(f"{folder}: no drawing would be left; remove the folder instead")
-        logger.info(f"{len(before) - len(left)} drawings removed")
-        manifest = index.manifest
-        settings = manifest["network"], manifest["sources"], manifest["kind"], manifest["dtype"]
+        logger.info(f"{_count(before) - _count(left)} drawings removed")
+        settings = (index.manifest[key] for key in ("network", "sources", "kind", "dtype", "figures"))
         _write(folder, index, before, left, index.skipped(), *settings)
 
 
@@ -148,8 +159,8 @@ def _check_folder(folder: str) -> None:
         raise DataError(f"--out {folder}: is there already and is no index; choose another folder")
 
 
-def _usable(folder: str, network: str) -> Index | None:
-    """Return the index that is in a folder; None where there is none, or one that is damaged or of another network."""
+def _usable(folder: str, network: str, figures: bool) -> Index | None:
+    """Return the index that is in a folder; None without one, or one that is damaged or of other settings."""
     if not (Path(folder) / MANIFEST).exists():
         return None
     remove_leftovers(folder)
@@ -158,7 +169,8 @@ def _usable(folder: str, network: str) -> Index | None:
     except DataError as error:
         logger.warning(f"{error}; nothing of it is reused")
         return None
-    return index if index.manifest["network"]["digest"] == network else None
+    same = index.manifest["network"]["digest"] == network and index.manifest["figures"] == figures
+    return index if same else None
 
 
 def _whole(folder: str) -> Index:
@@ -169,118 +181,145 @@ def _whole(folder: str) -> Index:
     return index
 
 
-def _drawings(index: Index) -> dict[str, Drawing]:
-    """Return the drawings of an index by path, in the order of its rows."""
-    found = {}
+def _drawings(index: Index) -> dict[str, list[Drawing]]:
+    """Return the drawings of each file of an index, in the order of its rows."""
+    found: dict[str, list[Drawing]] = {}
     rows = (row for batch in index.drawings.to_batches(ROWS) for row in batch.to_pylist())
     for number, row in enumerate(rows):
         path, facts = os.fsdecode(row["path"]), Facts(**{name: row[name] for name in Facts._fields})
         facts = facts._replace(classes=tuple(facts.classes))
-        found[path] = Drawing(path, facts, row["size"], row["changed"], row["digest"], index, number)
+        drawing = Drawing(path, facts, row["size"], row["changed"], row["digest"], index, number, figure_of(row["figure"]))
+        found.setdefault(path, []).append(drawing)
     return found
 
 
+def _count(drawings: Mapping[str, list[Drawing]]) -> int:
+    return sum(map(len, drawings.values()))
+
+
 def _find(
-    pipeline: Pipeline, folder: str, wanted: Iterable[Wanted], before: Mapping[str, Drawing], network: str, source: str
-) -> tuple[dict[str, Drawing], dict[str, str]]:
+    pipeline: Pipeline,
+    folder: str,
+    wanted: Iterable[Wanted],
+    before: Mapping[str, list[Drawing]],
+    network: str,
+    source: str,
+    figures: bool,
+) -> tuple[dict[str, list[Drawing]], dict[str, str]]:
     """Find the vectors of drawings: those that are known, and by extraction the others, which shards have then.
 
     Returns:
-        ({path: Drawing}, {path, escaped: why it cannot be read}).
+        ({path: its drawings}, {path, escaped: why it cannot be read}).
 
     Raises:
         DataError: none can be read.
     """
-    known, shards = dict(before), read_shards(folder, network)
-    for shard in shards:
-        for row, (path, size, changed, digest) in enumerate(shard.files):
-            known[path] = Drawing(path, Facts(""), size, changed, digest, shard, row)
-    by_digest = {drawing.digest: drawing for drawing in known.values()}
-    found: dict[str, Drawing] = {}
+    network += ", figures" * figures
+    known = dict(before)
+    for shard in read_shards(folder, network):
+        known |= _of_shard(shard)
+    by_digest = {of_file[0].digest: of_file for of_file in known.values()}
+    found: dict[str, list[Drawing]] = {}
     unknown: list[str] = []
     for each in sorted(wanted, key=lambda each: (each.patent, os.fsencode(each.path))):  # as the rows of an index
-        drawing = known.get(each.path)
-        if drawing and (drawing.size, drawing.changed) == _state(each.path):
-            found[each.path] = drawing
+        of_file = known.get(each.path)
+        if of_file and (of_file[0].size, of_file[0].changed) == _state(each.path):
+            found[each.path] = of_file
         else:
             unknown.append(each.path)
-    reused, skipped = len(found), {}
+    reused, skipped = _count(found), {}
     workers = worker_count(pipeline.cfg.DATALOADER.NUM_WORKERS)[0]
-    read = partial(read_pixels, most=pipeline.cfg.INPUT.MAX_PIXELS)
+    settings = {"invert": inverts(pipeline.cfg), "most": pipeline.cfg.INPUT.MAX_PIXELS}
+    read = partial(read_pixels, **settings, figures=figures)
     for start in range(0, len(unknown), ROWS):
         part = unknown[start : start + ROWS]
         name = source if len(unknown) <= ROWS else f"{source}, {start + 1} to {start + len(part)} of {len(unknown)}"
-        new: dict[str, Pixels] = {}
+        new: list[tuple[str, Pixels]] = []
         for path, pixels in zip(part, counted(f"reading {name}", map_in_order(read, part, workers), len(part))):
             if isinstance(pixels, str):
                 skipped[escaped(path)] = escaped(pixels)
-            elif pixels.digest in by_digest:
-                found[path] = by_digest[pixels.digest]._replace(path=path, size=pixels.size, changed=pixels.changed)
-                reused += 1
+            elif (digest := pixels[0].digest) in by_digest:
+                state = {"path": path, "size": pixels[0].size, "changed": pixels[0].changed}
+                found[path] = [drawing._replace(**state) for drawing in by_digest[digest]]
+                reused += len(found[path])
             else:
-                new[path] = pixels
+                new += [(path, each) for each in pixels]
         if not new:
             continue
         broken: dict[str, str] = {}
-        samples = [Sample(path, None) for path in new]
-        _shared([name, *new])
+        asked = [(path, figure_values(pixels.figure)) for path, pixels in new]
+        samples = _samples(asked)
+        _shared([name, *asked])
         features = pipeline.embed_images(samples, name, broken)
         assert features is not None, "the first process has the features"
-        skipped |= {escaped(path): escaped(reason) for path, reason in broken.items()}
-        paths = [path for path in new if path not in broken]
-        shard = write_shard(folder, network, paths, [new[path] for path in paths], features[are_readable(samples, broken)])
-        for row, path in enumerate(paths):
-            pixels = new[path]
-            found[path] = Drawing(path, Facts(""), pixels.size, pixels.changed, pixels.digest, shard, row)
-            by_digest[pixels.digest] = found[path]
+        faults = {path: broken[sample.path] for (path, _), sample in zip(new, samples) if sample.path in broken}
+        skipped |= {escaped(path): escaped(reason) for path, reason in faults.items()}
+        whole = [path not in faults for path, _ in new]  # a file whose figures can be read
+        extracted = _of_shard(write_shard(folder, network, list(compress(new, whole)), features[whole]))
+        found |= extracted
+        by_digest |= {of_file[0].digest: of_file for of_file in extracted.values()}
     _shared([])
     if not found:
         raise DataError(f"{source}: no image in it can be read; first {next(iter(skipped.values()))}")
-    if len({drawing.store.vectors.shape[1] for drawing in found.values()}) > 1:
+    if len({drawing.store.vectors.shape[1] for of_file in found.values() for drawing in of_file}) > 1:
         raise DataError(f"{folder}: has vectors of several lengths; it is damaged, build it anew in another folder")
-    logger.info(f"{source}: {len(found) - reused} drawings extracted, {reused} known, {len(skipped)} skipped")
+    logger.info(f"{source}: {_count(found) - reused} drawings extracted, {reused} known, {len(skipped)} skipped")
     return found, skipped
 
 
 def _follow(pipeline: Pipeline) -> None:
     """Extract with the first process, which says what, until it has no more."""
-    while asked := _shared([]):
-        name, *paths = asked
-        pipeline.embed_images([Sample(path, None) for path in paths], name, {})
+    while shared := _shared([]):
+        name, *asked = shared
+        pipeline.embed_images(_samples(asked), name, {})
 
 
-def _shared(value: list[str]) -> list[str]:
+def _samples(asked: Iterable[tuple[str, list[int]]]) -> list[Sample]:
+    return [figure_sample(path, figure_of(values)) for path, values in asked]
+
+
+def _of_shard(shard: Shard) -> dict[str, list[Drawing]]:
+    found: dict[str, list[Drawing]] = {}
+    for row, (path, size, changed, digest, figure) in enumerate(shard.files):
+        found.setdefault(path, []).append(Drawing(path, Facts(""), size, changed, digest, shard, row, figure))
+    return found
+
+
+def _shared(value: list[Any]) -> list[Any]:
     """Return the list of the first process, in every process."""
     shared = distributed.collect(value, everywhere=True)
     assert shared, "everywhere"
     return shared[0]
 
 
-def _named(drawing: Drawing, wanted: Wanted, table: Metadata | None, earlier: Facts | None = None) -> Drawing:
-    """Return a drawing with what a table has of it, else with what was known earlier, else with its patent alone."""
-    facts = table.facts(wanted) if table else None
-    return drawing._replace(facts=facts or earlier or Facts(wanted.patent))
+def _named(
+    of_file: Sequence[Drawing], wanted: Wanted, table: Metadata | None, earlier: Facts | None = None
+) -> list[Drawing]:
+    """Return drawings with what a table has of their file, else with what was known earlier, else with its patent alone."""
+    facts = (table.facts(wanted) if table else None) or earlier or Facts(wanted.patent)
+    return [drawing._replace(facts=facts) for drawing in of_file]
 
 
 def _write(
     folder: str,
     index: Index | None,
-    before: Mapping[str, Drawing],
-    drawings: Mapping[str, Drawing],
+    before: Mapping[str, list[Drawing]],
+    drawings: Mapping[str, list[Drawing]],
     skipped: dict[str, str],
     network: dict,
     sources: Sequence[str],
     kind: str,
     dtype: str,
+    figures: bool,
 ) -> None:
     """Write a generation, unless it would be as the current one, report it, and remove the shards."""
-    settings = {"kind": kind, "dtype": dtype, "sources": list(sources)}
+    settings = {"kind": kind, "dtype": dtype, "figures": figures, "sources": list(sources)}
     same = index and drawings == before and skipped == index.skipped()
     if index and same and all(index.manifest[key] == value for key, value in settings.items()):
         manifest = index.manifest
         logger.info("nothing has changed")
     else:
-        manifest = write_generation(folder, list(drawings.values()), skipped, network, **settings)
+        manifest = write_generation(folder, list(chain.from_iterable(drawings.values())), skipped, network, **settings)
     remove_shards(folder)
     logger.info(f"{folder}: {manifest['drawings']} drawings of {manifest['patents']} patents, kind {manifest['kind']}")
     if skipped:

@@ -18,6 +18,7 @@ from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.design_search import random_cosines
 from fastpatent.files import write_atomically
 from fastpatent.retrieval.distance import BLOCK_ROWS
+from fastpatent.search.figures import Figure, figure_values
 from fastpatent.search.layout import (
     DRAWINGS,
     FLAT,
@@ -67,6 +68,7 @@ class Drawing(NamedTuple):
         facts: see `Facts`.
         size, changed, digest: see SCHEMA.
         store, row: where its vector and its thumbnail are.
+        figure: of the file; None: all of it.
     """
 
     path: str
@@ -76,6 +78,7 @@ class Drawing(NamedTuple):
     digest: bytes
     store: Store
     row: int
+    figure: Figure | None = None
 
 
 def write_generation(
@@ -86,17 +89,19 @@ def write_generation(
     sources: Sequence[str],
     kind: str = FLAT,
     dtype: str = "float32",
+    figures: bool = False,
 ) -> dict[str, Any]:
     """Write a generation of an index and make it the current one. For the one writer; what fails or is killed is removed.
 
     Args:
         folder: of the index.
-        drawings: in any order, at least one.
+        drawings: in any order, figures of one file in theirs; at least one.
         skipped: {path: why it is not in the index}.
         network: see `fastpatent.search.network`.
         sources: folders and lists that were read.
         kind: of KINDS.
         dtype: of the vectors, of DTYPES.
+        figures: whether sheets are split into their figures.
 
     Returns:
         The manifest, as `publish` takes it.
@@ -134,6 +139,7 @@ def write_generation(
             "kind": kind,
             "effort": effort,
             "recall": recall,
+            "figures": figures,
             "network": network,
             "sources": list(sources),
         }
@@ -171,7 +177,8 @@ def _write_drawings(path: Path, drawings: Sequence[Drawing], ends: Sequence[int]
 
 def _row(drawing: Drawing, end: int) -> dict[str, Any]:
     of_file = {"size": drawing.size, "changed": drawing.changed, "digest": drawing.digest, "thumbnail_end": end}
-    return {"path": os.fsencode(drawing.path), **drawing.facts._asdict(), **of_file}
+    figure = figure_values(drawing.figure)
+    return {"path": os.fsencode(drawing.path), **drawing.facts._asdict(), **of_file, "figure": figure}
 
 
 def _save(path: Path, array: np.ndarray) -> None:

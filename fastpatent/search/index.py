@@ -20,6 +20,7 @@ from fastpatent.errors import DataError
 from fastpatent.files import open_regular
 from fastpatent.retrieval.distance import as_features, normalise
 from fastpatent.search import nearest
+from fastpatent.search.figures import Figure, figure_of
 from fastpatent.search.layout import (
     DRAWINGS,
     FLAT,
@@ -35,6 +36,7 @@ from fastpatent.search.layout import (
 
 EXPANDS = 64  # times: how much larger than its file the table of drawings may be, above MOST_MEMORY
 FIRST_DAY, LAST_DAY = (day.toordinal() - date(1970, 1, 1).toordinal() for day in (date.min, date.max))
+MOST_VALUES = 10_000  # of a figure
 MOST_EXACT = 200_000  # rows of a filter that are compared exactly whatever the kind of the index
 
 
@@ -95,6 +97,10 @@ class Index:
     def path(self, row: int) -> str:
         """Return the path of a drawing's file, absolute where the index was built."""
         return os.fsdecode(self.drawings["path"][row].as_py())
+
+    def figure(self, row: int) -> Figure | None:
+        """Return the figure of its file that a drawing is; None: all of it."""
+        return figure_of(self.drawings["figure"][row].as_py())
 
     def rows_of(self, patent: str) -> np.ndarray:
         """Return int64: the rows of a patent's drawings; empty where there is none of this name."""
@@ -173,6 +179,9 @@ class Index:
             if count != self.manifest["drawings"]:
                 raise ValueError(f"it has {count:,} drawings and not {self.manifest['drawings']:,}")
             found = pyarrow.parquet.read_table(file, use_threads=False).combine_chunks()
+            if self.manifest["version"] == 1:
+                whole = pyarrow.array([[]], SCHEMA.field("figure").type).take(pyarrow.array(np.zeros(count, np.int64)))
+                found = found.append_column("figure", pyarrow.chunked_array([whole]))
             _check_drawings(found)
         return found
 
@@ -190,8 +199,13 @@ def _check_drawings(drawings: pyarrow.Table) -> None:
         raise ValueError("it has other columns than the drawings of an index")
     drawings.validate(full=True)
     complete = [drawings[name] for name in drawings.column_names if name != "date"]
-    if any(column.null_count for column in [*complete, drawings["classes"].chunk(0).flatten()]):
+    lists = [drawings[name].chunk(0).flatten() for name in ("classes", "figure")]
+    if any(column.null_count for column in [*complete, *lists]):
         raise ValueError("a value is missing")
+    if not set(compute.unique(compute.list_value_length(drawings["figure"])).to_pylist()) <= {0, *range(5, MOST_VALUES, 4)}:
+        raise ValueError("a figure has no box")
+    if len(lists[1]) and compute.min(lists[1]).as_py() < 0:
+        raise ValueError("a figure is outside of its sheet")
     days = drawings["date"].cast(pyarrow.int32()).drop_null()
     if len(days) and not FIRST_DAY <= compute.min(days).as_py() <= compute.max(days).as_py() <= LAST_DAY:
         raise ValueError("a date is of no year from 1 to 9999")

@@ -16,7 +16,7 @@ import pyarrow
 from fastpatent.errors import DataError
 from fastpatent.files import read_regular, remove_temporaries, sha256_of, write_atomically
 
-FORMAT, VERSION = "fastpatent search index", 1
+FORMAT, VERSION = "fastpatent search index", 2
 MANIFEST, GENERATIONS, SHARDS = "manifest.json", "generations", "shards"
 DRAWINGS, VECTORS, RANDOM, THUMBNAILS, SKIPPED = (
     "drawings.parquet",
@@ -34,7 +34,7 @@ MOST = 2**40  # of any count
 TYPES = (
     dict.fromkeys(("generation", "drawings", "patents", "skipped", "dim", "effort"), int)
     | dict.fromkeys(("written", "fastpatent", "dtype", "kind"), str)
-    | {"recall": dict, "network": dict, "files": dict, "sources": list}
+    | {"figures": bool, "recall": dict, "network": dict, "files": dict, "sources": list}
 )  # of the values of a manifest
 OLD = 2  # generations that stay: the current one, and the last, which readers may be opening
 TEXT = pyarrow.string()
@@ -52,6 +52,7 @@ SCHEMA = pyarrow.schema(
         "changed": pyarrow.int64(),  # when, in ns; a file of this size and time is taken for the same
         "digest": pyarrow.binary(),  # BLAKE2b of the file, 16 bytes
         "thumbnail_end": pyarrow.int64(),  # in thumbnails.bin; it begins where that of the row above ends
+        "figure": pyarrow.list_(pyarrow.int32()),  # of a sheet, see `figure_of`; empty: all of it. Version 1 has none
     }
 )
 
@@ -66,8 +67,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
     Keys: `generation`, `written` (ISO date and time), `fastpatent` (version), `drawings`, `patents`, `skipped` (counts),
     `dim`, `dtype`, `kind` (of KINDS), `effort` (of an approximate search), `recall` ({share of the drawings that a filter
-    leaves: recall@10}), `network` (see `fastpatent.search.network`), `sources` (folders and lists that were read), `files`
-    ({name: {"bytes", "sha256"}}).
+    leaves: recall@10}), `figures` (whether sheets are split into their figures), `network` (see
+    `fastpatent.search.network`), `sources` (folders and lists that were read), `files` ({name: {"bytes", "sha256"}}).
 
     Raises:
         DataError: there is no index, or half of one, or it is damaged or of a newer version.
@@ -93,6 +94,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path}: was written by a newer fastpatent, as format {version}; this one reads up to {VERSION}, update it"
         )
     try:
+        if version == 1:
+            manifest["figures"] = False
         _check(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: is damaged: {error}") from error

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow
 import pyarrow.compute
 from PIL import Image, ImageOps
+from yacs.config import CfgNode
 
 from fastpatent.data.image import black_on_white, grey_drawing, inverts, open_drawing
 from fastpatent.data.records import Sample
@@ -24,9 +25,10 @@ from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.report.picture import shrink, small_png
 from fastpatent.retrieval.distance import normalise
 from fastpatent.retrieval.expansion import expand_queries
+from fastpatent.search.figures import Figure, cut_out, read_figure, split_sheet
 from fastpatent.search.filters import Filter, apply_filter
 from fastpatent.search.index import Index
-from fastpatent.search.network import pipeline_of
+from fastpatent.search.network import pipeline_of, stored_config
 from fastpatent.search.patents import best_patents
 from fastpatent.search.sources import THUMBNAIL
 from fastpatent.text import short_line
@@ -45,12 +47,16 @@ class View(NamedTuple):
     Attributes:
         drawing: path; or PIL image, or uint8 array as of `grey_drawing`; or row of the index.
         crop: left, top, width and height in pixels of the image, upright; None: all of it.
-        mirror: whether left and right are exchanged, after the crop.
+        mirror: whether left and right are exchanged, after the crop and the turn.
+        turn: by how many times 90 degrees counterclockwise it is turned, after the crop.
+        blanks: boxes, as of `crop`, that become white: captions.
     """
 
     drawing: str | os.PathLike[str] | Image.Image | np.ndarray | int
     crop: Crop | None = None
     mirror: bool = False
+    turn: int = 0
+    blanks: tuple[Crop, ...] = ()
 
 
 class Query(NamedTuple):
@@ -145,7 +151,13 @@ class Result(NamedTuple):
 
 
 def search(
-    index: Index, query: Query, where: str = "", k: int = K, networks: Networks | None = None, files: bool = False
+    index: Index,
+    query: Query,
+    where: str = "",
+    k: int = K,
+    networks: Networks | None = None,
+    files: bool = False,
+    split: bool = True,
 ) -> Result:
     """Return the patents of an index that are nearest to a query.
 
@@ -156,6 +168,7 @@ def search(
         k: how many patents.
         networks: function that returns the network of the index, called where it is needed; None: it is loaded each time.
         files: see `apply_filter`.
+        split: see `split_query`.
 
     Raises:
         DataError: the query is empty or wrong, an image cannot be read, the filter is none, or there is no such patent.
@@ -163,7 +176,33 @@ def search(
     """
     chosen = apply_filter(index, where, files)  # before a network is loaded
     check_query(index, query, k)
+    query = split_query(index, query) if split else query
     return answer_query(index, query, embed_queries(index, [query], networks)[0], chosen, k)
+
+
+def split_query(index: Index, query: Query) -> Query:
+    """Return a query in which sheets are split into their figures, each a view, where the index was built so.
+
+    Rows of the index and views with a crop stay as they are.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    if not index.manifest["figures"]:
+        return query
+    cfg = stored_config(index.folder, index.manifest["network"])
+    views, minus = ([part for view in of for part in _figures(index, view, cfg)] for of in (query.views, query.minus))
+    return query._replace(views=views, minus=minus)
+
+
+def _figures(index: Index, view: View, cfg: CfgNode) -> list[View]:
+    if view.crop or view.turn or _given_row(view) is not None:
+        return [view]
+    image = _open(index, view, _name(index, view), cfg)
+    figures = split_sheet(image)
+    if figures == [Figure(0, 0, *image.size)]:
+        return [view]
+    return [view._replace(crop=figure[:4], turn=figure.turn, blanks=figure.blanks) for figure in figures]
 
 
 def check_query(index: Index, query: Query, k: int = K) -> None:
@@ -205,14 +244,14 @@ def embed_queries(index: Index, queries: Sequence[Query], networks: Networks | N
     """
     views = [view for query in queries for view in (*query.views, *query.minus)]
     texts = [text for query in queries for text in _words(query)]
-    stored = [None if view.crop or view.mirror else _given_row(view) for view in views]
+    stored = [None if view.crop or view.mirror or view.turn else _given_row(view) for view in views]
     pipeline = (networks or (lambda: pipeline_of(index)))() if texts or None in stored else None
     vectors, pictures, samples = np.zeros((len(views), index.vectors.shape[1]), np.float32), [], []
     names = [_name(index, view) for view in views]
     for place, (view, name, row) in enumerate(zip(views, names, stored)):
         if row is None:
             assert pipeline, "it is needed"
-            image = _read(view, name, pipeline)
+            image = _read(index, view, name, pipeline.cfg)
             pictures.append(small_png(shrink(image, THUMBNAIL)))
             samples.append(Sample(f"{name} ({place + 1})", None, image=image))  # one file may have several crops
         else:
@@ -323,21 +362,25 @@ def _name(index: Index, view: View) -> str:
     return os.fspath(view.drawing) if isinstance(view.drawing, str | os.PathLike) else "image in memory"
 
 
-def _read(view: View, name: str, pipeline: Pipeline) -> Image.Image:
-    """Return the image of a view, mode L, black on white where the network wants it, cropped and mirrored."""
-    settings = pipeline.cfg.INPUT
-    if isinstance(view.drawing, Image.Image | np.ndarray):
-        image = grey_drawing(view.drawing, name, settings.MAX_PIXELS)
-    else:
-        image = open_drawing(name, most=settings.MAX_PIXELS)
-    if inverts(pipeline.cfg):
-        image = black_on_white(image)  # of a crop it could not be told
-    if view.crop:
-        left, top, width, height = view.crop
-        if min(left, top) < 0 or min(width, height) < 1 or left + width > image.width or top + height > image.height:
-            raise DataError(f"{name}: the crop {shown(view.crop)} is not within its {image.width} x {image.height} pixels")
-        image = image.crop((left, top, left + width, top + height))
+def _read(index: Index, view: View, name: str, cfg: CfgNode) -> Image.Image:
+    """Return the image of a view, mode L, black on white where the network wants it, cropped, turned and mirrored."""
+    image = _open(index, view, name, cfg)
+    left, top, width, height = crop = view.crop or (0, 0, *image.size)
+    if min(left, top) < 0 or min(width, height) < 1 or left + width > image.width or top + height > image.height:
+        raise DataError(f"{name}: the crop {shown(crop)} is not within its {image.width} x {image.height} pixels")
+    image = cut_out(image, Figure(*crop, view.turn % 4, view.blanks))
     return ImageOps.mirror(image) if view.mirror else image
+
+
+def _open(index: Index, view: View, name: str, cfg: CfgNode) -> Image.Image:
+    most, row = cfg.INPUT.MAX_PIXELS, _given_row(view)
+    if row is not None and (figure := index.figure(row)):
+        return read_figure(name, figure, inverts(cfg), most)
+    if isinstance(view.drawing, Image.Image | np.ndarray):
+        image = grey_drawing(view.drawing, name, most)
+    else:
+        image = open_drawing(name, most=most)
+    return black_on_white(image) if inverts(cfg) else image  # of a crop it could not be told
 
 
 def _given_row(view: View) -> int | None:

@@ -14,6 +14,7 @@ from fastpatent.data.tables import write_csv
 from fastpatent.files import write_atomically
 from fastpatent.report.page import render
 from fastpatent.report.picture import data_url
+from fastpatent.search.figures import figure_values
 from fastpatent.search.index import Index
 from fastpatent.search.query import Answer, Result, View, percent
 
@@ -62,7 +63,7 @@ def record(index: Index, result: Result) -> dict[str, Any]:
                 "percentile": answer.percentile,
                 **_facts(index, answer),
                 "drawings": [
-                    {"row": row, "path": index.path(row), "cosine": cosine}
+                    {"row": row, "path": index.path(row), "figure": figure_values(index.figure(row)), "cosine": cosine}
                     for row, cosine in zip(answer.rows, answer.cosines)
                 ],
             }
@@ -162,12 +163,14 @@ def _lines(index: Index, result: Result) -> list[tuple[str, str]]:
 
 
 def _view(view: View, name: str) -> dict[str, Any]:
-    return {"name": name, "crop": view.crop and list(view.crop), "mirror": view.mirror}
+    blanks = [list(blank) for blank in view.blanks]
+    return {"name": name, "crop": view.crop and list(view.crop), "blanks": blanks, "turn": view.turn, "mirror": view.mirror}
 
 
 def _shown(view: dict[str, Any]) -> str:
     crop = f", cropped to {','.join(map(str, view['crop']))}" if view["crop"] else ""
-    return f"{view['name']}{crop}{', mirrored' * view['mirror']}"
+    turn = f", turned by {90 * view['turn']} degrees" if view["turn"] else ""
+    return f"{view['name']}{crop}{turn}{', mirrored' * view['mirror']}"
 
 
 def _facts(index: Index, answer: Answer) -> dict[str, Any]:

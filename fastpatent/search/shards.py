@@ -14,12 +14,13 @@ from safetensors.numpy import load_file, save_file
 
 from fastpatent.files import remove_temporaries, write_atomically
 from fastpatent.retrieval.distance import first_unusable, normalise
+from fastpatent.search.figures import figure_of, figure_values
 from fastpatent.search.layout import SHARDS
 from fastpatent.search.sources import Pixels
 
 ROWS = 4096  # of a shard: what a kill loses
 SUFFIX = ".safetensors"
-MARK = "fastpatent search shard, version 1"
+MARK = "fastpatent search shard, version 2"
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +29,7 @@ class Shard:
 
     Attributes:
         file: its path.
-        files: [(path, size, changed, digest)] of the drawings.
+        files: [(path, size, changed, digest, figure)] of the drawings; those of one file are consecutive.
     """
 
     def __init__(self, path: Path, network: str) -> None:
@@ -38,7 +39,10 @@ class Shard:
             if (metadata["format"], metadata["network"]) != (MARK, network):
                 raise ValueError("of another network")
             files = json.loads(file.get_tensor("files").tobytes())
-        self.files = [(str(path), int(size), int(changed), bytes.fromhex(digest)) for path, size, changed, digest in files]
+        self.files = [
+            (str(path), int(size), int(changed), bytes.fromhex(digest), figure_of(list(map(int, figure))))
+            for path, size, changed, digest, figure in files
+        ]
         if not len(self.files) == len(self.vectors) == len(self._ends) - 1:
             raise ValueError("not as many vectors as files")
         if self.vectors.dtype != np.float32 or first_unusable(self.vectors, "cosine") is not None:
@@ -62,24 +66,23 @@ def _loaded(shard: Shard) -> dict[str, np.ndarray]:
 
 
 def write_shard(
-    folder: str | os.PathLike[str], network: str, paths: Sequence[str], pixels: Sequence[Pixels], features: np.ndarray
+    folder: str | os.PathLike[str], network: str, drawings: Sequence[tuple[str, Pixels]], features: np.ndarray
 ) -> Shard:
     """Write drawings that were extracted.
 
     Args:
         folder: of the index.
-        network: digest of the network.
-        paths: absolute.
-        pixels: what else was read of the files.
-        features: float32 [paths, dim], of any length.
+        network: digest of the network, and whether sheets are split.
+        drawings: [(absolute path, what else was read)].
+        features: float32 [drawings, dim], of any length.
     """
     path = Path(folder) / SHARDS / f"{max((int(path.stem) for path in _files(folder)), default=0) + 1}{SUFFIX}"
-    files = [[path, found.size, found.changed, found.digest.hex()] for path, found in zip(paths, pixels)]
+    files = [[path, found.size, found.changed, found.digest.hex(), figure_values(found.figure)] for path, found in drawings]
     arrays = {
         "vectors": normalise(features),
         "files": np.frombuffer(json.dumps(files).encode(), np.uint8),
-        "thumbnails": np.frombuffer(b"".join(found.thumbnail for found in pixels), np.uint8),
-        "ends": np.cumsum([0, *(len(found.thumbnail) for found in pixels)], dtype=np.int64),
+        "thumbnails": np.frombuffer(b"".join(found.thumbnail for _, found in drawings), np.uint8),
+        "ends": np.cumsum([0, *(len(found.thumbnail) for _, found in drawings)], dtype=np.int64),
     }
     write_atomically(path, lambda temporary: save_file(arrays, temporary, {"format": MARK, "network": network}))
     return Shard(path, network)

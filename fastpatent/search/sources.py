@@ -16,6 +16,7 @@ from fastpatent.data.load_datasets import report_skipped
 from fastpatent.errors import DataError
 from fastpatent.evaluation.design_search import design_of
 from fastpatent.report.picture import shrink, small_png
+from fastpatent.search.figures import Figure, cut_out, split_sheet
 
 PATENT = re.compile(r"US[A-Z]*\d+-\d{8}", re.ASCII)  # a folder of this name is this patent wherever it lies
 THUMBNAIL = 192  # pixels of its longer side
@@ -30,12 +31,19 @@ class Wanted(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """What is read of a file: size in bytes, when it was changed in ns, BLAKE2b of its bytes, and a PNG thumbnail."""
+    """What is read of a drawing.
+
+    Attributes:
+        size, changed, digest: of its file, in bytes; when, in ns; BLAKE2b of its bytes.
+        thumbnail: a PNG file.
+        figure: of the file; None: all of it.
+    """
 
     size: int
     changed: int
     digest: bytes
     thumbnail: bytes
+    figure: Figure | None = None
 
 
 def read_source(cfg: CfgNode, source: str, index: str) -> list[Wanted]:
@@ -76,18 +84,27 @@ def text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def read_pixels(path: str, most: int) -> Pixels | str:
-    """Return what an index has of a file beside its vector, or why it cannot be read; `most`: pixels it may have."""
+def read_pixels(path: str, invert: bool, most: int, figures: bool) -> list[Pixels] | str:
+    """Return what an index has of a file's drawings beside their vectors, or why it cannot be read.
+
+    Args:
+        path: of the file.
+        invert, most: see `open_drawing`; without `figures`, thumbnails are not inverted.
+        figures: whether it is split into its figures.
+    """
     try:
         state = os.stat(path)
         data = read_bytes(path)
-        small = shrink(open_drawing(path, data, most=most), THUMBNAIL)
+        image = open_drawing(path, data, invert=invert and figures, most=most)
     except DataError as error:
         return str(error)
     except OSError as error:
         return f"{path}: {error.strerror}"
-    digest = hashlib.blake2b(data, digest_size=16).digest()
-    return Pixels(state.st_size, state.st_mtime_ns, digest, small_png(small))
+    of_file = state.st_size, state.st_mtime_ns, hashlib.blake2b(data, digest_size=16).digest()
+    found = split_sheet(image) if figures else []
+    if found in ([], [Figure(0, 0, *image.size)]):
+        return [Pixels(*of_file, small_png(shrink(image, THUMBNAIL)))]
+    return [Pixels(*of_file, small_png(shrink(cut_out(image, figure), THUMBNAIL)), figure) for figure in found]
 
 
 def _patent(name: str) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from fastpatent.data.records import Sample
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import are_readable
 from fastpatent.retrieval.distance import BLOCK_ROWS, normalise, squared_norms
+from fastpatent.search.figures import figure_sample
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import damaged_files, read_manifest
 from fastpatent.search.network import pipeline_of
@@ -77,7 +77,7 @@ def _same_files(index: Index, most: int) -> tuple[list[int], int, int]:
 
 
 def _extract_again(index: Index, rows: Sequence[int], overrides: Sequence[str]) -> list[str]:
-    samples, broken = [Sample(index.path(row), None) for row in rows], {}
+    samples, broken = [figure_sample(index.path(row), index.figure(row)) for row in rows], {}
     features = pipeline_of(index, overrides).embed_images(samples, f"{len(rows)} drawings again", broken)
     assert features is not None, "one process extracts everything"
     faults = list(broken.values())

@@ -11,7 +11,7 @@ from PIL import Image
 
 from fastpatent.commands import main
 from fastpatent.search.index import open_index
-from tests.search.test_build import PIXELS, feature
+from tests.search.test_build import PIXELS, feature, write_sheet
 from tests.small_sets import write_drawing
 
 DATES = {"p0": "2017-05-01", "p1": "2018-01-31", "p2": "2019-02-03", "p3": "2020-12-31", "USD0000001-20180101": "2018-01-01"}
@@ -120,7 +120,24 @@ def test_crops_of_several_drawings_and_lists_of_patents(run, folder):
     answers = expected(folder, ["b.png", "c.png"], ["p1", "p2"])
     assert status == 0 and [answer["patent"] for answer in stored["answers"]] == [patent for patent, _ in answers]
     np.testing.assert_allclose([answer["score"] for answer in stored["answers"]], [score for _, score in answers], atol=1e-5)
-    assert stored["query"]["drawings"][1] == {"name": str(a), "crop": [1, 2, 20, 30], "mirror": True}
+    assert stored["query"]["drawings"][1] == {
+        "name": str(a),
+        "crop": [1, 2, 20, 30],
+        "blanks": [],
+        "turn": 0,
+        "mirror": True,
+    }
+
+
+def test_sheets_are_split_unless_they_shall_be_whole(run, folder):
+    write_sheet(Path("sheet.png"))
+    status, out, _ = run("sheet.png", "--json", "a.json", "--html", "a.html")
+    drawings = json.loads(Path("a.json").read_text())["query"]["drawings"]
+    assert status == 0 and "--whole takes them as they are" in out and "query: sheet.png, 2 views" in out
+    assert len(drawings) == 2 and all(drawing["turn"] == 3 and drawing["crop"] for drawing in drawings)
+    assert "turned by 270 degrees" in Path("a.html").read_text()
+    for words in (("--whole",), ("--crop", "0,0,300,300")):
+        assert "views" not in run("sheet.png", *words)[1]
 
 
 def test_a_folder_of_queries_gets_a_report_of_each(run, folder, tmp_path):

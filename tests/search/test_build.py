@@ -1,6 +1,7 @@
 """`fastpatent index`: what is built, added and removed, killed anywhere and gone on with, and what bad input says."""
 
 import csv
+import io
 import os
 import re
 import resource
@@ -18,6 +19,7 @@ from fastpatent.data.lock import only_writer
 from fastpatent.search import build, shards
 from fastpatent.search.index import open_index
 from fastpatent.search.layout import generation_folder
+from tests.search.test_figures import CAPITALS, FONTS, draw_sheet, font
 from tests.small_sets import strokes, write_drawing, write_list
 
 PIXELS = ("DESCRIPTOR.NAME", "pixels", "DATALOADER.NUM_WORKERS", "0", "MODEL.DEVICE", "cpu")
@@ -126,6 +128,56 @@ def test_what_is_removed_is_gone(run, folder):
     ):
         status, _, err = run("remove", "I", *names, settings=())
         assert status == 1 and message in err and len(open_index("I")) == 5
+
+
+def write_sheet(path):
+    """Write a sheet of two figures with captions, on its side; return the figures, upright."""
+    sheet, boxes = draw_sheet(font(FONTS[1]), CAPITALS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.crop((0, 0, 1000, 600)).rotate(90, expand=True).save(path)
+    return [sheet.crop(box) for box in boxes[1::-1]]
+
+
+def test_each_figure_of_a_sheet_is_a_drawing_of_its_patent(run, folder, tmp_path):
+    sheet, count = folder / "p9/sheet.png", 10
+    figures = write_sheet(sheet)
+    (folder / "p0/broken.png").unlink()
+    assert "10 drawings extracted, 0 known, 0 skipped" in make(run, folder)
+    for adding in (True, False):
+        index = open_index("I")
+        rows = index.rows_of("p9").tolist()
+        assert [index.path(row) for row in rows] == [str(sheet)] * 2 and len(index) == count
+        for row, figure in zip(rows, figures):
+            figure.save(tmp_path / "figure.png")
+            np.testing.assert_allclose(index.vectors[row], feature(tmp_path / "figure.png"), atol=1e-5)
+            small = Image.open(io.BytesIO(index.thumbnail(row)))
+            assert small.width / small.height == pytest.approx(figure.width / figure.height, abs=0.02)
+            assert index.figure(row).turn == 3
+        assert [index.figure(row) for row in range(8)] == [None] * 8
+        status, out, _ = run("verify", "I", settings=())
+        assert status == 0 and f"{count} drawings were extracted again" in out
+        if adding:
+            shutil.copy(sheet, folder / "p9.png")  # the same bytes: both figures are known
+            assert "0 drawings extracted, 12 known" in run("add", "I", folder)[1]
+            count = 12
+    assert "2 drawings removed" in run("remove", "I", sheet, settings=())[1]
+    assert "sheets are split into their figures" in run("info", "I", settings=())[1]
+    assert "9 drawings extracted, 1 known" in make(run, folder, "--no-figures")
+    assert open_index("I").figure(9) is None and "sheets are whole" in run("info", "I", settings=())[1]
+    assert "0 drawings extracted, 10 known" in run("add", "I", folder)[1]
+
+
+def test_a_file_is_skipped_whole_where_a_figure_of_it_cannot_be_read(run, folder, monkeypatch):
+    write_sheet(folder / "p9/sheet.png")
+    sample = build.figure_sample
+
+    def second_is_gone(path, figure):
+        return sample(path, figure._replace(width=10_000) if figure and figure.top > 300 else figure)
+
+    monkeypatch.setattr(build, "figure_sample", second_is_gone)
+    make(run, folder)
+    assert list(open_index("I").skipped()) == [f"{folder}/p0/broken.png", f"{folder}/p9/sheet.png"]
+    assert contents() == {path: facts for path, facts in files(folder).items() if "sheet" not in path}
 
 
 def killed_at(number, words):
@@ -253,10 +305,13 @@ def test_a_list_names_the_drawings(run, tmp_path, folder):
 
 @pytest.mark.slow
 def test_several_processes_build_one_index(folder):
+    write_sheet(folder / "p9/sheet.png")
     words = ["index", "build", folder, "--out", "I", "--num-gpus", "2", *PIXELS]
     done = subprocess.run([sys.executable, "-m", "fastpatent.commands", *words], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("8 drawings extracted, 0 known, 1 skipped") == 1 and contents() == files(folder)
+    assert done.stdout.count("10 drawings extracted, 0 known, 1 skipped") == 1
+    index = open_index("I")
+    assert [index.figure(row) is None for row in range(10)] == [True] * 8 + [False] * 2
 
 
 def test_another_network_is_refused(run, folder):

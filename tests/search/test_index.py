@@ -184,6 +184,9 @@ def fifo(path):
         ("drawings.parquet", drawings(date=3_000_000), "a date is of no year"),
         ("drawings.parquet", drawings(path=b"/a\0b"), "a path has a zero byte"),
         ("drawings.parquet", drawings(thumbnail_end=7), "not those of the drawings"),
+        ("drawings.parquet", drawings(figure=[1, 2, 3]), "a figure has no box"),
+        ("drawings.parquet", drawings(figure=[1, 2, 3, None, 0]), "a value is missing"),
+        ("drawings.parquet", drawings(figure=[1, 2, -3, 4, 0]), "a figure is outside of its sheet"),
         ("drawings.parquet", not_utf8, "cannot be read as Parquet: .*UTF8"),
         (
             "drawings.parquet",
@@ -205,6 +208,18 @@ def test_files_that_were_made_to_fit_their_manifest(tmp_path, vectors, name, do,
         open_index(tmp_path / "i")
 
 
+def test_an_index_of_version_1_has_whole_sheets(tmp_path, vectors):
+    expected = write(tmp_path / "i", vectors)[0]
+    forge(tmp_path / "i", "drawings.parquet", lambda path: write_table(read_table(path).drop_columns("figure"), path))
+    manifest = json.loads((tmp_path / "i/manifest.json").read_text())
+    del manifest["figures"]
+    (tmp_path / "i/manifest.json").write_text(json.dumps(manifest | {"version": 1}))
+    index = open_index(tmp_path / "i")
+    np.testing.assert_array_equal(index.vectors, expected)
+    assert index.drawings.schema == SCHEMA and not index.manifest["figures"]
+    assert [index.figure(row) for row in range(30)] == [None] * 30
+
+
 def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):
     write(tmp_path / "i", vectors)
     stored = np.load(generation_folder(tmp_path / "i", 1) / "vectors.npy", mmap_mode="r+")
@@ -221,7 +236,7 @@ def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):
         (lambda folder: ((folder / "manifest.json").unlink(), (folder / "shards").mkdir()), "is not finished"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "manifest.json: is damaged"),
         (lambda folder: (folder / "manifest.json").write_text("[" * 100_000), "manifest.json: is damaged"),
-        (lambda folder: change_manifest(folder, version=2), "written by a newer fastpatent, as format 2"),
+        (lambda folder: change_manifest(folder, version=3), "written by a newer fastpatent, as format 3"),
         (lambda folder: change_manifest(folder, format="x"), "no manifest of an index"),
         (lambda folder: change_manifest(folder, drawings=29), "it has 30 drawings and not 29"),
         (lambda folder: change_manifest(folder, patents=4), "not in the order of the patents"),

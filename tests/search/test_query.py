@@ -10,8 +10,18 @@ from fastpatent.search.filters import Filter, apply_filter
 from fastpatent.search.generation import Facts
 from fastpatent.search.index import open_index
 from fastpatent.search.network import pipeline_of
-from fastpatent.search.query import Asked, Query, View, answer_query, check_query, embed_queries, search, views_of
-from tests.search.test_build import PIXELS, feature
+from fastpatent.search.query import (
+    Asked,
+    Query,
+    View,
+    answer_query,
+    check_query,
+    embed_queries,
+    search,
+    split_query,
+    views_of,
+)
+from tests.search.test_build import PIXELS, feature, write_sheet
 from tests.small_index import write_index
 from tests.small_sets import write_drawing
 
@@ -172,6 +182,35 @@ def test_crop_and_mirror(drawings, opened, tmp_path):
     for crop in ((-1, 0, 5, 5), (0, 0, 31, 5), (0, 0, 5, 41), (0, 0, 0, 5)):
         with pytest.raises(DataError, match=r"3.png: the crop \(.*\) is not within its 30 x 40 pixels"):
             embed_queries(opened, [Query([View(path, crop)])])
+
+
+def test_a_sheet_is_split_where_the_index_is(drawings, opened, tmp_path):
+    expected = []
+    for figure in write_sheet(tmp_path / "sheet.png"):
+        figure.save(tmp_path / "figure.png")
+        expected.append(feature(tmp_path / "figure.png"))
+    image, row = Image.open(tmp_path / "sheet.png"), int(opened.rows_of("p1")[1])
+    for drawing in (tmp_path / "sheet.png", image, np.asarray(image)):
+        split = split_query(opened, Query([View(drawing)], minus=[View(drawing, mirror=True)]))
+        found = embed_queries(opened, [split])[0]
+        np.testing.assert_allclose(found.views, expected, atol=1e-5)
+        assert len(split.minus) == 2 and all(view.mirror and view.turn == 3 for view in split.minus)
+    as_it_is = Query([View(row), View(drawings / "d/p1/3.png"), View(image, (0, 0, 300, 300))])
+    assert split_query(opened, as_it_is).views == as_it_is.views
+    assert len(search(opened, Query([View(image)]), k=1).query.views) == 2
+    assert len(search(opened, Query([View(image)]), k=1, split=False).query.views) == 1
+
+
+def test_a_figure_of_the_index_is_cropped_and_mirrored_as_it_lies_there(tmp_path, monkeypatch):
+    from fastpatent.commands import main
+
+    monkeypatch.chdir(tmp_path)
+    second = write_sheet(tmp_path / "d/p0/sheet.png")[1]
+    assert main(["index", "build", "d", "--out", "I", *PIXELS]) == 0
+    ImageOps.mirror(second.crop((10, 20, 110, 220))).save("part.png")
+    found = embed_queries(open_index("I"), [Query([View(1, (10, 20, 100, 200), True)])])[0]
+    np.testing.assert_allclose(found.views, feature("part.png")[None], atol=1e-5)
+    assert found.own == ["p0"]
 
 
 def test_queries_are_read_together(drawings, opened, caplog):
