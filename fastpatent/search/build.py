@@ -15,17 +15,20 @@ import torch
 from yacs.config import CfgNode
 
 from fastpatent import distributed
+from fastpatent.config.keys.search import FAISS
 from fastpatent.data.lock import only_writer
 from fastpatent.data.records import Sample
 from fastpatent.data.workers import map_in_order, worker_count
-from fastpatent.errors import DataError, nearest
+from fastpatent.errors import ConfigError, DataError, nearest
 from fastpatent.evaluation.pipeline import Pipeline, are_readable
 from fastpatent.files import make_folder
 from fastpatent.progress import counted
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import Index, open_index
-from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
+from fastpatent.search.layout import DTYPES, FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
 from fastpatent.search.metadata import Metadata
+from fastpatent.search.milvus import Place, Unreachable
+from fastpatent.search.milvus_vectors import place_of
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
 from fastpatent.search.shards import ROWS, read_shards, remove_shards, write_shard
@@ -58,6 +61,7 @@ def build_index(
     """
     if distributed.rank() > 0:
         return _follow(tolerant_pipeline(cfg, device))
+    place = _place(cfg, dtype)
     wanted, table = read_source(cfg, source, folder), Metadata(metadata) if metadata else None
     _check_folder(folder)
     pipeline = tolerant_pipeline(cfg, device)
@@ -68,7 +72,7 @@ def build_index(
         found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
         drawings = {each.path: _named(found[each.path], each, table) for each in wanted if each.path in found}
         kind = kind or (FLAT if len(drawings) <= MOST_FLAT else IVFPQ)
-        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], kind, dtype)
+        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], kind, dtype, place)
     if table:
         table.report_unused()
 
@@ -108,7 +112,7 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
         names = {escaped(path) for path in drawings}
         skipped = {path: reason for path, reason in index.skipped().items() if path not in names} | skipped
         sources = dict.fromkeys([*index.manifest["sources"], os.path.abspath(source)])
-        settings = index.manifest["kind"], index.manifest["dtype"]
+        settings = index.manifest["kind"], index.manifest["dtype"], place_of(index.manifest)
         _write(folder, index, before, drawings, skipped, index.manifest["network"], list(sources), *settings)
     if table:
         table.report_unused()
@@ -137,8 +141,21 @@ def remove_from_index(folder: str, names: Sequence[str]) -> None:
             raise DataError(f"{folder}: no drawing would be left; remove the folder instead")
         logger.info(f"{len(before) - len(left)} drawings removed")
         manifest = index.manifest
-        settings = manifest["network"], manifest["sources"], manifest["kind"], manifest["dtype"]
+        settings = *map(manifest.get, ("network", "sources", "kind", "dtype")), place_of(manifest)
         _write(folder, index, before, left, index.skipped(), *settings)
+
+
+def _place(cfg: CfgNode, dtype: str) -> Place | None:
+    """Return where a configuration puts vectors in Milvus; None for files."""
+    settings = cfg.SEARCH
+    if settings.BACKEND == FAISS:
+        return None
+    if not settings.URI:
+        raise ConfigError("SEARCH.BACKEND milvus: give its address, SEARCH.URI http://host:19530")
+    if dtype != DTYPES[0]:
+        raise ConfigError(f"--dtype {dtype}: vectors in Milvus are {DTYPES[0]}")
+    uri = os.path.abspath(settings.URI) if settings.URI.endswith(".db") else settings.URI
+    return Place(uri, settings.COLLECTION, settings.SHARDS, settings.REPLICAS)
 
 
 def _check_folder(folder: str) -> None:
@@ -155,6 +172,8 @@ def _usable(folder: str, network: str) -> Index | None:
     remove_leftovers(folder)
     try:
         index = _whole(folder)
+    except Unreachable:
+        raise
     except DataError as error:
         logger.warning(f"{error}; nothing of it is reused")
         return None
@@ -272,15 +291,17 @@ def _write(
     sources: Sequence[str],
     kind: str,
     dtype: str,
+    place: Place | None,
 ) -> None:
     """Write a generation, unless it would be as the current one, report it, and remove the shards."""
     settings = {"kind": kind, "dtype": dtype, "sources": list(sources)}
     same = index and drawings == before and skipped == index.skipped()
+    same = same and index and place_of(index.manifest) == place
     if index and same and all(index.manifest[key] == value for key, value in settings.items()):
         manifest = index.manifest
         logger.info("nothing has changed")
     else:
-        manifest = write_generation(folder, list(drawings.values()), skipped, network, **settings)
+        manifest = write_generation(folder, list(drawings.values()), skipped, network, **settings, place=place)
     remove_shards(folder)
     logger.info(f"{folder}: {manifest['drawings']} drawings of {manifest['patents']} patents, kind {manifest['kind']}")
     if skipped:
