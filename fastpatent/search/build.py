@@ -100,6 +100,9 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
         remove_leftovers(folder)
         index = _whole(folder)
         check_network(folder, index.manifest["network"], network)  # once more: another process may have written since
+        place = place_of(index.manifest)
+        if _place(cfg, DTYPES[0]) not in (None, place):
+            raise DataError(f"{folder}: its vectors are elsewhere than SEARCH.URI and the other keys say; build moves them")
         before = _drawings(index)
         found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source)
         asked = {each.path: each for each in wanted}
@@ -112,7 +115,7 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
         names = {escaped(path) for path in drawings}
         skipped = {path: reason for path, reason in index.skipped().items() if path not in names} | skipped
         sources = dict.fromkeys([*index.manifest["sources"], os.path.abspath(source)])
-        settings = index.manifest["kind"], index.manifest["dtype"], place_of(index.manifest)
+        settings = index.manifest["kind"], index.manifest["dtype"], place
         _write(folder, index, before, drawings, skipped, index.manifest["network"], list(sources), *settings)
     if table:
         table.report_unused()
