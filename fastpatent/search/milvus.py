@@ -100,6 +100,10 @@ class Collection:
         rows = [{"key": key, "vector": vector} for key, vector in zip(keys.tolist(), vectors)]
         self._ask(lambda client: client.upsert(self.name, rows, timeout=TIMEOUT))
 
+    def flush(self) -> None:
+        """Have Milvus write what was inserted, and make it quick to search; it is found before too."""
+        self._ask(lambda client: client.flush(self.name, timeout=TIMEOUT))
+
     def fetch(self, keys: np.ndarray, dim: int) -> np.ndarray:
         """Return float32 [keys, dim] of int64 keys that ascend; DataError where one is missing."""
         vectors = np.empty((len(keys), dim), np.float32)

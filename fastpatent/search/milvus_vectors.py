@@ -174,6 +174,8 @@ def insert_vectors(
     for start in range(0, len(new), BATCH):
         block = new[start : start + BATCH]
         collection.insert(np.arange(first + start, first + start + len(block)), gathered(block))
+    if new:
+        collection.flush()
     write_atomically(made / KEYS, lambda temporary: _save(temporary, keys))
     state = {**place._asdict(), "collection": collection.name, "next": first + len(new)}
     return MilvusVectors(collection, keys, dim, kind), state
