@@ -27,7 +27,7 @@ from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import DTYPES, FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
 from fastpatent.search.metadata import Metadata
-from fastpatent.search.milvus import Place, Unreachable
+from fastpatent.search.milvus import TOKEN, Place, Unreachable
 from fastpatent.search.milvus_vectors import place_of
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
@@ -155,6 +155,10 @@ def _place(cfg: CfgNode, dtype: str) -> Place | None:
         return None
     if not settings.URI:
         raise ConfigError("SEARCH.BACKEND milvus: give its address, SEARCH.URI http://host:19530")
+    if "@" in settings.URI:  # it is not shown
+        raise ConfigError(
+            f"SEARCH.URI: has a name and a password; they belong into {TOKEN} of the environment, NAME:PASSWORD"
+        )
     if dtype != DTYPES[0]:
         raise ConfigError(f"--dtype {dtype}: vectors in Milvus are {DTYPES[0]}")
     uri = os.path.abspath(settings.URI) if settings.URI.endswith(".db") else settings.URI

@@ -188,14 +188,12 @@ def test_a_file_of_milvus_lite_does_too(tmp_path, vectors):
     "settings, message",
     [
         (["SEARCH.BACKEND", "milvus"], "give its address, SEARCH.URI http://host:19530"),
-        (["SEARCH.URI", "http://root:secret@host:1"], "SEARCH.URI must be .*without a name and a password"),
+        (["SEARCH.BACKEND", "milvus", "SEARCH.URI", "http://root:secret@host:1"], "SEARCH.URI: has a name and a password"),
         (["--dtype", "float16", "SEARCH.BACKEND", "milvus", "SEARCH.URI", "x.db"], "vectors in Milvus are float32"),
-        (["SEARCH.BACKEND", "redis"], "SEARCH.BACKEND must be faiss or milvus"),
-        (["SEARCH.COLLECTION", "a-b"], "SEARCH.COLLECTION must be letters, digits and _"),
     ],
 )
 def test_wrong_settings(tmp_path, capfd, settings, message):
     words = ["index", "build", str(tmp_path), "--out", str(tmp_path / "i")]
     assert main([*words, *settings, "DESCRIPTOR.NAME", "pixels"]) == 1
     err = capfd.readouterr().err
-    assert re.search(f"error: .*{message}", err), err
+    assert re.search(f"error: .*{message}", err) and "secret" not in err

@@ -6,10 +6,13 @@ from fastpatent.config.key import OurNoFeature, Rule, at_least, one_of
 
 FAISS, MILVUS = "faiss", "milvus"
 URI = Rule(
-    lambda value: not value or bool(re.fullmatch(r"https?://[^\s@/]+/?|[^\s@:]+\.db", value)),
-    "http://host:19530 or https://, without a name and a password, or a file NAME.db of milvus-lite",
+    lambda value: not value or bool(re.fullmatch(r"https?://[^\s/]+/?|[^:]+\.db", value)),
+    "http://host:19530, https://host, or a file NAME.db of milvus-lite",
 )
-NAME = Rule(lambda value: bool(re.fullmatch(r"[A-Za-z_]\w{0,99}", value, re.ASCII)), "letters, digits and _, no digit first")
+NAME = Rule(
+    lambda value: bool(re.fullmatch(r"[A-Za-z_]\w{0,99}", value, re.ASCII)),
+    "up to 100 letters, digits and _, no digit first",
+)
 
 KEYS = (
     OurNoFeature(
