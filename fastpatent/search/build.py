@@ -144,8 +144,8 @@ def remove_from_index(folder: str, names: Sequence[str]) -> None:
             raise DataError(f"{folder}: no drawing would be left; remove the folder instead")
         logger.info(f"{len(before) - len(left)} drawings removed")
         manifest = index.manifest
-        settings = *map(manifest.get, ("network", "sources", "kind", "dtype")), place_of(manifest)
-        _write(folder, index, before, left, index.skipped(), *settings)
+        settings = manifest["kind"], manifest["dtype"], place_of(manifest)
+        _write(folder, index, before, left, index.skipped(), manifest["network"], manifest["sources"], *settings)
 
 
 def _place(cfg: CfgNode, dtype: str) -> Place | None:

@@ -115,6 +115,7 @@ def write_generation(
     try:
         milvus: dict[str, Any] = {}
         if place:
+            vectors: Any
             vectors, milvus = insert_vectors(folder, made, drawings, kind, place)
         else:
             write_atomically(made / VECTORS, lambda temporary: _write_vectors(temporary, drawings, dtype))

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from fastpatent.errors import DataError
 from fastpatent.search.layout import FLAT, HNSW, IVFPQ
 from fastpatent.text import short_line
 
-TOKEN = "FASTPATENT_MILVUS_TOKEN"  # of the environment: a secret stands in no file and no list of processes
-ADDRESS = "FASTPATENT_MILVUS_URI"  # of the environment, in place of the one in the manifest, where the server has moved
+ADDRESS = "FASTPATENT_MILVUS_URI"  # of the environment: who wrote an index does not choose where queries are sent
+TOKEN = "FASTPATENT_MILVUS_TOKEN"  # of the environment, so that it is in no file and no list of processes; sent to ADDRESS
+HERE = ("localhost", "127.0.0.1", "::1")  # trusted without ADDRESS
 WAITS = (0.5, 1, 2, 4, 8)  # seconds between tries
 TIMEOUT = 60  # seconds for one answer
 CONNECTS = 5  # seconds for a connection
@@ -39,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class Unreachable(DataError):
-    """Milvus does not answer."""
+    """Milvus does not answer, or is not asked."""
 
 
 class Place(NamedTuple):
@@ -65,7 +67,7 @@ class Collection:
     """
 
     def __init__(self, uri: str, name: str) -> None:
-        self.uri, self.name = os.environ.get(ADDRESS) or uri, name
+        self.uri, self.name = uri, name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Collection) and (self.uri, self.name) == (other.uri, other.name)
@@ -143,26 +145,34 @@ class Collection:
         for wait in (*WAITS, None):
             try:
                 return question(_client(self.uri))
-            except milvus.MilvusException as error:
+            except (milvus.MilvusException, grpc.RpcError) as error:
                 _client.cache_clear()
-                if error.code == UNKNOWN:
+                code, message = getattr(error, "code", None), short_line(str(getattr(error, "message", error)))
+                if code == UNKNOWN:
                     raise DataError(f"{self.uri}: Milvus has no collection {self.name}; {ADVICE}") from error
-                if error.code not in AWAY and not isinstance(error, milvus.exceptions.ConnectionConfigException):
-                    raise DataError(f"{self.uri}: Milvus refuses: {short_line(str(error.message))}") from error
-                reason, cause = short_line(str(error.message)), error
-            except grpc.RpcError as error:
-                _client.cache_clear()
-                reason, cause = short_line(str(error.details() if isinstance(error, grpc.Call) else error)), error
-            if wait is None:
-                break
+                refused = isinstance(error, milvus.MilvusException) and code not in AWAY
+                if refused and not isinstance(error, milvus.exceptions.ConnectionConfigException):
+                    raise DataError(f"{self.uri}: Milvus refuses: {message}") from error
+                if wait is None:
+                    raise Unreachable(f"{self.uri}: Milvus does not answer: {message}") from error
             logger.warning(f"{self.uri}: Milvus does not answer; it is asked again in {wait:g} s")
             time.sleep(wait)
-        raise Unreachable(f"{self.uri}: Milvus does not answer: {reason}") from cause
+        raise AssertionError("the last try ends the loop")
+
+
+def trusted(uri: str) -> str:
+    """Return where an index that names an address is searched: at ADDRESS, else on this machine; Unreachable elsewhere."""
+    if named := os.environ.get(ADDRESS):
+        return named
+    if urlsplit(uri).hostname not in HERE:
+        raise Unreachable(f"the vectors are in Milvus, {short_line(uri)}; set {ADDRESS} to it if you trust it with queries")
+    return uri
 
 
 @cache
 def _client(uri: str) -> Any:
-    return _pymilvus().MilvusClient(uri, token=os.environ.get(TOKEN, ""), timeout=CONNECTS)
+    token = os.environ.get(TOKEN, "") if uri == os.environ.get(ADDRESS) else ""
+    return _pymilvus().MilvusClient(uri, token=token, timeout=CONNECTS)
 
 
 def _pymilvus() -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from fastpatent.errors import DataError
 from fastpatent.files import read_regular, write_atomically
 from fastpatent.search.layout import FLAT, KEYS, MANIFEST, RETIRED, SHARDS, generation_folder, read_manifest
-from fastpatent.search.milvus import BATCH, LIMIT, Collection, Place
+from fastpatent.search.milvus import BATCH, LIMIT, Collection, Place, trusted
 
 if TYPE_CHECKING:
     from fastpatent.search.generation import Drawing
@@ -131,7 +131,7 @@ def vectors_in_milvus(manifest: dict[str, Any], keys: np.ndarray) -> MilvusVecto
 
 def collection_of(manifest: dict[str, Any]) -> Collection:
     """Return the collection that a manifest names."""
-    return Collection(manifest["milvus"]["uri"], manifest["milvus"]["collection"])
+    return Collection(trusted(manifest["milvus"]["uri"]), manifest["milvus"]["collection"])
 
 
 def place_of(manifest: dict[str, Any]) -> Place | None:
@@ -202,7 +202,7 @@ def remove_retired(folder: str | os.PathLike[str]) -> None:
         return
     try:
         state = json.loads(read_regular(path, MOST_RETIRED))
-        collection, keys = Collection(state["uri"], state["collection"]), state["keys"]
+        collection, keys = Collection(trusted(state["uri"]), state["collection"]), state["keys"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is damaged or no list of what was retired") from error
     if keys is None:

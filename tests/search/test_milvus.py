@@ -170,16 +170,30 @@ def test_a_token_is_sent_and_written_nowhere(tmp_path, milvus, vectors, monkeypa
             sent.append(options["token"])
             super().__init__(uri, **options)
 
-    monkeypatch.setenv(client.TOKEN, "root:secret")
     monkeypatch.setattr(client._pymilvus(), "MilvusClient", Recorded)
-    client._client.cache_clear()
-    index_of(tmp_path / "i", vectors, Place(milvus))
-    assert set(sent) == {"root:secret"}
+    monkeypatch.setenv(client.TOKEN, "root:secret")
+    for address in ("", milvus):  # it is sent where the environment says, not where an index says
+        monkeypatch.setenv(client.ADDRESS, address)
+        client._client.cache_clear()
+        index_of(tmp_path / "i", vectors, Place(milvus))
+    assert sent == ["", "root:secret"]
     assert not [path for path in (tmp_path / "i").rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
 
 
-def test_a_file_of_milvus_lite_does_too(tmp_path, vectors):
+def test_an_index_does_not_choose_where_queries_are_sent(tmp_path, milvus, vectors, monkeypatch, capfd):
+    index_of(tmp_path / "i", vectors, Place(milvus))
+    path = tmp_path / "i/manifest.json"
+    path.write_text(path.read_text().replace(milvus, "http://elsewhere.example:19530"))
+    for words in (["search", str(tmp_path / "i"), "p01"], ["index", "remove", str(tmp_path / "i"), "p01"]):
+        assert main(words) == 1
+        assert "in Milvus, http://elsewhere.example:19530; set FASTPATENT_MILVUS_URI to it if" in capfd.readouterr().err
+    monkeypatch.setenv(client.ADDRESS, milvus)  # as where a server has moved
+    assert main(["search", str(tmp_path / "i"), "p01"]) == 0
+
+
+def test_a_file_of_milvus_lite_does_too(tmp_path, vectors, monkeypatch):
     pytest.importorskip("milvus_lite")
+    monkeypatch.setenv(client.ADDRESS, str(tmp_path / "lite.db"))
     index = index_of(tmp_path / "i", vectors, Place(str(tmp_path / "lite.db")))
     assert (index.search(vectors[:3], 5)[1] == brute(index.vectors, vectors[:3], 5, np.arange(40))[1]).all()
 
