@@ -75,10 +75,12 @@ def info(argv: Sequence[str]) -> int:
     weights = next(filter(None, map(network["config"].get, keys)), "")
     known = [f"{name} of {sum(map(bool, index.drawings[name].to_pylist()))}" for name in KNOWN]
     skipped = index.skipped()
+    milvus = manifest["milvus"]
+    where = f", in Milvus {milvus['uri']}, collection {milvus['collection']}" if milvus else ""
     for line in (
         f"{index.folder}: {len(index)} drawings of {len(index.patents)} patents, generation {index.generation}",
         f"written {manifest['written']} by fastpatent {manifest['fastpatent']}, {sum(sizes):,} bytes",
-        f"vectors {manifest['dim']} x {manifest['dtype']}, kind {manifest['kind']}",
+        f"vectors {manifest['dim']} x {manifest['dtype']}, kind {manifest['kind']}{where}",
         "sheets are split into their figures" if manifest["figures"] else "sheets are whole",
         f"network {weights}, digest {network['digest']}, {'reads' if network['texts'] else 'reads no'} texts",
         f"known: {', '.join(known)}",

@@ -12,24 +12,28 @@ from functools import partial
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any
+from typing import Any
 
 import torch
 from yacs.config import CfgNode
 
 from fastpatent import distributed
+from fastpatent.config.keys.search import FAISS
 from fastpatent.data.image import inverts
 from fastpatent.data.lock import only_writer
 from fastpatent.data.records import Sample
 from fastpatent.data.workers import map_in_order, worker_count
-from fastpatent.errors import DataError, nearest
+from fastpatent.errors import ConfigError, DataError, nearest
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import make_folder
 from fastpatent.progress import counted
 from fastpatent.search.figures import figure_of, figure_sample, figure_values
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import Index, open_index
-from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
+from fastpatent.search.layout import DTYPES, FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
 from fastpatent.search.metadata import Metadata
+from fastpatent.search.milvus import TOKEN, Place, Unreachable
+from fastpatent.search.milvus_vectors import place_of
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
 from fastpatent.search.shards import ROWS, Shard, read_shards, remove_shards, write_shard
@@ -70,6 +74,7 @@ def build_index(
     """
     if distributed.rank() > 0:
         return _follow(tolerant_pipeline(cfg, device))
+    place = _place(cfg, dtype)
     wanted, table = read_source(cfg, source, folder), Metadata(metadata) if metadata else None
     _check_folder(folder)
     pipeline = tolerant_pipeline(cfg, device)
@@ -80,7 +85,8 @@ def build_index(
         found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source, figures)
         drawings = {each.path: _named(found[each.path], each, table) for each in wanted if each.path in found}
         kind = kind or (FLAT if _count(drawings) <= MOST_FLAT else IVFPQ)
-        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], kind, dtype, figures)
+        settings = {"kind": kind, "dtype": dtype, "figures": figures, "place": place}
+        _write(folder, index, before, drawings, skipped, network, [os.path.abspath(source)], settings)
     if table:
         table.report_unused()
 
@@ -108,8 +114,11 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
         remove_leftovers(folder)
         index = _whole(folder)
         check_network(folder, index.manifest["network"], network)  # once more: another process may have written since
-        before, figures = _drawings(index), index.manifest["figures"]
-        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source, figures)
+        settings = _settings(index)
+        if _place(cfg, DTYPES[0]) not in (None, settings["place"]):
+            raise DataError(f"{folder}: its vectors are elsewhere than SEARCH.URI and the other keys say; build moves them")
+        before = _drawings(index)
+        found, skipped = _find(pipeline, folder, wanted, before, network["digest"], source, settings["figures"])
         asked = {each.path: each for each in wanted}
         others = {path: of_file for path, of_file in before.items() if path not in asked}
         drawings = {}
@@ -120,8 +129,7 @@ def add_to_index(cfg: CfgNode, device: torch.device, source: str, folder: str, m
         names = {escaped(path) for path in drawings}
         skipped = {path: reason for path, reason in index.skipped().items() if path not in names} | skipped
         sources = dict.fromkeys([*index.manifest["sources"], os.path.abspath(source)])
-        settings = index.manifest["kind"], index.manifest["dtype"], figures
-        _write(folder, index, before, drawings, skipped, index.manifest["network"], list(sources), *settings)
+        _write(folder, index, before, drawings, skipped, index.manifest["network"], list(sources), settings)
     if table:
         table.report_unused()
 
@@ -148,8 +156,30 @@ def remove_from_index(folder: str, names: Sequence[str]) -> None:
         if not left:
             raise DataError(f"{folder}: no drawing would be left; remove the folder instead")
         logger.info(f"{_count(before) - _count(left)} drawings removed")
-        settings = (index.manifest[key] for key in ("network", "sources", "kind", "dtype", "figures"))
-        _write(folder, index, before, left, index.skipped(), *settings)
+        network, sources = index.manifest["network"], index.manifest["sources"]
+        _write(folder, index, before, left, index.skipped(), network, sources, _settings(index))
+
+
+def _settings(index: Index) -> dict[str, Any]:
+    """Return the settings of an index, as `write_generation` takes them."""
+    return {key: index.manifest[key] for key in ("kind", "dtype", "figures")} | {"place": place_of(index.manifest)}
+
+
+def _place(cfg: CfgNode, dtype: str) -> Place | None:
+    """Return where a configuration puts vectors in Milvus; None for files."""
+    settings = cfg.SEARCH
+    if settings.BACKEND == FAISS:
+        return None
+    if not settings.URI:
+        raise ConfigError("SEARCH.BACKEND milvus: give its address, SEARCH.URI http://host:19530")
+    if "@" in settings.URI:  # it is not shown
+        raise ConfigError(
+            f"SEARCH.URI: has a name and a password; they belong into {TOKEN} of the environment, NAME:PASSWORD"
+        )
+    if dtype != DTYPES[0]:
+        raise ConfigError(f"--dtype {dtype}: vectors in Milvus are {DTYPES[0]}")
+    uri = os.path.abspath(settings.URI) if settings.URI.endswith(".db") else settings.URI
+    return Place(uri, settings.COLLECTION, settings.SHARDS, settings.REPLICAS)
 
 
 def _check_folder(folder: str) -> None:
@@ -166,6 +196,8 @@ def _usable(folder: str, network: str, figures: bool) -> Index | None:
     remove_leftovers(folder)
     try:
         index = _whole(folder)
+    except Unreachable:
+        raise
     except DataError as error:
         logger.warning(f"{error}; nothing of it is reused")
         return None
@@ -308,18 +340,16 @@ def _write(
     skipped: dict[str, str],
     network: dict,
     sources: Sequence[str],
-    kind: str,
-    dtype: str,
-    figures: bool,
+    settings: dict[str, Any],
 ) -> None:
     """Write a generation, unless it would be as the current one, report it, and remove the shards."""
-    settings = {"kind": kind, "dtype": dtype, "figures": figures, "sources": list(sources)}
     same = index and drawings == before and skipped == index.skipped()
-    if index and same and all(index.manifest[key] == value for key, value in settings.items()):
+    if index and same and index.manifest["sources"] == list(sources) and _settings(index) == settings:
         manifest = index.manifest
         logger.info("nothing has changed")
     else:
-        manifest = write_generation(folder, list(chain.from_iterable(drawings.values())), skipped, network, **settings)
+        rows = list(chain.from_iterable(drawings.values()))
+        manifest = write_generation(folder, rows, skipped, network, sources, **settings)
     remove_shards(folder)
     logger.info(f"{folder}: {manifest['drawings']} drawings of {manifest['patents']} patents, kind {manifest['kind']}")
     if skipped:

@@ -31,6 +31,8 @@ from fastpatent.search.layout import (
     new_generation,
     publish,
 )
+from fastpatent.search.milvus import EFFORTS, Place
+from fastpatent.search.milvus_vectors import gathered, insert_vectors, remove_retired, write_retired
 from fastpatent.search.nearest import build_neighbours
 
 SKIPPED_COLUMNS = ("path", "reason")
@@ -90,6 +92,7 @@ def write_generation(
     kind: str = FLAT,
     dtype: str = "float32",
     figures: bool = False,
+    place: Place | None = None,
 ) -> dict[str, Any]:
     """Write a generation of an index and make it the current one. For the one writer; what fails or is killed is removed.
 
@@ -100,8 +103,9 @@ def write_generation(
         network: see `fastpatent.search.network`.
         sources: folders and lists that were read.
         kind: of KINDS.
-        dtype: of the vectors, of DTYPES.
+        dtype: of the vectors, of DTYPES; in Milvus float32.
         figures: whether sheets are split into their figures.
+        place: where in Milvus the vectors shall be; None: in the folder.
 
     Returns:
         The manifest, as `publish` takes it.
@@ -111,10 +115,17 @@ def write_generation(
         OSError: the disk is full; the file is named.
     """
     drawings = sorted(drawings, key=lambda drawing: (drawing.facts.patent, os.fsencode(drawing.path)))
+    remove_retired(folder)
     number, made = new_generation(folder)
     try:
-        write_atomically(made / VECTORS, lambda temporary: _write_vectors(temporary, drawings, dtype))
-        vectors = np.load(made / VECTORS, mmap_mode="c", allow_pickle=False)
+        milvus: dict[str, Any] = {}
+        if place:
+            vectors: Any
+            vectors, milvus = insert_vectors(folder, made, drawings, kind, place)
+        else:
+            write_atomically(made / VECTORS, lambda temporary: _write_vectors(temporary, drawings, dtype))
+            vectors = np.load(made / VECTORS, mmap_mode="c", allow_pickle=False)
+        write_retired(folder, made, milvus.get("collection", ""))
         ends: list[int] = []
         write_atomically(made / THUMBNAILS, lambda temporary: _write_thumbnails(temporary, drawings, ends))
         write_atomically(made / DRAWINGS, lambda temporary: _write_drawings(temporary, drawings, ends))
@@ -123,8 +134,8 @@ def write_generation(
         write_atomically(made / RANDOM, lambda temporary: _save(temporary, random))
         rows = chain([SKIPPED_COLUMNS], skipped.items())
         write_atomically(made / SKIPPED, lambda temporary: write_csv(temporary, rows))
-        effort, recall = 0, {}
-        if kind != FLAT:
+        effort, recall = EFFORTS[kind] if place else 0, {}
+        if kind != FLAT and not place:
             neighbours, recall = build_neighbours(kind, vectors)
             write_atomically(made / NEIGHBOURS, neighbours.write)
             effort = neighbours.effort
@@ -142,11 +153,13 @@ def write_generation(
             "figures": figures,
             "network": network,
             "sources": list(sources),
+            "milvus": milvus,
         }
         publish(folder, number, manifest)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+    remove_retired(folder)
     return manifest
 
 
@@ -158,7 +171,7 @@ def _write_vectors(path: Path, drawings: Sequence[Drawing], dtype: str) -> None:
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(drawings), BLOCK_ROWS):
             block = drawings[start : start + BLOCK_ROWS]
-            file.write(np.stack([drawing.store.vectors[drawing.row] for drawing in block]).astype(dtype).tobytes())
+            file.write(gathered(block).astype(dtype).tobytes())
 
 
 def _write_thumbnails(path: Path, drawings: Sequence[Drawing], ends: list[int]) -> None:

@@ -24,6 +24,7 @@ from fastpatent.search.figures import Figure, figure_of
 from fastpatent.search.layout import (
     DRAWINGS,
     FLAT,
+    KEYS,
     NEIGHBOURS,
     RANDOM,
     SCHEMA,
@@ -33,6 +34,7 @@ from fastpatent.search.layout import (
     generation_folder,
     read_manifest,
 )
+from fastpatent.search.milvus_vectors import MilvusVectors, vectors_in_milvus
 
 EXPANDS = 64  # times: how much larger than its file the table of drawings may be, above MOST_MEMORY
 FIRST_DAY, LAST_DAY = (day.toordinal() - date(1970, 1, 1).toordinal() for day in (date.min, date.max))
@@ -50,7 +52,8 @@ class Index:
         manifest: see `read_manifest`.
         generation: its number.
         drawings: Arrow table with the columns of SCHEMA, a row a drawing; empty text, an empty list or null where unknown.
-        vectors: float32 or float16 [drawings, dim], of length 1, mapped from the file.
+        vectors: float32 or float16 [drawings, dim], of length 1, mapped from the file; or `MilvusVectors`, which are fetched
+            by row.
         random: float32, sorted cosines of random pairs of drawings of different patents.
         patents: sorted names.
         starts: int64 [patents + 1].
@@ -67,7 +70,8 @@ class Index:
             if found.st_size != state["bytes"]:
                 raise DataError(f"{self._files / name}: is damaged: it has {found.st_size:,} bytes, not {state['bytes']:,}")
         self.drawings = self._read_drawings()
-        self.vectors, self.random = self._read_array(VECTORS), self._read_array(RANDOM)
+        self.random = self._read_array(RANDOM)
+        self.vectors: Any = self._keyed_vectors() if manifest["milvus"] else self._read_array(VECTORS)
         shape = manifest["drawings"], manifest["dim"]
         if self.vectors.shape != shape or self.vectors.dtype != manifest["dtype"]:
             raise DataError(f"{self._files / VECTORS}: is damaged: its vectors are not those of the manifest")
@@ -85,6 +89,8 @@ class Index:
         self.patent_of = np.repeat(np.arange(len(self.patents)), np.diff(self.starts))
         if len(self.patents) != manifest["patents"] or self.patents != sorted(set(self.patents)):
             raise DataError(f"{self._files / DRAWINGS}: is damaged: its rows are not in the order of the patents")
+        if manifest["milvus"]:
+            return
         compared_on = device if manifest["kind"] == FLAT else "cpu"
         self._compared = torch.from_numpy(self.vectors).to(compared_on)  # on the CPU no copy
         self._neighbours = None
@@ -131,6 +137,8 @@ class Index:
         asked, chosen = self._asked(queries), self._chosen(rows)
         if chosen is not None and (np.diff(chosen) <= 0).any():
             chosen = np.unique(chosen)
+        if self.manifest["milvus"]:
+            return self.vectors.search(asked, k, chosen)
         if self._neighbours and (chosen is None or len(chosen) > MOST_EXACT):
             return self._neighbours.search(asked, self._compared, k, chosen)
         return nearest.nearest(asked, self._compared, k, chosen)
@@ -140,7 +148,10 @@ class Index:
 
         Arguments as of `search`.
         """
-        return nearest.cosines(self._asked(queries), self._compared, self._chosen(rows)).cpu().numpy()
+        asked, chosen = self._asked(queries), self._chosen(rows)
+        if self.manifest["milvus"]:
+            return self.vectors.cosines(asked, chosen)
+        return nearest.cosines(asked, self._compared, chosen).cpu().numpy()
 
     def skipped(self) -> dict[str, str]:
         """Return {path, escaped: why it is not in the index} of the images that could not be read.
@@ -184,6 +195,12 @@ class Index:
                 found = found.append_column("figure", pyarrow.chunked_array([whole]))
             _check_drawings(found)
         return found
+
+    def _keyed_vectors(self) -> MilvusVectors:
+        keys = self._read_array(KEYS)
+        if keys.shape != (self.manifest["drawings"],) or keys.dtype != np.int64:
+            raise DataError(f"{self._files / KEYS}: is damaged: its keys are not those of the drawings")
+        return vectors_in_milvus(self.manifest, keys)
 
     def _read_array(self, name: str) -> np.ndarray:
         try:

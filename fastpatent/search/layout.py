@@ -26,6 +26,7 @@ DRAWINGS, VECTORS, RANDOM, THUMBNAILS, SKIPPED = (
     "skipped.csv",
 )
 NEIGHBOURS = "neighbours.faiss"  # of the approximate kinds
+KEYS, RETIRED = "keys.npy", "retired.json"  # in place of VECTORS where they are in Milvus; what is to be removed there
 FLAT, HNSW, IVFPQ = KINDS = ("flat", "hnsw", "ivfpq")
 DTYPES = ("float32", "float16")
 MOST_MANIFEST = 2**22  # bytes; one has some 5,000
@@ -34,8 +35,9 @@ MOST = 2**40  # of any count
 TYPES = (
     dict.fromkeys(("generation", "drawings", "patents", "skipped", "dim", "effort"), int)
     | dict.fromkeys(("written", "fastpatent", "dtype", "kind"), str)
-    | {"figures": bool, "recall": dict, "network": dict, "files": dict, "sources": list}
+    | {"figures": bool, "recall": dict, "network": dict, "milvus": dict, "files": dict, "sources": list}
 )  # of the values of a manifest
+PLACE = dict.fromkeys(("uri", "prefix", "collection"), str) | dict.fromkeys(("next", "shards", "replicas"), int)
 OLD = 2  # generations that stay: the current one, and the last, which readers may be opening
 TEXT = pyarrow.string()
 # One row a drawing, sorted by patent and path, so that the drawings of a patent are consecutive rows.
@@ -68,7 +70,8 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Keys: `generation`, `written` (ISO date and time), `fastpatent` (version), `drawings`, `patents`, `skipped` (counts),
     `dim`, `dtype`, `kind` (of KINDS), `effort` (of an approximate search), `recall` ({share of the drawings that a filter
     leaves: recall@10}), `figures` (whether sheets are split into their figures), `network` (see
-    `fastpatent.search.network`), `sources` (folders and lists that were read), `files` ({name: {"bytes", "sha256"}}).
+    `fastpatent.search.network`), `sources` (folders and lists that were read), `files` ({name: {"bytes", "sha256"}}),
+    `milvus` ({} where the vectors are in the folder, else the keys of PLACE).
 
     Raises:
         DataError: there is no index, or half of one, or it is damaged or of a newer version.
@@ -95,7 +98,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> dict[str, Any]:
         )
     try:
         if version == 1:
-            manifest["figures"] = False
+            manifest |= {"figures": False, "milvus": {}}
         _check(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: is damaged: {error}") from error
@@ -121,7 +124,11 @@ def _check(manifest: dict[str, Any]) -> None:
     for name, state in manifest["files"].items():
         if os.path.basename(name) != name or not isinstance(state["bytes"], int) or not isinstance(state["sha256"], str):
             raise ValueError("its files are not those of a generation")
-    needed = {DRAWINGS, VECTORS, RANDOM, THUMBNAILS, SKIPPED} | ({NEIGHBOURS} if manifest["kind"] != FLAT else set())
+    milvus = manifest["milvus"]
+    if milvus and not all(type(milvus[key]) is kind for key, kind in PLACE.items()):
+        raise ValueError("it names no collection in Milvus")
+    needed = {DRAWINGS, RANDOM, THUMBNAILS, SKIPPED, KEYS if milvus else VECTORS}
+    needed |= {NEIGHBOURS} if manifest["kind"] != FLAT and not milvus else set()
     if missing := needed - manifest["files"].keys():
         raise ValueError(f"it lacks {min(missing)}")
 

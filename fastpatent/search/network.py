@@ -123,7 +123,7 @@ def tolerant_pipeline(cfg: CfgNode, device: torch.device) -> Pipeline:
 def _settings(cfg: CfgNode) -> dict[str, Any]:
     defaults, found = dict(leaves(get_cfg())), {}
     for key, value in leaves(cfg):
-        if value != defaults[key] and key not in NOT_STORED:
+        if value != defaults[key] and key not in NOT_STORED and not key.startswith("SEARCH."):  # which stand in the manifest
             found[key] = _absolute(value) if KEYS[key].path else value
     if cfg.DESCRIPTOR.NAME and (vocabulary := vocabulary_file(cfg)):
         found["MODEL.WEIGHTS"] = os.path.abspath(vocabulary)  # of the run in OUTPUT_DIR

@@ -5,6 +5,7 @@ import numpy as np
 from fastpatent.retrieval.distance import squared_norms
 from fastpatent.search.index import MOST_EXACT, Index
 from fastpatent.search.layout import FLAT
+from fastpatent.search.milvus_vectors import FEW
 
 FIRST = 4  # times k: drawings that an approximate index is asked for at first
 DEEPEST = 1024  # drawings; if they are of k patents and the bound is not met, the answer is approximate
@@ -16,10 +17,10 @@ def best_patents(
     """Return (patents int64, scores float64), [min(k, patents that have a drawing to compare)], best first.
 
     score(patent) = mean over views v of max over its drawings d of <v, d>. Of equal scores the first by name comes first.
-    An index of kind flat, or a filter that leaves MOST_EXACT drawings, is compared as a whole. Another index is asked for
-    ever more drawings until no patent that was not met can be among the best (Fagin, Lotem and Naor, Optimal aggregation
-    algorithms for middleware, JCSS 2003, the threshold algorithm); it is as exact as its search. There are never fewer
-    than k where k exist.
+    An index of kind flat, or a filter that leaves MOST_EXACT drawings, is compared as a whole; of an index in Milvus FEW
+    drawings are. Another index is asked for ever more drawings until no patent that was not met can be among the best
+    (Fagin, Lotem and Naor, Optimal aggregation algorithms for middleware, JCSS 2003, the threshold algorithm); it is as
+    exact as its search. There are never fewer than k where k exist.
 
     Args:
         index: that is searched.
@@ -29,8 +30,11 @@ def best_patents(
         excluded: int64, numbers of patents that are no answers.
     """
     excluded = np.zeros(0, np.int64) if excluded is None else excluded
-    few = passed is not None and np.count_nonzero(passed) <= MOST_EXACT
-    if index.manifest["kind"] == FLAT or few:
+    if index.manifest["milvus"]:
+        whole = (len(index) if passed is None else np.count_nonzero(passed)) <= FEW
+    else:
+        whole = index.manifest["kind"] == FLAT or (passed is not None and np.count_nonzero(passed) <= MOST_EXACT)
+    if whole:
         return _best(*_scores(index, views, passed), k, excluded)
     return _deepened(index, views, k, passed, excluded)
 

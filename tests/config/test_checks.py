@@ -67,6 +67,10 @@ BROKEN = [
     ("DESCRIPTOR.VOCABULARY.WORDS", "1000000000", "must be between 1 and 10000, got 1000000000"),
     ("SOLVER.IMS_PER_BATCH", "1000000000000", "must be between 1 and 1000000, got 1000000000000"),
     ("BENCHMARK.RESAMPLES", "1000000000000", "must be between 1 and 1000000, got 1000000000000"),
+    ("SEARCH.BACKEND", "redis", "must be faiss or milvus, got 'redis'"),
+    ("SEARCH.URI", "host", "must be http://host:19530, https://host, or a file NAME.db of milvus-lite, got 'host'"),
+    ("SEARCH.COLLECTION", "a-b", "must be up to 100 letters, digits and _, no digit first, got 'a-b'"),
+    ("SEARCH.SHARDS", "0", "must be between 1 and 64, got 0"),
     ("TEST.SCALES", "[1000]", "must be sizes up to 10, 1.0 the image's own, got [1000.0]"),
 ]
 

@@ -19,6 +19,7 @@ from fastpatent.data.lock import only_writer
 from fastpatent.search import build, shards
 from fastpatent.search.index import open_index
 from fastpatent.search.layout import generation_folder
+from fastpatent.search.milvus import Collection
 from tests.search.test_figures import CAPITALS, FONTS, draw_sheet, font
 from tests.small_sets import strokes, write_drawing, write_list
 
@@ -45,10 +46,17 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capfd):
+def chosen(request):
+    """Settings of an index of pixels; in tests that ask for `place`, its vectors are there."""
+    place = request.getfixturevalue("place") if "place" in request.fixturenames else None
+    return (*PIXELS, "SEARCH.BACKEND", "milvus", "SEARCH.URI", place.uri) if place else PIXELS
+
+
+@pytest.fixture
+def run(capfd, chosen):
     """A function of words that runs `fastpatent index` -> (status, output, errors)."""
 
-    def run(*words, settings=PIXELS):
+    def run(*words, settings=chosen):
         status = main(["index", *map(str, words), *settings])
         printed = capfd.readouterr()
         return status, printed.out, printed.err
@@ -76,7 +84,7 @@ def files(folder):
     return {str(path): (path.parent.name, "") for path in folder.rglob("*.png") if path.name != "broken.png"}
 
 
-def test_an_index_has_every_drawing_that_can_be_read(run, folder):
+def test_an_index_has_every_drawing_that_can_be_read(run, folder, place):
     out = make(run, folder)
     assert "8 drawings extracted, 0 known, 1 skipped" in out and "I: 8 drawings of 4 patents, kind flat" in out
     assert contents() == files(folder)
@@ -92,7 +100,7 @@ def test_an_index_has_every_drawing_that_can_be_read(run, folder):
     assert "nothing has changed" in make(run, folder) and open_index("I").generation == 1
 
 
-def test_only_what_is_new_or_changed_is_extracted(run, folder):
+def test_only_what_is_new_or_changed_is_extracted(run, folder, place):
     make(run, folder)
     write_drawing(folder / "p4/new.png", 50)
     write_drawing(folder / "p1/2.png", 51)
@@ -116,7 +124,7 @@ def test_only_what_is_new_or_changed_is_extracted(run, folder):
     assert set(contents()) == before | {f"{folder}/p0/broken.png"}
 
 
-def test_what_is_removed_is_gone(run, folder):
+def test_what_is_removed_is_gone(run, folder, place):
     make(run, folder)
     status, out, _ = run("remove", "I", "p1", folder / "p3/6.png", settings=())
     assert status == 0 and "3 drawings removed" in out
@@ -180,8 +188,8 @@ def test_a_file_is_skipped_whole_where_a_figure_of_it_cannot_be_read(run, folder
     assert contents() == {path: facts for path, facts in files(folder).items() if "sheet" not in path}
 
 
-def killed_at(number, words):
-    """Run a command in a process that is killed before its `number`-th rename or removal; return whether it was."""
+def killed_at(number, words, settings=PIXELS):
+    """Run a command in a process that is killed before its `number`-th rename, removal or change in Milvus; was it?"""
     child = os.fork()
     if not child:
         done = 0
@@ -197,14 +205,16 @@ def killed_at(number, words):
             return call
 
         os.replace, shutil.rmtree = deadly(os.replace), deadly(shutil.rmtree)
-        os._exit(main(["index", *map(str, words), *PIXELS]))
+        for change in ("insert", "delete", "delete_from", "create", "drop"):
+            setattr(Collection, change, deadly(getattr(Collection, change)))
+        os._exit(main(["index", *map(str, words), *settings]))
     status = os.waitpid(child, 0)[1]
     assert status in (0, signal.SIGKILL)
     return status != 0
 
 
 @pytest.mark.parametrize("adding", [False, True])
-def test_a_build_or_add_killed_anywhere_goes_on(run, folder, capfd, adding):
+def test_a_build_or_add_killed_anywhere_goes_on(run, folder, capfd, chosen, place, adding):
     first, words = None, ("build", folder, "--out", "I")
     if adding:
         make(run, folder)
@@ -217,7 +227,7 @@ def test_a_build_or_add_killed_anywhere_goes_on(run, folder, capfd, adding):
         shutil.rmtree("I", ignore_errors=True)
         if adding:
             shutil.copytree("saved", "I")
-        if not killed_at(number, words):
+        if not killed_at(number, words, chosen):
             break
         if os.path.exists("I/manifest.json"):
             assert contents() in (first, expected)
@@ -277,7 +287,7 @@ def test_a_damaged_shard_is_extracted_again(run, folder):
     assert "I/shards/2.safetensors: is damaged" in out and " 5 known" in out and contents() == files(folder)
 
 
-def test_names_that_are_not_plain(run, tmp_path, folder):
+def test_names_that_are_not_plain(run, tmp_path, folder, place):
     strange = tmp_path / "strange"
     names = [b"line\nend/a\n.png", b"bytes\xff/\xfe.png", "é 日本/=1+1.png".encode(), b"tab\t/\x1b[31m.png"]
     for number, name in enumerate(names):
@@ -314,9 +324,9 @@ def test_several_processes_build_one_index(folder):
     assert [index.figure(row) is None for row in range(10)] == [True] * 8 + [False] * 2
 
 
-def test_another_network_is_refused(run, folder):
+def test_another_network_is_refused(run, folder, chosen, place):
     make(run, folder)
-    other = ("DESCRIPTOR.NAME", "hog", *PIXELS[2:])
+    other = ("DESCRIPTOR.NAME", "hog", *chosen[2:])
     status, _, err = run("add", "I", folder, settings=other)
     assert status == 1 and "I: this index is of another network, they differ in DESCRIPTOR.NAME" in err
     status, _, err = run("add", "I", folder, settings=("INPUT.INVERT", "auto"))

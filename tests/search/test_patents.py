@@ -30,12 +30,12 @@ def names(count, patents, generator):
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory):
+def index(tmp_path_factory, place):
     """120 drawings of 30 patents of 1 to 9 drawings; whole numbers in few dimensions, so that scores tie."""
     generator = np.random.default_rng(0)
     vectors = generator.integers(-1, 2, (120, 4)) + np.eye(120, 4) / 1e9
     vectors[~vectors.any(axis=1)] = 1
-    return write_index(tmp_path_factory.mktemp("patents") / "i", vectors, names(120, 30, generator))
+    return write_index(tmp_path_factory.mktemp("patents") / "i", vectors, names(120, 30, generator), place=place)
 
 
 @settings(max_examples=150, deadline=None)
@@ -55,8 +55,9 @@ def test_flat_is_all_pairs(index, seed, views, k, share):
     np.testing.assert_allclose(scores, [truth[number] for number in found.tolist()], atol=1e-6)
 
 
-def test_of_equal_patents_the_first_comes_first(tmp_path):
-    index = write_index(tmp_path / "i", np.repeat(np.eye(3), [8, 8, 8], axis=0), [f"p{row // 2:02d}" for row in range(24)])
+def test_of_equal_patents_the_first_comes_first(tmp_path, place):
+    names = [f"p{row // 2:02d}" for row in range(24)]
+    index = write_index(tmp_path / "i", np.repeat(np.eye(3), [8, 8, 8], axis=0), names, place=place)
     for k in (1, 3, 5, 12):
         found, scores = best_patents(index, np.array([[0, 2, 0]], np.float32), k)
         assert (

@@ -39,10 +39,10 @@ def vectors():
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory, vectors):
+def index(tmp_path_factory, vectors, place):
     """20 patents of three drawings, of which the first ten are chairs."""
     facts = [Facts(f"p{row // 3:02d}", "chair" if row < 30 else "lamp") for row in range(60)]
-    return write_index(tmp_path_factory.mktemp("query") / "i", vectors, facts)
+    return write_index(tmp_path_factory.mktemp("query") / "i", vectors, facts, place=place)
 
 
 def ranked(vectors, views, rows=range(60), k=20):

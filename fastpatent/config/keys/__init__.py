@@ -1,9 +1,11 @@
 """The table of all configuration keys: source of defaults, checks, docs/configuration.md and the key of cached features."""
 
 from fastpatent.config.key import Key
-from fastpatent.config.keys import data, evaluation, model, training
+from fastpatent.config.keys import data, evaluation, model, search, training
 
-KEYS: dict[str, Key] = {key.name: key for key in (*model.GENERAL, *model.KEYS, *data.KEYS, *training.KEYS, *evaluation.KEYS)}
+KEYS: dict[str, Key] = {
+    key.name: key for key in (*model.GENERAL, *model.KEYS, *data.KEYS, *training.KEYS, *evaluation.KEYS, *search.KEYS)
+}
 
 
 def add_key(key: Key) -> None:
