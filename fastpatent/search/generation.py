@@ -17,8 +17,11 @@ import fastpatent
 from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.design_search import random_cosines
 from fastpatent.files import write_atomically
+from fastpatent.retrieval.codes import encode
 from fastpatent.retrieval.distance import BLOCK_ROWS
 from fastpatent.search.layout import (
+    CODE_SCALES,
+    CODES,
     DRAWINGS,
     FLAT,
     NEIGHBOURS,
@@ -116,11 +119,14 @@ def write_generation(
         patents = Counter(drawing.facts.patent for drawing in drawings)  # in their order
         random = random_cosines(vectors, np.repeat(np.arange(len(patents)), list(patents.values())))
         write_atomically(made / RANDOM, lambda temporary: _save(temporary, random))
+        codes = encode(vectors)
+        write_atomically(made / CODES, lambda temporary: _save(temporary, codes.codes))
+        write_atomically(made / CODE_SCALES, lambda temporary: _save(temporary, codes.scales))
         rows = chain([SKIPPED_COLUMNS], skipped.items())
         write_atomically(made / SKIPPED, lambda temporary: write_csv(temporary, rows))
         effort, recall = 0, {}
         if kind != FLAT:
-            neighbours, recall = build_neighbours(kind, vectors)
+            neighbours, recall = build_neighbours(kind, vectors, codes)
             write_atomically(made / NEIGHBOURS, neighbours.write)
             effort = neighbours.effort
         manifest = {

@@ -18,9 +18,12 @@ import torch
 from fastpatent.data.tables import MOST_MEMORY, parquet_errors, read_csv
 from fastpatent.errors import DataError
 from fastpatent.files import open_regular
+from fastpatent.retrieval.codes import Codes
 from fastpatent.retrieval.distance import as_features, normalise
 from fastpatent.search import nearest
 from fastpatent.search.layout import (
+    CODE_SCALES,
+    CODES,
     DRAWINGS,
     FLAT,
     NEIGHBOURS,
@@ -85,6 +88,7 @@ class Index:
             raise DataError(f"{self._files / DRAWINGS}: is damaged: its rows are not in the order of the patents")
         compared_on = device if manifest["kind"] == FLAT else "cpu"
         self._compared = torch.from_numpy(self.vectors).to(compared_on)  # on the CPU no copy
+        self._codes = self._read_codes() if self._compared.device.type == "cpu" and CODES in manifest["files"] else None
         self._neighbours = None
         if manifest["kind"] != FLAT:
             self._neighbours = nearest.Neighbours.read(self._files / NEIGHBOURS, manifest["effort"], *shape)
@@ -126,8 +130,8 @@ class Index:
         if chosen is not None and (np.diff(chosen) <= 0).any():
             chosen = np.unique(chosen)
         if self._neighbours and (chosen is None or len(chosen) > MOST_EXACT):
-            return self._neighbours.search(asked, self._compared, k, chosen)
-        return nearest.nearest(asked, self._compared, k, chosen)
+            return self._neighbours.search(asked, self._compared, k, chosen, self._codes)
+        return nearest.nearest(asked, self._compared, k, chosen, self._codes)
 
     def cosines(self, queries: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Return float32 [queries, rows]: the cosines of queries with some drawings, in the order given, or with all.
@@ -135,6 +139,14 @@ class Index:
         Arguments as of `search`.
         """
         return nearest.cosines(self._asked(queries), self._compared, self._chosen(rows)).cpu().numpy()
+
+    def bounds(self, queries: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (lower, upper), float32 [queries, rows], between which `cosines` lie; much faster than these for many rows.
+
+        Arguments as of `search`.
+        """
+        lower, upper = nearest.bounds(self._asked(queries), self._compared, self._chosen(rows), self._codes)
+        return lower.cpu().numpy(), upper.cpu().numpy()
 
     def skipped(self) -> dict[str, str]:
         """Return {path, escaped: why it is not in the index} of the images that could not be read.
@@ -175,6 +187,13 @@ class Index:
             found = pyarrow.parquet.read_table(file, use_threads=False).combine_chunks()
             _check_drawings(found)
         return found
+
+    def _read_codes(self) -> Codes:
+        codes = Codes(self._read_array(CODES), self._read_array(CODE_SCALES))
+        expected = [(self.vectors.shape, np.int8, True), ((len(self.vectors), 2), np.float32, True)]
+        if [(each.shape, each.dtype, each.flags.c_contiguous) for each in codes] != expected:
+            raise DataError(f"{self._files / CODES}: is damaged: its codes are not those of the vectors")
+        return codes
 
     def _read_array(self, name: str) -> np.ndarray:
         try:

@@ -25,6 +25,7 @@ DRAWINGS, VECTORS, RANDOM, THUMBNAILS, SKIPPED = (
     "thumbnails.bin",
     "skipped.csv",
 )
+CODES, CODE_SCALES = "codes.npy", "code_scales.npy"  # of the vectors; indexes of older versions have none
 NEIGHBOURS = "neighbours.faiss"  # of the approximate kinds
 FLAT, HNSW, IVFPQ = KINDS = ("flat", "hnsw", "ivfpq")
 DTYPES = ("float32", "float16")

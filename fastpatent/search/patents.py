@@ -31,19 +31,41 @@ def best_patents(
     excluded = np.zeros(0, np.int64) if excluded is None else excluded
     few = passed is not None and np.count_nonzero(passed) <= MOST_EXACT
     if index.manifest["kind"] == FLAT or few:
-        return _best(*_scores(index, views, passed), k, excluded)
+        return _best(*_scores(index, views, _close(index, views, k, passed, excluded)), k, excluded)
     return _deepened(index, views, k, passed, excluded)
 
 
-def _scores(index: Index, views: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return (numbers of patents, ascending; their scores, float64), of all rows, or of those of bool [drawings]."""
-    chosen = np.arange(len(index)) if rows is None else np.flatnonzero(rows)
-    if not len(chosen):
-        return np.zeros(0, np.int64), np.zeros(0)
-    patents = index.patent_of[chosen]
+def _scores(index: Index, views: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (numbers of patents, ascending; their scores, float64), of the rows of bool [drawings]."""
+    patents, starts = _groups(index, rows)
+    return patents, _mean_of_best(views, index.cosines(views, rows), starts)
+
+
+def _close(index: Index, views: np.ndarray, k: int, passed: np.ndarray | None, excluded: np.ndarray) -> np.ndarray:
+    """Return bool [drawings]: those that pass of all patents that may be among the best k, by the bounds of cosines."""
+    patents, starts = _groups(index, passed)
+    lower, upper = (_mean_of_best(views, bound, starts) for bound in index.bounds(views, passed))
+    lower[np.isin(patents, excluded)] = -np.inf
+    floor = np.partition(lower, -k)[-k] if k < len(lower) else -np.inf
+    met = np.zeros(len(index.patents), bool)
+    met[patents[~(upper < floor)]] = True  # NaN too, of damaged vectors
+    rows = np.repeat(met, np.diff(index.starts))
+    return rows if passed is None else rows & passed
+
+
+def _groups(index: Index, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return (numbers of the patents that have some of the rows, ascending; places of their first ones among these)."""
+    if rows is None:
+        return np.arange(len(index.patents)), index.starts[:-1]
+    patents = index.patent_of[rows]
     starts = np.flatnonzero(np.diff(patents, prepend=-1))
-    best = np.maximum.reduceat(index.cosines(views, rows), starts, axis=1)
-    return patents[starts], (_lengths(views)[:, None] * best).mean(axis=0)
+    return patents[starts], starts
+
+
+def _mean_of_best(views: np.ndarray, cosines: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return float64 [patents]: the scores by cosines [views, rows] whose groups begin at `starts`."""
+    best = np.maximum.reduceat(cosines, starts, axis=1) if len(starts) else np.zeros((len(views), 0))
+    return (_lengths(views)[:, None] * best).mean(axis=0)
 
 
 def _best(patents: np.ndarray, scores: np.ndarray, k: int, excluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -73,7 +95,7 @@ def _deepened(
         if depth > DEEPEST:
             break
         depth *= 2
-    return _best(*_scores(index, views, passed), k, excluded)
+    return _best(*_scores(index, views, _close(index, views, k, passed, excluded)), k, excluded)
 
 
 def _lengths(views: np.ndarray) -> np.ndarray:

@@ -110,6 +110,19 @@ def test_wrong_questions(tmp_path, vectors, queries, k, rows, message):
         open_index(tmp_path / "i").search(queries, k, rows)
 
 
+def test_an_index_of_an_older_version_has_no_codes(tmp_path, vectors):
+    write(tmp_path / "i", vectors)
+    new = open_index(tmp_path / "i")
+    files = {name: state for name, state in new.manifest["files"].items() if "code" not in name}
+    assert len(files) == len(new.manifest["files"]) - 2
+    change_manifest(tmp_path / "i", files=files)
+    for name in ("codes.npy", "code_scales.npy"):
+        (generation_folder(tmp_path / "i", 1) / name).unlink()
+    old = open_index(tmp_path / "i")
+    for found, expected in zip(old.search(vectors[:4], 12), new.search(vectors[:4], 12)):
+        assert np.array_equal(found, expected)
+
+
 def test_readers_have_one_generation_and_the_last_two_stay(tmp_path, vectors):
     folder = tmp_path / "i"
     generations = []
@@ -194,6 +207,8 @@ def fifo(path):
         ("vectors.npy", lambda path: np.save(path, np.zeros((30, 8))), "not those of the manifest"),
         ("vectors.npy", lambda path: np.save(path, np.array([{}])), "no header of an array"),
         ("random_cosines.npy", lambda path: np.save(path, np.zeros((2, 2))), "it has no cosines"),
+        ("codes.npy", lambda path: np.save(path, np.zeros((30, 7), np.int8)), "its codes are not those of the vectors"),
+        ("code_scales.npy", lambda path: np.save(path, np.zeros((30, 2))), "its codes are not those of the vectors"),
         ("thumbnails.bin", fifo, "no regular file"),
         ("thumbnails.bin", lambda path: path.write_bytes(b""), "it is empty"),
     ],
