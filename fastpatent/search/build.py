@@ -1,8 +1,8 @@
 """Building an index, adding to it and removing from it: what is known is not extracted again, and what is killed goes on.
 
 A drawing is known by its path with the size and time of its file, else by the digest of its bytes. New ones are extracted
-shard by shard (`fastpatent.search.shards`), then a generation is written of all. Several processes extract together; the
-first does everything else.
+shard by shard (`fastpatent.search.shards`), then a generation is written of all. Of several processes each reads, extracts
+and writes shards of its own; the first says which drawings, and does everything else.
 """
 
 import logging
@@ -28,7 +28,7 @@ from fastpatent.search.layout import FLAT, IVFPQ, MANIFEST, SHARDS, damaged_file
 from fastpatent.search.metadata import Metadata
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
-from fastpatent.search.shards import ROWS, read_shards, remove_shards, write_shard
+from fastpatent.search.shards import ROWS, Shard, read_shards, remove_shards, shard_file, write_shard
 from fastpatent.search.sources import Pixels, Wanted, read_pixels, read_source
 from fastpatent.text import escaped
 
@@ -191,10 +191,9 @@ def _find(
     Raises:
         DataError: none can be read.
     """
-    known, shards = dict(before), read_shards(folder, network)
-    for shard in shards:
-        for row, (path, size, changed, digest) in enumerate(shard.files):
-            known[path] = Drawing(path, Facts(""), size, changed, digest, shard, row)
+    known = dict(before)
+    for shard in read_shards(folder, network):
+        known |= _of_shard(shard)
     by_digest = {drawing.digest: drawing for drawing in known.values()}
     found: dict[str, Drawing] = {}
     unknown: list[str] = []
@@ -205,34 +204,32 @@ def _find(
         else:
             unknown.append(each.path)
     reused, skipped = len(found), {}
-    workers = worker_count(pipeline.cfg.DATALOADER.NUM_WORKERS)[0]
-    read = partial(read_pixels, most=pipeline.cfg.INPUT.MAX_PIXELS)
-    for start in range(0, len(unknown), ROWS):
-        part = unknown[start : start + ROWS]
-        name = source if len(unknown) <= ROWS else f"{source}, {start + 1} to {start + len(part)} of {len(unknown)}"
-        new: dict[str, Pixels] = {}
-        for path, pixels in zip(part, counted(f"reading {name}", map_in_order(read, part, workers), len(part))):
-            if isinstance(pixels, str):
-                skipped[escaped(path)] = escaped(pixels)
-            elif pixels.digest in by_digest:
-                found[path] = by_digest[pixels.digest]._replace(path=path, size=pixels.size, changed=pixels.changed)
-                reused += 1
-            else:
-                new[path] = pixels
-        if not new:
-            continue
-        broken: dict[str, str] = {}
-        samples = [Sample(path, None) for path in new]
-        _shared([name, *new])
-        features = pipeline.embed_images(samples, name, broken)
-        assert features is not None, "the first process has the features"
-        skipped |= {escaped(path): escaped(reason) for path, reason in broken.items()}
-        paths = [path for path in new if path not in broken]
-        shard = write_shard(folder, network, paths, [new[path] for path in paths], features[are_readable(samples, broken)])
-        for row, path in enumerate(paths):
-            pixels = new[path]
-            found[path] = Drawing(path, Facts(""), pixels.size, pixels.changed, pixels.digest, shard, row)
-            by_digest[pixels.digest] = found[path]
+    processes = distributed.world_size()
+    for start in range(0, len(unknown), processes * ROWS):
+        part = unknown[start : start + processes * ROWS]
+        name = source if len(part) == len(unknown) else f"{source}, {start + 1} to {start + len(part)} of {len(unknown)}"
+        size = -(-len(part) // processes)
+        shares = [part[place * size : (place + 1) * size] for place in range(processes)]
+        files = [str(shard_file(folder, place)) for place in range(processes)]
+        asked = _shared([name, network, shares, files])
+        read = _read(pipeline, asked)
+        new: list[list[str]] = []
+        for states in distributed.collect(_states(read)) or ():
+            new.append([])
+            for path, (reason, bytes_, changed, digest) in states.items():
+                if reason:
+                    skipped[escaped(path)] = escaped(reason)
+                elif drawing := by_digest.get(bytes.fromhex(digest)):
+                    found[path] = drawing._replace(path=path, size=bytes_, changed=changed)
+                    reused += 1
+                else:
+                    new[-1].append(path)
+        for broken in distributed.collect(_extract(pipeline, asked, read, _shared(new))) or ():
+            skipped |= {escaped(path): escaped(reason) for path, reason in broken.items()}
+        for file in filter(os.path.exists, files):
+            extracted = _of_shard(Shard(Path(file), network))
+            found |= extracted
+            by_digest |= {drawing.digest: drawing for drawing in extracted.values()}
     _shared([])
     if not found:
         raise DataError(f"{source}: no image in it can be read; first {next(iter(skipped.values()))}")
@@ -243,13 +240,55 @@ def _find(
 
 
 def _follow(pipeline: Pipeline) -> None:
-    """Extract with the first process, which says what, until it has no more."""
+    """Read and extract with the first process, which says what, until it has no more."""
     while asked := _shared([]):
-        name, *paths = asked
-        pipeline.embed_images([Sample(path, None) for path in paths], name, {})
+        read = _read(pipeline, asked)
+        distributed.collect(_states(read))
+        distributed.collect(_extract(pipeline, asked, read, _shared([])))
 
 
-def _shared(value: list[str]) -> list[str]:
+def _read(pipeline: Pipeline, asked: list) -> dict[str, Pixels | str]:
+    """Read the files that are this process's share; return {path: what is read of it, or why it cannot be read}."""
+    name, _, shares, _ = asked
+    share = shares[distributed.rank()]
+    workers = worker_count(pipeline.cfg.DATALOADER.NUM_WORKERS)[0]
+    read = map_in_order(partial(read_pixels, most=pipeline.cfg.INPUT.MAX_PIXELS), share, workers)
+    return dict(zip(share, counted(f"reading {name}", read, len(share))))
+
+
+def _states(read: Mapping[str, Pixels | str]) -> dict[str, tuple[str, int, int, str]]:
+    """Return {path: (why it cannot be read, size, changed, digest)}, plain values that another process may be sent."""
+    return {
+        path: (found, 0, 0, "") if isinstance(found, str) else ("", found.size, found.changed, found.digest.hex())
+        for path, found in read.items()
+    }
+
+
+def _extract(
+    pipeline: Pipeline, asked: list, read: Mapping[str, Pixels | str], new: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """Extract those of this process's files that are new, into a shard; return {path: why it cannot be read}."""
+    (name, network, _, files), rank = asked, distributed.rank()
+    broken: dict[str, str] = {}
+    if samples := [Sample(path, None) for path in new[rank]]:
+        with distributed.apart():
+            features = pipeline.embed_images(samples, name, broken)
+        assert features is not None, "this process has the features"
+        paths = [path for path in new[rank] if path not in broken]
+        pixels = [found for path in paths if not isinstance(found := read[path], str)]
+        write_shard(Path(files[rank]), network, paths, pixels, features[are_readable(samples, broken)])
+    return broken
+
+
+def _of_shard(shard: Shard) -> dict[str, Drawing]:
+    """Return {path: Drawing} of a shard."""
+    files = enumerate(shard.files)
+    return {
+        path: Drawing(path, Facts(""), size, changed, digest, shard, row) for row, (path, size, changed, digest) in files
+    }
+
+
+def _shared(value: list) -> list:
     """Return the list of the first process, in every process."""
     shared = distributed.collect(value, everywhere=True)
     assert shared, "everywhere"
