@@ -36,21 +36,25 @@ def best_patents(
 
 
 def _scores(index: Index, views: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (numbers of patents, ascending; their scores, float64), of the rows of bool [drawings]."""
+    """Return (numbers of patents, ascending; their scores, float64), of some rows, or those of bool [drawings]."""
     patents, starts = _groups(index, rows)
-    return patents, _mean_of_best(views, index.cosines(views, rows), starts)
+    return patents, _mean(views, _maxima(index.cosines(views, rows), starts))
 
 
 def _close(index: Index, views: np.ndarray, k: int, passed: np.ndarray | None, excluded: np.ndarray) -> np.ndarray:
-    """Return bool [drawings]: those that pass of all patents that may be among the best k, by the bounds of cosines."""
+    """Return rows that pass, ascending: those which may be the best of a patent that may be among the best k, by bounds."""
     patents, starts = _groups(index, passed)
-    lower, upper = (_mean_of_best(views, bound, starts) for bound in index.bounds(views, passed))
-    lower[np.isin(patents, excluded)] = -np.inf
-    floor = np.partition(lower, -k)[-k] if k < len(lower) else -np.inf
-    met = np.zeros(len(index.patents), bool)
-    met[patents[~(upper < floor)]] = True  # NaN too, of damaged vectors
-    rows = np.repeat(met, np.diff(index.starts))
-    return rows if passed is None else rows & passed
+    lower, upper = index.bounds(views, passed)
+    surely = _maxima(lower, starts)
+    floors = _mean(views, surely)
+    floors[np.isin(patents, excluded)] = -np.inf
+    floor = np.partition(floors, -k)[-k] if k < len(floors) else -np.inf
+    left = ~(_mean(views, _maxima(upper, starts)) < floor)  # NaN too, of damaged vectors
+    sizes = np.diff(starts, append=lower.shape[1])
+    places = np.flatnonzero(np.repeat(left, sizes))
+    behind = upper[:, places] < np.repeat(surely[:, left], sizes[left], axis=1)
+    places = places[~behind.all(axis=0)]
+    return places if passed is None else np.flatnonzero(passed)[places]
 
 
 def _groups(index: Index, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -62,9 +66,13 @@ def _groups(index: Index, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarr
     return patents[starts], starts
 
 
-def _mean_of_best(views: np.ndarray, cosines: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return float64 [patents]: the scores by cosines [views, rows] whose groups begin at `starts`."""
-    best = np.maximum.reduceat(cosines, starts, axis=1) if len(starts) else np.zeros((len(views), 0))
+def _maxima(cosines: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return float32 [views, patents]: the best of cosines [views, rows], where those of patents begin at `starts`."""
+    return np.maximum.reduceat(cosines, starts, axis=1) if len(starts) else cosines
+
+
+def _mean(views: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Return float64 [patents]: the scores, for the best cosine of each view, float32 [views, patents]."""
     return (_lengths(views)[:, None] * best).mean(axis=0)
 
 
