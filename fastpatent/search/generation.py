@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 
 import fastpatent
@@ -24,6 +25,7 @@ from fastpatent.search.layout import (
     CODES,
     DRAWINGS,
     FLAT,
+    MAPPED,
     NEIGHBOURS,
     RANDOM,
     SCHEMA,
@@ -116,6 +118,7 @@ def write_generation(
         ends: list[int] = []
         write_atomically(made / THUMBNAILS, lambda temporary: _write_thumbnails(temporary, drawings, ends))
         write_atomically(made / DRAWINGS, lambda temporary: _write_drawings(temporary, drawings, ends))
+        write_atomically(made / MAPPED, lambda temporary: _write_mapped(temporary, made / DRAWINGS))
         patents = Counter(drawing.facts.patent for drawing in drawings)  # in their order
         random = random_cosines(vectors, np.repeat(np.arange(len(patents)), list(patents.values())))
         write_atomically(made / RANDOM, lambda temporary: _save(temporary, random))
@@ -173,6 +176,13 @@ def _write_drawings(path: Path, drawings: Sequence[Drawing], ends: Sequence[int]
         for start in range(0, len(drawings), BLOCK_ROWS):
             block = zip(drawings[start : start + BLOCK_ROWS], ends[start : start + BLOCK_ROWS])
             writer.write_table(pyarrow.Table.from_pylist([_row(drawing, end) for drawing, end in block], SCHEMA))
+
+
+def _write_mapped(path: Path, drawings: Path) -> None:
+    """Write a Parquet file of drawings once more as one batch of Arrow, which takes no memory of a process that maps it."""
+    table = pyarrow.parquet.read_table(drawings).combine_chunks()
+    with open(path, "wb") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _row(drawing: Drawing, end: int) -> dict[str, Any]:

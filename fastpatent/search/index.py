@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.compute
+import pyarrow.ipc
 import pyarrow.parquet
 import torch
 
@@ -26,6 +27,7 @@ from fastpatent.search.layout import (
     CODES,
     DRAWINGS,
     FLAT,
+    MAPPED,
     NEIGHBOURS,
     RANDOM,
     SCHEMA,
@@ -178,15 +180,23 @@ class Index:
         return chosen
 
     def _read_drawings(self) -> pyarrow.Table:
-        path = self._files / DRAWINGS
+        mapped = MAPPED in self.manifest["files"]
+        path = self._files / (MAPPED if mapped else DRAWINGS)
         most = MOST_MEMORY + EXPANDS * os.path.getsize(path)
-        with parquet_errors(path, most), open_regular(path) as file:
-            count = pyarrow.parquet.read_metadata(file).num_rows
-            if count != self.manifest["drawings"]:
-                raise ValueError(f"it has {count:,} drawings and not {self.manifest['drawings']:,}")
-            found = pyarrow.parquet.read_table(file, use_threads=False).combine_chunks()
+        with parquet_errors(path, most, "Arrow" if mapped else "Parquet"), open_regular(path) as file:
+            if mapped:
+                found = pyarrow.ipc.open_file(pyarrow.memory_map(os.fspath(path))).read_all()
+            else:
+                self._check_count(pyarrow.parquet.read_metadata(file).num_rows)
+                found = pyarrow.parquet.read_table(file, use_threads=False)
+            self._check_count(len(found))
+            found = found.combine_chunks()
             _check_drawings(found)
         return found
+
+    def _check_count(self, count: int) -> None:
+        if count != self.manifest["drawings"]:
+            raise ValueError(f"it has {count:,} drawings and not {self.manifest['drawings']:,}")
 
     def _read_codes(self) -> Codes:
         codes = Codes(self._read_array(CODES), self._read_array(CODE_SCALES))

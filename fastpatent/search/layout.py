@@ -26,6 +26,7 @@ DRAWINGS, VECTORS, RANDOM, THUMBNAILS, SKIPPED = (
     "skipped.csv",
 )
 CODES, CODE_SCALES = "codes.npy", "code_scales.npy"  # of the vectors; indexes of older versions have none
+MAPPED = "drawings.arrow"  # the table of drawings as it is in memory, to be mapped; indexes of older versions have none
 NEIGHBOURS = "neighbours.faiss"  # of the approximate kinds
 FLAT, HNSW, IVFPQ = KINDS = ("flat", "hnsw", "ivfpq")
 DTYPES = ("float32", "float16")

@@ -159,6 +159,8 @@ def forge(folder, name, change):
     path = generation_folder(folder, 1) / name
     change(path)
     files = json.loads((folder / "manifest.json").read_text())["files"]
+    if name == "drawings.parquet":
+        del files["drawings.arrow"]  # as of an older version
     files[name]["bytes"] = path.stat().st_size
     change_manifest(folder, files=files)
 
@@ -183,6 +185,28 @@ def not_utf8(path):
     write_table(table.set_column(table.schema.get_field_index("title"), "title", title), path)
 
 
+def arrow(change):
+    """A function of a path that changes a table, and writes it as it is in memory."""
+
+    def write(path):
+        with pyarrow.OSFile(str(path)) as file:
+            table = change(pyarrow.ipc.open_file(file).read_all())
+        with pyarrow.OSFile(str(path), "w") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+
+    return write
+
+
+def pretend(table):
+    """One of the titles ends far behind the file."""
+    count = len(table)
+    ends = np.zeros(count + 1, np.int32)
+    ends[3] = 2**30
+    ends = pyarrow.py_buffer(ends.tobytes())
+    titles = pyarrow.StringArray.from_buffers(count, ends, pyarrow.py_buffer(b"x"))
+    return table.set_column(table.schema.get_field_index("title"), "title", titles)
+
+
 def fifo(path):
     path.unlink()
     os.mkfifo(path)
@@ -203,6 +227,10 @@ def fifo(path):
             lambda path: pyarrow.parquet.write_table(pyarrow.table({"a": [1] * 30}), path),
             "other columns",
         ),
+        ("drawings.arrow", arrow(lambda table: table.slice(1)), "it has 29 drawings and not 30"),
+        ("drawings.arrow", arrow(lambda table: table.drop_columns("title")), "other columns"),
+        ("drawings.arrow", arrow(pretend), "cannot be read as Arrow"),
+        ("drawings.arrow", fifo, "no regular file"),
         ("vectors.npy", lambda path: np.save(path, np.zeros((30, 7), np.float32)), "not those of the manifest"),
         ("vectors.npy", lambda path: np.save(path, np.zeros((30, 8))), "not those of the manifest"),
         ("vectors.npy", lambda path: np.save(path, np.array([{}])), "no header of an array"),
@@ -252,8 +280,8 @@ def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):
         (damage("vectors.npy", lambda path: os.truncate(path, 500)), "it has 500 bytes"),
         (damage("vectors.npy", lambda path: path.write_bytes(b"x" * path.stat().st_size)), "no header of an array"),
         (
-            damage("drawings.parquet", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
-            "drawings.parquet: cannot be read as Parquet",
+            damage("drawings.arrow", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
+            "drawings.arrow: cannot be read as Arrow",
         ),
     ],
 )
