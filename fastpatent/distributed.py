@@ -2,6 +2,8 @@
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +16,7 @@ from fastpatent.errors import ConfigError
 Value = TypeVar("Value")
 LAUNCHED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
 LOCAL_WORLD_SIZE = "LOCAL_WORLD_SIZE"  # it and --num-gpus set this too
+_apart = False
 
 
 def is_launched() -> bool:
@@ -29,14 +32,34 @@ def environment_number(name: str) -> int:
         raise ConfigError(f"{name} of the environment is {os.environ[name]!r}, not a whole number") from None
 
 
+@contextmanager
+def apart() -> Iterator[None]:
+    """Return a context in which this process counts as the only one, for work of its own while others do theirs."""
+    global _apart
+    _apart = True
+    try:
+        yield
+    finally:
+        _apart = False
+
+
 def world_size() -> int:
-    """Return the number of processes; 1 if torch.distributed is not initialised."""
+    """Return the number of processes; 1 if torch.distributed is not initialised, and `apart`."""
+    return 1 if _apart else _processes()
+
+
+def is_first() -> bool:
+    """Return whether this is the first process, also `apart`."""
+    return _processes() == 1 or dist.get_rank() == 0
+
+
+def _processes() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def local_world_size() -> int:
     """Return how many of the processes are on this machine: all of them, unless a launcher says otherwise."""
-    several = world_size()
+    several = _processes()
     return environment_number(LOCAL_WORLD_SIZE) if several > 1 and LOCAL_WORLD_SIZE in os.environ else several
 
 

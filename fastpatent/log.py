@@ -112,7 +112,7 @@ def _console_of(record: logging.LogRecord) -> Console:
 def is_first() -> bool:
     """Return whether this is the process that reports; torchrun's processes know it before they are connected."""
     waiting = distributed.world_size() == 1 and distributed.is_launched()
-    return distributed.rank() == 0 and not (waiting and os.environ.get("RANK", "0") != "0")
+    return distributed.is_first() and not (waiting and os.environ.get("RANK", "0") != "0")
 
 
 class _Terminal(logging.Handler):

@@ -1,6 +1,9 @@
-"""Training, packing and building, stopped at random moments and gone on with: are the files those of a run never stopped?
+"""Jobs that are stopped at random moments and gone on with: are the files those of a run never stopped?
 
-Usage: python benchmarks/reliability/kills.py [--kills N] [--seed S] [--only training|packing|building]
+Usage: python benchmarks/reliability/kills.py [--kills N] [--seed S] [--only JOB] [--kind KIND]
+
+Jobs: training, packing, building of data sets, indexing (`index build`) and adding (`index add`). Fifty times kill -9 of an
+index: `--only indexing --kind SIGKILL --kills 50`, and adding.
 
 Every job runs once undisturbed. Then it runs again from nothing, is stopped one to five times, is started anew with the same
 command after each stop, and runs to its end; its files are compared with those of the first run. This goes on until N stops
@@ -33,17 +36,33 @@ import torch
 from tabulate import tabulate
 
 from fastpatent.device import cpu_name
+from fastpatent.search.layout import MANIFEST, generation_folder, read_manifest
+from fastpatent.search.verify import verify_index
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(REPOSITORY))
 from tests.polygons import write_designs  # noqa: E402
 from tests.uspto.weeks import week, write_tar  # noqa: E402
 
+COMMAND = "-m", "fastpatent.commands"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
 KINDS = ("SIGKILL", "SIGTERM", "SIGINT", "full disk")
-SHARES = {"training": 0.4, "packing": 0.3, "building": 0.3}  # of all stops
+SHARES = {"training": 0.3, "packing": 0.2, "building": 0.2, "indexing": 0.15, "adding": 0.15}  # of all stops
 STOPS_A_RUN = 5  # at most
 DISK = 64 * 2**20  # bytes
 LEAST_WORK = 0.5  # seconds within which a process is stopped at its work, however little is left of that
+# Adds to a copy of an index, which is whole before it has its name.
+ADD = """
+import os, shutil, sys
+from fastpatent.commands import main
+
+saved, out, *words = sys.argv[1:]
+if not os.path.exists(out):
+    shutil.rmtree(out + ".part", ignore_errors=True)
+    shutil.copytree(saved, out + ".part")
+    os.rename(out + ".part", out)
+sys.exit(main(["index", "add", out, *words]))
+"""
 PATIENCE = 60  # seconds after a stop in which a process must have ended
 
 
@@ -83,9 +102,21 @@ def make_jobs(data, out, epochs=8, designs=1500, patents=200):
         "DATALOADER.NUM_WORKERS", "2",
     ]  # fmt: skip
     building = ["data", "build", data / "I20210105.tar", "--out", out / "building", "--workers", "2"]
-    jobs = {"training": (training, weights), "packing": (packing, files), "building": (building, files)}
-    command = "-m", "fastpatent.commands"
-    return {name: Job([*command, *map(str, words)], out / name, digests) for name, (words, digests) in jobs.items()}
+    write_designs(data / "first", 60, views=6, size=32, seed=2)
+    shutil.copytree(data / "first", data / "more")
+    write_designs(data / "more" / "new", 60, views=6, size=32, seed=3)
+    pixels = ["DESCRIPTOR.NAME", "pixels", "MODEL.DEVICE", "cpu", "DATALOADER.NUM_WORKERS", "2"]
+    indexing = ["index", "build", data / "more", "--out", out / "indexing", *pixels]
+    saved = ["index", "build", data / "first", "--out", data / "saved", *pixels]
+    subprocess.run([sys.executable, *COMMAND, *map(str, saved)], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL)
+    jobs = {
+        "training": ([*COMMAND, *training], weights),
+        "packing": ([*COMMAND, *packing], files),
+        "building": ([*COMMAND, *building], files),
+        "indexing": ([*COMMAND, *indexing], drawings),
+        "adding": (["-c", ADD, data / "saved", out / "adding", data / "more", *pixels], drawings),
+    }
+    return {name: Job([*map(str, words)], out / name, digests) for name, (words, digests) in jobs.items()}
 
 
 def weights(folder):
@@ -104,6 +135,14 @@ def files(folder):
     return {str(path.relative_to(folder)): _digest(path.read_bytes()) for path in paths}
 
 
+def drawings(folder):
+    """Return the digest of every file of an index but its manifest, and what `verify` says is wrong."""
+    generation = generation_folder(folder, read_manifest(folder)["generation"])
+    found = {path.name: _digest(path.read_bytes()) for path in generation.iterdir()}
+    others = {path.name for path in folder.iterdir()} - {MANIFEST, ".lock"}
+    return found | {"verify": " ".join(verify_index(str(folder), sample=0)), "folders": " ".join(sorted(others))}
+
+
 def leftovers(folder):
     """Return the temporary files and folders that are left."""
     return sorted(str(path) for path in folder.rglob(".*") if path.name != ".lock")
@@ -118,11 +157,10 @@ class Attempt:
 
     def __init__(self, job, scratch):
         self.paths = scratch / "output.txt", scratch / "errors.txt"
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
         with open(self.paths[0], "wb") as output, open(self.paths[1], "wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, *job.words],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=ENVIRONMENT, start_new_session=True,
             )  # fmt: skip
 
     @property
@@ -201,7 +239,7 @@ def undisturbed(job, scratch):
     return found
 
 
-def stop_and_go_on(job, truth, stops, draw, scratch, disk, counts):
+def stop_and_go_on(job, truth, stops, draw, scratch, disk, counts, kinds):
     """Run a job from nothing to its end with at most some stops; return (stops made, sentences on what is wrong).
 
     Args:
@@ -209,12 +247,13 @@ def stop_and_go_on(job, truth, stops, draw, scratch, disk, counts):
         stops: int.
         draw: random.Random.
         counts: Counter, to which stops by kind, moment and status are added.
+        kinds: of KINDS, from which is drawn.
     """
     made, wrong, left = 0, [], truth.seconds - truth.silent  # seconds of work, about
     while True:
         attempt = Attempt(job, scratch)
         if made < stops:
-            kind, whole_life, share = draw.choice(KINDS), draw.random() < 0.5, draw.random()
+            kind, whole_life, share = draw.choice(kinds), draw.random() < 0.5, draw.random()
             if not whole_life:
                 attempt.wait_for_output()
             attempt.wait(share * (left + truth.silent * whole_life))
@@ -243,13 +282,13 @@ def stop_and_go_on(job, truth, stops, draw, scratch, disk, counts):
     return made, wrong
 
 
-def kill(job, kills, draw, scratch, disk):
+def kill(job, kills, draw, scratch, disk, kinds=KINDS):
     """Stop a job `kills` times in several runs; return (Counter, sentences on what is wrong)."""
     counts: Counter = Counter()
     wrong, left = [], kills
     truth = undisturbed(job, scratch)
     while left:
-        made, found = stop_and_go_on(job, truth, min(left, draw.randint(1, STOPS_A_RUN)), draw, scratch, disk, counts)
+        made, found = stop_and_go_on(job, truth, min(left, draw.randint(1, STOPS_A_RUN)), draw, scratch, disk, counts, kinds)
         left -= made
         wrong += found
         if job.out.exists():  # it failed
@@ -263,6 +302,7 @@ def main():
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="stops in all (default 100)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the moments and kinds (default 0)")
     parser.add_argument("--only", choices=SHARES, help="this job alone")
+    parser.add_argument("--kind", choices=KINDS, action="append", help="this kind of stop alone; again for more")
     options = parser.parse_args()
     begun, rows, endings, wrong = time.monotonic(), [], Counter(), []
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory() as out, small_disk(out) as mounted:
@@ -271,7 +311,9 @@ def main():
         for name in names:
             kills = options.kills if options.only else round(options.kills * SHARES[name])
             draw = random.Random(f"{options.seed} {name}")
-            counts, found = kill(jobs[name], kills, draw, Path(scratch), Path(out) if mounted else None)
+            counts, found = kill(
+                jobs[name], kills, draw, Path(scratch), Path(out) if mounted else None, options.kind or KINDS
+            )
             columns = (*KINDS, "importing", "working", "runs", "equal", "tracebacks")
             rows.append([name, *(counts[column] for column in columns), len(found)])
             endings.update({key: count for key, count in counts.items() if isinstance(key, tuple)})

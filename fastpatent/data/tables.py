@@ -206,18 +206,18 @@ def _texts(column: "pyarrow.Array") -> list[str]:
 
 
 @contextmanager
-def parquet_errors(path: str | os.PathLike[str], most: int) -> Iterator[None]:
-    """Raise DataError for what Arrow raises in the block, which reads a Parquet file by one thread in `most` bytes."""
+def parquet_errors(path: str | os.PathLike[str], most: int, form: str = "Parquet") -> Iterator[None]:
+    """Raise DataError for what Arrow raises in the block, which reads a file of a `form` by one thread in `most` bytes."""
     import pyarrow.parquet  # slow to import, and not needed for CSV files
 
     try:
         with _bounded_memory(most):
             yield
     except MemoryError as error:
-        raise DataError(f"{path}: cannot be read as Parquet: it takes more than {most / 2**30:.3g} GiB") from error
+        raise DataError(f"{path}: cannot be read as {form}: it takes more than {most / 2**30:.3g} GiB") from error
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
         first = str(error).partition("\n")[0]
-        raise DataError(f"{path}: cannot be read as Parquet: {first}") from error
+        raise DataError(f"{path}: cannot be read as {form}: {first}") from error
 
 
 @contextmanager

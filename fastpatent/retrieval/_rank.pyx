@@ -1,11 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""What a tile of scores says of ranks and of nearest rows, without a sort; holds no GIL, so threads share the rows out.
+"""What a tile of scores says of ranks and of nearest rows, without a sort, and what codes of 8 bits say of products; holds
+no GIL, so threads share the rows out.
 
 A row is closer than another where its score is higher or, at an equal score, its index lower. Every function gives the
 numbers of its namesake in `fastpatent.retrieval.torch_kernel`, in any order of tiles.
 """
 from libc.limits cimport INT_MAX
-from libc.stdint cimport int64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 from libc.stdlib cimport calloc, free, malloc
 
 cdef extern from *:
@@ -43,12 +44,20 @@ cdef extern from *:
         for (int i = 0; i < count; i++) found |= scores[i] >= limits[i];
         return found;
     }
+
+    /* The sum of `count` products. */
+    WIDE static int32_t product_of_codes(const int8_t *codes, const int16_t *asked, int count) {
+        int32_t sum = 0;
+        for (int i = 0; i < count; i++) sum += (int32_t) codes[i] * (int32_t) asked[i];
+        return sum;
+    }
     """
     const int64_t CHUNK
     const int64_t FEW
     int count_above(const float* scores, int count, float limit, int* equal) nogil
     int any_reaches(const float* scores, int count, float limit) nogil
     int any_reaches_its_own(const float* scores, const float* limits, int count) nogil
+    int32_t product_of_codes(const int8_t* codes, const int16_t* asked, int count) nogil
 
 
 cdef inline bint closer(float score, int64_t index, float limit, int64_t limit_index) noexcept nogil:
@@ -222,3 +231,41 @@ def update_top_of_columns(const float[:, ::1] scores not None, const int64_t[::1
                         insert(&top_scores[other, 0], &top_indices[other, 0], k, scores[row, other], rows[row])
                         limits[other - start] = top_scores[other, k - 1]
     free(limits)
+
+
+def bound_products(const int8_t[:, ::1] codes not None, const float[:, ::1] scales not None, rows,
+                   const int16_t[:, ::1] asked not None, const float[:, ::1] asked_scales not None,
+                   float[:, ::1] lower not None, float[:, ::1] upper not None, int64_t start, int64_t stop):
+    """Bound the products of queries with the columns start <= j < stop; see `fastpatent.retrieval.codes.bounds`.
+
+    Args:
+        codes, scales: int8 [vectors, dim], float32 [vectors, 2]: see `encode`.
+        rows: int64 [columns], the vector of each column; None: column j is of vector j.
+        asked: int16 [queries, dim].
+        asked_scales: float32 [queries, 3]: value of a code; margin for each unit of a vector's error; margin of the query.
+        lower, upper: float32 [queries, columns], written.
+
+    Raises:
+        ValueError: shapes that do not fit together, or a row that is none.
+    """
+    cdef const int64_t[::1] chosen = rows
+    cdef int64_t row, column, query, vectors = codes.shape[0], queries = asked.shape[0]
+    cdef int dim = <int> codes.shape[1]
+    cdef float product, margin
+    if not 0 <= start <= stop <= (vectors if rows is None else chosen.shape[0]):
+        raise ValueError(f"columns {start} to {stop} were asked for")
+    if (scales.shape[0] != vectors or scales.shape[1] != 2 or asked.shape[1] != dim or asked_scales.shape[0] != queries
+            or asked_scales.shape[1] != 3 or min(lower.shape[0], upper.shape[0]) < queries
+            or min(lower.shape[1], upper.shape[1]) < stop):
+        raise ValueError("codes, queries and bounds do not fit together")
+    for column in range(start, stop if rows is not None else start):
+        if not 0 <= chosen[column] < vectors:
+            raise ValueError(f"row {chosen[column]} of {vectors} was asked for")
+    with nogil:
+        for column in range(start, stop):
+            row = column if chosen is None else chosen[column]
+            for query in range(queries):
+                product = asked_scales[query, 0] * scales[row, 0] * product_of_codes(&codes[row, 0], &asked[query, 0], dim)
+                margin = asked_scales[query, 1] * scales[row, 1] + asked_scales[query, 2]
+                lower[query, column] = product - margin
+                upper[query, column] = product + margin

@@ -1,8 +1,8 @@
 """Building an index, adding to it and removing from it: what is known is not extracted again, and what is killed goes on.
 
-A file is known by its path with the size and time of the file, else by the digest of its bytes. New ones are extracted
-shard by shard (`fastpatent.search.shards`), then a generation is written of all. Several processes extract together; the
-first does everything else.
+A file is known by its path with its size and time, else by the digest of its bytes. New ones are extracted shard by shard
+(`fastpatent.search.shards`), then a generation is written of all. Of several processes each reads, extracts and writes
+shards of its own; the first says which files, and does everything else.
 """
 
 import logging
@@ -12,7 +12,6 @@ from functools import partial
 from itertools import chain, compress
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 import torch
 from yacs.config import CfgNode
@@ -21,13 +20,12 @@ from fastpatent import distributed
 from fastpatent.config.keys.search import FAISS
 from fastpatent.data.image import inverts
 from fastpatent.data.lock import only_writer
-from fastpatent.data.records import Sample
 from fastpatent.data.workers import map_in_order, worker_count
 from fastpatent.errors import ConfigError, DataError, nearest
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.files import make_folder
 from fastpatent.progress import counted
-from fastpatent.search.figures import figure_of, figure_sample, figure_values
+from fastpatent.search.figures import figure_of, figure_sample
 from fastpatent.search.generation import Drawing, Facts, write_generation
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import DTYPES, FLAT, IVFPQ, MANIFEST, SHARDS, damaged_files, read_manifest, remove_leftovers
@@ -36,7 +34,7 @@ from fastpatent.search.milvus import TOKEN, Place, Unreachable
 from fastpatent.search.milvus_vectors import place_of
 from fastpatent.search.nearest import ENOUGH
 from fastpatent.search.network import check_network, describe_network, tolerant_pipeline
-from fastpatent.search.shards import ROWS, Shard, read_shards, remove_shards, write_shard
+from fastpatent.search.shards import ROWS, Shard, read_shards, remove_shards, shard_file, write_shard
 from fastpatent.search.sources import Pixels, Wanted, read_pixels, read_source
 from fastpatent.text import escaped
 
@@ -260,36 +258,32 @@ def _find(
         else:
             unknown.append(each.path)
     reused, skipped = _count(found), {}
-    workers = worker_count(pipeline.cfg.DATALOADER.NUM_WORKERS)[0]
-    settings = {"invert": inverts(pipeline.cfg), "most": pipeline.cfg.INPUT.MAX_PIXELS}
-    read = partial(read_pixels, **settings, figures=figures)
-    for start in range(0, len(unknown), ROWS):
-        part = unknown[start : start + ROWS]
-        name = source if len(unknown) <= ROWS else f"{source}, {start + 1} to {start + len(part)} of {len(unknown)}"
-        new: list[tuple[str, Pixels]] = []
-        for path, pixels in zip(part, counted(f"reading {name}", map_in_order(read, part, workers), len(part))):
-            if isinstance(pixels, str):
-                skipped[escaped(path)] = escaped(pixels)
-            elif (digest := pixels[0].digest) in by_digest:
-                state = {"path": path, "size": pixels[0].size, "changed": pixels[0].changed}
-                found[path] = [drawing._replace(**state) for drawing in by_digest[digest]]
-                reused += len(found[path])
-            else:
-                new += [(path, each) for each in pixels]
-        if not new:
-            continue
-        broken: dict[str, str] = {}
-        asked = [(path, figure_values(pixels.figure)) for path, pixels in new]
-        samples = _samples(asked)
-        _shared([name, *asked])
-        features = pipeline.embed_images(samples, name, broken)
-        assert features is not None, "the first process has the features"
-        faults = {path: broken[sample.path] for (path, _), sample in zip(new, samples) if sample.path in broken}
-        skipped |= {escaped(path): escaped(reason) for path, reason in faults.items()}
-        whole = [path not in faults for path, _ in new]  # a file whose figures can be read
-        extracted = _of_shard(write_shard(folder, network, list(compress(new, whole)), features[whole]))
-        found |= extracted
-        by_digest |= {of_file[0].digest: of_file for of_file in extracted.values()}
+    processes = distributed.world_size()
+    for start in range(0, len(unknown), processes * ROWS):
+        part = unknown[start : start + processes * ROWS]
+        name = source if len(part) == len(unknown) else f"{source}, {start + 1} to {start + len(part)} of {len(unknown)}"
+        size = -(-len(part) // processes)
+        shares = [part[place * size : (place + 1) * size] for place in range(processes)]
+        files = [str(shard_file(folder, place)) for place in range(processes)]
+        asked = _shared([name, network, shares, files, figures])
+        read = _read(pipeline, asked)
+        new: list[list[str]] = []
+        for states in distributed.collect(_states(read)) or ():
+            new.append([])
+            for path, (reason, bytes_, changed, digest) in states.items():
+                if reason:
+                    skipped[escaped(path)] = escaped(reason)
+                elif of_file := by_digest.get(bytes.fromhex(digest)):
+                    found[path] = [drawing._replace(path=path, size=bytes_, changed=changed) for drawing in of_file]
+                    reused += len(of_file)
+                else:
+                    new[-1].append(path)
+        for broken in distributed.collect(_extract(pipeline, asked, read, _shared(new))) or ():
+            skipped |= {escaped(path): escaped(reason) for path, reason in broken.items()}
+        for file in filter(os.path.exists, files):
+            extracted = _of_shard(Shard(Path(file), network))
+            found |= extracted
+            by_digest |= {of_file[0].digest: of_file for of_file in extracted.values()}
     _shared([])
     if not found:
         raise DataError(f"{source}: no image in it can be read; first {next(iter(skipped.values()))}")
@@ -300,17 +294,51 @@ def _find(
 
 
 def _follow(pipeline: Pipeline) -> None:
-    """Extract with the first process, which says what, until it has no more."""
-    while shared := _shared([]):
-        name, *asked = shared
-        pipeline.embed_images(_samples(asked), name, {})
+    """Read and extract with the first process, which says what, until it has no more."""
+    while asked := _shared([]):
+        read = _read(pipeline, asked)
+        distributed.collect(_states(read))
+        distributed.collect(_extract(pipeline, asked, read, _shared([])))
 
 
-def _samples(asked: Iterable[tuple[str, list[int]]]) -> list[Sample]:
-    return [figure_sample(path, figure_of(values)) for path, values in asked]
+def _read(pipeline: Pipeline, asked: list[Any]) -> dict[str, list[Pixels] | str]:
+    """Read the files that are this process's share; return {path: what is read of it, or why it cannot be read}."""
+    name, _, shares, _, figures = asked
+    share, settings = shares[distributed.rank()], pipeline.cfg
+    read = partial(read_pixels, invert=inverts(settings), most=settings.INPUT.MAX_PIXELS, figures=figures)
+    found = map_in_order(read, share, worker_count(settings.DATALOADER.NUM_WORKERS)[0])
+    return dict(zip(share, counted(f"reading {name}", found, len(share))))
+
+
+def _states(read: Mapping[str, list[Pixels] | str]) -> dict[str, tuple[str, int, int, str]]:
+    """Return {path: (why it cannot be read, size, changed, digest)}, plain values that another process may be sent."""
+    return {
+        path: (found, 0, 0, "") if isinstance(found, str) else ("", found[0].size, found[0].changed, found[0].digest.hex())
+        for path, found in read.items()
+    }
+
+
+def _extract(
+    pipeline: Pipeline, asked: list[Any], read: Mapping[str, list[Pixels] | str], new: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """Extract those of this process's files that are new, into a shard; return {path: why it cannot be read}."""
+    (name, network, _, files, _), rank = asked, distributed.rank()
+    drawings = [(path, pixels) for path in new[rank] for pixels in read[path] if not isinstance(pixels, str)]
+    samples = [figure_sample(path, pixels.figure) for path, pixels in drawings]
+    if not samples:
+        return {}
+    broken: dict[str, str] = {}
+    with distributed.apart():
+        features = pipeline.embed_images(samples, name, broken)
+    assert features is not None, "this process has the features"
+    faults = {path: broken[sample.path] for (path, _), sample in zip(drawings, samples) if sample.path in broken}
+    whole = [path not in faults for path, _ in drawings]  # a file whose figures can be read
+    write_shard(Path(files[rank]), network, list(compress(drawings, whole)), features[whole])
+    return faults
 
 
 def _of_shard(shard: Shard) -> dict[str, list[Drawing]]:
+    """Return {path: its drawings} of a shard."""
     found: dict[str, list[Drawing]] = {}
     for row, (path, size, changed, digest, figure) in enumerate(shard.files):
         found.setdefault(path, []).append(Drawing(path, Facts(""), size, changed, digest, shard, row, figure))

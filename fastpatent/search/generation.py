@@ -11,17 +11,22 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow
+import pyarrow.ipc
 import pyarrow.parquet
 
 import fastpatent
 from fastpatent.data.tables import write_csv
 from fastpatent.evaluation.design_search import random_cosines
 from fastpatent.files import write_atomically
+from fastpatent.retrieval.codes import encode
 from fastpatent.retrieval.distance import BLOCK_ROWS
 from fastpatent.search.figures import Figure, figure_values
 from fastpatent.search.layout import (
+    CODE_SCALES,
+    CODES,
     DRAWINGS,
     FLAT,
+    MAPPED,
     NEIGHBOURS,
     RANDOM,
     SCHEMA,
@@ -129,16 +134,21 @@ def write_generation(
         ends: list[int] = []
         write_atomically(made / THUMBNAILS, lambda temporary: _write_thumbnails(temporary, drawings, ends))
         write_atomically(made / DRAWINGS, lambda temporary: _write_drawings(temporary, drawings, ends))
+        write_atomically(made / MAPPED, lambda temporary: _write_mapped(temporary, made / DRAWINGS))
         patents = Counter(drawing.facts.patent for drawing in drawings)  # in their order
         random = random_cosines(vectors, np.repeat(np.arange(len(patents)), list(patents.values())))
         write_atomically(made / RANDOM, lambda temporary: _save(temporary, random))
         rows = chain([SKIPPED_COLUMNS], skipped.items())
         write_atomically(made / SKIPPED, lambda temporary: write_csv(temporary, rows))
         effort, recall = EFFORTS[kind] if place else 0, {}
-        if kind != FLAT and not place:
-            neighbours, recall = build_neighbours(kind, vectors)
-            write_atomically(made / NEIGHBOURS, neighbours.write)
-            effort = neighbours.effort
+        if not place:
+            codes = encode(vectors)
+            write_atomically(made / CODES, lambda temporary: _save(temporary, codes.codes))
+            write_atomically(made / CODE_SCALES, lambda temporary: _save(temporary, codes.scales))
+            if kind != FLAT:
+                neighbours, recall = build_neighbours(kind, vectors, codes)
+                write_atomically(made / NEIGHBOURS, neighbours.write)
+                effort = neighbours.effort
         manifest = {
             "written": datetime.datetime.now().astimezone().isoformat(" ", "seconds"),
             "fastpatent": fastpatent.__version__,
@@ -186,6 +196,13 @@ def _write_drawings(path: Path, drawings: Sequence[Drawing], ends: Sequence[int]
         for start in range(0, len(drawings), BLOCK_ROWS):
             block = zip(drawings[start : start + BLOCK_ROWS], ends[start : start + BLOCK_ROWS])
             writer.write_table(pyarrow.Table.from_pylist([_row(drawing, end) for drawing, end in block], SCHEMA))
+
+
+def _write_mapped(path: Path, drawings: Path) -> None:
+    """Write a Parquet file of drawings once more as one batch of Arrow, which takes no memory of a process that maps it."""
+    table = pyarrow.parquet.read_table(drawings).combine_chunks()
+    with open(path, "wb") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _row(drawing: Drawing, end: int) -> dict[str, Any]:

@@ -12,19 +12,24 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.compute
+import pyarrow.ipc
 import pyarrow.parquet
 import torch
 
 from fastpatent.data.tables import MOST_MEMORY, parquet_errors, read_csv
 from fastpatent.errors import DataError
 from fastpatent.files import open_regular
+from fastpatent.retrieval.codes import Codes
 from fastpatent.retrieval.distance import as_features, normalise
 from fastpatent.search import nearest
 from fastpatent.search.figures import Figure, figure_of
 from fastpatent.search.layout import (
+    CODE_SCALES,
+    CODES,
     DRAWINGS,
     FLAT,
     KEYS,
+    MAPPED,
     NEIGHBOURS,
     RANDOM,
     SCHEMA,
@@ -93,6 +98,7 @@ class Index:
             return
         compared_on = device if manifest["kind"] == FLAT else "cpu"
         self._compared = torch.from_numpy(self.vectors).to(compared_on)  # on the CPU no copy
+        self._codes = self._read_codes() if self._compared.device.type == "cpu" and CODES in manifest["files"] else None
         self._neighbours = None
         if manifest["kind"] != FLAT:
             self._neighbours = nearest.Neighbours.read(self._files / NEIGHBOURS, manifest["effort"], *shape)
@@ -140,8 +146,8 @@ class Index:
         if self.manifest["milvus"]:
             return self.vectors.search(asked, k, chosen)
         if self._neighbours and (chosen is None or len(chosen) > MOST_EXACT):
-            return self._neighbours.search(asked, self._compared, k, chosen)
-        return nearest.nearest(asked, self._compared, k, chosen)
+            return self._neighbours.search(asked, self._compared, k, chosen, self._codes)
+        return nearest.nearest(asked, self._compared, k, chosen, self._codes)
 
     def cosines(self, queries: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Return float32 [queries, rows]: the cosines of queries with some drawings, in the order given, or with all.
@@ -152,6 +158,14 @@ class Index:
         if self.manifest["milvus"]:
             return self.vectors.cosines(asked, chosen)
         return nearest.cosines(asked, self._compared, chosen).cpu().numpy()
+
+    def bounds(self, queries: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (lower, upper), float32 [queries, rows], between which `cosines` lie; much faster than these for many rows.
+
+        Arguments as of `search`.
+        """
+        lower, upper = nearest.bounds(self._asked(queries), self._compared, self._chosen(rows), self._codes)
+        return lower.cpu().numpy(), upper.cpu().numpy()
 
     def skipped(self) -> dict[str, str]:
         """Return {path, escaped: why it is not in the index} of the images that could not be read.
@@ -183,18 +197,33 @@ class Index:
         return chosen
 
     def _read_drawings(self) -> pyarrow.Table:
-        path = self._files / DRAWINGS
+        mapped = MAPPED in self.manifest["files"]
+        path = self._files / (MAPPED if mapped else DRAWINGS)
         most = MOST_MEMORY + EXPANDS * os.path.getsize(path)
-        with parquet_errors(path, most), open_regular(path) as file:
-            count = pyarrow.parquet.read_metadata(file).num_rows
-            if count != self.manifest["drawings"]:
-                raise ValueError(f"it has {count:,} drawings and not {self.manifest['drawings']:,}")
-            found = pyarrow.parquet.read_table(file, use_threads=False).combine_chunks()
+        with parquet_errors(path, most, "Arrow" if mapped else "Parquet"), open_regular(path) as file:
+            if mapped:
+                found = pyarrow.ipc.open_file(pyarrow.memory_map(os.fspath(path))).read_all()
+            else:
+                self._check_count(pyarrow.parquet.read_metadata(file).num_rows)
+                found = pyarrow.parquet.read_table(file, use_threads=False)
+            self._check_count(len(found))
+            found = found.combine_chunks()
             if self.manifest["version"] == 1:
-                whole = pyarrow.array([[]], SCHEMA.field("figure").type).take(pyarrow.array(np.zeros(count, np.int64)))
+                whole = pyarrow.array([[]], SCHEMA.field("figure").type).take(pyarrow.array(np.zeros(len(found), np.int64)))
                 found = found.append_column("figure", pyarrow.chunked_array([whole]))
             _check_drawings(found)
         return found
+
+    def _check_count(self, count: int) -> None:
+        if count != self.manifest["drawings"]:
+            raise ValueError(f"it has {count:,} drawings and not {self.manifest['drawings']:,}")
+
+    def _read_codes(self) -> Codes:
+        codes = Codes(self._read_array(CODES), self._read_array(CODE_SCALES))
+        expected = [(self.vectors.shape, np.int8, True), ((len(self.vectors), 2), np.float32, True)]
+        if [(each.shape, each.dtype, each.flags.c_contiguous) for each in codes] != expected:
+            raise DataError(f"{self._files / CODES}: is damaged: its codes are not those of the vectors")
+        return codes
 
     def _keyed_vectors(self) -> MilvusVectors:
         keys = self._read_array(KEYS)

@@ -25,6 +25,8 @@ DRAWINGS, VECTORS, RANDOM, THUMBNAILS, SKIPPED = (
     "thumbnails.bin",
     "skipped.csv",
 )
+CODES, CODE_SCALES = "codes.npy", "code_scales.npy"  # of the vectors; indexes of older versions have none
+MAPPED = "drawings.arrow"  # the table of drawings as it is in memory, to be mapped; indexes of older versions have none
 NEIGHBOURS = "neighbours.faiss"  # of the approximate kinds
 KEYS, RETIRED = "keys.npy", "retired.json"  # in place of VECTORS where they are in Milvus; what is to be removed there
 FLAT, HNSW, IVFPQ = KINDS = ("flat", "hnsw", "ivfpq")

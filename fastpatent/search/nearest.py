@@ -9,9 +9,11 @@ import torch
 
 from fastpatent.device import float32_arithmetic
 from fastpatent.errors import DataError
-from fastpatent.search.layout import HNSW
+from fastpatent.retrieval.codes import Codes
+from fastpatent.search.layout import HNSW, IVFPQ
 
 BLOCK_BYTES = 2**22  # of vectors in float32 that are compared at a time: memory that is reused, and mostly in a cache
+ROUNDINGS = 16  # beside those of a product's terms, in a bound
 WIDE = 3  # of more than a third of the vectors, to gather them takes longer than to compare all
 MOST_SCORES = 2**25  # that are in memory at a time
 CANDIDATES = 10  # times k: rows that an approximate search finds, and that are compared exactly
@@ -19,6 +21,7 @@ EFFORTS = tuple(2**power for power in range(5, 12))  # neighbours of an HNSW, or
 CODES, POINTS = 256, 39  # of a product quantizer, and vectors that FAISS wants for each of them
 TRAINED_ON = 2**18  # vectors, at most
 DEGREE = 32  # neighbours of a vector in an HNSW
+ROUNDS = 10  # of k-means, for the parts of an IVF-PQ; FAISS makes 25; the recall that is printed says whether these do
 MOST_CODE = 64  # bytes of a vector in an IVF-PQ
 MEASURED = 10  # of recall@10
 ENOUGH = 0.95  # of it
@@ -30,23 +33,46 @@ ADDED = 2**16  # vectors that are added to FAISS at a time
 def cosines(queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None = None) -> torch.Tensor:
     """Return float32 [queries, rows]: the products of queries with all vectors, or with some, on the device of these.
 
+    They are summed in float64 and rounded once, so that a product is the same wherever and with whatever it is computed.
+
     Args:
         queries: float32 [queries, dim], of length 1.
         vectors: float32 or float16 [vectors, dim], of length 1.
         rows: int64, of the vectors; None: all.
     """
+    found = _products(queries, vectors, rows, torch.float64).float()
+    return found.nan_to_num_(-torch.inf, torch.inf, -torch.inf)  # of damaged vectors: the order has to be defined
+
+
+def bounds(
+    queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None = None, codes: Codes | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return (lower, upper), float32 [queries, rows], between which `cosines` lie: what may be among the nearest is few.
+
+    Arguments as of `cosines`; codes: of the vectors, where they are on a CPU; without them the vectors are compared in
+    float32.
+    """
+    found = codes.bounds(queries, rows) if codes else None
+    if found:
+        return torch.from_numpy(found[0]), torch.from_numpy(found[1])
+    rough = _products(queries, vectors, rows, torch.float32)
+    margin = (vectors.shape[1] + ROUNDINGS) * torch.finfo(torch.float32).eps
+    return (rough - margin).nan_to_num_(-torch.inf, -torch.inf), (rough + margin).nan_to_num_(torch.inf, neginf=torch.inf)
+
+
+def _products(queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor:
     if rows is not None and WIDE * len(rows) > len(vectors):
-        return cosines(queries, vectors)[:, torch.from_numpy(rows).to(vectors.device)]
-    asked = torch.from_numpy(queries).to(vectors.device)
+        return _products(queries, vectors, None, dtype)[:, torch.from_numpy(rows).to(vectors.device)]
+    asked = torch.from_numpy(queries).to(vectors.device, dtype)
     count = len(vectors) if rows is None else len(rows)
-    found = torch.empty((len(asked), count), device=vectors.device)
+    found = torch.empty((len(asked), count), device=vectors.device, dtype=dtype)
     step = max(1, BLOCK_BYTES // (4 * vectors.shape[1]))
     with torch.inference_mode(), float32_arithmetic("ieee"):
         for start in range(0, count, step):
             block = slice(start, start + step)
             compared = vectors[block] if rows is None else _gathered(vectors, rows[block])
-            found[:, block] = (compared.float() @ asked.T).T  # for few queries a third of the time of its transpose
-    return found.nan_to_num_(-torch.inf, torch.inf, -torch.inf)  # of damaged vectors: the order has to be defined
+            found[:, block] = (compared.to(dtype) @ asked.T).T  # for few queries a third of the time of its transpose
+    return found
 
 
 def _gathered(vectors: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
@@ -56,25 +82,26 @@ def _gathered(vectors: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
 
 
 def nearest(
-    queries: np.ndarray, vectors: torch.Tensor, k: int, rows: np.ndarray | None = None
+    queries: np.ndarray, vectors: torch.Tensor, k: int, rows: np.ndarray | None = None, codes: Codes | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return (cosines float32, rows int64), [queries, min(k, rows)], best first; exact, ties go to the lower row.
 
-    Arguments as of `cosines`; `rows` ascends.
+    Arguments as of `bounds`; `rows` ascends.
     """
     count = len(vectors) if rows is None else len(rows)
     k = min(k, count)
     scores, places = np.zeros((len(queries), k), np.float32), np.zeros((len(queries), k), np.int64)
     step = max(1, MOST_SCORES // max(count, 1))
     for start in range(0, len(queries) if k else 0, step):
-        found = cosines(queries[start : start + step], vectors, rows)
-        floors = found.topk(k, dim=1).values[:, -1:]
-        for number, (row, closer) in enumerate(zip(found, found >= floors), start):
-            tied = closer.nonzero()[:, 0]  # ascending; more than k where several tie for the last place
-            order = row[tied].sort(descending=True, stable=True)
+        lower, upper = bounds(queries[start : start + step], vectors, rows, codes)
+        floors = lower.topk(k, dim=1).values[:, -1:]
+        for number, close in enumerate(~(upper < floors), start):
+            left = close.nonzero()[:, 0].cpu().numpy()  # ascending; more than k where several may be the last
+            left = left if rows is None else rows[left]
+            order = cosines(queries[number][None], vectors, left)[0].sort(descending=True, stable=True)
             scores[number] = order.values[:k].cpu()
-            places[number] = tied[order.indices[:k]].cpu()
-    return scores, places if rows is None else rows[places]
+            places[number] = left[order.indices[:k].cpu()]
+    return scores, places
 
 
 class Neighbours:
@@ -106,7 +133,12 @@ class Neighbours:
         _faiss().write_index(self.found_in, os.fspath(path))
 
     def search(
-        self, queries: np.ndarray, vectors: torch.Tensor, k: int, rows: np.ndarray | None = None
+        self,
+        queries: np.ndarray,
+        vectors: torch.Tensor,
+        k: int,
+        rows: np.ndarray | None = None,
+        codes: Codes | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return what `nearest` returns, nearly; where too few candidates are found, exactly."""
         count = len(vectors) if rows is None else len(rows)
@@ -116,7 +148,7 @@ class Neighbours:
         for number, found in enumerate(candidates):
             found = np.unique(found[(found >= 0) & (found < len(vectors))])
             among = rows if len(found) < k else found
-            scores[number], places[number] = (side[0] for side in nearest(queries[number][None], vectors, k, among))
+            scores[number], places[number] = (side[0] for side in nearest(queries[number][None], vectors, k, among, codes))
         return scores, places
 
     def _parameters(self, k: int, rows: np.ndarray | None) -> Any:
@@ -131,12 +163,13 @@ class Neighbours:
         return faiss.SearchParametersHNSW(efSearch=max(self.effort, CANDIDATES * k), **options)
 
 
-def build_neighbours(kind: str, vectors: np.ndarray, seed: int = 0) -> tuple[Neighbours, dict[str, float]]:
+def build_neighbours(kind: str, vectors: np.ndarray, codes: Codes, seed: int = 0) -> tuple[Neighbours, dict[str, float]]:
     """Build an approximate search with the least effort that finds enough.
 
     Args:
         kind: hnsw, or ivfpq.
         vectors: float32 or float16 [vectors, dim], of length 1.
+        codes: of them.
         seed: of the vectors that are trained on, and that are asked for.
 
     Returns:
@@ -156,18 +189,20 @@ def build_neighbours(kind: str, vectors: np.ndarray, seed: int = 0) -> tuple[Nei
         bytes_ = next(size for size in range(min(MOST_CODE, dim), 0, -1) if dim % size == 0)
         recipe = f"IVF{min(int(4 * count**0.5), min(count, TRAINED_ON) // POINTS)},PQ{bytes_}x8"
     found_in = faiss.index_factory(dim, recipe, faiss.METRIC_INNER_PRODUCT)
+    if kind == IVFPQ:
+        found_in.cp.niter = ROUNDS
     found_in.train(_some(vectors, TRAINED_ON, generator))
     for start in range(0, count, ADDED):
         found_in.add(np.asarray(vectors[start : start + ADDED], np.float32))
     asked = np.sort(generator.permutation(count)[:ASKED])
     queries, compared = np.asarray(vectors[asked], np.float32), torch.from_numpy(vectors)
     filters = {share: np.sort(generator.permutation(count)[: max(int(share * count), 2 * MEASURED)]) for share in SHARES}
-    exact = {share: nearest(queries, compared, MEASURED + 1, rows)[1] for share, rows in filters.items()}
+    exact = {share: nearest(queries, compared, MEASURED + 1, rows, codes)[1] for share, rows in filters.items()}
     recall: dict[str, float] = {}
     for effort in EFFORTS:
         neighbours = Neighbours(found_in, effort)
         for share, rows in filters.items():
-            _, found = neighbours.search(queries, compared, MEASURED + 1, None if share == 1 else rows)
+            _, found = neighbours.search(queries, compared, MEASURED + 1, None if share == 1 else rows, codes)
             recall[f"{share:g}"] = _recall(asked, exact[share], found)
         if min(recall.values()) >= ENOUGH:
             break

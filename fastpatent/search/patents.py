@@ -30,24 +30,57 @@ def best_patents(
         excluded: int64, numbers of patents that are no answers.
     """
     excluded = np.zeros(0, np.int64) if excluded is None else excluded
-    if index.manifest["milvus"]:
+    milvus = index.manifest["milvus"]
+    if milvus:
         whole = (len(index) if passed is None else np.count_nonzero(passed)) <= FEW
     else:
         whole = index.manifest["kind"] == FLAT or (passed is not None and np.count_nonzero(passed) <= MOST_EXACT)
     if whole:
-        return _best(*_scores(index, views, passed), k, excluded)
+        every = np.arange(len(index)) if passed is None else passed
+        rows = every if milvus else _close(index, views, k, passed, excluded)
+        return _best(*_scores(index, views, rows), k, excluded)
     return _deepened(index, views, k, passed, excluded)
 
 
-def _scores(index: Index, views: np.ndarray, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return (numbers of patents, ascending; their scores, float64), of all rows, or of those of bool [drawings]."""
-    chosen = np.arange(len(index)) if rows is None else np.flatnonzero(rows)
-    if not len(chosen):
-        return np.zeros(0, np.int64), np.zeros(0)
-    patents = index.patent_of[chosen]
+def _scores(index: Index, views: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (numbers of patents, ascending; their scores, float64), of some rows, or those of bool [drawings]."""
+    patents, starts = _groups(index, rows)
+    return patents, _mean(views, _maxima(index.cosines(views, rows), starts))
+
+
+def _close(index: Index, views: np.ndarray, k: int, passed: np.ndarray | None, excluded: np.ndarray) -> np.ndarray:
+    """Return rows that pass, ascending: those which may be the best of a patent that may be among the best k, by bounds."""
+    patents, starts = _groups(index, passed)
+    lower, upper = index.bounds(views, passed)
+    surely = _maxima(lower, starts)
+    floors = _mean(views, surely)
+    floors[np.isin(patents, excluded)] = -np.inf
+    floor = np.partition(floors, -k)[-k] if k < len(floors) else -np.inf
+    left = ~(_mean(views, _maxima(upper, starts)) < floor)  # NaN too, of damaged vectors
+    sizes = np.diff(starts, append=lower.shape[1])
+    places = np.flatnonzero(np.repeat(left, sizes))
+    behind = upper[:, places] < np.repeat(surely[:, left], sizes[left], axis=1)
+    places = places[~behind.all(axis=0)]
+    return places if passed is None else np.flatnonzero(passed)[places]
+
+
+def _groups(index: Index, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return (numbers of the patents that have some of the rows, ascending; places of their first ones among these)."""
+    if rows is None:
+        return np.arange(len(index.patents)), index.starts[:-1]
+    patents = index.patent_of[rows]
     starts = np.flatnonzero(np.diff(patents, prepend=-1))
-    best = np.maximum.reduceat(index.cosines(views, rows), starts, axis=1)
-    return patents[starts], (_lengths(views)[:, None] * best).mean(axis=0)
+    return patents[starts], starts
+
+
+def _maxima(cosines: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return float32 [views, patents]: the best of cosines [views, rows], where those of patents begin at `starts`."""
+    return np.maximum.reduceat(cosines, starts, axis=1) if len(starts) else cosines
+
+
+def _mean(views: np.ndarray, best: np.ndarray) -> np.ndarray:
+    """Return float64 [patents]: the scores, for the best cosine of each view, float32 [views, patents]."""
+    return (_lengths(views)[:, None] * best).mean(axis=0)
 
 
 def _best(patents: np.ndarray, scores: np.ndarray, k: int, excluded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +110,7 @@ def _deepened(
         if depth > DEEPEST:
             break
         depth *= 2
-    return _best(*_scores(index, views, passed), k, excluded)
+    return _best(*_scores(index, views, _close(index, views, k, passed, excluded)), k, excluded)
 
 
 def _lengths(views: np.ndarray) -> np.ndarray:

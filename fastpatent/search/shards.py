@@ -65,18 +65,15 @@ def _loaded(shard: Shard) -> dict[str, np.ndarray]:
     return load_file(shard.file)
 
 
-def write_shard(
-    folder: str | os.PathLike[str], network: str, drawings: Sequence[tuple[str, Pixels]], features: np.ndarray
-) -> Shard:
+def write_shard(path: Path, network: str, drawings: Sequence[tuple[str, Pixels]], features: np.ndarray) -> None:
     """Write drawings that were extracted.
 
     Args:
-        folder: of the index.
+        path: of `shard_file`.
         network: digest of the network, and whether sheets are split.
         drawings: [(absolute path, what else was read)].
         features: float32 [drawings, dim], of any length.
     """
-    path = Path(folder) / SHARDS / f"{max((int(path.stem) for path in _files(folder)), default=0) + 1}{SUFFIX}"
     files = [[path, found.size, found.changed, found.digest.hex(), figure_values(found.figure)] for path, found in drawings]
     arrays = {
         "vectors": normalise(features),
@@ -85,7 +82,12 @@ def write_shard(
         "ends": np.cumsum([0, *(len(found.thumbnail) for _, found in drawings)], dtype=np.int64),
     }
     write_atomically(path, lambda temporary: save_file(arrays, temporary, {"format": MARK, "network": network}))
-    return Shard(path, network)
+
+
+def shard_file(folder: str | os.PathLike[str], place: int = 0) -> Path:
+    """Return the path of a shard that is not there, the first free one or, for several writers, one `place` behind it."""
+    last = max((int(path.stem) for path in _files(folder)), default=0)
+    return Path(folder) / SHARDS / f"{last + 1 + place}{SUFFIX}"
 
 
 def read_shards(folder: str | os.PathLike[str], network: str) -> list[Shard]:

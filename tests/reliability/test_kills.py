@@ -19,7 +19,7 @@ def job_of(tmp_path):
         yield lambda name: (jobs[name], tmp_path / "scratch", tmp_path / "out" if mounted else None)
 
 
-@pytest.mark.parametrize("name", ["training", "building"])
+@pytest.mark.parametrize("name", ["training", "building", "adding"])
 def test_what_was_stopped_ends_equal(job_of, name):
     job, scratch, disk = job_of(name)
     counts, wrong = kills.kill(job, 1, random.Random(name), scratch, disk)

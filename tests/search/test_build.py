@@ -314,14 +314,34 @@ def test_a_list_names_the_drawings(run, tmp_path, folder):
 
 
 @pytest.mark.slow
-def test_several_processes_build_one_index(folder):
+def test_several_processes_build_one_index_and_go_on(run, folder):
+    """The disk is full after each has written its shard: the generation has larger files."""
+    for number in range(32):
+        write_drawing(folder / f"more/{number}.png", 100 + number)
+    shutil.copy(folder / "p3/6.png", folder / "p0/copy.png")
     write_sheet(folder / "p9/sheet.png")
-    words = ["index", "build", folder, "--out", "I", "--num-gpus", "2", *PIXELS]
-    done = subprocess.run([sys.executable, "-m", "fastpatent.commands", *words], capture_output=True, text=True, timeout=200)
+
+    def build(words, limit=resource.RLIM_INFINITY):
+        words = [sys.executable, "-m", "fastpatent.commands", "index", *words, "--num-gpus", "2", *PIXELS]
+
+        def limited():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+        return subprocess.run(words, capture_output=True, text=True, timeout=300, preexec_fn=limited)
+
+    done = build(["build", folder, "--out", "I"], 130_000)
+    assert done.returncode == 1 and "vectors.npy: File too large" in done.stderr
+    assert sorted(os.listdir("I/shards")) == ["1.safetensors", "2.safetensors"]
+    write_drawing(folder / "p0/new.png", 200)
+    done = build(["build", folder, "--out", "I"])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("10 drawings extracted, 0 known, 1 skipped") == 1
+    assert done.stdout.count("1 drawings extracted, 43 known, 1 skipped") == 1
     index = open_index("I")
-    assert [index.figure(row) is None for row in range(10)] == [True] * 8 + [False] * 2
+    assert [index.figure(row) is None for row in index.rows_of("p9").tolist()] == [False] * 2 and len(index) == 44
+    assert run("build", folder, "--out", "alone")[0] == 0
+    for name in ("vectors.npy", "codes.npy", "thumbnails.bin", "drawings.parquet", "skipped.csv"):
+        assert (generation_folder("I", 1) / name).read_bytes() == (generation_folder("alone", 1) / name).read_bytes(), name
 
 
 def test_another_network_is_refused(run, folder, chosen, place):

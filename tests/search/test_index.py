@@ -112,6 +112,19 @@ def test_wrong_questions(tmp_path, vectors, queries, k, rows, message, place):
         open_index(tmp_path / "i").search(queries, k, rows)
 
 
+def test_an_index_of_an_older_version_has_no_codes(tmp_path, vectors):
+    write(tmp_path / "i", vectors)
+    new = open_index(tmp_path / "i")
+    files = {name: state for name, state in new.manifest["files"].items() if "code" not in name}
+    assert len(files) == len(new.manifest["files"]) - 2
+    change_manifest(tmp_path / "i", files=files)
+    for name in ("codes.npy", "code_scales.npy"):
+        (generation_folder(tmp_path / "i", 1) / name).unlink()
+    old = open_index(tmp_path / "i")
+    for found, expected in zip(old.search(vectors[:4], 12), new.search(vectors[:4], 12)):
+        assert np.array_equal(found, expected)
+
+
 def test_readers_have_one_generation_and_the_last_two_stay(tmp_path, vectors, place):
     folder = tmp_path / "i"
     generations = []
@@ -153,6 +166,8 @@ def forge(folder, name, change):
     path = generation_folder(folder, 1) / name
     change(path)
     files = json.loads((folder / "manifest.json").read_text())["files"]
+    if name == "drawings.parquet":
+        del files["drawings.arrow"]  # as of an older version
     files[name]["bytes"] = path.stat().st_size
     change_manifest(folder, files=files)
 
@@ -175,6 +190,28 @@ def not_utf8(path):
     table = read_table(path)
     title = pyarrow.array([b"\xff"] * len(table)).view(pyarrow.string())
     write_table(table.set_column(table.schema.get_field_index("title"), "title", title), path)
+
+
+def arrow(change):
+    """A function of a path that changes a table, and writes it as it is in memory."""
+
+    def write(path):
+        with pyarrow.OSFile(str(path)) as file:
+            table = change(pyarrow.ipc.open_file(file).read_all())
+        with pyarrow.OSFile(str(path), "w") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+
+    return write
+
+
+def pretend(table):
+    """One of the titles ends far behind the file."""
+    count = len(table)
+    ends = np.zeros(count + 1, np.int32)
+    ends[3] = 2**30
+    ends = pyarrow.py_buffer(ends.tobytes())
+    titles = pyarrow.StringArray.from_buffers(count, ends, pyarrow.py_buffer(b"x"))
+    return table.set_column(table.schema.get_field_index("title"), "title", titles)
 
 
 def fifo(path):
@@ -200,10 +237,16 @@ def fifo(path):
             lambda path: pyarrow.parquet.write_table(pyarrow.table({"a": [1] * 30}), path),
             "other columns",
         ),
+        ("drawings.arrow", arrow(lambda table: table.slice(1)), "it has 29 drawings and not 30"),
+        ("drawings.arrow", arrow(lambda table: table.drop_columns("title")), "other columns"),
+        ("drawings.arrow", arrow(pretend), "cannot be read as Arrow"),
+        ("drawings.arrow", fifo, "no regular file"),
         ("vectors.npy", lambda path: np.save(path, np.zeros((30, 7), np.float32)), "not those of the manifest"),
         ("vectors.npy", lambda path: np.save(path, np.zeros((30, 8))), "not those of the manifest"),
         ("vectors.npy", lambda path: np.save(path, np.array([{}])), "no header of an array"),
         ("random_cosines.npy", lambda path: np.save(path, np.zeros((2, 2))), "it has no cosines"),
+        ("codes.npy", lambda path: np.save(path, np.zeros((30, 7), np.int8)), "its codes are not those of the vectors"),
+        ("code_scales.npy", lambda path: np.save(path, np.zeros((30, 2))), "its codes are not those of the vectors"),
         ("thumbnails.bin", fifo, "no regular file"),
         ("thumbnails.bin", lambda path: path.write_bytes(b""), "it is empty"),
     ],
@@ -259,8 +302,8 @@ def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):
         (damage("vectors.npy", lambda path: os.truncate(path, 500)), "it has 500 bytes"),
         (damage("vectors.npy", lambda path: path.write_bytes(b"x" * path.stat().st_size)), "no header of an array"),
         (
-            damage("drawings.parquet", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
-            "drawings.parquet: cannot be read as Parquet",
+            damage("drawings.arrow", lambda path: path.write_bytes(b"x" * path.stat().st_size)),
+            "drawings.arrow: cannot be read as Arrow",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """The patents nearest to several views, against all pairs in float64."""
 
+from copy import copy
 from itertools import pairwise
 
 import numpy as np
@@ -51,6 +52,10 @@ def test_flat_is_all_pairs(index, seed, views, k, share):
     expected, true = brute(index, asked, len(index.patents), passed, excluded)
     assert len(found) == min(k, len(expected)) and len(set(found.tolist())) == len(found)
     np.testing.assert_allclose(scores, true[: len(found)], atol=1e-6)
+    plain = copy(index)
+    plain._codes = None
+    without = best_patents(plain, asked, k, passed, excluded)
+    assert np.array_equal(found, without[0]) and np.array_equal(scores, without[1])
     truth = dict(zip(expected, true))
     np.testing.assert_allclose(scores, [truth[number] for number in found.tolist()], atol=1e-6)
 
