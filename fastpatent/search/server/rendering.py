@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
-from markupsafe import Markup
 
 from fastpatent.report.page import environment
 
@@ -30,21 +29,10 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         "drawings": f"{len(index):,}",
         "patents": f"{len(index.patents):,}",
     }
-    partial = is_partial(request)
-    values = {"address": "", "record": ""} | values | {"index": described, "here": request.url.path, "partial": partial}
-    found = _templates().get_template(template)
-    if partial:
-        context = found.new_context(values)
-        parts = [Markup("<title>"), *found.blocks["title"](context), Markup(" - fastpatent</title>")]
-        text = "".join([*parts, *found.blocks["content"](context), _templates().get_template("_nav.html").render(values)])
-    else:
-        text = found.render(values)
+    values = {"address": "", "record": ""} | values | {"index": described, "here": request.url.path}
+    values["partial"] = request.headers.get("hx-request-type") == "partial"
+    text = _templates().get_template(template).render(values)
     return HTMLResponse(text, status, {"Vary": "HX-Request-Type", "Cache-Control": "no-store"})
-
-
-def is_partial(request: Request) -> bool:
-    """Return whether htmx asks for what is inside of <main>, and not for a whole page."""
-    return request.headers.get("hx-request-type") == "partial"
 
 
 @cache
