@@ -1,1 +1,1 @@
-"""The HTTP server of an index: search page, workspace and API. Needs the extra `search`; only `fastpatent serve` loads it."""
+"""The search server: one process that answers queries to an index by HTTP, as pages and as JSON."""
