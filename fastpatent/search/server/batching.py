@@ -34,14 +34,15 @@ class Batcher(Generic[Item, Result]):
         waiting: int,
         seen: Callable[[int], object] = lambda count: None,
     ) -> None:
-        self._run, self._size, self._most, self._waiting, self._seen = run, size, most, waiting, seen
+        self._run, self._size, self._most, self._most_waiting, self._seen = run, size, most, waiting, seen
         self._items: deque[tuple[Item, Future[Result]]] = deque()
         self._changed, self._ends = threading.Condition(), False
         self._thread = threading.Thread(target=self._work, name="queries", daemon=True)
         self._thread.start()
 
-    def __len__(self) -> int:
-        """Return how many items wait."""
+    @property
+    def waiting(self) -> int:
+        """How many items wait."""
         return len(self._items)
 
     async def submit(self, item: Item) -> Result:
@@ -53,7 +54,7 @@ class Batcher(Generic[Item, Result]):
         """
         future: Future[Result] = Future()
         with self._changed:
-            if self._ends or len(self._items) >= self._waiting:
+            if self._ends or len(self._items) >= self._most_waiting:
                 raise Busy
             self._items.append((item, future))
             self._changed.notify()

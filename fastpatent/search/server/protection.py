@@ -118,9 +118,7 @@ class Protection:
         headers, path = Headers(scope=scope), scope["path"]
         host = headers.get("host", "")
         if not self._is_own(host):
-            raise Refused(
-                421, f"the host {shown(host)} is not this server; start it with --name where it is called so"
-            )
+            raise Refused(421, f"the host {shown(host)} is not this server; start it with --name where it is called so")
         client = (scope.get("client") or ("",))[0]
         buckets = self._pictures if path.startswith(PICTURES) else self._requests
         if path not in OPEN and (seconds := buckets.wait(client, time.monotonic())):

@@ -101,8 +101,8 @@ class Searcher:
     async def start(self) -> None:
         """Load the network in the background, begin to answer and to look for new generations."""
         self._current = self.index, _Network(self.index, self.overrides)
-        self._batcher = Batcher(_answer, _cost, MOST_TOGETHER, MOST_WAITING, self.metrics.batches.observe)
-        self.metrics.waiting.set_function(lambda: len(self._batcher or ()))
+        self._batcher = batcher = Batcher(_answer, _cost, MOST_TOGETHER, MOST_WAITING, self.metrics.batches.observe)
+        self.metrics.waiting.set_function(lambda: batcher.waiting)
         self._describe()
         self._looks = asyncio.create_task(self._look())
 
