@@ -1,0 +1,70 @@
+"""A small index, and a server of it: in this process, and on a port."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra search is not installed: the server cannot be tested")
+
+import uvicorn  # noqa: E402
+from starlette.testclient import TestClient  # noqa: E402
+
+from fastpatent.commands import main  # noqa: E402
+from fastpatent.search.server.app import Settings, create_app  # noqa: E402
+from tests.search.test_build import PIXELS  # noqa: E402
+from tests.small_sets import write_drawing  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def index_folder(tmp_path_factory):
+    """An index I of six patents p0 to p5 of two drawings, described by their pixels, with titles, classes and dates.
+
+    The drawings d/pN/M.png and the table m.csv lie beside it. Tests write nothing into it.
+    """
+    root = tmp_path_factory.mktemp("served")
+    for number in range(12):
+        write_drawing(root / f"d/p{number // 2}/{number}.png", number)
+    rows = [
+        f"p{n},{('tea kettle', 'chair', 'lamp')[n % 3]} {n},D{n % 2 + 6},0{n % 2 + 6}-01,{2015 + n}-03-01" for n in range(6)
+    ]
+    (root / "m.csv").write_text("\n".join(["patent,title,classes,locarno,date", *rows]))
+    words = [str(root / "d"), "--out", str(root / "I"), "--metadata", str(root / "m.csv")]
+    assert main(["index", "build", *words, *PIXELS]) == 0
+    return root / "I"
+
+
+@pytest.fixture
+def client(index_folder, tmp_path):
+    """A client of a server in this process; errors of the server are raised here."""
+    with TestClient(application(index_folder, tmp_path), base_url="http://localhost", follow_redirects=False) as client:
+        yield client
+
+
+def application(index_folder, tmp_path, **settings):
+    """The application of an index, with its workspace in a folder of the test."""
+    return create_app(Settings(str(index_folder), **{"workspace": str(tmp_path / "workspace.sqlite"), "rate": 0} | settings))
+
+
+@contextlib.contextmanager
+def running(app):
+    """Run a server on a port of its own in a thread; give its address, http://127.0.0.1:PORT."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, http="h11", ws="none", log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def server(index_folder, tmp_path):
+    """The address of a server of the small index."""
+    with running(application(index_folder, tmp_path)) as address:
+        yield address
