@@ -7,22 +7,26 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from markupsafe import Markup
 from PIL import Image
+from starlette.datastructures import UploadFile
 
 from fastpatent.errors import DataError, shown
+from fastpatent.report.page import TEMPLATES
 from fastpatent.report.picture import data_url
 from fastpatent.search.facets import FACETS, facets
 from fastpatent.search.filters import FIELDS, apply_filter
 from fastpatent.search.index import Index
 from fastpatent.search.query import K, Result, percent
 from fastpatent.search.record import record
+from fastpatent.search.server.api import upload
+from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.facet_filter import join_filter, split_filter
-from fastpatent.search.server.question import DRAWING, MOST_EXPAND, MOST_K, PATENT, UPLOAD, Asked, Question
+from fastpatent.search.server.question import DRAWING, MOST_EXPAND, MOST_K, MOST_REPEATED, PATENT, UPLOAD, Asked, Question
 from fastpatent.search.server.rendering import page
 from fastpatent.search.server.searcher import Unavailable
 from fastpatent.text import short_line
@@ -61,10 +65,33 @@ async def ask(request: Request) -> Response:
     return RedirectResponse(question.address(), 303)
 
 
+@router.post("/uploads")
+async def add_drawings(request: Request) -> Response:
+    """Add the files of the form to the question; a browser without scripts sends it."""
+    async with request.form(max_files=MOST_REPEATED, max_fields=10) as form:
+        question = Question.of(parse_qsl(urlsplit(str(form.get("address", ""))).query))
+        for file in form.getlist("drawing"):
+            if isinstance(file, UploadFile) and file.filename:
+                found = await upload(request, await file.read(), file.filename, form.get("edges") == "1")
+                question = replace(question, views=(*question.views, Asked(UPLOAD, found["id"])))
+    return RedirectResponse(question.address(), 303)
+
+
+@router.get("/static/style.css")
+def style() -> Response:
+    """Return the style that all pages of the package share."""
+    return FileResponse(TEMPLATES / "style.css")
+
+
 @router.get("/loading")
 async def loading(request: Request) -> Response:
     """Return 204, with which nothing is changed, while the network loads, then nothing in its place."""
     return Response(status_code=204 if request.app.state.searcher.network == "loading" else 200, media_type="text/html")
+
+
+def error_page(request: Request, status: int, sentence: str) -> HTMLResponse:
+    """Return a page that says what is wrong."""
+    return page(request, "error.html", status, error=_sentence(sentence))
 
 
 async def _answer(request: Request, question: Question, error: str = "") -> HTMLResponse:
@@ -77,6 +104,8 @@ async def _answer(request: Request, question: Question, error: str = "") -> HTML
         error, status = str(failure), 400
     except Unavailable as failure:
         error, status = str(failure), 503
+    except Busy:
+        error, status = "too many wait for an answer; try again in a moment", 503
     return await asyncio.to_thread(_page, request, index, question, result, error, status)
 
 
@@ -85,12 +114,15 @@ def _page(
 ) -> HTMLResponse:
     state = request.app.state
     pictures = iter(result.asked.pictures if result else ())
+    views, minus = (
+        [_view(state.workspace, index, asked, pictures) for asked in side] for side in (question.views, question.minus)
+    )
     chosen, rest = split_filter(question.where)
     values = {
         "question": question,
         "heading": "",
-        "views": [_view(state.workspace, index, asked, pictures) for asked in question.views],
-        "minus": [_view(state.workspace, index, asked, pictures) for asked in question.minus],
+        "views": views,
+        "minus": minus,
         "reads_texts": index.manifest["network"]["texts"],
         "facets": _facets(index, chosen, rest),
         "rest": rest,
@@ -99,28 +131,28 @@ def _page(
         "most_expand": MOST_EXPAND,
         "is_unusual": (question.k, question.expand, question.own) != (K, 0, False),
         "is_loading": state.searcher.network == "loading",
-        "error": error[:1].upper() + error[1:],
+        "error": _sentence(error),
         "announcement": "",
         "result": result,
         "address": question.address(),
     }
     if result:
-        values |= _found(index, question, result) | {"record": question.address("/record")}
+        names = [view["name"] for view in views] or question.texts
+        values |= _found(index, question, result, names[0]) | {"record": question.address("/record")}
     return page(request, "search.html", status, **values)
 
 
-def _found(index: Index, question: Question, result: Result) -> dict[str, Any]:
-    """Return what the page shows of a result."""
+def _found(index: Index, question: Question, result: Result, name: str) -> dict[str, Any]:
+    """Return what the page shows of a result of a question, which has a name."""
     count = len(result.answers)
     found = f"{count:,} patents" if count != 1 else "1 patent"
-    names = [view.name for view in question.views] or question.texts
-    verdict = result.verdict[:1].upper() + result.verdict[1:]
+    verdict = _sentence(result.verdict)
     left_out = (
         f"without {', '.join(result.excluded[:3])}{' and others' * (len(result.excluded) > 3)}" if result.excluded else ""
     )
     more = min(result.k + K, MOST_K)
     return {
-        "heading": f"{found}, {os.path.basename(result.asked.names[0]) if result.asked.names else names[0]}",
+        "heading": f"{found}: {name}",
         "found": found,
         "facts": [f"of {result.compared:,} drawings that were compared", *filter(None, [left_out])],
         "verdict": verdict,
@@ -176,8 +208,7 @@ def _alone(question: Question, asked: Asked) -> Question:
 
 def _view(workspace: Any, index: Index, asked: Asked, pictures: Iterator[bytes]) -> dict[str, Any]:
     """Return what the page shows of a drawing of the question; `pictures` are those that were compared, where they were."""
-    name, note, rows, size = asked.name, "", [], None
-    whole = f"/uploads/{asked.name}.png"
+    name, note, rows, whole, size = asked.name, "", [], f"/uploads/{asked.name}.png", ""
     if asked.kind == PATENT:
         rows = index.rows_of(asked.name).tolist()
         note, whole = f"{len(rows):,} drawings", ""
@@ -186,15 +217,16 @@ def _view(workspace: Any, index: Index, asked: Asked, pictures: Iterator[bytes])
         rows, whole = [] if row is None else [row], f"/drawings/{asked.name}.png"
         name = os.path.basename(index.path(row)) if row is not None else name
     elif png := workspace.upload(asked.name):
-        name, size = workspace.upload_name(asked.name) or "drawing", Image.open(io.BytesIO(png)).size
+        name = workspace.upload_name(asked.name) or "drawing"
+        size = ",".join(map(str, Image.open(io.BytesIO(png)).size))
     compared = [picture for _, picture in zip(rows or [None], pictures)]
     return {
         "name": short_line(name),
         "note": note,
         "value": str(asked),
         "url": data_url(compared[0], "image/png") if compared else _url(index, asked, rows),
-        "whole": whole if size else "",
-        "size": ",".join(map(str, size or ())),
+        "whole": whole,
+        "size": size,
         "crop": ",".join(map(str, asked.crop or ())),
         "mirror": asked.mirror,
     }
@@ -226,6 +258,10 @@ def _facets(index: Index, chosen: dict[str, list[str]], rest: str) -> list[tuple
         if names:
             found.append((facet, TITLES[facet], [(name, f"{values[name]:,}", name in ticked) for name in names]))
     return found
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _changed(question: Question, change: str) -> Question:

@@ -86,14 +86,20 @@ const LEAST = 8; // pixels
 const crop = { button: null, size: [0, 0], frame: [0, 0, 0, 0], drag: null };
 const within = (value, least, most) => Math.min(Math.max(value, least), most);
 
-function openCrop(button) {
+async function openCrop(button) {
   crop.button = button;
-  crop.size = button.dataset.size.split(",").map(Number);
+  crop.size = (button.dataset.size || (await sizeOfDrawing(button.dataset.image))).split(",").map(Number);
   crop.frame = (button.dataset.crop || `0,0,${crop.size}`).split(",").map(Number);
   byId("crop").querySelector("img").src = button.dataset.image;
   byId("crop").showModal();
   byId("crop").querySelector(".frame").focus();
   showFrame();
+}
+
+async function sizeOfDrawing(image) {
+  const answer = await fetch(image.replace(/^(.*)\.png$/, "/api$1")); // /drawings/DIGEST.png may be smaller than its file
+  const { width, height } = await answer.json();
+  return `${width},${height}`;
 }
 
 function showFrame() {
@@ -198,6 +204,12 @@ document.addEventListener("htmx:before:request", (event) => {
   report("");
 });
 document.addEventListener("htmx:before:history:restore", () => running?.request.abort());
+document.addEventListener("htmx:before:swap", (event) => {
+  const { response, text } = event.detail.ctx;
+  if (!response || response.headers.get("content-type")?.startsWith("text/html")) return;
+  event.preventDefault(); // what is refused before it comes to the pages
+  report(JSON.parse(text).error);
+});
 document.addEventListener("htmx:error", (event) => {
   if (event.detail.ctx?.sourceElement.id !== "loading") report("The server does not answer; try again.");
 });
