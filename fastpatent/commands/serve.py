@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -16,6 +17,7 @@ from fastpatent.downloads import allow_downloads
 from fastpatent.errors import ConfigError
 
 PORT = 8080
+MOST_THREADS = 8  # of torch: a few drawings at a time are no work for more
 TOKEN = "FASTPATENT_TOKEN"
 # What is told of each query in a command would be told of each request here.
 QUIET = ("fastpatent.evaluation", "fastpatent.data")
@@ -30,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("give the folder of one index: fastpatent serve INDEX")
     allow_downloads(args.allow_downloads)
     # The server's packages are heavy and of an extra.
+    import torch
     import uvicorn
 
     from fastpatent.search.server.app import Settings, create_app
@@ -42,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings(
             words[0], tuple(args.opts), args.workspace, token, tuple(args.name), args.rate, args.upload_mb, args.uploads_mb
         )
+        torch.set_num_threads(min(MOST_THREADS, len(os.sched_getaffinity(0))))
         app = create_app(settings)
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -62,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if args.open:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn ends by them, and then calls what was there
+            signal.signal(number, lambda *_: None)
         server.run([listening])
     logger.info("ended")
     return 0

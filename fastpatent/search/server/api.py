@@ -3,20 +3,32 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, HTTPException, Request, Response
+import numpy as np
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import FormData, UploadFile
 
 from fastpatent.errors import DataError
 from fastpatent.search.facets import facets
 from fastpatent.search.filters import apply_filter
 from fastpatent.search.index import Index
-from fastpatent.search.query import Result
+from fastpatent.search.query import K, Result
 from fastpatent.search.record import record
 from fastpatent.search.server.metrics import CONTENT_TYPE
-from fastpatent.search.server.question import ID, MOST_REPEATED, Asked, Question
+from fastpatent.search.server.question import (
+    ID,
+    MOST_EXPAND,
+    MOST_K,
+    MOST_NAME,
+    MOST_REPEATED,
+    MOST_TEXT,
+    MOST_WHERE,
+    Asked,
+    Question,
+)
 from fastpatent.search.server.uploads import Unreadable
 
 LARGE = 1600  # pixels of the longer side of a drawing that is shown large
@@ -24,13 +36,170 @@ MOST_VALUES = 1000  # of a facet
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 MULTIPART = "multipart/form-data"
 
-router = APIRouter()
+
+class Error(BaseModel):
+    """Why a request is refused, in a sentence."""
+
+    error: str
 
 
-@router.post("/api/uploads", status_code=201)
-async def add_upload(request: Request) -> Response:
-    """Take a drawing, as the body or as the field `drawing` of a form, and return how queries name it."""
-    given = [value == "1" for name, value in request.query_params.multi_items() if name == "edges"]
+class Upload(BaseModel):
+    """A drawing that queries name `upload:ID`, as it is compared; `note` says what was left out of its file."""
+
+    id: str
+    width: int
+    height: int
+    url: str
+    pages: int
+    note: str
+
+
+class Picture(BaseModel):
+    """A drawing of the index, which queries name `drawing:DIGEST`; `thumbnail` and `image` are addresses."""
+
+    model_config = ConfigDict(extra="allow")
+    digest: str
+    thumbnail: str
+    image: str
+    path: str
+
+
+class Drawing(Picture):
+    """One of them, with its size in pixels, upright, in which crops are given."""
+
+    patent: str
+    width: int
+    height: int
+
+
+class Patent(BaseModel):
+    """What is known of a patent, "" or [] where it is not, and its drawings."""
+
+    patent: str
+    title: str
+    locarno: str
+    classes: list[str]
+    date: str
+    drawings: list[Picture]
+
+
+class Answer(Patent):
+    """A patent that was found."""
+
+    rank: int
+    score: float
+    cosine: float
+    percentile: float | None
+    url: str
+
+
+class Search(BaseModel):
+    """The record of a search: index, query, and the patents that were found, the best first."""
+
+    model_config = ConfigDict(extra="allow")
+    date: str
+    compared: int
+    verdict: str
+    answers: list[Answer]
+
+
+class Value(BaseModel):
+    """A value of a facet, and how many patents have it."""
+
+    value: str
+    patents: int
+
+
+class Facets(BaseModel):
+    """Values of the drawings that pass a filter, the most frequent first."""
+
+    drawings: int
+    patents: int
+    values: dict[str, list[Value]]
+
+
+class Health(BaseModel):
+    """The server answers; `network` is "loading" or "ready"."""
+
+    status: str
+    network: str
+
+
+class PNG(Response):
+    """A picture."""
+
+    media_type = "image/png"
+
+
+class Text(Response):
+    """Counts for Prometheus."""
+
+    media_type = "text/plain"
+
+
+ASKED = r"^(upload:[0-9a-f]{32}|drawing:[0-9a-f]{32})(;crop=[0-9]{1,6},[0-9]{1,6},[0-9]{1,6},[0-9]{1,6})?(;mirror)?$"
+DRAWINGS = {
+    "type": "array",
+    "maxItems": MOST_REPEATED,
+    "items": {
+        "anyOf": [
+            {"type": "string", "pattern": ASKED},
+            {"type": "string", "pattern": "^patent:.+$", "maxLength": MOST_NAME},
+        ]
+    },
+}
+FRACTION = {"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.000001, "default": 0.5}
+FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "drawing": (
+        DRAWINGS,
+        "upload:ID, drawing:DIGEST or patent:NAME, and perhaps ;crop=X,Y,W,H ;mirror; again for more views",
+    ),
+    "minus": (DRAWINGS, "less like this, as drawing"),
+    "text": (
+        {"type": "array", "maxItems": MOST_REPEATED, "items": {"type": "string", "maxLength": MOST_TEXT}},
+        "like this, in words",
+    ),
+    "where": ({"type": "string", "maxLength": MOST_WHERE}, "filter: locarno=09-01 and date>=2018"),
+    "k": ({"type": "integer", "minimum": 1, "maximum": MOST_K, "default": K}, "how many patents"),
+    "expand": ({"type": "integer", "minimum": 0, "maximum": MOST_EXPAND, "default": 0}, "average with the nearest drawings"),
+    "own": ({"type": "integer", "enum": [0, 1], "default": 0}, "1: patents of the query are answers too"),
+    "exclude": (
+        {"type": "array", "maxItems": MOST_REPEATED, "items": {"type": "string", "maxLength": MOST_NAME}},
+        "names of patents that are no answers",
+    ),
+    "weight": (FRACTION, "share of the text beside drawings"),
+    "minus_weight": (FRACTION | {"maximum": 100}, "of minus"),
+}
+PARAMETERS = [
+    {"name": name, "in": "query", "schema": schema, "description": what} for name, (schema, what) in FIELDS.items()
+]
+FILE = {"type": "string", "format": "binary"}
+UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "application/octet-stream": {"schema": FILE},
+        MULTIPART: {"schema": {"type": "object", "required": ["drawing"], "properties": {"drawing": FILE}}},
+    },
+}
+SEARCH_BODY = {
+    "required": True,
+    "content": {
+        MULTIPART: {
+            "schema": {
+                "type": "object",
+                "properties": {name: schema | {"description": what} for name, (schema, what) in FIELDS.items()}
+                | {"drawing": {"type": "array", "maxItems": MOST_REPEATED, "items": FILE}},
+            }
+        }
+    },
+}
+ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": Error}, "default": {"model": Error}}
+router = APIRouter(responses=ERRORS)
+
+
+@router.post("/api/uploads", status_code=201, responses={201: {"model": Upload}}, openapi_extra={"requestBody": UPLOAD_BODY})
+async def add_upload(request: Request, edges: Literal["0", "1"] = "0") -> Response:
+    """Take a drawing, as the body or as the field `drawing` of a form; of a photograph, `edges=1` makes a drawing first."""
     if request.headers.get("content-type", "").startswith(MULTIPART):
         async with request.form(max_files=1, max_fields=10) as form:
             file = form.get("drawing")
@@ -39,8 +208,7 @@ async def add_upload(request: Request) -> Response:
             data, name = await file.read(), file.filename or ""
     else:
         data, name = await request.body(), ""
-    found = await upload(request, data, name, edges=any(given))
-    return answer_json(found, 201)
+    return answer_json(await upload(request, data, name, edges == "1"), 201)
 
 
 async def upload(request: Request, data: bytes, name: str, edges: bool = False) -> dict[str, Any]:
@@ -63,23 +231,23 @@ async def upload(request: Request, data: bytes, name: str, edges: bool = False) 
     }
 
 
-@router.get("/uploads/{identity}.png")
+@router.get("/uploads/{identity}.png", response_class=PNG)
 async def show_upload(request: Request, identity: str) -> Response:
     """Return an upload as it is compared."""
     png = await asyncio.to_thread(request.app.state.workspace.upload, identity)
     if png is None:
         raise HTTPException(404, "there is no such upload")
-    return Response(png, media_type="image/png", headers=FOREVER)
+    return PNG(png, headers=FOREVER)
 
 
-@router.get("/api/search")
+@router.get("/api/search", responses={200: {"model": Search}}, openapi_extra={"parameters": PARAMETERS})
 async def search(request: Request) -> Response:
     """Return the record of a search."""
     question = Question.of(request.query_params.multi_items(), others=())
     return answer_json(answer_of(*await request.app.state.searcher.search(question)))
 
 
-@router.post("/api/search")
+@router.post("/api/search", responses={200: {"model": Search}}, openapi_extra={"requestBody": SEARCH_BODY})
 async def search_files(request: Request) -> Response:
     """Return the record of a search whose drawings may be files."""
     async with request.form(max_files=MOST_REPEATED, max_fields=100) as form:
@@ -98,7 +266,7 @@ async def _stored(request: Request, form: FormData) -> Sequence[tuple[str, str]]
     return fields
 
 
-@router.get("/api/patents/{name:path}")
+@router.get("/api/patents/{name:path}", responses={200: {"model": Patent}})
 async def patent(request: Request, name: str) -> Response:
     """Return what is known of a patent, and its drawings."""
     index: Index = request.app.state.searcher.index
@@ -111,37 +279,50 @@ async def patent(request: Request, name: str) -> Response:
     return answer_json({"patent": name, **facts, "date": date, "drawings": drawings})
 
 
-@router.get("/api/facets")
-async def count_facets(request: Request, where: str = "") -> Response:
+@router.get("/api/drawings/{digest}", responses={200: {"model": Drawing}})
+async def describe_drawing(request: Request, digest: str) -> Response:
+    """Return what is known of a drawing of the index."""
+    index: Index = request.app.state.searcher.index
+    row = row_of(index, digest)
+    decoded = await request.app.state.decoder.file(index.path(row), LARGE)
+    known = {"patent": index.patents[index.patent_of[row]], "path": index.path(row), **links(index, row)}
+    return answer_json({**known, "width": decoded.width, "height": decoded.height})
+
+
+@router.get("/api/facets", responses={200: {"model": Facets}})
+async def count_facets(request: Request, where: Annotated[str, Query(max_length=MOST_WHERE)] = "") -> Response:
     """Return of how many patents the drawings that pass a filter are, for each class, Locarno class and year."""
     index: Index = request.app.state.searcher.index
     return answer_json(await asyncio.to_thread(_facets, index, where))
 
 
 def _facets(index: Index, where: str) -> dict[str, Any]:
-    found = facets(index, apply_filter(index, where).passed)
-    return {
-        name: [{"value": value, "patents": count} for value, count in values[:MOST_VALUES]] for name, values in found.items()
+    passed = apply_filter(index, where).passed
+    rows = np.arange(len(index)) if passed is None else np.flatnonzero(passed)
+    values = {
+        name: [{"value": value, "patents": count} for value, count in counts[:MOST_VALUES]]
+        for name, counts in facets(index, passed).items()
     }
+    return {"drawings": len(rows), "patents": len(np.unique(index.patent_of[rows])), "values": values}
 
 
-@router.get("/thumbnails/{digest}.png")
+@router.get("/thumbnails/{digest}.png", response_class=PNG)
 def thumbnail(request: Request, digest: str) -> Response:
     """Return a drawing of the index, small."""
     index: Index = request.app.state.searcher.index
-    return Response(index.thumbnail(row_of(index, digest)), media_type="image/png", headers=FOREVER)
+    return PNG(index.thumbnail(row_of(index, digest)), headers=FOREVER)
 
 
-@router.get("/drawings/{digest}.png")
+@router.get("/drawings/{digest}.png", response_class=PNG)
 async def drawing(request: Request, digest: str) -> Response:
     """Return a drawing of the index, large; its thumbnail where its file is gone."""
     index: Index = request.app.state.searcher.index
     row = row_of(index, digest)
     try:
         decoded = await request.app.state.decoder.file(index.path(row), LARGE)
-        return Response(decoded.png, media_type="image/png", headers=FOREVER)
+        return PNG(decoded.png, headers=FOREVER)
     except Unreadable:
-        return Response(index.thumbnail(row), media_type="image/png")
+        return PNG(index.thumbnail(row))
 
 
 def row_of(index: Index, digest: str) -> int:
@@ -152,7 +333,7 @@ def row_of(index: Index, digest: str) -> int:
     return row
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses={200: {"model": Health}})
 async def health(request: Request) -> Response:
     """Say whether queries can be answered."""
     searcher = request.app.state.searcher
@@ -161,7 +342,7 @@ async def health(request: Request) -> Response:
     return answer_json({"status": "ok", "network": searcher.network})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Text)
 def metrics(request: Request) -> Response:
     """Return the counts of the server."""
     return Response(request.app.state.metrics.text(), headers={"content-type": CONTENT_TYPE})

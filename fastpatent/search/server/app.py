@@ -95,7 +95,9 @@ def create_app(settings: Settings) -> FastAPI:
     for name in PAGES:
         module = f"{__package__}.{name}"
         if find_spec(module):
-            app.include_router(importlib.import_module(module).router)
+            pages = importlib.import_module(module)
+            app.include_router(pages.router, include_in_schema=False)
+            app.state.error_page = getattr(pages, "error_page", getattr(app.state, "error_page", None))
     if (HERE / "static").is_dir():
         app.mount("/static", StaticFiles(directory=HERE / "static"))
     app.add_middleware(
@@ -134,7 +136,7 @@ class _Counted:
             self.metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
 
-def _refuse(request: Request, error: Any) -> Response:
+async def _refuse(request: Request, error: Any) -> Response:
     """Answer what a client can act on, in one sentence."""
     headers = None
     if isinstance(error, Unreadable):
@@ -154,14 +156,14 @@ def _refuse(request: Request, error: Any) -> Response:
     return _answer(request, status, sentence, headers)
 
 
-def _fail(request: Request, error: Exception) -> Response:
+async def _fail(request: Request, error: Any) -> Response:
     """Answer a bug, which the log has."""
     return _answer(request, 500, "something went wrong here; the log of the server says what")
 
 
 def _answer(request: Request, status: int, sentence: str, headers: Any = None) -> Response:
     page = getattr(request.app.state, "error_page", None)  # of the pages: (request, status, sentence) -> Response
-    if page and not request.url.path.startswith("/api/"):
+    if page and ("text/html" in request.headers.get("accept", "") or "hx-request" in request.headers):
         response = page(request, status, sentence)
         response.headers.update(headers or {})
         return response

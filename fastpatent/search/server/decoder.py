@@ -47,21 +47,22 @@ def _read(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
 
 
 def _answer(header: dict[str, Any], data: bytes) -> bytes:
-    """Return an answer: `width`, `height`, `pages` and a PNG file; or `error`, and `bomb` where there are too many pixels.
+    """Return an answer: `width`, `height` and `pages` of the image and a PNG file of it; or `error`.
 
     The request has `name`, for messages, `most` pixels, `path` of a file that is read in place of the data, `side` that the
-    image is shrunk to, 0 for none, and `edges`: whether it is a photograph whose edges are found.
+    picture is shrunk to, 0 for none, and `edges`: whether it is a photograph whose edges are found. An answer has `bomb` beside
+    `error` where the image is too large.
     """
-    name, most = header["name"], header["most"]
+    name, most, side = header["name"], header["most"], header["side"]
     try:
         data = read_bytes(header["path"]) if header["path"] else data
         image = _edges(data, most) if header["edges"] else open_drawing(name, data, most=most)
-        pages = count_pages(data)
-        if side := header["side"]:
-            image = shrink(image, side) if max(image.size) > side else image
+        header = {"width": image.width, "height": image.height, "pages": count_pages(data)}
+        if max(image.size) > side > 0:
+            image = shrink(image, side)
         encoded = io.BytesIO()
         image.save(encoded, "PNG", compress_level=3)
-        return pack({"width": image.width, "height": image.height, "pages": pages}, encoded.getvalue())
+        return pack(header, encoded.getvalue())
     except Exception as error:  # of damaged bytes decoders raise any exception
         cause = error.__cause__ or error
         if isinstance(cause, Image.DecompressionBombError):

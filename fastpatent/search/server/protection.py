@@ -30,7 +30,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }
-COOKIE = "fastpatent_token"
+COOKIE = "fastpatent_token_"  # and the port: browsers send cookies to all ports of a host
 OPEN = ("/healthz",)  # without a token: it says nothing of the index
 PICTURES = ("/static/", "/thumbnails/", "/drawings/", "/uploads/")  # a page has hundreds
 PICTURE_FACTOR = 20  # times the rate of other requests
@@ -108,9 +108,11 @@ class Protection:
         except Refused as error:
             if begun:
                 raise
-            body = json.dumps({"error": error.reason}).encode()
             headers = {name.replace("_", "-"): value for name, value in error.headers.items()}
-            answer = Response(body, error.status, headers, "application/json")
+            if "text/html" in Headers(scope=scope).get("accept", ""):  # a person's browser
+                answer = Response(f"{error.reason}\n", error.status, headers, "text/plain")
+            else:
+                answer = Response(json.dumps({"error": error.reason}), error.status, headers, "application/json")
         await answer(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> Response | None:
@@ -130,14 +132,14 @@ class Protection:
         return self._check_token(scope, headers) if self.token and path not in OPEN else None
 
     def _check_token(self, scope: Scope, headers: Headers) -> Response | None:
-        given = headers.get("authorization", "").removeprefix("Bearer ")
-        if self._is_token(given) or self._is_token(HTTPConnection(scope).cookies.get(COOKIE, "")):
+        given, cookie = headers.get("authorization", "").removeprefix("Bearer "), f"{COOKIE}{scope['server'][1]}"
+        if self._is_token(given) or self._is_token(HTTPConnection(scope).cookies.get(cookie, "")):
             return None
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if scope["method"] == "GET" and any(name == "token" and self._is_token(value) for name, value in pairs):
             rest = urlencode([(name, value) for name, value in pairs if name != "token"])
             answer = RedirectResponse("/" + scope["path"].lstrip("/") + (f"?{rest}" if rest else ""), 303)
-            answer.set_cookie(COOKIE, self.token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
+            answer.set_cookie(cookie, self.token, httponly=True, samesite="strict", secure=scope["scheme"] == "https")
             return answer
         reason = "this server needs its token: open the address that it printed when it started, or send it as Bearer"
         raise Refused(401, reason, www_authenticate="Bearer")

@@ -45,7 +45,7 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> "Asked":
-        """Read `KIND:NAME[;crop=X,Y,W,H][;mirror]`, from its end, as names may have semicolons; DataError where it is none."""
+        """Read `KIND:NAME[;crop=X,Y,W,H][;mirror]`, from its end: names may have semicolons; DataError where it is none."""
         kind, colon, rest = text.partition(":")
         if not colon or kind not in KINDS:
             raise DataError(f"{shown(text)} is no drawing: write upload:ID, patent:NAME or drawing:DIGEST")

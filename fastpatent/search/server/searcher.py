@@ -6,11 +6,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import torch
 from PIL import Image
 
 from fastpatent.device import set_up_device
-from fastpatent.errors import DataError, FastPatentError
+from fastpatent.errors import FastPatentError
 from fastpatent.evaluation.pipeline import Pipeline
 from fastpatent.search.filters import Filter, apply_filter
 from fastpatent.search.index import Index, open_index
@@ -46,16 +45,16 @@ class _Network:
 
     def __init__(self, index: Index, overrides: Sequence[str]) -> None:
         self.of, self.error, self._pipeline = index.manifest["network"], "", None
-        self._thread = threading.Thread(target=self._load, args=(index, overrides), name="network", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._load, args=(index, overrides), name="network", daemon=True)
+        self.thread.start()
 
     @property
     def state(self) -> str:
-        return "loading" if self._thread.is_alive() else "failed" if self.error else "ready"
+        return "loading" if self.thread.is_alive() else "failed" if self.error else "ready"
 
     def wait(self) -> Pipeline:
         """Return it when it is loaded; Unavailable where it cannot be."""
-        self._thread.join()
+        self.thread.join()
         if self._pipeline is None:
             raise Unavailable(f"the network of the index cannot be loaded: {self.error}")
         return self._pipeline
@@ -71,9 +70,9 @@ class _Network:
             self.error = str(error)
         except Exception as error:  # the index can be looked at all the same
             self.error = f"{type(error).__name__}: {error}"
-            logger.exception("the network cannot be loaded")
+            logger.exception("this is a bug")
         if self.error:
-            logger.error(self.error)
+            logger.error(f"the network cannot be loaded, only drawings of the index can be asked by: {self.error}")
 
 
 class Searcher:
@@ -109,8 +108,10 @@ class Searcher:
     async def stop(self) -> None:
         """End; queries that wait are cancelled."""
         self._looks.cancel()
-        if self._batcher:
-            await asyncio.to_thread(self._batcher.close)
+        network = self._current[1]
+        assert network and self._batcher, "`start` comes first"
+        await asyncio.to_thread(self._batcher.close)
+        await asyncio.to_thread(network.thread.join)  # a thread that still loads could end the interpreter in a crash
 
     @property
     def index(self) -> Index:

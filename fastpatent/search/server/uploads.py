@@ -28,7 +28,13 @@ class Unreadable(DataError):
 
 
 class Decoded(NamedTuple):
-    """An image as it is compared: a PNG file of mode L, upright; and how many pages its file had, of which it is the first."""
+    """An image.
+
+    Attributes:
+        png: of mode L, upright, perhaps shrunk.
+        width, height: pixels of it as it is compared.
+        pages: how many its file had, of which it is the first.
+    """
 
     png: bytes
     width: int
