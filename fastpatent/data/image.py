@@ -314,7 +314,7 @@ def _to_grey(image: Image.Image) -> Image.Image:
         grey, rows = Image.new("L", image.size), max(1, BAND // image.width)
         for top in range(0, image.height, rows):
             grey.paste(convert(image.crop((0, top, image.width, min(top + rows, image.height)))), (0, top))
-    turn = TURNS.get(_orientation(image))
+    turn = TURNS.get(orientation(image))
     return grey if turn is None else grey.transpose(turn)
 
 
@@ -329,7 +329,7 @@ def _conversion(image: Image.Image, rawmode: str) -> Callable[[Image.Image], Ima
     return lambda part: (part if part.mode == "RGB" else part.convert("RGB")).convert("L")
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that a loaded image has to be turned by; 1: none."""
     if image.format == "TIFF":
         return 1  # PIL has turned it

@@ -46,11 +46,13 @@ class View(NamedTuple):
         drawing: path; or PIL image, or uint8 array as of `grey_drawing`; or row of the index.
         crop: left, top, width and height in pixels of the image, upright; None: all of it.
         mirror: whether left and right are exchanged, after the crop.
+        name: of an image in memory, for messages and the record.
     """
 
     drawing: str | os.PathLike[str] | Image.Image | np.ndarray | int
     crop: Crop | None = None
     mirror: bool = False
+    name: str = "image in memory"
 
 
 class Query(NamedTuple):
@@ -320,7 +322,7 @@ def _words(query: Query) -> list[str]:
 def _name(index: Index, view: View) -> str:
     if (row := _given_row(view)) is not None:
         return index.path(row)
-    return os.fspath(view.drawing) if isinstance(view.drawing, str | os.PathLike) else "image in memory"
+    return os.fspath(view.drawing) if isinstance(view.drawing, str | os.PathLike) else view.name
 
 
 def _read(view: View, name: str, pipeline: Pipeline) -> Image.Image:
