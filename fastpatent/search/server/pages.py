@@ -253,7 +253,7 @@ def _facets(index: Index, chosen: dict[str, list[str]], rest: str) -> list[tuple
             except DataError:  # the answer says what is wrong with the filter
                 counts[where] = facets(index)
         known, ticked = dict(counts[where][facet][:MOST_VALUES]), chosen.get(facet, [])
-        values = {**{value: known.get(value, 0) for value in ticked}, **known}
+        values = {**{value: 0 for value in ticked if value not in known}, **known}
         names = sorted(values, reverse=True) if facet == "year" else list(values)
         if names:
             found.append((facet, TITLES[facet], [(name, f"{values[name]:,}", name in ticked) for name in names]))

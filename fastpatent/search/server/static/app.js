@@ -91,6 +91,7 @@ async function openCrop(button) {
   crop.size = (button.dataset.size || (await sizeOfDrawing(button.dataset.image))).split(",").map(Number);
   crop.frame = (button.dataset.crop || `0,0,${crop.size}`).split(",").map(Number);
   byId("crop").querySelector("img").src = button.dataset.image;
+  byId("crop").querySelector(".stage").style.setProperty("--ratio", crop.size[0] / crop.size[1]);
   byId("crop").showModal();
   byId("crop").querySelector(".frame").focus();
   showFrame();
@@ -203,7 +204,7 @@ document.addEventListener("htmx:before:request", (event) => {
   running = event.detail.ctx;
   report("");
 });
-document.addEventListener("htmx:before:history:restore", () => running?.request.abort());
+document.addEventListener("htmx:before:history:restore", () => running?.request.abort?.());
 document.addEventListener("htmx:before:swap", (event) => {
   const { response, text } = event.detail.ctx;
   if (!response || response.headers.get("content-type")?.startsWith("text/html")) return;
