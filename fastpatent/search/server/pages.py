@@ -134,6 +134,7 @@ def _page(
         "error": _sentence(error),
         "announcement": "",
         "result": result,
+        "shortlists": state.workspace.shortlists(),
         "address": question.address(),
     }
     if result:
@@ -147,14 +148,14 @@ def _found(index: Index, question: Question, result: Result, name: str) -> dict[
     count = len(result.answers)
     found = f"{count:,} patents" if count != 1 else "1 patent"
     verdict = _sentence(result.verdict)
-    left_out = (
+    without = (
         f"without {', '.join(result.excluded[:3])}{' and others' * (len(result.excluded) > 3)}" if result.excluded else ""
     )
     more = min(result.k + K, MOST_K)
     return {
         "heading": f"{found}: {name}",
         "found": found,
-        "facts": [f"of {result.compared:,} drawings that were compared", *filter(None, [left_out])],
+        "facts": [f"of {result.compared:,} drawings that were compared", *filter(None, [without])],
         "verdict": verdict,
         "announcement": f"{found} found. {verdict}",
         "patents": [_patent(index, question, answer) for answer in record(index, result)["answers"]],

@@ -199,8 +199,10 @@ document.addEventListener("click", (event) => {
   const part = event.target.closest("summary")?.parentElement;
   if (part?.id) opened.set(part.id, !part.open);
 });
+const isSearch = ({ target }) => target === byId("main") || target === document.body;
+
 document.addEventListener("htmx:before:request", (event) => {
-  if (event.detail.ctx.sourceElement.id === "loading") return;
+  if (!isSearch(event.detail.ctx)) return;
   running = event.detail.ctx;
   report("");
 });
@@ -215,7 +217,7 @@ document.addEventListener("htmx:error", (event) => {
   if (event.detail.ctx?.sourceElement.id !== "loading") report("The server does not answer; try again.");
 });
 document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx.sourceElement?.id === "loading") return;
+  if (!isSearch(event.detail.ctx)) return;
   prepare();
   announce(document.querySelector("[data-announce]")?.dataset.announce ?? "");
   if (document.activeElement === document.body) byId("results-title")?.focus({ preventScroll: true });
