@@ -61,5 +61,10 @@ def _templates() -> Environment:
     return templates
 
 
+def lines(text: str, longest: int = MOST) -> Markup:
+    """Return a text of several lines, each escaped and bounded, for a template."""
+    return Markup("<br>").join(_plain(line, longest) for line in text.splitlines())
+
+
 def _plain(value: object, longest: int = MOST) -> str:
     return short_line(str(value), longest)

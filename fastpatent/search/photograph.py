@@ -6,10 +6,10 @@ from PIL import Image, ImageOps
 
 SIDE = 1024  # pixels of the longer side of what is returned
 SMALL = 256  # pixels of the longer side at which a drawing is told from a photograph
-# A sheet has few greys: 95 in 100 of 438 sheets of patents on less than a tenth of their pixels, 100 photographs of objects on
-# a third or more. Or, where it was photographed, it changes slowly between its lines, by light and soft shadows: faster on at
-# most .3 % of the pixels of 90 such photographs, and on 2 % or more of those of objects. Two of the sheets are told wrong,
-# which are grey pictures.
+# A sheet has few greys: 95 in 100 of 438 sheets of patents on less than a tenth of their pixels, 100 photographs of objects
+# on a third or more. Or, where it was photographed, it changes slowly between its lines, by light and soft shadows: faster
+# on at most .3 % of the pixels of 90 such photographs, and on 2 % or more of those of objects. Two of the sheets are told
+# wrong, which are grey pictures.
 FAST, FAST_SHARE, GREY_SHARE = 0.05, 0.01, 0.15
 WHITE, BLACK = 0.85, 0.55  # brightness by that of the paper around, of paper and of ink
 LOW = 0.4  # threshold of edges that go on from those above the high one, by that one
@@ -21,8 +21,8 @@ def edge_map(image: Image.Image) -> Image.Image:
 
     Of an image that `is_drawing`, a photographed sheet too, the paper becomes white and the lines stay. Of any other the
     edges of objects are found: noise and texture are smoothed between edges (bilateral filter), the strongest of the three
-    colours counts (Canny, A computational approach to edge detection, TPAMI 1986, with the high threshold of Otsu), and edges
-    that are short are removed.
+    colours counts (Canny, A computational approach to edge detection, TPAMI 1986, with the high threshold of Otsu), and
+    edges that are short are removed.
 
     Args:
         image: of mode RGB, upright.

@@ -27,7 +27,7 @@ from fastpatent.search.server.uploads import Decoder, Unreadable
 from fastpatent.search.server.workspace import Missing, Unusable, Workspace
 
 HERE = Path(__file__).parent
-PAGES = ("pages", "workspace_pages")  # modules with a `router`
+PAGES = ("pages", "workspace_pages", "record_pages", "compare_page")  # modules with a `router`
 logger = logging.getLogger(__name__)
 
 

@@ -1,10 +1,11 @@
 """Pages of the server: templates with one layout, as a whole or, for htmx, as what has changed."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 
@@ -38,3 +39,20 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 @cache
 def _templates() -> Environment:
     return environment(TEMPLATES)
+
+
+def download(text: str, kind: str, name: str) -> Response:
+    """Return a text, in UTF-8, that a browser saves as a file.
+
+    Args:
+        text: that is saved.
+        kind: media type.
+        name: of the file, without quotation marks.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text.encode("utf-8", "backslashreplace"), headers=headers, media_type=f"{kind}; charset=utf-8")
+
+
+def download_json(value: Any, name: str) -> Response:
+    """Return plain JSON values to `download`, in ASCII: names of files that are not UTF-8 are read back."""
+    return download(json.dumps(value, indent=1) + "\n", "application/json", name)
