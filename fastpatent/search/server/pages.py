@@ -134,6 +134,7 @@ def _page(
         "error": _sentence(error),
         "announcement": "",
         "result": result,
+        "shortlists": state.workspace.shortlists(),
         "address": question.address(),
     }
     if result:
@@ -147,14 +148,14 @@ def _found(index: Index, question: Question, result: Result, name: str) -> dict[
     count = len(result.answers)
     found = f"{count:,} patents" if count != 1 else "1 patent"
     verdict = _sentence(result.verdict)
-    left_out = (
+    without = (
         f"without {', '.join(result.excluded[:3])}{' and others' * (len(result.excluded) > 3)}" if result.excluded else ""
     )
     more = min(result.k + K, MOST_K)
     return {
         "heading": f"{found}: {name}",
         "found": found,
-        "facts": [f"of {result.compared:,} drawings that were compared", *filter(None, [left_out])],
+        "facts": [f"of {result.compared:,} drawings that were compared", *filter(None, [without])],
         "verdict": verdict,
         "announcement": f"{found} found. {verdict}",
         "patents": [_patent(index, question, answer) for answer in record(index, result)["answers"]],
@@ -253,7 +254,7 @@ def _facets(index: Index, chosen: dict[str, list[str]], rest: str) -> list[tuple
             except DataError:  # the answer says what is wrong with the filter
                 counts[where] = facets(index)
         known, ticked = dict(counts[where][facet][:MOST_VALUES]), chosen.get(facet, [])
-        values = {**{value: known.get(value, 0) for value in ticked}, **known}
+        values = {**{value: 0 for value in ticked if value not in known}, **known}
         names = sorted(values, reverse=True) if facet == "year" else list(values)
         if names:
             found.append((facet, TITLES[facet], [(name, f"{values[name]:,}", name in ticked) for name in names]))

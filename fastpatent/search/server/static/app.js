@@ -91,6 +91,7 @@ async function openCrop(button) {
   crop.size = (button.dataset.size || (await sizeOfDrawing(button.dataset.image))).split(",").map(Number);
   crop.frame = (button.dataset.crop || `0,0,${crop.size}`).split(",").map(Number);
   byId("crop").querySelector("img").src = button.dataset.image;
+  byId("crop").querySelector(".stage").style.setProperty("--ratio", crop.size[0] / crop.size[1]);
   byId("crop").showModal();
   byId("crop").querySelector(".frame").focus();
   showFrame();
@@ -198,12 +199,14 @@ document.addEventListener("click", (event) => {
   const part = event.target.closest("summary")?.parentElement;
   if (part?.id) opened.set(part.id, !part.open);
 });
+const isSearch = ({ target }) => target === byId("main") || target === document.body;
+
 document.addEventListener("htmx:before:request", (event) => {
-  if (event.detail.ctx.sourceElement.id === "loading") return;
+  if (!isSearch(event.detail.ctx)) return;
   running = event.detail.ctx;
   report("");
 });
-document.addEventListener("htmx:before:history:restore", () => running?.request.abort());
+document.addEventListener("htmx:before:history:restore", () => running?.request.abort?.());
 document.addEventListener("htmx:before:swap", (event) => {
   const { response, text } = event.detail.ctx;
   if (!response || response.headers.get("content-type")?.startsWith("text/html")) return;
@@ -214,7 +217,7 @@ document.addEventListener("htmx:error", (event) => {
   if (event.detail.ctx?.sourceElement.id !== "loading") report("The server does not answer; try again.");
 });
 document.addEventListener("htmx:after:swap", (event) => {
-  if (event.detail.ctx.sourceElement?.id === "loading") return;
+  if (!isSearch(event.detail.ctx)) return;
   prepare();
   announce(document.querySelector("[data-announce]")?.dataset.announce ?? "");
   if (document.activeElement === document.body) byId("results-title")?.focus({ preventScroll: true });
