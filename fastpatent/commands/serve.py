@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -19,8 +20,9 @@ from fastpatent.errors import ConfigError
 PORT = 8080
 MOST_THREADS = 8  # of torch: a few drawings at a time are no work for more
 TOKEN = "FASTPATENT_TOKEN"
+LETTERS = re.compile(r"[A-Za-z0-9._~-]{16,}", re.ASCII)  # that an address and a cookie hold as they are
 # What is told of each query in a command would be told of each request here.
-QUIET = ("fastpatent.evaluation", "fastpatent.data")
+QUIET = ("fastpatent.evaluation", "fastpatent.data", "fastpatent.progress")
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from fastpatent.search.server.protection import is_loopback
 
     token = args.token or os.environ.get(TOKEN, "")
+    if token and not LETTERS.fullmatch(token):
+        raise ConfigError("--token: write 16 or more letters, digits or any of . _ ~ -, or none, and one is made")
+    if not 0 <= args.port < 2**16:
+        raise ConfigError(f"--port {args.port}: is no port; choose one of 1 to 65535, or 0 for any that is free")
+    if args.rate < 0 or min(args.upload_mb, args.uploads_mb) < 1:
+        raise ConfigError("--rate cannot be below 0, --upload-mb and --uploads-mb not below 1")
     if not token and not is_loopback(args.host):
         token = secrets.token_urlsafe(24)
     with _listen(args.host, args.port) as listening:
@@ -109,7 +117,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address[:2], family=family, backlog=512)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = str(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise ConfigError(
             f"--host {host} --port {port}: cannot be listened on: {reason}; choose another, or --port 0"
         ) from error

@@ -1,4 +1,4 @@
-"""A process that decodes images for the server, in bounds: `python -m fastpatent.search.server.decoder`.
+"""A process that decodes images for the server, in bounds: `python -m fastpatent.search.server.decoder BYTES`.
 
 It reads requests from its standard input and writes answers to its standard output, each as the lengths of a JSON object and
 of some bytes, and these. It ends with the server, whose end closes its input.
@@ -18,7 +18,6 @@ from fastpatent.errors import DataError
 from fastpatent.report.picture import shrink
 
 LENGTHS = struct.Struct(">II")
-MEMORY = 2**31  # bytes of address space
 LONGEST_PHOTOGRAPH = 2000  # pixels of the longer side of which edges are found
 
 
@@ -29,8 +28,8 @@ def pack(header: dict[str, Any], data: bytes = b"") -> bytes:
 
 
 def main() -> None:
-    """Answer until the input ends."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    """Answer until the input ends; the command line has the bytes of address space that this may take."""
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while request := _read(source):
@@ -49,9 +48,9 @@ def _read(source: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
 def _answer(header: dict[str, Any], data: bytes) -> bytes:
     """Return an answer: `width`, `height` and `pages` of the image and a PNG file of it; or `error`.
 
-    The request has `name`, for messages, `most` pixels, `path` of a file that is read in place of the data, `side` that the
-    picture is shrunk to, 0 for none, and `edges`: whether it is a photograph whose edges are found. An answer has `bomb` beside
-    `error` where the image is too large.
+    The request has `name`, for messages, `most` pixels, `path` of a file that is read in place of the data, `side` that
+    the picture is shrunk to, 0 for none, and `edges`: whether it is a photograph whose edges are found. An answer has `bomb`
+    beside `error` where the image is too large.
     """
     name, most, side = header["name"], header["most"], header["side"]
     try:

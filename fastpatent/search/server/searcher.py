@@ -180,8 +180,7 @@ class Searcher:
 
     def _reopen(self) -> None:
         """Take a new generation in place of the old one, which searches that run go on with."""
-        manifest = read_manifest(self.folder)
-        if manifest["generation"] == self.index.generation and manifest["written"] == self.index.manifest["written"]:
+        if read_manifest(self.folder) == self.index.manifest:
             return
         index, network = self._open(), self._current[1]
         if network and network.of["digest"] != index.manifest["network"]["digest"]:

@@ -7,7 +7,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from typing import Any, NamedTuple
 
-from fastpatent.data.image import MOST_PIXELS, TIFF_STARTS, open_drawing
+from fastpatent.data.image import MOST_PIXELS, TIFF_STARTS, foreign_format
 from fastpatent.errors import DataError
 from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.decoder import LENGTHS, pack
@@ -16,6 +16,7 @@ from fastpatent.text import short_line
 MOST_UPLOAD_PIXELS = 40_000_000  # an A3 scan at 400 dpi has 31 million
 WORKERS = max(1, min(4, (os.cpu_count() or 1) // 2))
 SECONDS = 20  # of decoding an image
+MEMORY = 2**31  # bytes
 MOST_WAITING = 32  # images
 
 
@@ -48,16 +49,17 @@ class Decoder:
     Args:
         workers: how many processes.
         seconds: that an image may take.
+        memory: bytes of address space of each process.
     """
 
-    def __init__(self, workers: int = WORKERS, seconds: float = SECONDS) -> None:
-        self._count, self._seconds, self._waiting = workers, seconds, 0
+    def __init__(self, workers: int = WORKERS, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+        self._count, self._seconds, self._memory, self._waiting = workers, seconds, memory, 0
         self._idle: asyncio.Queue[Process | None] = asyncio.Queue()
 
     async def start(self) -> None:
         """Start the processes."""
         for _ in range(self._count):
-            self._idle.put_nowait(await _start())
+            self._idle.put_nowait(await self._start())
 
     async def stop(self) -> None:
         """End the processes."""
@@ -78,7 +80,7 @@ class Decoder:
         """
         name = short_line(name) or "the upload"
         if not is_known(data):
-            raise Unreadable(415, _other_format(data, name))
+            raise Unreadable(415, f"{name}: {foreign_format(data) or 'it is no PNG, TIFF, JPEG or WebP file'}")
         return await self._decode(data, name=name, most=MOST_UPLOAD_PIXELS, path="", side=0, edges=edges)
 
     async def file(self, path: str, side: int) -> Decoded:
@@ -96,7 +98,7 @@ class Decoder:
         done = False
         try:
             if process is None or process.returncode is not None:
-                process = await _start()
+                process = await self._start()
             async with asyncio.timeout(self._seconds):
                 answer, png = await _exchange(process, pack(header, data))
             done = True
@@ -112,34 +114,24 @@ class Decoder:
             raise Unreadable(413 if "bomb" in answer else 422, answer["error"])
         return Decoded(png, answer["width"], answer["height"], answer["pages"])
 
+    async def _start(self) -> Process:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        words = sys.executable, "-P", "-m", "fastpatent.search.server.decoder", str(self._memory)
+        # In a session of its own, so that Ctrl-C ends the server alone, which ends it.
+        return await asyncio.create_subprocess_exec(
+            *words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True
+        )
+
 
 def is_known(data: bytes) -> bool:
     """Return whether a file begins as a PNG, TIFF, JPEG or WebP file."""
     webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     return webp or data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *TIFF_STARTS))
-
-
-def _other_format(data: bytes, name: str) -> str:
-    try:
-        if not data[:6].startswith((b"GIF8", b"BM")):  # which the shell reads
-            open_drawing(name, data)  # knows PDF files and others
-    except DataError as error:
-        return str(error)
-    return f"{name}: is no PNG, TIFF, JPEG or WebP file"
-
-
-async def _start() -> Process:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-    }
-    words = sys.executable, "-P", "-m", "fastpatent.search.server.decoder"
-    # In a session of its own, so that Ctrl-C ends the server alone, which ends it.
-    return await asyncio.create_subprocess_exec(
-        *words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment, start_new_session=True
-    )
 
 
 async def _end(process: Process | None) -> None:
