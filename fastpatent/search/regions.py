@@ -10,11 +10,11 @@ from fastpatent.data.records import Sample
 from fastpatent.evaluation.analysis.regions import DARK, match_patches
 from fastpatent.evaluation.pipeline import Pipeline
 
-GRID = 6  # cells along a side of a drawing's ink
+GRID = 7  # cells along a side of a drawing's ink
 CONTEXT = 3  # cells along a side of a crop, with the cell that it describes in its middle
 SHOWN = 2  # cells along a side of a region
-APART = 1.2  # cells between the centres of two regions; those that are closer are one
-CELL = 112  # pixels: a crop has 336
+APART = 1.5  # cells between the centres of two regions; those that are closer are one
+CELL = 96  # pixels: a crop has 288
 MOST = 8
 Box = tuple[float, float, float, float]
 
@@ -49,9 +49,11 @@ def matching_regions(pipeline: Pipeline, first: Image.Image, second: Image.Image
     centres: list[tuple[np.ndarray, np.ndarray]] = []
     for match in match_patches(one.pixels, maps[0], two.pixels, maps[1], most=GRID**2):
         centre = np.array(match.first), np.array(match.second)
-        if all(np.abs(a - b).max() >= APART * CELL for other in centres for a, b in zip(centre, other)):
+        boxes = one.box(match.first), two.box(match.second)
+        far = all(np.abs(a - b).max() >= APART * CELL for other in centres for a, b in zip(centre, other))
+        if far and boxes[0] and boxes[1]:
             centres.append(centre)
-            found.append(Pair(one.box(match.first), two.box(match.second), match.cosine))
+            found.append(Pair(boxes[0], boxes[1], match.cosine))
     return found[:most]
 
 
@@ -95,11 +97,16 @@ class _Grid:
         found[:, list(rows), list(columns)] = torch.from_numpy(features).float().T
         return found
 
-    def box(self, centre: tuple[float, float]) -> Box:
-        """Return the ink of a region as shares of the drawing, by the region's centre in the square."""
+    def box(self, centre: tuple[float, float]) -> Box | None:
+        """Return the ink of a region as shares of the drawing, by the region's centre in the square.
+
+        None where it is smaller than a cell in both directions, as captions are.
+        """
         left, top = (max(round(middle - SHOWN * CELL / 2), 0) for middle in centre)
         part = self._square.crop((left, top, left + SHOWN * CELL, top + SHOWN * CELL))
         ink = np.array(_ink(part), float) + [left, top, left, top]
+        if max(ink[2] - ink[0], ink[3] - ink[1]) < CELL:
+            return None
         corners = np.tile(self._corner, 2) + ink * self._scale
         low, high = (np.clip(corner / self._size, 0, 1).tolist() for corner in (corners[:2], corners[2:]))
         return low[0], low[1], high[0] - low[0], high[1] - low[1]

@@ -1,5 +1,6 @@
 """The server as one ASGI application: what it is made of, and what it answers where something is wrong."""
 
+import asyncio
 import importlib
 import logging
 import time
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.searcher, app.state.workspace = searcher, workspace
     app.state.settings, app.state.metrics = settings, metrics
+    app.state.comparing = asyncio.Lock()  # regions of drawings are compared one pair at a time, searches come first
     app.include_router(api.router)
     for name in PAGES:
         module = f"{__package__}.{name}"

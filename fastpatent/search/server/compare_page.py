@@ -73,7 +73,8 @@ async def compare(request: Request) -> HTMLResponse:
         shown.insert(0, await _of_query(request, index, result.query.views[view]))
     pairs, with_regions = [], len(shown) == 2 and params.get("regions") == "1"
     if with_regions:
-        pairs = await asyncio.to_thread(_pairs, request.app.state.searcher.networks, *shown)
+        async with request.app.state.comparing:
+            pairs = await asyncio.to_thread(_pairs, request.app.state.searcher.networks, *shown)
     values = {
         "with_regions": with_regions,
         "has_two": len(shown) == 2,
