@@ -180,8 +180,8 @@ def test_what_is_wrong_is_said_in_a_sentence(visit, site, drawings, tmp_path):
     (tmp_path / "broken.png").write_bytes(open(drawings(0)[0], "rb").read()[:60])
     page.set_input_files(FILES, [str(tmp_path / "broken.png"), *drawings(2)])
     page.wait_for_selector(".patents")  # of the other one
-    problem = page.locator("#problem").inner_text()
-    assert "broken.png" in problem and page.locator(".view").count() == 1
+    assert page.locator("#problem").inner_text().startswith("broken.png: cannot be read")
+    assert page.locator(".view").count() == 1
     page.locator("#where").fill("colour = red")
     page.locator("#where").press("Enter")
     alert = page.locator(".results [role=alert]")
@@ -266,6 +266,15 @@ def test_it_says_that_the_network_is_loading(client, monkeypatch):
     monkeypatch.setattr(searcher, "network", property(lambda self: "ready"))
     assert "The network is loading." not in client.get("/").text
     assert (client.get("/loading").status_code, client.get("/loading").text) == (200, "")
+
+
+def test_it_says_that_nothing_is_close_and_asks_for_words_where_they_are_read(client, index_folder, monkeypatch):
+    index = client.app.state.searcher.index
+    address = f"/?drawing=drawing:{digest_of(index, 'p0')}"
+    found, itself = client.get(address).text, client.get(f"{address}&own=1").text
+    assert "<b>Nothing close: the closest patent" in found and "Nothing close" not in itself
+    monkeypatch.setitem(index.manifest["network"], "texts", True)
+    assert 'name="text"' in client.get("/").text and 'name="text"' not in found
 
 
 @pytest.mark.parametrize("change", ["mirror drawing 1", "crop exclude 0", "explode drawing 0", "remove drawing 0 extra"])
