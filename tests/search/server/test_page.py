@@ -1,10 +1,13 @@
 """The search page in a real browser, asked of a real server."""
 
 import contextlib
+import io
 import re
 from urllib.parse import parse_qsl, urlsplit
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fastpatent.search.index import open_index
 from fastpatent.search.query import Query, View, percent, search
@@ -77,6 +80,20 @@ def test_drawings_are_dropped_and_pasted(visit, site, drawings, event):
     )
     page.wait_for_selector(".patents")
     assert titles(page)[0] == "lamp 2" and page.locator(".view .name").inner_text() == "lamp.png"
+
+
+def test_a_photograph_of_the_camera_becomes_an_edge_map(visit, site, tmp_path):
+    grey = np.full((90, 120), 60, np.uint8) + np.arange(120, dtype=np.uint8)  # a wall in uneven light
+    grey[30:60, 40:80] //= 4
+    noise = np.random.default_rng(0).integers(0, 8, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(grey[:, :, None] + noise).resize((480, 360)).save(tmp_path / "photograph.jpg")
+    page = visit(site, 390, is_mobile=True, has_touch=True)
+    expect(page.get_by_text("Photograph", exact=True)).to_be_visible()
+    page.set_input_files("input[capture]", str(tmp_path / "photograph.jpg"))
+    page.wait_for_selector(".patents")
+    address = params(page)[0][1].replace("upload:", f"{site}uploads/") + ".png"
+    compared = np.asarray(Image.open(io.BytesIO(page.request.get(address).body())))
+    assert np.median(compared) == 255 and compared.min() < 64  # lines on white
 
 
 @pytest.mark.parametrize("by", ["mouse", "finger", "keyboard"])
