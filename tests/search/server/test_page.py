@@ -107,8 +107,9 @@ def test_a_part_is_compared(visit, site, drawings, by):
     def at(x, y):
         return {"x": box["x"] + x / 30 * box["width"], "y": box["y"] + y / 40 * box["height"]}
 
+    left, top, width, height = (3, 2, 25, 32) if by == "keyboard" else (10, 6, 15, 20)
     if by == "keyboard":
-        for key, times in (("Shift+ArrowLeft", 15), ("Shift+ArrowUp", 20), ("ArrowRight", 10), ("ArrowDown", 6)):
+        for key, times in (("Shift+ArrowLeft", 5), ("Shift+ArrowUp", 8), ("ArrowRight", 3), ("ArrowDown", 2)):
             for _ in range(times):
                 page.keyboard.press(key)
     elif by == "mouse":  # a new frame, and its first corner moved
@@ -122,12 +123,14 @@ def test_a_part_is_compared(visit, site, drawings, by):
         for start, end in (((1, 1), (16, 21)), ((5, 5), (14, 10))):
             for kind, points in (("touchStart", [at(*start)]), ("touchMove", [at(*end)]), ("touchEnd", [])):
                 session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    expect(page.locator("#crop-size")).to_have_text("15 × 20 of 30 × 40 pixels, 10 from the left, 6 from the top")
+    expect(page.locator("#crop-size")).to_have_text(
+        f"{width} × {height} of 30 × 40 pixels, {left} from the left, {top} from the top"
+    )
     page.get_by_role("button", name="Search with this part").click()
     expect(page).to_have_url(re.compile("crop"))
-    assert params(page)[0][1].endswith(";crop=10,6,15,20")
+    assert params(page)[0][1].endswith(f";crop={left},{top},{width},{height}")
     expect(page.locator(".view img")).to_have_attribute("src", re.compile("^data:"))
-    assert page.locator(".view img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [15, 20]
+    assert page.locator(".view img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [width, height]
     page.get_by_label("Mirror 6.png").click()
     expect(page).to_have_url(re.compile("mirror"))
     expect(page.get_by_label("Mirror 6.png")).to_have_attribute("aria-pressed", "true")
