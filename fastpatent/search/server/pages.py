@@ -127,6 +127,7 @@ def _page(
         "facets": _facets(index, chosen, rest),
         "rest": rest,
         "fields": FIELDS,
+        "megabytes": state.settings.upload_mb,
         "most_k": MOST_K,
         "most_expand": MOST_EXPAND,
         "is_unusual": (question.k, question.expand, question.own) != (K, 0, False),

@@ -13,12 +13,14 @@ function announce(sentence) {
 // Uploads: chosen, photographed, dropped or pasted. Each becomes a view of the query, which is then sent.
 
 async function upload(file) {
+  const most = Number(byId("upload").dataset.megabytes);
+  if (file.size > most * 1e6) throw new Error(`${file.name}: has more than ${most} MB`); // the server would cut the connection
   const body = new FormData();
   body.append("drawing", file);
   const answer = await fetch(`/api/uploads${byId("edges").checked ? "?edges=1" : ""}`, { method: "POST", body });
   const value = await answer.json();
   if (!answer.ok) throw new Error(value.error);
-  return value.id;
+  return value;
 }
 
 async function addDrawings(files) {
@@ -30,9 +32,12 @@ async function addDrawings(files) {
   for (const file of files) {
     announce(`Reading ${file.name}`);
     try {
-      ids.push(await upload(file));
+      const { id, note } = await upload(file);
+      ids.push(id);
+      if (note) problems.push(`${file.name}: ${note}.`);
     } catch (error) {
-      problems.push(`${file.name}: ${error instanceof TypeError || error instanceof SyntaxError ? "the server does not answer" : error.message}`);
+      const isOurs = !(error instanceof TypeError || error instanceof SyntaxError);
+      problems.push(isOurs ? error.message : `${file.name}: the server does not answer`);
     }
   }
   byId("main").classList.remove("htmx-request");
@@ -41,7 +46,7 @@ async function addDrawings(files) {
     for (const id of ids) query.append(hidden("drawing", `upload:${id}`));
     query.requestSubmit();
   }
-  report(problems.join(" "));
+  report(problems.join("\n"));
 }
 
 function hidden(name, value) {
