@@ -103,7 +103,8 @@ class _Grid:
         None where it is smaller than a cell in both directions, as captions are.
         """
         left, top = (max(round(middle - SHOWN * CELL / 2), 0) for middle in centre)
-        part = self._square.crop((left, top, left + SHOWN * CELL, top + SHOWN * CELL))
+        right, bottom = (min(round(middle + SHOWN * CELL / 2), GRID * CELL) for middle in centre)  # black beyond
+        part = self._square.crop((left, top, right, bottom))
         ink = np.array(_ink(part), float) + [left, top, left, top]
         if max(ink[2] - ink[0], ink[3] - ink[1]) < CELL:
             return None

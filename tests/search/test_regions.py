@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from fastpatent.config import load_config
 from fastpatent.evaluation.pipeline import Pipeline
-from fastpatent.search.regions import MOST, matching_regions
+from fastpatent.search.regions import CELL, MOST, _Grid, matching_regions
 from tests.search.test_build import PIXELS
 
 SIDE, CUT = 700, 300  # seven cells of 100 pixels
@@ -70,3 +70,12 @@ def test_no_ink_and_odd_sizes(pipeline, size):
     assert matching_regions(pipeline, blank, sheet(0)) == [] == matching_regions(pipeline, sheet(0), blank)
     for pair in matching_regions(pipeline, strip, strip):
         assert pair.first == pair.second
+
+
+def test_regions_end_where_the_ink_does():
+    drawing = Image.new("L", (SIDE, SIDE), 255)
+    drawing.paste(sheet(0).resize((SIDE, 280)), (0, 210))  # between white, to the right edge
+    grid = _Grid(drawing, "drawing")
+    for column, row in ((6.5, 2.5), (6.5, 4.5), (0.5, 3.5)):
+        box = grid.box((column * CELL, row * CELL))
+        assert box and box[1] >= 209 / SIDE and box[1] + box[3] <= 491 / SIDE
