@@ -23,6 +23,8 @@ def write_index(folder, vectors, facts, texts=False, **options):
     folder.mkdir(exist_ok=True)
     store = Store(np.asarray(vectors, np.float64))
     facts = [Facts(each) if isinstance(each, str) else each for each in facts]
-    drawings = [Drawing(f"/d/{row:06d}.png", each, 1, 1, b"d", store, row) for row, each in enumerate(facts)]
+    drawings = [
+        Drawing(f"/d/{row:06d}.png", each, 1, 1, row.to_bytes(16, "big"), store, row) for row, each in enumerate(facts)
+    ]
     write_generation(folder, drawings, {}, {"digest": "0" * 64, "config": {}, "texts": texts}, ["/d"], **options)
     return open_index(folder)

@@ -18,6 +18,7 @@ JOBS = {
     "find": "designs of a folder that are nearest to drawings: fastpatent find DRAWING... --in FOLDER [--top N]",
     "index": "an index to search in: fastpatent index build FOLDER --out INDEX; add, remove, info, verify",
     "search": "patents of an index by drawings, words and filters: fastpatent search INDEX DRAWING... [--where F]",
+    "serve": "the search page and the API of an index, by HTTP: fastpatent serve INDEX [--port N] [--open]",
     "classify": "classes of images, zero-shot and by classifiers: fastpatent classify --config-file F KEY VALUE...",
     "extract": "features of any folder: fastpatent extract --config-file F --images DIR --output F.npz KEY VALUE...",
     "export": "write a network as ONNX: fastpatent export --config-file F --output M.onnx KEY VALUE...",

@@ -18,6 +18,7 @@ OPTIONS = {
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "search": "--allow-downloads --text --minus --where --top --crop --mirror --whole --expand --exclude --own --weight"
     " --minus-weight --csv --json --html --each --out",
+    "serve": "--allow-downloads --host --port --open --token --name --rate --upload-mb --workspace --uploads-mb",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",
     "export": f"{COMMON} --output --fitted",
@@ -31,7 +32,7 @@ OPTIONS = {
 }
 FILES = (
     "--image --images --output --in --out --csv --json --page --cache --queries --database --against --space"
-    " --html --minus --each"
+    " --html --minus --each --workspace"
 )
 
 BASH = """\

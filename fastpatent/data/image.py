@@ -314,7 +314,7 @@ def _to_grey(image: Image.Image) -> Image.Image:
         grey, rows = Image.new("L", image.size), max(1, BAND // image.width)
         for top in range(0, image.height, rows):
             grey.paste(convert(image.crop((0, top, image.width, min(top + rows, image.height)))), (0, top))
-    turn = TURNS.get(_orientation(image))
+    turn = TURNS.get(orientation(image))
     return grey if turn is None else grey.transpose(turn)
 
 
@@ -329,7 +329,7 @@ def _conversion(image: Image.Image, rawmode: str) -> Callable[[Image.Image], Ima
     return lambda part: (part if part.mode == "RGB" else part.convert("RGB")).convert("L")
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation(image: Image.Image) -> int:
     """Return the EXIF orientation that a loaded image has to be turned by; 1: none."""
     if image.format == "TIFF":
         return 1  # PIL has turned it
@@ -383,20 +383,27 @@ def _fault(path: str | os.PathLike[str], error: Exception, most: int, data: byte
     return DataError(f"{path}: cannot be read as a drawing: {_reason(data, error)}")
 
 
-def _reason(data: bytes | None, error: Exception) -> str:
-    if data == b"":
+def foreign_format(data: bytes) -> str:
+    """Return what a file is that is surely no image; "" where that is not known."""
+    if not data:
         return "the file is empty"
-    if data and data.startswith(b"version https://git-lfs"):
+    if data.startswith(b"version https://git-lfs"):
         return "it is a Git LFS pointer to an image that is not here; run `git lfs pull` in its repository"
-    if data and data.lstrip()[:1] == b"<":
+    if data.lstrip()[:1] == b"<":
         return "it is an HTML or XML page, as a failed download leaves"
-    if data and data.startswith(b"%PDF-"):
+    if data.startswith(b"%PDF-"):
         pages = len(PDF_PAGE.findall(data))  # 0 where they are in a compressed stream
         count = f" of {pages} page{'s' * (pages > 1)}" if pages else ""
         return (
             f"it is a PDF{count}, not an image; `pdfimages -png FILE NAME` extracts the pictures in it, "
             "`pdftoppm -r 300 -png FILE NAME` its pages"
         )
+    return ""
+
+
+def _reason(data: bytes | None, error: Exception) -> str:
+    if data is not None and (found := foreign_format(data)):
+        return found
     if isinstance(error, Image.UnidentifiedImageError):
         return "it is not a complete PNG, TIFF, JPEG, BMP, GIF or WebP file"
     if isinstance(error, OSError) and error.strerror:

@@ -6,6 +6,7 @@ import os
 import stat
 from bisect import bisect_left
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,19 @@ class Index:
         place = bisect_left(self.patents, patent)
         found = self.patents[place : place + 1] == [patent]
         return np.arange(*self.starts[place : place + 2]) if found else np.zeros(0, np.int64)
+
+    def row_of(self, digest: bytes) -> int | None:
+        """Return the first row of the drawing whose file has this digest; None where there is none."""
+        digests, rows = self._digests
+        place = np.searchsorted(digests, np.bytes_(digest))
+        return int(rows[place]) if place < len(rows) and digests[place] == digest.rstrip(b"\0") else None  # as NumPy has it
+
+    @cached_property
+    def _digests(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted digests, and the row of each."""
+        digests = np.array(self.drawings["digest"].to_pylist(), "S16")
+        rows = np.argsort(digests, kind="stable")
+        return digests[rows], rows
 
     def thumbnail(self, row: int) -> bytes:
         """Return a drawing, shrunk, as a PNG file."""

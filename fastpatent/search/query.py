@@ -50,6 +50,7 @@ class View(NamedTuple):
         mirror: whether left and right are exchanged, after the crop and the turn.
         turn: by how many times 90 degrees counterclockwise it is turned, after the crop.
         blanks: boxes, as of `crop`, that become white: captions.
+        name: of an image in memory, for messages and the record.
     """
 
     drawing: str | os.PathLike[str] | Image.Image | np.ndarray | int
@@ -57,6 +58,7 @@ class View(NamedTuple):
     mirror: bool = False
     turn: int = 0
     blanks: tuple[Crop, ...] = ()
+    name: str = "image in memory"
 
 
 class Query(NamedTuple):
@@ -359,7 +361,7 @@ def _words(query: Query) -> list[str]:
 def _name(index: Index, view: View) -> str:
     if (row := _given_row(view)) is not None:
         return index.path(row)
-    return os.fspath(view.drawing) if isinstance(view.drawing, str | os.PathLike) else "image in memory"
+    return os.fspath(view.drawing) if isinstance(view.drawing, str | os.PathLike) else view.name
 
 
 def _read(index: Index, view: View, name: str, cfg: CfgNode) -> Image.Image:
