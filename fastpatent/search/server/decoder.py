@@ -68,8 +68,10 @@ def _answer(header: dict[str, Any], data: bytes) -> bytes:
             return pack({"error": f"{name}: has more than {most:,} pixels: {cause}", "bomb": True})
         if isinstance(cause, MemoryError):
             return pack({"error": f"{name}: takes too much memory", "bomb": True})
-        reason = str(error) if isinstance(error, DataError) else f"{name}: cannot be read as a photograph"
-        return pack({"error": reason})
+        if isinstance(error, DataError):
+            return pack({"error": str(error)})
+        reason = isinstance(error, OSError) and error.strerror or "it is damaged"
+        return pack({"error": f"{name}: cannot be read: {reason}"})
 
 
 def _edges(data: bytes, most: int) -> Image.Image:
