@@ -29,7 +29,8 @@ def pack(header: dict[str, Any], data: bytes = b"") -> bytes:
 
 def main() -> None:
     """Answer until the input ends; the command line has the bytes of address space that this may take."""
-    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while request := _read(source):
