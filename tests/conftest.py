@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,16 @@ def shared():
     if not (folder / "impact").is_dir():
         pytest.skip(f"{folder} does not exist: real drawings and lists cannot be tested")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium of the system, driven by Playwright; tests are skipped where either is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no page is opened")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not chromium:
+        pytest.skip("chromium is not installed: no page is opened")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()

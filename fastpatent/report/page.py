@@ -36,10 +36,10 @@ def is_page(path: Path, template: str) -> bool:
     return f'<meta name="generator" content="fastpatent {template}">'.encode() in head(path)
 
 
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+def environment(folder: Path) -> Environment:
+    """Return the templates of a folder, of which every text is escaped and has a bounded length, as of `render`."""
+    found = Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         finalize=lambda value: value if isinstance(value, Markup) else _plain(value),
         undefined=StrictUndefined,
@@ -47,12 +47,23 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["plain"] = _plain
+    found.filters["plain"] = _plain
+    return found
+
+
+@cache
+def _templates() -> Environment:
+    templates = environment(TEMPLATES)
     for name, file in (("style", "style.css"), ("script", "page.js")):
         text = (TEMPLATES / file).read_text(encoding="utf-8")
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        environment.globals |= {name: Markup(text), f"{name}_hash": Markup(f"'sha256-{digest}'")}
-    return environment
+        templates.globals |= {name: Markup(text), f"{name}_hash": Markup(f"'sha256-{digest}'")}
+    return templates
+
+
+def lines(text: str, longest: int = MOST) -> Markup:
+    """Return a text of several lines, each escaped and bounded, for a template."""
+    return Markup("<br>").join(_plain(line, longest) for line in text.splitlines())
 
 
 def _plain(value: object, longest: int = MOST) -> str:

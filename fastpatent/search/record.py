@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from rich.table import Table
 import fastpatent
 from fastpatent.data.tables import write_csv
 from fastpatent.files import write_atomically
-from fastpatent.report.page import render
+from fastpatent.report.page import lines, render
 from fastpatent.report.picture import data_url
 from fastpatent.search.index import Index
 from fastpatent.search.query import Answer, Result, View, percent
@@ -22,6 +22,7 @@ COLUMNS = (
     "title", "locarno", "classes", "date", "drawings", "best_drawing",
 )  # fmt: skip
 MOST_PICTURES = 5000  # of a page: some 15 MB
+LONGEST_LINE = 10_000  # letters of a line of a note
 
 
 def record(index: Index, result: Result) -> dict[str, Any]:
@@ -106,7 +107,21 @@ def write_result_json(path: str | Path, index: Index, result: Result) -> None:
 
 
 def write_result_page(path: str | Path, index: Index, name: str, result: Result) -> None:
-    """Write a self-contained page of a query, which has a name, its answers with their drawings, and the record."""
+    """Write the `result_page`."""
+    page = result_page(index, name, result)
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+
+
+def result_page(index: Index, name: str, result: Result, shortlist: str = "", notes: Sequence[tuple[str, str]] = ()) -> str:
+    """Return a self-contained page of a query, its answers with their drawings, and the record.
+
+    Args:
+        index: that was searched.
+        name: of the query.
+        result: what was found.
+        shortlist: name of a shortlist whose notes the page has too.
+        notes: (patent, note) of the shortlist.
+    """
     query, asked = result.query, result.asked
     pictures = [
         _item(picture, Path(name).name, "", "query" if place < len(query.views) else "unknown")
@@ -123,7 +138,7 @@ def write_result_page(path: str | Path, index: Index, name: str, result: Result)
     meaning = "Score is the mean over the query's drawings of the best match among a patent's, by the cosine."
     if query.texts or query.minus or query.expand:
         meaning = "Score is the best match of the query as a whole, cosine that of its drawings, or of its words alone."
-    page = render(
+    return render(
         "search.html",
         f"Search: {name}",
         facts=[f"{index.folder}, generation {index.generation}", f"{result.compared:,} drawings compared", result.date],
@@ -133,16 +148,17 @@ def write_result_page(path: str | Path, index: Index, name: str, result: Result)
         meaning=meaning,
         answers=answers,
         limit="" if left else f"{MOST_PICTURES:,}",
-        record=[(what, value) for what, value in _lines(index, result) if value],
+        shortlist=shortlist,
+        notes=[(patent, lines(note, LONGEST_LINE)) for patent, note in notes],
+        record=record_lines(index, result),
     )
-    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
-def _lines(index: Index, result: Result) -> list[tuple[str, str]]:
-    """Return what the page has of the record, (what, value); "" where there is nothing."""
+def record_lines(index: Index, result: Result) -> list[tuple[str, str]]:
+    """Return what a page has of the record, (what, value)."""
     query, manifest, count = result.query, index.manifest, len(result.query.views)
     views = [_shown(_view(view, name)) for view, name in zip((*query.views, *query.minus), result.asked.names)]
-    return [
+    every = [
         *((f"drawing {place}", view) for place, view in enumerate(views[:count], 1)),
         *(("text", text) for text in query.texts),
         ("weight of the text", f"{query.text_weight:g}" if query.texts and query.views else ""),
@@ -159,6 +175,7 @@ def _lines(index: Index, result: Result) -> list[tuple[str, str]]:
         ("fastpatent", fastpatent.__version__),
         ("date", result.date),
     ]
+    return [(what, value) for what, value in every if value]
 
 
 def _view(view: View, name: str) -> dict[str, Any]:
@@ -170,17 +187,25 @@ def _shown(view: dict[str, Any]) -> str:
     return f"{view['name']}{crop}{', mirrored' * view['mirror']}"
 
 
+def patent_facts(index: Index, row: int) -> dict[str, Any]:
+    """Return title, Locarno class, classes and date of a patent as plain JSON values, by a drawing; empty where unknown."""
+    facts = {name: index.drawings[name][row].as_py() for name in ("title", "locarno", "classes", "date")}
+    return {**facts, "date": facts["date"].isoformat() if facts["date"] else ""}
+
+
+def facts_line(facts: Mapping[str, Any]) -> str:
+    """Return `patent_facts` in a line."""
+    return ", ".join(filter(None, [facts["title"], facts["locarno"], *facts["classes"], facts["date"]]))
+
+
 def _facts(index: Index, answer: Answer) -> dict[str, Any]:
-    """Return title, Locarno class, classes and date of a patent, by its best drawing; empty where unknown."""
-    row = {name: index.drawings[name][answer.rows[0]].as_py() for name in ("title", "locarno", "classes", "date")}
-    return {**row, "date": row["date"].isoformat() if row["date"] else ""}
+    return patent_facts(index, answer.rows[0])
 
 
 def _line(index: Index, answer: Answer) -> str:
-    facts = _facts(index, answer)
     figures = [f"score {answer.score:.3f}", f"cosine {answer.cosine:.3f}"]
     figures += [f"closer than {_percent(answer)} of random pairs"] if answer.percentile is not None else []
-    return ", ".join([*filter(None, [facts["title"], facts["locarno"], *facts["classes"], facts["date"]]), *figures])
+    return ", ".join(filter(None, [facts_line(_facts(index, answer)), *figures]))
 
 
 def _percent(answer: Answer) -> str:

@@ -1,21 +1,6 @@
-"""A browser, and pages opened in it."""
-
-import shutil
+"""Pages opened in a browser."""
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium of the system, driven by Playwright; tests are skipped where either is missing."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no page is opened")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if not chromium:
-        pytest.skip("chromium is not installed: no page is opened")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The server as one ASGI application: what it is made of, and what it answers where something is wrong."""
 
+import asyncio
 import importlib
 import logging
 import time
@@ -27,7 +28,7 @@ from fastpatent.search.server.uploads import Decoder, Unreadable
 from fastpatent.search.server.workspace import Missing, Unusable, Workspace
 
 HERE = Path(__file__).parent
-PAGES = ("pages", "workspace_pages")  # modules with a `router`
+PAGES = ("pages", "workspace_pages", "record_pages", "compare_page")  # modules with a `router`
 logger = logging.getLogger(__name__)
 
 
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.searcher, app.state.workspace = searcher, workspace
     app.state.settings, app.state.metrics = settings, metrics
+    app.state.comparing = asyncio.Lock()  # regions of drawings are compared one pair at a time, searches come first
     app.include_router(api.router)
     for name in PAGES:
         module = f"{__package__}.{name}"

@@ -295,7 +295,9 @@ class Workspace:
                 yield
             except UnicodeEncodeError as error:
                 raise DataError("a text has half a character, which UTF-8 cannot encode") from error
-            except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+            except OverflowError as error:
+                raise Missing("there is nothing of so large a number") from error
+            except (sqlite3.Error, sqlite3.Warning) as error:
                 raise Unusable(f"{self.path}: shortlists and searches cannot be read or written: {error}") from error
             except OSError as error:
                 raise Unusable(
@@ -340,7 +342,7 @@ def _check_count(database: sqlite3.Connection, table: str, most: int, what: str,
 
 
 def _text(text: str, what: str, longest: int, empty: bool = False) -> str:
-    text = text.strip()
+    text = text.replace("\r\n", "\n").strip()  # as forms send line ends
     if not text and not empty:
         raise DataError(f"{what} is empty")
     if len(text) > longest:

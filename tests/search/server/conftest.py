@@ -68,3 +68,44 @@ def server(index_folder, tmp_path):
     """The address of a server of the small index."""
     with running(application(index_folder, tmp_path)) as address:
         yield address
+
+
+@pytest.fixture
+def visit(browser):
+    """Function (address, width=1280, allowed=(), **options of a context) that opens a page and returns Playwright's page.
+
+    At the end no page may have written an error to the console, but those that begin with one of `allowed`, or asked
+    another host for anything, and none may be wider than the window.
+    """
+    opened, wrong = [], []
+
+    def visit_address(address, width=1280, allowed=(), **options):
+        size = {"width": width, "height": 900}
+        context = browser.new_context(viewport=size, reduced_motion="reduce", **options)
+        context.set_default_timeout(20_000)
+        page = context.new_page()
+
+        def hear(message):
+            if message.type in ("error", "warning") and not message.text.startswith(tuple(allowed)):
+                wrong.append(message.text)
+
+        page.on("console", hear)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        own = address[: address.index("/", len("http://"))]
+        page.on("request", lambda asked: None if asked.url.startswith((own, "data:", "blob:")) else wrong.append(asked.url))
+        page.goto(address)
+        opened.append((page, width))
+        return page
+
+    yield visit_address
+    for page, width in opened:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.context.close()
+    assert not wrong
+
+
+def faults_of_access(page):
+    """What axe finds that is serious or critical for people with a keyboard or a screen reader, in (rule, elements)."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: no page is checked")
+    found = axe.Axe().run(page).response["violations"]
+    return [(each["id"], each["nodes"]) for each in found if each["impact"] in ("serious", "critical")]
