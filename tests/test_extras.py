@@ -43,6 +43,7 @@ def test_training_testing_and_configuration_need_no_extra(tmp_path, repository):
         ("matplotlib", ["benchmark", "BENCHMARK.SYSTEMS", "['x.yml']"]),
         ("cv2", ["data", "stats"]),
         ("optuna", ["sweep", "--config-file", "default", "--space", "sweeps/ranking"]),
+        ("fastapi", ["serve", "x"]),
         ("defusedxml", ["data", "build", "x.tar", "--out", "x"]),
     ],
 )

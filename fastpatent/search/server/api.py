@@ -37,12 +37,6 @@ FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 MULTIPART = "multipart/form-data"
 
 
-class Error(BaseModel):
-    """Why a request is refused, in a sentence."""
-
-    error: str
-
-
 class Upload(BaseModel):
     """A drawing that queries name `upload:ID`, as it is compared; `note` says what was left out of its file."""
 
@@ -193,7 +187,9 @@ SEARCH_BODY = {
         }
     },
 }
-ERRORS: dict[int | str, dict[str, Any]] = {422: {"model": Error}, "default": {"model": Error}}
+ERROR = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+REFUSED = {"description": "Why the request is refused, in a sentence", "content": {"application/json": {"schema": ERROR}}}
+ERRORS: dict[int | str, dict[str, Any]] = {422: REFUSED, "default": REFUSED}
 router = APIRouter(responses=ERRORS)
 
 

@@ -22,7 +22,7 @@ from fastpatent.errors import FastPatentError
 from fastpatent.search.server import api
 from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.metrics import Metrics
-from fastpatent.search.server.protection import Protection
+from fastpatent.search.server.protection import Protection, Refused
 from fastpatent.search.server.searcher import Searcher, Unavailable
 from fastpatent.search.server.uploads import Decoder, Unreadable
 from fastpatent.search.server.workspace import Missing, Unusable, Workspace
@@ -85,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
             FastPatentError: _refuse,
             Unavailable: _refuse,
             Busy: _refuse,
+            Refused: _refuse,
             HTTPException: _refuse,
             RequestValidationError: _refuse,
             Exception: _fail,
@@ -102,14 +103,10 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.error_page = getattr(pages, "error_page", getattr(app.state, "error_page", None))
     if (HERE / "static").is_dir():
         app.mount("/static", StaticFiles(directory=HERE / "static"))
-    app.add_middleware(
-        Protection,
-        names=settings.names,
-        token=settings.token,
-        rate=settings.rate,
-        most_bytes=settings.upload_mb * 10**6,
-    )
-    app.add_middleware(_Counted, metrics=metrics)
+    protection = settings.names, settings.token, settings.rate, settings.upload_mb * 10**6
+    inner = app.build_middleware_stack
+    # Around all that FastAPI has, so that what it answers to a bug has the headers and is counted too.
+    app.build_middleware_stack = lambda: _Counted(Protection(inner(), *protection), metrics)
     return app
 
 
@@ -150,6 +147,8 @@ async def _refuse(request: Request, error: Any) -> Response:
         status, sentence = 503, str(error)
     elif isinstance(error, Busy):
         status, sentence, headers = 503, "too many wait for an answer; try again in a moment", {"retry-after": "2"}
+    elif isinstance(error, Refused):
+        status, sentence, headers = error.status, error.reason, error.headers
     elif isinstance(error, HTTPException):
         status, sentence, headers = error.status_code, str(error.detail), error.headers
     else:

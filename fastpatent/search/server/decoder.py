@@ -29,7 +29,8 @@ def pack(header: dict[str, Any], data: bytes = b"") -> bytes:
 
 def main() -> None:
     """Answer until the input ends; the command line has the bytes of address space that this may take."""
-    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]),) * 2)
+    memory = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while request := _read(source):
@@ -68,8 +69,10 @@ def _answer(header: dict[str, Any], data: bytes) -> bytes:
             return pack({"error": f"{name}: has more than {most:,} pixels: {cause}", "bomb": True})
         if isinstance(cause, MemoryError):
             return pack({"error": f"{name}: takes too much memory", "bomb": True})
-        reason = str(error) if isinstance(error, DataError) else f"{name}: cannot be read as a photograph"
-        return pack({"error": reason})
+        if isinstance(error, DataError):
+            return pack({"error": str(error)})
+        reason = isinstance(error, OSError) and error.strerror or "it is damaged"
+        return pack({"error": f"{name}: cannot be read: {reason}"})
 
 
 def _edges(data: bytes, most: int) -> Image.Image:

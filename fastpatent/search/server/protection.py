@@ -68,11 +68,12 @@ class Refused(Exception):
 
     def __init__(self, status: int, reason: str, **headers: str) -> None:
         super().__init__(reason)
-        self.status, self.reason, self.headers = status, reason, headers
+        self.status, self.reason = status, reason
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 class Protection:
-    """ASGI middleware.
+    """ASGI middleware; what it finds wrong with a body, while the app reads it, it raises there, as Refused.
 
     Args:
         app: what answers.
@@ -90,12 +91,9 @@ class Protection:
         """Answer a request, or refuse it."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        begun = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal begun
             if message["type"] == "http.response.start":
-                begun = True
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
@@ -106,13 +104,10 @@ class Protection:
             if not (answer := self._check(scope)):
                 return await self.app(scope, self._bounded(receive), send_with_headers)
         except Refused as error:
-            if begun:
-                raise
-            headers = {name.replace("_", "-"): value for name, value in error.headers.items()}
             if "text/html" in Headers(scope=scope).get("accept", ""):  # a person's browser
-                answer = Response(f"{error.reason}\n", error.status, headers, "text/plain")
+                answer = Response(f"{error.reason}\n", error.status, error.headers, "text/plain")
             else:
-                answer = Response(json.dumps({"error": error.reason}), error.status, headers, "application/json")
+                answer = Response(json.dumps({"error": error.reason}), error.status, error.headers, "application/json")
         await answer(scope, receive, send_with_headers)
 
     def _check(self, scope: Scope) -> Response | None:

@@ -20,7 +20,7 @@ from fastpatent.search.server.batching import Batcher
 from fastpatent.search.server.metrics import Metrics
 from fastpatent.search.server.question import Question, Uploads
 
-MOST_TOGETHER = 64  # drawings and texts that the network reads in one call
+MOST_TOGETHER = 32  # drawings and texts that the network reads in one call; more take memory and are hardly faster
 MOST_WAITING = 256  # queries
 LOOKS = 2.0  # seconds between looks for a new generation
 # Settings that the index does not decide: extraction in this process, as the images are in memory.
