@@ -28,7 +28,7 @@ TARGET = 300
 FIRST, SECOND, TEST = (CONFIGS / f"lite0_sample_{stage}.yml" for stage in ("96", "128", "test"))
 UNTRAINED = "MODEL.WEIGHTS", pretrained_file(load_config(FIRST)), "OUTPUT_DIR", "logs/sample/lite0_untrained"
 STEPS = {
-    "draw the sample": ["-c", "from fastpatent.synthetic import ensure_sample; ensure_sample('datasets')"],
+    "draw the sample": ["-c", "from fastpatent.synthetic.generate import ensure_sample; ensure_sample('datasets')"],
     "train, first stage": [REPOSITORY / "tools/train_net.py", "--config-file", FIRST],
     "train, second stage": [REPOSITORY / "tools/train_net.py", "--config-file", SECOND],
     "test, before training": [REPOSITORY / "tools/test.py", "--config-file", TEST, "--compare", "", *UNTRAINED],

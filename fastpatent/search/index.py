@@ -3,6 +3,7 @@
 import csv
 import mmap
 import os
+import re
 import stat
 from bisect import bisect_left
 from datetime import date
@@ -45,6 +46,8 @@ from fastpatent.search.milvus_vectors import MilvusVectors, vectors_in_milvus
 EXPANDS = 64  # times: how much larger than its file the table of drawings may be, above MOST_MEMORY
 FIRST_DAY, LAST_DAY = (day.toordinal() - date(1970, 1, 1).toordinal() for day in (date.min, date.max))
 MOST_VALUES = 10_000  # of a figure
+DRAWING_NAME = re.compile(r"([0-9a-f]{32})(?:-([1-9]\d{0,2}))?", re.ASCII)
+MOST_FIGURES = 999  # of a file, that have a name of their own
 MOST_EXACT = 200_000  # rows of a filter that are compared exactly whatever the kind of the index
 
 
@@ -121,11 +124,26 @@ class Index:
         found = self.patents[place : place + 1] == [patent]
         return np.arange(*self.starts[place : place + 2]) if found else np.zeros(0, np.int64)
 
-    def row_of(self, digest: bytes) -> int | None:
-        """Return the first row of the drawing whose file has this digest; None where there is none."""
-        digests, rows = self._digests
+    def name(self, row: int) -> str:
+        """Return what a drawing is called in every generation: the digest of its file in hex digits; with -1, -2 and so on
+        behind it, figures of a file after the first.
+        """
+        paths, first = self.drawings["path"], row
+        while first and row - first < MOST_FIGURES and paths[first - 1] == paths[row]:
+            first -= 1
+        digest = self.drawings["digest"][row].as_py().hex()
+        return f"{digest}-{row - first}" if row > first else digest
+
+    def row_of(self, name: str) -> int | None:
+        """Return the first row of the drawing of a `name`; None where there is none."""
+        if not (found := DRAWING_NAME.fullmatch(name)):
+            return None
+        digest, (digests, rows) = bytes.fromhex(found[1]), self._digests
         place = np.searchsorted(digests, np.bytes_(digest))
-        return int(rows[place]) if place < len(rows) and digests[place] == digest.rstrip(b"\0") else None  # as NumPy has it
+        if place == len(rows) or digests[place] != digest.rstrip(b"\0"):  # as NumPy has it
+            return None
+        row = int(rows[place]) + int(found[2] or 0)
+        return row if row < len(self) and self.name(row) == name else None
 
     @cached_property
     def _digests(self) -> tuple[np.ndarray, np.ndarray]:

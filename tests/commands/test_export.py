@@ -13,7 +13,7 @@ from fastpatent.commands import main
 from fastpatent.config import load_config
 from fastpatent.config.default_network import CONFIG, WEIGHTS
 from fastpatent.models import build_model
-from fastpatent.synthetic import generate_sample
+from fastpatent.synthetic.generate import generate_sample
 from tests.conftest import REPOSITORY
 
 SHEETS = REPOSITORY.parent / "shared" / "impact" / "patents"

@@ -19,7 +19,7 @@ from fastpatent.config.key import Component
 from fastpatent.config.keys import KEYS
 from fastpatent.config.names import leaves
 from fastpatent.engine import trainer
-from fastpatent.synthetic import generate_sample
+from fastpatent.synthetic.generate import generate_sample
 from tests.network_configs import CONFIGS, network_configs
 
 pytestmark = pytest.mark.slow

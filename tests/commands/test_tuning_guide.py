@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from fastpatent.commands import main
-from fastpatent.synthetic import generate_sample
+from fastpatent.synthetic.generate import generate_sample
 
 SMALL = """MODEL.DEVICE cpu MODEL.BACKBONE.TIMM_NAME test_efficientnet MODEL.BACKBONE.PRETRAIN_PATH ''
     INPUT.SIZE_TRAIN [32,32] INPUT.SIZE_TEST [32,32] DATALOADER.NUM_WORKERS 0 SOLVER.IMS_PER_BATCH 16

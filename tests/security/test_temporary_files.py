@@ -15,7 +15,7 @@ from fastpatent.engine.curves import Curves
 from fastpatent.engine.run_folder import MARK, own_run_folder, remove_run
 from fastpatent.errors import DataError
 from fastpatent.files import Ledger, check_output, remove_temporaries, write_atomically
-from fastpatent.synthetic import generate_sample
+from fastpatent.synthetic.generate import generate_sample
 from fastpatent.uspto.archives import Member
 from fastpatent.uspto.journal import Journal, is_complete
 from fastpatent.uspto.patent import convert_patent

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from fastpatent.errors import DataError
-from fastpatent.synthetic import ensure_sample, generate, generate_sample
+from fastpatent.synthetic import generate
+from fastpatent.synthetic.generate import ensure_sample, generate_sample
 from fastpatent.synthetic.sheets import draw_design
 
 

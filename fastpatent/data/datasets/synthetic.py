@@ -26,7 +26,7 @@ def read_sample(
     stage: str,
 ) -> Splits:
     """Read the sample below DATASETS.ROOT; one process generates it where it is missing, the others wait."""
-    from fastpatent.synthetic import ensure_sample  # only this data set needs the generator
+    from fastpatent.synthetic.generate import ensure_sample  # only this data set needs the generator
 
     root = Path(cfg.DATASETS.ROOT)
     if not (root / "sample").exists():

@@ -19,7 +19,6 @@ from fastpatent.search.query import K, Result
 from fastpatent.search.record import record
 from fastpatent.search.server.metrics import CONTENT_TYPE
 from fastpatent.search.server.question import (
-    ID,
     MOST_EXPAND,
     MOST_K,
     MOST_NAME,
@@ -29,7 +28,7 @@ from fastpatent.search.server.question import (
     Asked,
     Question,
 )
-from fastpatent.search.server.uploads import Unreadable
+from fastpatent.search.server.uploads import Decoded, Unreadable
 
 LARGE = 1600  # pixels of the longer side of a drawing that is shown large
 MOST_VALUES = 1000  # of a facet
@@ -49,10 +48,10 @@ class Upload(BaseModel):
 
 
 class Picture(BaseModel):
-    """A drawing of the index, which queries name `drawing:DIGEST`; `thumbnail` and `image` are addresses."""
+    """A drawing of the index, which queries name `drawing:ID`; `thumbnail` and `image` are addresses."""
 
     model_config = ConfigDict(extra="allow")
-    digest: str
+    id: str
     thumbnail: str
     image: str
     path: str
@@ -131,7 +130,7 @@ class Text(Response):
     media_type = "text/plain"
 
 
-ASKED = r"^(upload:[0-9a-f]{32}|drawing:[0-9a-f]{32})(;crop=[0-9]{1,6},[0-9]{1,6},[0-9]{1,6},[0-9]{1,6})?(;mirror)?$"
+ASKED = r"^(upload:[0-9a-f]{32}|drawing:[0-9a-f]{32}(-[1-9][0-9]{0,2})?)(;crop=([0-9]{1,6},){3}[0-9]{1,6})?(;mirror)?$"
 DRAWINGS = {
     "type": "array",
     "maxItems": MOST_REPEATED,
@@ -146,7 +145,7 @@ FRACTION = {"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.000001
 FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "drawing": (
         DRAWINGS,
-        "upload:ID, drawing:DIGEST or patent:NAME, and perhaps ;crop=X,Y,W,H ;mirror; again for more views",
+        "upload:ID, drawing:ID or patent:NAME, and perhaps ;crop=X,Y,W,H ;mirror; again for more views",
     ),
     "minus": (DRAWINGS, "less like this, as drawing"),
     "text": (
@@ -275,12 +274,12 @@ async def patent(request: Request, name: str) -> Response:
     return answer_json({"patent": name, **facts, "date": date, "drawings": drawings})
 
 
-@router.get("/api/drawings/{digest}", responses={200: {"model": Drawing}})
-async def describe_drawing(request: Request, digest: str) -> Response:
+@router.get("/api/drawings/{identity}", responses={200: {"model": Drawing}})
+async def describe_drawing(request: Request, identity: str) -> Response:
     """Return what is known of a drawing of the index."""
     index: Index = request.app.state.searcher.index
-    row = row_of(index, digest)
-    decoded = await request.app.state.decoder.file(index.path(row), LARGE)
+    row = row_of(index, identity)
+    decoded = await decoded_drawing(request, index, row)
     known = {"patent": index.patents[index.patent_of[row]], "path": index.path(row), **links(index, row)}
     return answer_json({**known, "width": decoded.width, "height": decoded.height})
 
@@ -302,30 +301,29 @@ def _facets(index: Index, where: str) -> dict[str, Any]:
     return {"drawings": len(rows), "patents": len(np.unique(index.patent_of[rows])), "values": values}
 
 
-@router.get("/thumbnails/{digest}.png", response_class=PNG)
-def thumbnail(request: Request, digest: str) -> Response:
+@router.get("/thumbnails/{identity}.png", response_class=PNG)
+def thumbnail(request: Request, identity: str) -> Response:
     """Return a drawing of the index, small."""
     index: Index = request.app.state.searcher.index
-    return PNG(index.thumbnail(row_of(index, digest)), headers=FOREVER)
+    return PNG(index.thumbnail(row_of(index, identity)), headers=FOREVER)
 
 
-@router.get("/drawings/{digest}.png", response_class=PNG)
-async def drawing(request: Request, digest: str) -> Response:
+@router.get("/drawings/{identity}.png", response_class=PNG)
+async def drawing(request: Request, identity: str) -> Response:
     """Return a drawing of the index, large; its thumbnail where its file is gone."""
     index: Index = request.app.state.searcher.index
-    row = row_of(index, digest)
+    row = row_of(index, identity)
     try:
-        decoded = await request.app.state.decoder.file(index.path(row), LARGE)
+        decoded = await decoded_drawing(request, index, row)
         return PNG(decoded.png, headers=FOREVER)
     except Unreadable:
         return PNG(index.thumbnail(row))
 
 
-def row_of(index: Index, digest: str) -> int:
-    """Return the row of a drawing, by the hex digits of its digest; HTTPException 404 where there is none."""
-    row = index.row_of(bytes.fromhex(digest)) if ID.fullmatch(digest) else None
-    if row is None:
-        raise HTTPException(404, "the index has no drawing of this digest")
+def row_of(index: Index, identity: str) -> int:
+    """Return the row of a drawing, by its `Index.name`; HTTPException 404 where there is none."""
+    if (row := index.row_of(identity)) is None:
+        raise HTTPException(404, "the index has no such drawing")
     return row
 
 
@@ -345,7 +343,7 @@ def metrics(request: Request) -> Response:
 
 
 def answer_of(index: Index, result: Result) -> dict[str, Any]:
-    """Return the `record` of a search, with the digest of each drawing and the addresses of its pictures."""
+    """Return the `record` of a search, with the `links` of each drawing."""
     found = record(index, result)
     for answer in found["answers"]:
         answer["url"] = f"/api/patents/{quote(answer['patent'])}"
@@ -355,9 +353,14 @@ def answer_of(index: Index, result: Result) -> dict[str, Any]:
 
 
 def links(index: Index, row: int) -> dict[str, str]:
-    """Return the `digest` of a drawing, in hex digits, and the addresses of its pictures, `thumbnail` and `image`."""
-    digest = index.drawings["digest"][row].as_py().hex()
-    return {"digest": digest, "thumbnail": f"/thumbnails/{digest}.png", "image": f"/drawings/{digest}.png"}
+    """Return what a drawing is called, `id`, and the addresses of its pictures, `thumbnail` and `image`."""
+    name = index.name(row)
+    return {"id": name, "thumbnail": f"/thumbnails/{name}.png", "image": f"/drawings/{name}.png"}
+
+
+async def decoded_drawing(request: Request, index: Index, row: int) -> Decoded:
+    """Return a drawing of the index, large; Unreadable where its file is gone."""
+    return await request.app.state.decoder.file(index.path(row), LARGE, index.figure(row))
 
 
 def answer_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -15,12 +15,13 @@ from PIL import Image, ImageOps
 from fastpatent.data.image import black_on_white, inverts
 from fastpatent.errors import DataError
 from fastpatent.evaluation.pipeline import Pipeline
-from fastpatent.report.picture import data_url
+from fastpatent.report.picture import data_url, small_png
+from fastpatent.search.figures import Figure, cut_out
 from fastpatent.search.index import Index
 from fastpatent.search.query import Result, View
 from fastpatent.search.record import facts_line, patent_facts
 from fastpatent.search.regions import Box, Pair, matching_regions
-from fastpatent.search.server.api import LARGE, links, row_of
+from fastpatent.search.server.api import decoded_drawing, links, row_of
 from fastpatent.search.server.question import DRAWING, Asked, Question
 from fastpatent.search.server.record_pages import searched
 from fastpatent.search.server.rendering import page
@@ -88,11 +89,11 @@ async def compare(request: Request) -> HTMLResponse:
 
 def _texts(index: Index, question: Question, result: Result, row: int, view: int) -> dict[str, Any]:
     """Return what the page has beside the picture."""
-    digest, patent, place = links(index, row)["digest"], index.patents[index.patent_of[row]], question.address("/compare")
+    patent, place = index.patents[index.patent_of[row]], question.address("/compare")
     facts = patent_facts(index, row)
 
     def address(row: int, **more: Any) -> str:
-        values = urlencode({"with": links(index, row)["digest"], **more})
+        values = urlencode({"with": index.name(row), **more})
         return f"{place}{'&' if '?' in place else '?'}{values}"
 
     names, rows = [answer.patent for answer in result.answers], index.rows_of(patent).tolist()
@@ -116,7 +117,7 @@ def _texts(index: Index, question: Question, result: Result, row: int, view: int
         "views": views if len(views) > 1 else [],
         "drawings": [(links(index, other)["thumbnail"], other == row, address(other)) for other in rows[:MOST_DRAWINGS]],
         "here_with_regions": address(row, view=view, regions=1),
-        "search": Question((Asked(DRAWING, digest),)).address(),
+        "search": Question((Asked(DRAWING, index.name(row)),)).address(),
         "address": question.address(),
         "record": question.address("/record"),
         **around,
@@ -134,7 +135,7 @@ def _view_number(text: str, cosines: Sequence[float]) -> int:
 async def _of_index(request: Request, index: Index, view: View) -> Drawing:
     row, urls = int(view.drawing), links(index, int(view.drawing))  # type: ignore[arg-type]
     try:
-        decoded = await request.app.state.decoder.file(index.path(row), LARGE)
+        decoded = await decoded_drawing(request, index, row)
         return _drawing(urls["image"], (decoded.width, decoded.height), view, decoded.png)
     except Unreadable:  # its file is gone
         png = index.thumbnail(row)
@@ -148,7 +149,12 @@ async def _of_query(request: Request, index: Index, view: View) -> Drawing:
     png = await asyncio.to_thread(request.app.state.workspace.upload, identity)
     if png is None:
         raise DataError(f"the upload {identity} is not here any more; upload the drawing again")
-    return _drawing(f"/uploads/{identity}.png", Image.open(io.BytesIO(png)).size, view, png)
+    upload = Image.open(io.BytesIO(png), formats=("PNG",))
+    if view.crop and (view.turn or view.blanks):  # a figure of a sheet, which an address does not name
+        figure = cut_out(upload, Figure(*view.crop, view.turn, view.blanks))
+        data = small_png(figure)
+        return _drawing(data_url(data, "image/png"), figure.size, view._replace(crop=None), data)
+    return _drawing(f"/uploads/{identity}.png", upload.size, view, png)
 
 
 def _drawing(url: str, size: tuple[int, int], view: View, png: bytes) -> Drawing:

@@ -16,6 +16,7 @@ from PIL import Image
 from fastpatent.data.image import TURNS, bounded_image, count_pages, open_drawing, orientation, read_bytes
 from fastpatent.errors import DataError
 from fastpatent.report.picture import shrink
+from fastpatent.search.figures import figure_of, read_figure
 
 LENGTHS = struct.Struct(">II")
 LONGEST_PHOTOGRAPH = 2000  # pixels of the longer side of which edges are found
@@ -50,13 +51,17 @@ def _answer(header: dict[str, Any], data: bytes) -> bytes:
     """Return an answer: `width`, `height` and `pages` of the image and a PNG file of it; or `error`.
 
     The request has `name`, for messages, `most` pixels, `path` of a file that is read in place of the data, `side` that
-    the picture is shrunk to, 0 for none, and `edges`: whether it is a photograph whose edges are found. An answer has `bomb`
-    beside `error` where the image is too large.
+    the picture is shrunk to, 0 for none, `figure`, the values of the part of the file that is asked for, [] for all of it,
+    and `edges`: whether it is a photograph whose edges are found. An answer has `bomb` beside `error` where the image is too
+    large.
     """
     name, most, side = header["name"], header["most"], header["side"]
     try:
         data = read_bytes(header["path"]) if header["path"] else data
-        image = _edges(data, most) if header["edges"] else open_drawing(name, data, most=most)
+        if figure := figure_of(header["figure"]):
+            image = read_figure(header["path"], figure, False, most)
+        else:
+            image = _edges(data, most) if header["edges"] else open_drawing(name, data, most=most)
         header = {"width": image.width, "height": image.height, "pages": count_pages(data)}
         if max(image.size) > side > 0:
             image = shrink(image, side)

@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -113,9 +115,9 @@ def _page(
     request: Request, index: Index, question: Question, result: Result | None, error: str, status: int
 ) -> HTMLResponse:
     state = request.app.state
-    pictures = iter(result.asked.pictures if result else ())
+    compared = _compared(result) if result else iter(())
     views, minus = (
-        [_view(state.workspace, index, asked, pictures) for asked in side] for side in (question.views, question.minus)
+        [_view(state.workspace, index, asked, compared) for asked in side] for side in (question.views, question.minus)
     )
     chosen, rest = split_filter(question.where)
     values = {
@@ -190,13 +192,13 @@ def _patent(index: Index, question: Question, answer: dict[str, Any]) -> dict[st
 
 def _drawing(index: Index, question: Question, drawing: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a drawing of an answer."""
-    digest = index.drawings["digest"][drawing["row"]].as_py().hex()
-    asked, address = Asked(DRAWING, digest), question.address("/compare")
+    name = index.name(drawing["row"])
+    asked, address = Asked(DRAWING, name), question.address("/compare")
     return {
         "name": short_line(os.path.basename(drawing["path"])),
-        "url": f"/thumbnails/{digest}.png",
+        "url": f"/thumbnails/{name}.png",
         "cosine": f"{drawing['cosine']:.3f}",
-        "compare": f"{address}{'&' if '?' in address else '?'}{urlencode({'with': digest})}",
+        "compare": f"{address}{'&' if '?' in address else '?'}{urlencode({'with': name})}",
         "search": _alone(question, asked).address(),
         "add": replace(question, views=(*question.views, asked)).address(),
         "minus": replace(question, minus=(*question.minus, asked)).address(),
@@ -208,25 +210,35 @@ def _alone(question: Question, asked: Asked) -> Question:
     return replace(question, views=(asked,), minus=(), texts=(), k=K)
 
 
-def _view(workspace: Any, index: Index, asked: Asked, pictures: Iterator[bytes]) -> dict[str, Any]:
-    """Return what the page shows of a drawing of the question; `pictures` are those that were compared, where they were."""
+def _compared(result: Result) -> Iterator[list[bytes]]:
+    """Yield the pictures that were compared of each drawing of the query, the figures of a sheet together."""
+    views = (*result.query.views, *result.query.minus)  # those of one sheet are of one image
+    sheets = (id(view.drawing if isinstance(view.drawing, Image.Image) else view) for view in views)
+    for _, figures in groupby(zip(sheets, result.asked.pictures), key=itemgetter(0)):
+        yield [picture for _, picture in figures]
+
+
+def _view(workspace: Any, index: Index, asked: Asked, compared: Iterator[list[bytes]]) -> dict[str, Any]:
+    """Return what the page shows of a drawing of the question; `compared` as of `_compared`, where it was compared."""
     name, note, rows, whole, size = asked.name, "", [], f"/uploads/{asked.name}.png", ""
     if asked.kind == PATENT:
         rows = index.rows_of(asked.name).tolist()
         note, whole = f"{len(rows):,} drawings", ""
     elif asked.kind == DRAWING:
-        row = index.row_of(bytes.fromhex(asked.name))
+        row = index.row_of(asked.name)
         rows, whole = [] if row is None else [row], f"/drawings/{asked.name}.png"
         name = os.path.basename(index.path(row)) if row is not None else name
     elif png := workspace.upload(asked.name):
         name = workspace.upload_name(asked.name) or "drawing"
         size = ",".join(map(str, Image.open(io.BytesIO(png)).size))
-    compared = [picture for _, picture in zip(rows or [None], pictures)]
+    pictures = [picture for _, figures in zip(rows or [None], compared) for picture in figures]
+    if asked.kind == UPLOAD and len(pictures) > 1:
+        note = f"a sheet of {len(pictures)} figures, each a view"
     return {
         "name": short_line(name),
         "note": note,
         "value": str(asked),
-        "url": data_url(compared[0], "image/png") if compared else _url(index, asked, rows),
+        "url": data_url(pictures[0], "image/png") if pictures else _url(index, asked, rows),
         "whole": whole,
         "size": size,
         "crop": ",".join(map(str, asked.crop or ())),

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from PIL import Image
 
 from fastpatent.errors import DataError, nearest, shown
-from fastpatent.search.index import Index
+from fastpatent.search.index import DRAWING_NAME, Index
 from fastpatent.search.query import Crop, K, Query, View, views_of
 
 UPLOAD, PATENT, DRAWING = KINDS = ("upload", "patent", "drawing")
-ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+IDS = {UPLOAD: re.compile(r"[0-9a-f]{32}", re.ASCII), DRAWING: DRAWING_NAME}
 MIRROR = ";mirror"
 CROP = re.compile(r";crop=(\d{1,6}),(\d{1,6}),(\d{1,6}),(\d{1,6})\Z", re.ASCII)
 # name of a parameter: field of `Question`
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
     Attributes:
         kind: UPLOAD, PATENT or DRAWING.
-        name: hex BLAKE2b of the PNG of the upload; name of the patent, all of whose drawings count; hex `digest` of the
+        name: hex BLAKE2b of the PNG of the upload; name of the patent, all of whose drawings count; `Index.name` of a
             drawing of the index.
         crop: left, top, width and height in pixels of the drawing, upright; None: all of it.
         mirror: whether left and right are exchanged, after the crop.
@@ -48,7 +48,7 @@ class Asked(NamedTuple):
         """Read `KIND:NAME[;crop=X,Y,W,H][;mirror]`, from its end: names may have semicolons; DataError where it is none."""
         kind, colon, rest = text.partition(":")
         if not colon or kind not in KINDS:
-            raise DataError(f"{shown(text)} is no drawing: write upload:ID, patent:NAME or drawing:DIGEST")
+            raise DataError(f"{shown(text)} is no drawing: write upload:ID, patent:NAME or drawing:ID")
         crop, mirror = None, False
         while True:
             if rest.endswith(MIRROR) and not mirror:
@@ -58,7 +58,7 @@ class Asked(NamedTuple):
             else:
                 break
         name = rest.removesuffix(";")
-        if not 0 < len(name) <= MOST_NAME or (kind != PATENT and not ID.fullmatch(name)):
+        if not 0 < len(name) <= MOST_NAME or (kind in IDS and not IDS[kind].fullmatch(name)):
             raise DataError(f"{shown(text)} is no drawing: its name is no {'patent' if kind == PATENT else 'digest'}")
         if crop and kind == PATENT:
             raise DataError(f"{shown(text)}: a patent has several drawings and cannot be cropped; crop one of them")
@@ -150,12 +150,12 @@ def _views(index: Index, asked: Asked, uploads: Uploads) -> list[View]:
     if asked.kind == PATENT:
         return [view._replace(mirror=asked.mirror) for view in views_of(index, asked.name)]
     if asked.kind == DRAWING:
-        if (row := index.row_of(bytes.fromhex(asked.name))) is None:
+        if (row := index.row_of(asked.name)) is None:
             raise DataError(f"{index.folder}: has no drawing {asked.name}; it was perhaps removed")
         return [View(row, asked.crop, asked.mirror)]
     if (png := uploads(asked.name)) is None:
         raise DataError(f"the upload {asked.name} is not here any more; upload the drawing again")
-    return [View(_loaded(png), asked.crop, asked.mirror, f"upload {asked.name}")]
+    return [View(_loaded(png), asked.crop, asked.mirror, name=f"upload {asked.name}")]
 
 
 def _loaded(png: bytes) -> Image.Image:

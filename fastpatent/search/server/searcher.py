@@ -15,7 +15,17 @@ from fastpatent.search.filters import Filter, apply_filter
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import read_manifest
 from fastpatent.search.network import pipeline_of, stored_config
-from fastpatent.search.query import Asked, Networks, Query, Result, View, answer_query, check_query, embed_queries
+from fastpatent.search.query import (
+    Asked,
+    Networks,
+    Query,
+    Result,
+    View,
+    answer_query,
+    check_query,
+    embed_queries,
+    split_query,
+)
 from fastpatent.search.server.batching import Batcher
 from fastpatent.search.server.metrics import Metrics
 from fastpatent.search.server.question import Question, Uploads
@@ -155,12 +165,12 @@ class Searcher:
         chosen = apply_filter(index, question.where)
         query = question.query(index, self.uploads)
         check_query(index, query, question.k)
-        return query, chosen
+        return split_query(index, query), chosen
 
     def _open(self) -> Index:
         cfg = stored_config(self.folder, read_manifest(self.folder)["network"], self.overrides)
         index = open_index(self.folder, set_up_device(cfg).device)
-        index.row_of(b"")  # sorts the digests now
+        index.row_of("0" * 32)  # sorts the digests now
         return index
 
     def _describe(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from fastpatent.data.image import MOST_PIXELS, TIFF_STARTS, foreign_format
 from fastpatent.errors import DataError
+from fastpatent.search.figures import Figure, figure_values
 from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.decoder import LENGTHS, pack
 from fastpatent.text import short_line
@@ -81,11 +82,12 @@ class Decoder:
         name = short_line(name) or "the upload"
         if not is_known(data):
             raise Unreadable(415, f"{name}: {foreign_format(data) or 'it is no PNG, TIFF, JPEG or WebP file'}")
-        return await self._decode(data, name=name, most=MOST_UPLOAD_PIXELS, path="", side=0, edges=edges)
+        return await self._decode(data, name=name, most=MOST_UPLOAD_PIXELS, path="", side=0, edges=edges, figure=[])
 
-    async def file(self, path: str, side: int) -> Decoded:
-        """Decode a file of the index, shrunk to `side` pixels; errors as of `upload`."""
-        return await self._decode(b"", name=path, most=MOST_PIXELS, path=path, side=side, edges=False)
+    async def file(self, path: str, side: int, figure: Figure | None = None) -> Decoded:
+        """Decode a file of the index, or a figure of it, shrunk to `side` pixels; errors as of `upload`."""
+        settings = {"side": side, "edges": False, "figure": figure_values(figure)}
+        return await self._decode(b"", name=path, most=MOST_PIXELS, path=path, **settings)
 
     async def _decode(self, data: bytes, **header: Any) -> Decoded:
         if self._waiting >= MOST_WAITING:

@@ -36,7 +36,7 @@ def test_a_search_is_that_of_the_shell(client, index, index_folder):
     uploaded = client.post("/api/uploads", content=drawing.read_bytes())
     assert uploaded.status_code == 201
     identity = uploaded.json()["id"]
-    view = View(Image.open(drawing), (3, 5, 20, 30), True, f"upload {identity}")
+    view = View(Image.open(drawing), (3, 5, 20, 30), True, name=f"upload {identity}")
     params = {
         "drawing": [f"upload:{identity};crop=3,5,20,30;mirror", "patent:p4"],
         "minus": "patent:p0",
@@ -47,7 +47,7 @@ def test_a_search_is_that_of_the_shell(client, index, index_folder):
     query = Query([view, *views_of(index, "p4")], minus=views_of(index, "p0"))
     assert without_pictures(found) == expected(index, query, "date>=2016", 3)
     row = index.rows_of("p2")[1]
-    digest = index.drawings["digest"][row].as_py().hex()
+    digest = index.name(row)
     found = client.get("/api/search", params={"drawing": f"drawing:{digest};mirror", "expand": 2}).json()
     assert without_pictures(found) == expected(index, Query([View(int(row), mirror=True)], expand=2))
 
@@ -124,7 +124,7 @@ def test_a_drawing_whose_file_is_gone_is_its_thumbnail(index_folder, tmp_path):
         ("/api/facets?where=" + "a" * 2001, 422, "at most 2000 characters"),
         (f"/uploads/{'0' * 32}.png", 404, "no such upload"),
         ("/thumbnails/..%2f..%2fmanifest.png", 404, "Not Found"),
-        (f"/drawings/{'0' * 32}.png", 404, "no drawing of this digest"),
+        (f"/drawings/{'0' * 32}.png", 404, "no such drawing"),
         ("/api/none", 404, "Not Found"),
     ],
 )

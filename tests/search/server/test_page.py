@@ -43,7 +43,7 @@ def params(page):
 
 
 def digest_of(index, patent, place=0):
-    return index.drawings["digest"][index.rows_of(patent)[place]].as_py().hex()
+    return index.name(index.rows_of(patent)[place])
 
 
 def test_chosen_drawings_are_views_of_one_design(visit, site, drawings, index_folder):

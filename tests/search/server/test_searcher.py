@@ -146,7 +146,7 @@ def test_without_its_network_drawings_of_the_index_are_searched(tmp_path):
         async with open_searcher(tmp_path / "i", {IDS[0]: png(7)}) as searcher:
             await until(lambda: searcher.network == "failed")
             assert (await searcher.search(Question((Asked("patent", "b"),))))[1].answers
-            digest = index.drawings["digest"][2].as_py().hex()
+            digest = index.name(2)
             found = (await searcher.search(Question((Asked("drawing", digest),))))[1]
             assert found.asked.own == ["c"] and found.answers
             with pytest.raises(Unavailable, match="the network of the index cannot be loaded: MODEL.WEIGHTS is empty"):

@@ -28,7 +28,7 @@ def uploaded(client, index_folder):
 
 def digests(index_folder, patent):
     index = open_index(index_folder)
-    return [index.drawings["digest"][row].as_py().hex() for row in index.rows_of(patent)]
+    return [index.name(row) for row in index.rows_of(patent)]
 
 
 def add(client, patent, **fields):
