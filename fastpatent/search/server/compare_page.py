@@ -25,6 +25,7 @@ from fastpatent.search.server.api import decoded_drawing, links, row_of
 from fastpatent.search.server.question import DRAWING, Asked, Question
 from fastpatent.search.server.record_pages import searched
 from fastpatent.search.server.rendering import page
+from fastpatent.search.server.searcher import unreported
 from fastpatent.search.server.uploads import Unreadable
 
 PANEL, GAP = 600, 90  # units of the picture
@@ -163,7 +164,8 @@ def _drawing(url: str, size: tuple[int, int], view: View, png: bytes) -> Drawing
 
 def _pairs(networks: Any, first: Drawing, second: Drawing) -> list[Pair]:
     pipeline = networks()
-    return matching_regions(pipeline, first.image(pipeline), second.image(pipeline))
+    with unreported():
+        return matching_regions(pipeline, first.image(pipeline), second.image(pipeline))
 
 
 def _picture(shown: Sequence[Drawing], pairs: Sequence[Pair], is_tall: bool) -> dict[str, Any]:

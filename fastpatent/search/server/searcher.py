@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from PIL import Image
@@ -11,6 +12,7 @@ from PIL import Image
 from fastpatent.device import set_up_device
 from fastpatent.errors import FastPatentError
 from fastpatent.evaluation.pipeline import Pipeline
+from fastpatent.progress import reported_to
 from fastpatent.search.filters import Filter, apply_filter
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import read_manifest
@@ -36,6 +38,11 @@ LOOKS = 2.0  # seconds between looks for a new generation
 # Settings that the index does not decide: extraction in this process, as the images are in memory.
 SETTINGS = ("DATALOADER.NUM_WORKERS", "0")
 logger = logging.getLogger(__name__)
+
+
+def unreported() -> AbstractContextManager[None]:
+    """Return a context without progress lines: a terminal can show those of one thread, and a log would be full of them."""
+    return reported_to(lambda done, total: None)
 
 
 class Unavailable(Exception):
@@ -73,7 +80,8 @@ class _Network:
         try:
             pipeline = pipeline_of(index, overrides)
             blank = Query([View(Image.new("L", (64, 64), 255))], ["a"] if index.manifest["network"]["texts"] else [])
-            embed_queries(index, [blank], lambda: pipeline)  # the first call takes longer than others
+            with unreported():
+                embed_queries(index, [blank], lambda: pipeline)  # the first call takes longer than others
             self._pipeline = pipeline
             logger.info("the network is loaded")
         except FastPatentError as error:
@@ -224,6 +232,7 @@ def _answer(jobs: list[_Job]) -> Iterator[Result | Exception]:
 def _embed(jobs: list[_Job]) -> Sequence[Asked | Exception]:
     """Return the vectors of queries to one index; of one that cannot be read the error, and others do not suffer."""
     try:
-        return embed_queries(jobs[0].index, [job.query for job in jobs], jobs[0].networks)
+        with unreported():
+            return embed_queries(jobs[0].index, [job.query for job in jobs], jobs[0].networks)
     except (FastPatentError, Unavailable) as error:
         return [error] if len(jobs) == 1 else [_embed([job])[0] for job in jobs]
