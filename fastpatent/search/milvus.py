@@ -44,6 +44,10 @@ class Unreachable(DataError):
     """Milvus does not answer, or is not asked."""
 
 
+class Lacking(DataError):
+    """The vectors of an index are not in Milvus, or not any more: it was renewed twice since it was opened."""
+
+
 class Place(NamedTuple):
     """Where the vectors of a new index shall be.
 
@@ -63,7 +67,8 @@ class Place(NamedTuple):
 class Collection:
     """A collection by its name; nothing is asked before a method is called.
 
-    Every method raises `Unreachable` where Milvus does not answer in the sum of WAITS, and DataError where it refuses.
+    Every method raises `Unreachable` where Milvus does not answer in the sum of WAITS, `Lacking` where the collection is
+    not there, and DataError where it refuses.
     """
 
     def __init__(self, uri: str, name: str) -> None:
@@ -107,7 +112,7 @@ class Collection:
         self._ask(lambda client: client.flush(self.name, timeout=TIMEOUT))
 
     def fetch(self, keys: np.ndarray, dim: int) -> np.ndarray:
-        """Return float32 [keys, dim] of int64 keys that ascend; DataError where one is missing."""
+        """Return float32 [keys, dim] of int64 keys that ascend; Lacking where one is missing."""
         vectors = np.empty((len(keys), dim), np.float32)
         for start in range(0, len(keys), BATCH):
             part = keys[start : start + BATCH]
@@ -115,7 +120,7 @@ class Collection:
             found = self._ask(lambda client: client.get(self.name, listed, ["vector"], timeout=TIMEOUT))  # noqa: B023
             places = np.searchsorted(part, [row["key"] for row in found])
             if len(found) != len(part):
-                raise DataError(f"{self.uri}: the collection {self.name} lacks vectors of the index; {ADVICE}")
+                raise Lacking(f"{self.uri}: the collection {self.name} lacks vectors of the index; {ADVICE}")
             vectors[start + places] = [row["vector"] for row in found]
         return vectors
 
@@ -149,7 +154,7 @@ class Collection:
                 _client.cache_clear()
                 code, message = getattr(error, "code", None), short_line(str(getattr(error, "message", error)))
                 if code == UNKNOWN:
-                    raise DataError(f"{self.uri}: Milvus has no collection {self.name}; {ADVICE}") from error
+                    raise Lacking(f"{self.uri}: Milvus has no collection {self.name}; {ADVICE}") from error
                 refused = isinstance(error, milvus.MilvusException) and code not in AWAY
                 if refused and not isinstance(error, milvus.exceptions.ConnectionConfigException):
                     raise DataError(f"{self.uri}: Milvus refuses: {message}") from error

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from fastpatent.errors import DataError
 from fastpatent.files import read_regular, write_atomically
+from fastpatent.search import nearest
 from fastpatent.search.layout import FLAT, KEYS, MANIFEST, RETIRED, SHARDS, generation_folder, read_manifest
 from fastpatent.search.milvus import BATCH, LIMIT, Collection, Place, trusted
 
@@ -24,9 +26,7 @@ if TYPE_CHECKING:
     from fastpatent.search.generation import Drawing
 
 FEW = 256  # rows whose vectors are fetched and compared here, without a search
-LISTED = (
-    50_000  # rows of a filter that Milvus gets as a list of keys; of larger filters more is asked for, and left out here
-)
+LISTED = 50_000  # rows of a filter that Milvus gets as a list of keys; of larger filters more is asked for and sorted out
 MORE = 16  # answers beyond those that are wanted, among which it shows whether several tie for the last place
 CANDIDATES = 10  # times those that are wanted: of the approximate kinds
 NEAR = 1e-5  # by which a score of Milvus may differ from the cosine
@@ -67,8 +67,8 @@ class MilvusVectors:
         found = np.empty((len(queries), len(rows)), np.float32)
         for start in range(0, len(rows), BATCH):
             block = slice(start, start + BATCH)
-            found[:, block] = queries @ self[rows[block]].T
-        return np.nan_to_num(found, nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+            found[:, block] = nearest.cosines(queries, torch.from_numpy(self[rows[block]])).numpy()
+        return found
 
     def search(self, queries: np.ndarray, k: int, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return (cosines float32, rows int64), [queries, min(k, rows)], best first; ties go to the lower row.

@@ -30,15 +30,12 @@ def best_patents(
         excluded: int64, numbers of patents that are no answers.
     """
     excluded = np.zeros(0, np.int64) if excluded is None else excluded
-    milvus = index.manifest["milvus"]
-    if milvus:
+    if index.manifest["milvus"]:
         whole = (len(index) if passed is None else np.count_nonzero(passed)) <= FEW
     else:
         whole = index.manifest["kind"] == FLAT or (passed is not None and np.count_nonzero(passed) <= MOST_EXACT)
     if whole:
-        every = np.arange(len(index)) if passed is None else passed
-        rows = every if milvus else _close(index, views, k, passed, excluded)
-        return _best(*_scores(index, views, rows), k, excluded)
+        return _best(*_scores(index, views, _close(index, views, k, passed, excluded)), k, excluded)
     return _deepened(index, views, k, passed, excluded)
 
 

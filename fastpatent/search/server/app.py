@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import fastpatent
 from fastpatent.errors import FastPatentError
+from fastpatent.search.milvus import Unreachable
 from fastpatent.search.server import api
 from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.metrics import Metrics
@@ -141,7 +142,7 @@ async def _refuse(request: Request, error: Any) -> Response:
     if isinstance(error, Unreadable):
         status, sentence = error.status, str(error)
     elif isinstance(error, FastPatentError):
-        status = 404 if isinstance(error, Missing) else 503 if isinstance(error, Unusable) else 400
+        status = 404 if isinstance(error, Missing) else 503 if isinstance(error, Unusable | Unreachable) else 400
         sentence = str(error)
     elif isinstance(error, Unavailable):
         status, sentence = 503, str(error)

@@ -23,6 +23,7 @@ from fastpatent.report.picture import data_url
 from fastpatent.search.facets import FACETS, facets
 from fastpatent.search.filters import FIELDS, apply_filter
 from fastpatent.search.index import Index
+from fastpatent.search.milvus import Unreachable
 from fastpatent.search.query import K, Result, percent
 from fastpatent.search.record import record
 from fastpatent.search.server.api import upload
@@ -102,10 +103,8 @@ async def _answer(request: Request, question: Question, error: str = "") -> HTML
     try:
         if not error and (question.views or question.texts or question.minus):
             index, result = await searcher.search(question)
-    except DataError as failure:
-        error, status = str(failure), 400
-    except Unavailable as failure:
-        error, status = str(failure), 503
+    except (DataError, Unavailable) as failure:
+        error, status = str(failure), 503 if isinstance(failure, Unavailable | Unreachable) else 400
     except Busy:
         error, status = "too many wait for an answer; try again in a moment", 503
     return await asyncio.to_thread(_page, request, index, question, result, error, status)

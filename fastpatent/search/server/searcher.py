@@ -16,6 +16,7 @@ from fastpatent.progress import reported_to
 from fastpatent.search.filters import Filter, apply_filter
 from fastpatent.search.index import Index, open_index
 from fastpatent.search.layout import read_manifest
+from fastpatent.search.milvus import Lacking
 from fastpatent.search.network import pipeline_of, stored_config
 from fastpatent.search.query import (
     Asked,
@@ -114,6 +115,7 @@ class Searcher:
         self.overrides = [*SETTINGS, *overrides]
         self._current: tuple[Index, _Network | None] = self._open(), None  # replaced together
         self._batcher: Batcher[_Job, Result] | None = None
+        self._opening = threading.Lock()
 
     async def start(self) -> None:
         """Load the network in the background, begin to answer and to look for new generations."""
@@ -159,6 +161,13 @@ class Searcher:
             Unavailable: the network cannot be loaded.
             Busy: too many queries wait.
         """
+        try:
+            return await self._search(question)
+        except Lacking:  # Milvus has the vectors of the last two generations
+            await asyncio.to_thread(self._reopen)
+            return await self._search(question)
+
+    async def _search(self, question: Question) -> tuple[Index, Result]:
         index, network = self._current
         assert network and self._batcher, "`start` comes first"
         query, chosen = await asyncio.to_thread(self._read, index, question)
@@ -191,22 +200,23 @@ class Searcher:
             try:
                 await asyncio.to_thread(self._reopen)
                 self.fault = ""
-            except (FastPatentError, OSError) as error:
+            except (FastPatentError, Unavailable, OSError) as error:
                 if self.fault != str(error):
                     logger.warning(f"{error}; generation {self.index.generation} is searched on")
                 self.fault = str(error)
 
     def _reopen(self) -> None:
-        """Take a new generation in place of the old one, which searches that run go on with."""
-        if read_manifest(self.folder) == self.index.manifest:
-            return
-        index, network = self._open(), self._current[1]
-        if network and network.of["digest"] != index.manifest["network"]["digest"]:
-            network = _Network(index, self.overrides)
-            network.wait()
-        self._current = index, network
-        self._describe()
-        logger.info(f"{self.folder}: generation {index.generation}, {len(index):,} drawings")
+        """Take a new generation in place of the old one, which searches that run go on with; one thread at a time."""
+        with self._opening:
+            if read_manifest(self.folder) == self.index.manifest:
+                return
+            index, network = self._open(), self._current[1]
+            if network and network.of["digest"] != index.manifest["network"]["digest"]:
+                network = _Network(index, self.overrides)
+                network.wait()
+            self._current = index, network
+            self._describe()
+            logger.info(f"{self.folder}: generation {index.generation}, {len(index):,} drawings")
 
 
 def _cost(job: _Job) -> int:

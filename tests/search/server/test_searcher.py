@@ -13,6 +13,7 @@ from PIL import Image
 from fastpatent.commands import main
 from fastpatent.errors import DataError
 from fastpatent.search.index import open_index
+from fastpatent.search.milvus import Place
 from fastpatent.search.query import Query, View, search, views_of
 from fastpatent.search.server import searcher as module
 from fastpatent.search.server.metrics import Metrics
@@ -138,6 +139,39 @@ def test_an_index_of_another_network_takes_its_place(growing, tmp_path, index_fo
             assert found.answers == search(index, Query([View(Image.fromarray(strokes(7)))])).answers
 
     in_a_loop(run())
+
+
+def test_a_generation_whose_network_cannot_be_loaded_is_a_fault_until_the_next(growing, index_folder, tmp_path):
+    write_index(tmp_path / "other", np.eye(4), ["a", "b", "c", "d"])  # of a network that there is not
+
+    async def run():
+        async with open_searcher(growing) as searcher:
+            growing.rename(tmp_path / "before")
+            (tmp_path / "other").rename(growing)
+            await until(lambda: "the network of the index cannot be loaded" in searcher.fault)
+            growing.rename(tmp_path / "other")
+            (tmp_path / "before").rename(growing)
+            await until(lambda: not searcher.fault)
+            assert len((await searcher.search(Question((Asked("patent", "p1"),))))[1].answers) == 5
+
+    asyncio.run(run())
+
+
+def test_what_milvus_has_no_more_is_searched_in_the_present_generation(tmp_path, milvus, monkeypatch):
+    monkeypatch.setattr(module, "LOOKS", 600)
+
+    def renew(names):
+        return write_index(tmp_path / "i", np.eye(4)[: len(names)], names, place=Place(milvus))
+
+    async def run():
+        renew(["a", "b", "c", "d"])
+        async with open_searcher(tmp_path / "i") as searcher:
+            for names in (["a", "b", "c"], ["a", "b"]):
+                await asyncio.to_thread(renew, names)
+            index, found = await searcher.search(Question((Asked("patent", "a"),)))
+            assert index.generation == 3 and [answer.patent for answer in found.answers] == ["b"]
+
+    asyncio.run(run())
 
 
 def test_without_its_network_drawings_of_the_index_are_searched(tmp_path):
