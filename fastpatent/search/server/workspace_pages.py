@@ -4,7 +4,7 @@ import asyncio
 import io
 import os
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -48,7 +48,7 @@ async def create_shortlist(request: Request) -> Response:
 async def add_to_shortlist(request: Request) -> Response:
     """Add a patent to a shortlist: to the one that is given, else to the newest, and to a new one where there is none."""
     form, state = await _form(request), request.app.state
-    address = _question(_text(form, "address")).address()
+    address = Question.of_address(_text(form, "address")).address()
     values = _text(form, "shortlist"), _text(form, "patent"), address if address != "/" else ""
     chosen, is_new = await asyncio.to_thread(_add, state.workspace, state.searcher.index, *values)
     if "hx-request" not in request.headers:
@@ -123,7 +123,7 @@ def saved_page(request: Request) -> HTMLResponse:
 async def save_search(request: Request) -> Response:
     """Save the search of an address, with what it finds now."""
     form = await _form(request)
-    question = _question(_text(form, "address"))
+    question = Question.of_address(_text(form, "address"))
     index, result = await request.app.state.searcher.search(question)
     values = question.address(), index.generation, [answer.patent for answer in result.answers], _text(form, "note")
     await asyncio.to_thread(request.app.state.workspace.save_search, _text(form, "name"), *values)
@@ -134,7 +134,7 @@ async def save_search(request: Request) -> Response:
 async def run_again(request: Request, number: int) -> HTMLResponse:
     """Run a saved search again and show which of its answers are new."""
     saved = await asyncio.to_thread(request.app.state.workspace.saved_search, number)
-    index, result = await request.app.state.searcher.search(_question(saved.address))
+    index, result = await request.app.state.searcher.search(Question.of_address(saved.address))
     known = {*saved.patents}
     new = [answer_shown(index, answer) for answer in record(index, result)["answers"] if answer["patent"] not in known]
     values = {"saved": saved, "generation": index.generation, "count": len(result.answers), "new": new}
@@ -188,7 +188,3 @@ async def _form(request: Request) -> FormData:
 
 def _text(form: FormData, name: str) -> str:
     return str(form.get(name, ""))
-
-
-def _question(address: str) -> Question:
-    return Question.of(parse_qsl(urlsplit(address).query))
