@@ -4,6 +4,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -68,7 +69,8 @@ def _importing() -> Iterator[None]:
         os.write(2, b"interrupted\n")
         os._exit(130)
 
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored by nohup, or a caller's own
+    ours = threading.current_thread() is threading.main_thread()  # which alone has handlers
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored by nohup, or a caller's own
         yield
         return
     signal.signal(signal.SIGINT, end)

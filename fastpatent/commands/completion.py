@@ -17,7 +17,7 @@ OPTIONS = {
     "reproduce": "--output-dir --changed-data --tolerance --allow-downloads",
     "find": f"{COMMON} --in --top --csv --json --page --cache --text --image --weight --output",
     "search": "--allow-downloads --text --minus --where --top --crop --mirror --whole --expand --exclude --own --weight"
-    " --minus-weight --csv --json --html --each --out",
+    " --minus-weight --pictures --csv --json --html --each --out",
     "serve": "--allow-downloads --host --port --open --token --name --rate --upload-mb --workspace --uploads-mb",
     "classify": COMMON,
     "extract": f"{COMMON} --images --output",

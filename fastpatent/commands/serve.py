@@ -53,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings(
             words[0], tuple(args.opts), args.workspace, token, tuple(args.name), args.rate, args.upload_mb, args.uploads_mb
         )
-        torch.set_num_threads(min(MOST_THREADS, len(os.sched_getaffinity(0))))
         app = create_app(settings)
+        torch.set_num_threads(min(MOST_THREADS, len(os.sched_getaffinity(0))))
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
         address = _address(args.host, listening.getsockname()[1], token)

@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 from fastpatent.commands import main
+from fastpatent.search.layout import VERSION
 from tests.small_index import write_index
 from tests.small_sets import write_drawing
 
@@ -55,7 +56,7 @@ def test_bad_input_is_one_sentence(folder, tmp_path, capfd):
     (half / "shards").mkdir(parents=True)
     (tmp_path / "other.sqlite").write_text("no database " * 100)
     newer = write_index(tmp_path / "newer", [[1, 0], [0, 1]], ["a", "b"]).folder / "manifest.json"
-    newer.write_text(newer.read_text().replace('"version": 1', '"version": 9'))
+    newer.write_text(newer.read_text().replace(f'"version": {VERSION}', '"version": 99'))
     taken = socket.create_server(("127.0.0.1", 0))
     port = str(taken.getsockname()[1])
     for words, message in (

@@ -26,7 +26,7 @@ def test_workers_are_limited_to_the_share_of_cores(monkeypatch):
         (2, 1, 0, 0, "DATALOADER.NUM_WORKERS"),
     ]:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-        monkeypatch.setattr(distributed, "world_size", lambda: 2 * sharing)
+        monkeypatch.setattr(distributed, "_processes", lambda: 2 * sharing)
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(sharing))
         assert worker_count(requested) == (expected, reason), f"{cores=}, {sharing=}, {requested=}"
     monkeypatch.setattr(distributed, "world_size", lambda: 1)

@@ -1,8 +1,10 @@
 """A small index, and a server of it: in this process, and on a port."""
 
+import asyncio
 import contextlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,6 +42,12 @@ def client(index_folder, tmp_path):
     """A client of a server in this process; errors of the server are raised here."""
     with TestClient(application(index_folder, tmp_path), base_url="http://localhost", follow_redirects=False) as client:
         yield client
+
+
+def in_a_loop(coroutine):
+    """What a coroutine returns, from a loop in a thread: in that of the tests Playwright may have one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def application(index_folder, tmp_path, **settings):

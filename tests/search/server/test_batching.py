@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from fastpatent.search.server.batching import Batcher, Busy
+from tests.search.server.conftest import in_a_loop
 
 
 class Held:
@@ -42,7 +43,7 @@ def test_what_waits_is_taken_together_up_to_a_size():
         assert run.calls == [[1], [4, 4], [4], [50], [0, 2]] and seen == [1, 2, 1, 1, 2]
         batcher.close()
 
-    asyncio.run(main())
+    in_a_loop(main())
 
 
 def test_refused_left_and_too_many():
@@ -60,7 +61,7 @@ def test_refused_left_and_too_many():
         assert isinstance(found[2], asyncio.CancelledError) and run.calls == [[1], [2, 5]]
         batcher.close()
 
-    asyncio.run(main())
+    in_a_loop(main())
 
 
 def test_a_bug_reaches_who_asked_and_the_thread_goes_on():
@@ -76,4 +77,4 @@ def test_a_bug_reaches_who_asked_and_the_thread_goes_on():
         with pytest.raises(Busy):
             await batcher.submit(1)
 
-    asyncio.run(main())
+    in_a_loop(main())

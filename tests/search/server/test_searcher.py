@@ -19,6 +19,7 @@ from fastpatent.search.server import searcher as module
 from fastpatent.search.server.metrics import Metrics
 from fastpatent.search.server.question import Asked, Question
 from fastpatent.search.server.searcher import Searcher, Unavailable
+from tests.search.server.conftest import in_a_loop
 from tests.search.test_build import PIXELS
 from tests.small_index import write_index
 from tests.small_sets import strokes, write_drawing
@@ -73,7 +74,7 @@ def test_queries_are_read_together_and_answered_as_alone(index_folder, monkeypat
             go.set()
             return await asyncio.gather(*tasks, return_exceptions=True)
 
-    found = asyncio.run(ask())
+    found = in_a_loop(ask())
     assert counts[:2] == [1, 11]
     assert isinstance(found[7], DataError) and "the crop (0, 0, 999, 10) is not within" in str(found[7])
     index = open_index(index_folder)
@@ -119,7 +120,7 @@ def test_a_new_generation_is_opened_and_a_damaged_one_is_not(growing, index_fold
             (growing / "manifest.json").write_text(manifest)
             await until(lambda: not searcher.fault)
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_an_index_of_another_network_takes_its_place(growing, tmp_path, index_folder):
@@ -137,7 +138,7 @@ def test_an_index_of_another_network_takes_its_place(growing, tmp_path, index_fo
             index, found = await searcher.search(by_upload(IDS[0]))
             assert found.answers == search(index, Query([View(Image.fromarray(strokes(7)))])).answers
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_a_generation_whose_network_cannot_be_loaded_is_a_fault_until_the_next(growing, index_folder, tmp_path):
@@ -186,4 +187,4 @@ def test_without_its_network_drawings_of_the_index_are_searched(tmp_path):
             with pytest.raises(Unavailable, match="the network of the index cannot be loaded: MODEL.WEIGHTS is empty"):
                 await searcher.search(by_upload(IDS[0]))
 
-    asyncio.run(run())
+    in_a_loop(run())

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fastpatent.data.image import read_drawing
 from fastpatent.search.server.uploads import Decoder, Unreadable
+from tests.search.server.conftest import in_a_loop
 from tests.small_sets import write_drawing
 
 
@@ -38,7 +39,7 @@ def decode(*files, **options):
         finally:
             await decoder.stop()
 
-    return [found for (found,) in asyncio.run(run())]
+    return [found for (found,) in in_a_loop(run())]
 
 
 def test_formats_turned_and_of_several_pages(drawn, tmp_path):
@@ -106,7 +107,7 @@ def test_a_process_that_hangs_or_dies_is_replaced(drawn):
         finally:
             await decoder.stop()
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_memory_is_bounded(drawn):
