@@ -24,7 +24,7 @@ from fastpatent.files import open_regular
 from fastpatent.retrieval.codes import Codes
 from fastpatent.retrieval.distance import as_features, normalise
 from fastpatent.search import nearest
-from fastpatent.search.figures import Figure, figure_of
+from fastpatent.search.figures import Figure, figure_of, label_of
 from fastpatent.search.layout import (
     CODE_SCALES,
     CODES,
@@ -117,6 +117,10 @@ class Index:
     def figure(self, row: int) -> Figure | None:
         """Return the figure of its file that a drawing is; None: all of it."""
         return figure_of(self.drawings["figure"][row].as_py())
+
+    def label(self, row: int) -> str:
+        """Return what people read of a drawing: the path of its file, and which figure of it."""
+        return label_of(self.path(row), self.figure(row))
 
     def rows_of(self, patent: str) -> np.ndarray:
         """Return int64: the rows of a patent's drawings; empty where there is none of this name."""

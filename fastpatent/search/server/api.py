@@ -13,6 +13,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from fastpatent.errors import DataError
 from fastpatent.search.facets import facets
+from fastpatent.search.figures import figure_values
 from fastpatent.search.filters import apply_filter
 from fastpatent.search.index import Index
 from fastpatent.search.query import K, Result
@@ -48,13 +49,18 @@ class Upload(BaseModel):
 
 
 class Picture(BaseModel):
-    """A drawing of the index, which queries name `drawing:ID`; `thumbnail` and `image` are addresses."""
+    """A drawing of the index, which queries name `drawing:ID`; `thumbnail` and `image` are addresses.
+
+    `figure` is [] for all of the file, else left, top, width and height of a figure on its sheet, its quarter turns, and
+    the boxes of captions.
+    """
 
     model_config = ConfigDict(extra="allow")
     id: str
     thumbnail: str
     image: str
     path: str
+    figure: list[int]
 
 
 class Drawing(Picture):
@@ -272,7 +278,7 @@ async def patent(request: Request, name: str) -> Response:
     rows = index.rows_of(name).tolist()
     if not rows:
         raise HTTPException(404, "the index has no patent of this name")
-    drawings = [{"path": index.path(row), "view": index.drawings["view"][row].as_py(), **links(index, row)} for row in rows]
+    drawings = [{"view": index.drawings["view"][row].as_py(), **_described(index, row)} for row in rows]
     return answer_json({"patent": name, **patent_facts(index, rows[0]), "drawings": drawings})
 
 
@@ -282,7 +288,7 @@ async def describe_drawing(request: Request, identity: str) -> Response:
     index: Index = request.app.state.searcher.index
     row = row_of(index, identity)
     decoded = await decoded_drawing(request, index, row)
-    known = {"patent": index.patents[index.patent_of[row]], "path": index.path(row), **links(index, row)}
+    known = {"patent": index.patents[index.patent_of[row]], **_described(index, row)}
     return answer_json({**known, "width": decoded.width, "height": decoded.height})
 
 
@@ -364,6 +370,10 @@ def links(index: Index, row: int) -> dict[str, str]:
 def upload_url(identity: str) -> str:
     """Return the address of an upload."""
     return f"/uploads/{identity}.png"
+
+
+def _described(index: Index, row: int) -> dict[str, Any]:
+    return {"path": index.path(row), "figure": figure_values(index.figure(row)), **links(index, row)}
 
 
 async def decoded_drawing(request: Request, index: Index, row: int) -> Decoded:

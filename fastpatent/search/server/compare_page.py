@@ -110,7 +110,7 @@ def _texts(index: Index, question: Question, result: Result, row: int, view: int
         "patent": patent,
         "title": facts["title"] or patent,
         "line": facts_line(facts | {"title": ""}),
-        "name": os.path.basename(index.path(row)),
+        "name": os.path.basename(index.label(row)),
         "query_name": os.path.basename(result.asked.names[view]) if result.query.views else "",
         "views": views if len(views) > 1 else [],
         "drawings": [(links(index, other)["thumbnail"], other == row, address(other)) for other in rows[:MOST_DRAWINGS]],

@@ -191,7 +191,7 @@ def _drawing(index: Index, question: Question, drawing: dict[str, Any]) -> dict[
     found = links(index, drawing["row"])
     asked = Asked(DRAWING, found["id"])
     return {
-        "name": short_line(os.path.basename(drawing["path"])),
+        "name": short_line(os.path.basename(index.label(drawing["row"]))),
         "url": found["thumbnail"],
         "cosine": f"{drawing['cosine']:.3f}",
         "compare": question.address("/compare", **{"with": found["id"]}),
@@ -223,7 +223,7 @@ def _view(workspace: Any, index: Index, asked: Asked, compared: Iterator[list[by
     elif asked.kind == DRAWING:
         row = index.row_of(asked.name)
         rows, whole = [] if row is None else [row], f"/drawings/{asked.name}.png"
-        name = os.path.basename(index.path(row)) if row is not None else name
+        name = os.path.basename(index.label(row)) if row is not None else name
     elif png := workspace.upload(asked.name):
         name = workspace.upload_name(asked.name) or "drawing"
         size = ",".join(map(str, Image.open(io.BytesIO(png)).size))

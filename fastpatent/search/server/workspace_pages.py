@@ -12,9 +12,8 @@ from starlette.datastructures import FormData
 
 from fastpatent.data.tables import print_csv
 from fastpatent.report.page import lines, render
-from fastpatent.report.picture import data_url
 from fastpatent.search.index import Index
-from fastpatent.search.record import facts_line, record
+from fastpatent.search.record import drawing_item, facts_line, record
 from fastpatent.search.server.api import links
 from fastpatent.search.server.question import PATENT, Asked, Question
 from fastpatent.search.server.record_pages import answer_shown
@@ -176,10 +175,7 @@ def _patent(index: Index, row: dict[str, Any]) -> dict[str, Any]:
 
 def _items(index: Index, patent: str) -> list[dict[str, Any]]:
     """Return the first drawings of a patent for a page that loads nothing."""
-    rows = index.rows_of(patent)[:FIRST_DRAWINGS].tolist()
-    urls = [data_url(index.thumbnail(row), "image/png") for row in rows]
-    names = [os.path.basename(index.path(row)) for row in rows]
-    return [{"url": url, "name": name, "score": "", "verdict": "unknown"} for url, name in zip(urls, names)]
+    return [drawing_item(index, row) for row in index.rows_of(patent)[:FIRST_DRAWINGS].tolist()]
 
 
 async def _form(request: Request) -> FormData:

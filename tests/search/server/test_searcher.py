@@ -154,7 +154,7 @@ def test_a_generation_whose_network_cannot_be_loaded_is_a_fault_until_the_next(g
             await until(lambda: not searcher.fault)
             assert len((await searcher.search(Question((Asked("patent", "p1"),))))[1].answers) == 5
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_what_milvus_has_no_more_is_searched_in_the_present_generation(tmp_path, milvus, monkeypatch):
@@ -171,7 +171,7 @@ def test_what_milvus_has_no_more_is_searched_in_the_present_generation(tmp_path,
             index, found = await searcher.search(Question((Asked("patent", "a"),)))
             assert index.generation == 3 and [answer.patent for answer in found.answers] == ["b"]
 
-    asyncio.run(run())
+    in_a_loop(run())
 
 
 def test_without_its_network_drawings_of_the_index_are_searched(tmp_path):
