@@ -62,8 +62,17 @@ def figure_sample(path: str, figure: Figure | None) -> Sample:
     """Return a figure of a file, or all of it, as a sample, which is named after both."""
     if figure is None:
         return Sample(path, None)
-    name = f"{path} (figure at {figure.left},{figure.top},{figure.width},{figure.height})"
-    return Sample(name, None, image=partial(read_figure, path, figure))
+    return Sample(label_of(path, figure), None, image=partial(read_figure, path, figure))
+
+
+def label_of(path: str, figure: Figure | None) -> str:
+    """Return what people read of a drawing: its file, and which figure of it."""
+    return path if figure is None else f"{path} (figure at {box_text(figure)})"
+
+
+def box_text(figure: Figure | None) -> str:
+    """Return the box of a figure as left,top,width,height; "" for all of a file."""
+    return "" if figure is None else ",".join(map(str, figure[:4]))
 
 
 def read_figure(path: str, figure: Figure, invert: bool, most: int) -> Image.Image:

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 import fastpatent
 from fastpatent.data.tables import write_csv
+from fastpatent.errors import DataError
 from fastpatent.evaluation.design_search import random_cosines
 from fastpatent.files import write_atomically
 from fastpatent.retrieval.codes import encode
@@ -40,6 +41,7 @@ from fastpatent.search.milvus import EFFORTS, Place
 from fastpatent.search.milvus_vectors import gathered, insert_vectors, remove_retired, write_retired
 from fastpatent.search.nearest import build_neighbours
 
+MOST_COLUMN = 2**31  # bytes of a column of drawings with its offsets
 SKIPPED_COLUMNS = ("path", "reason")
 
 
@@ -116,7 +118,7 @@ def write_generation(
         The manifest, as `publish` takes it.
 
     Raises:
-        DataError: there are too few drawings for an approximate kind.
+        DataError: there are too few drawings for an approximate kind, or too many for one index.
         OSError: the disk is full; the file is named.
     """
     drawings = sorted(drawings, key=lambda drawing: (drawing.facts.patent, os.fsencode(drawing.path)))
@@ -200,9 +202,19 @@ def _write_drawings(path: Path, drawings: Sequence[Drawing], ends: Sequence[int]
 
 def _write_mapped(path: Path, drawings: Path) -> None:
     """Write a Parquet file of drawings once more as one batch of Arrow, which takes no memory of a process that maps it."""
-    table = pyarrow.parquet.read_table(drawings).combine_chunks()
+    table = one_batch(pyarrow.parquet.read_table(drawings))
     with open(path, "wb") as file, pyarrow.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
+
+
+def one_batch(table: pyarrow.Table) -> pyarrow.Table:
+    """Return a table whose columns have one chunk, as readers expect; DataError where Arrow's offsets, int32, cannot."""
+    for name, column in zip(table.column_names, table.columns):
+        if column.nbytes >= MOST_COLUMN:
+            raise DataError(
+                f"{len(table):,} drawings are too many for one index, whose {name} may take 2 GiB; build several"
+            )
+    return table.combine_chunks()
 
 
 def _row(drawing: Drawing, end: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from fastpatent.files import open_regular
 from fastpatent.retrieval.codes import Codes
 from fastpatent.retrieval.distance import as_features, normalise
 from fastpatent.search import nearest
-from fastpatent.search.figures import Figure, figure_of
+from fastpatent.search.figures import Figure, figure_of, label_of
 from fastpatent.search.layout import (
     CODE_SCALES,
     CODES,
@@ -118,6 +118,10 @@ class Index:
         """Return the figure of its file that a drawing is; None: all of it."""
         return figure_of(self.drawings["figure"][row].as_py())
 
+    def label(self, row: int) -> str:
+        """Return what people read of a drawing: the path of its file, and which figure of it."""
+        return label_of(self.path(row), self.figure(row))
+
     def rows_of(self, patent: str) -> np.ndarray:
         """Return int64: the rows of a patent's drawings; empty where there is none of this name."""
         place = bisect_left(self.patents, patent)
@@ -197,7 +201,8 @@ class Index:
         Arguments as of `search`. In Milvus there is nothing faster: both are the cosines.
         """
         if self.manifest["milvus"]:
-            return (self.cosines(queries, rows),) * 2
+            found = self.cosines(queries, rows)
+            return found, found
         lower, upper = nearest.bounds(self._asked(queries), self._compared, self._chosen(rows), self._codes)
         return lower.cpu().numpy(), upper.cpu().numpy()
 

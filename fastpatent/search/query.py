@@ -360,7 +360,7 @@ def _words(query: Query) -> list[str]:
 
 def _name(index: Index, view: View) -> str:
     if (row := _given_row(view)) is not None:
-        return index.path(row)
+        return index.label(row)
     return os.fspath(view.drawing) if isinstance(view.drawing, str | os.PathLike) else view.name
 
 
@@ -375,9 +375,9 @@ def _read(index: Index, view: View, name: str, cfg: CfgNode) -> Image.Image:
 
 
 def _open(index: Index, view: View, name: str, cfg: CfgNode) -> Image.Image:
-    most, row = cfg.INPUT.MAX_PIXELS, _given_row(view)
-    if row is not None and (figure := index.figure(row)):
-        return read_figure(name, figure, inverts(cfg), most)
+    most = cfg.INPUT.MAX_PIXELS
+    if (row := _given_row(view)) is not None and (figure := index.figure(row)):
+        return read_figure(index.path(row), figure, inverts(cfg), most)
     if isinstance(view.drawing, Image.Image | np.ndarray):
         image = grey_drawing(view.drawing, name, most)
     else:

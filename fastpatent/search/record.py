@@ -14,13 +14,13 @@ from fastpatent.data.tables import write_csv
 from fastpatent.files import write_atomically
 from fastpatent.report.page import lines, render
 from fastpatent.report.picture import data_url
-from fastpatent.search.figures import figure_values
+from fastpatent.search.figures import box_text, figure_values
 from fastpatent.search.index import Index
 from fastpatent.search.query import Answer, Result, View, percent
 
 COLUMNS = (
     "query", "rank", "patent", "score", "cosine", "percentile",
-    "title", "locarno", "classes", "date", "drawings", "best_drawing",
+    "title", "locarno", "classes", "date", "drawings", "best_drawing", "best_figure",
 )  # fmt: skip
 MOST_PICTURES = 5000  # of a page: some 15 MB
 LONGEST_LINE = 10_000  # letters of a line of a note
@@ -97,7 +97,8 @@ def write_result_csv(path: str | Path, index: Index, results: Sequence[tuple[str
             facts = _facts(index, answer)
             figures = answer.score, answer.cosine, answer.percentile
             known = facts["title"], facts["locarno"], "; ".join(facts["classes"]), facts["date"]
-            rows.append((name, rank, answer.patent, *figures, *known, len(answer.rows), index.path(answer.rows[0])))
+            best = index.path(answer.rows[0]), box_text(index.figure(answer.rows[0]))
+            rows.append((name, rank, answer.patent, *figures, *known, len(answer.rows), *best))
     write_atomically(path, lambda temporary: write_csv(temporary, [COLUMNS, *rows]))
 
 
@@ -130,10 +131,7 @@ def result_page(index: Index, name: str, result: Result, shortlist: str = "", no
     ]
     left, answers = MOST_PICTURES, []
     for rank, answer in enumerate(result.answers, 1):
-        items = [
-            _item(index.thumbnail(row), Path(index.path(row)).name, f"{cosine:.3f}", "unknown")
-            for row, cosine in zip(answer.rows[:left], answer.cosines)
-        ]
+        items = [drawing_item(index, row, f"{cosine:.3f}") for row, cosine in zip(answer.rows[:left], answer.cosines)]
         left -= len(items)
         answers.append((f"{rank}. {answer.patent}", _line(index, answer), items))
     meaning = "Score is the mean over the query's drawings of the best match among a patent's, by the cosine."
@@ -213,6 +211,11 @@ def _line(index: Index, answer: Answer) -> str:
 
 def _percent(answer: Answer) -> str:
     return "" if answer.percentile is None else percent(answer.percentile)
+
+
+def drawing_item(index: Index, row: int, score: str = "") -> dict[str, Any]:
+    """Return a drawing of an index for a page that loads nothing."""
+    return _item(index.thumbnail(row), Path(index.label(row)).name, score, "unknown")
 
 
 def _item(picture: bytes, name: str, score: str, verdict: str) -> dict[str, Any]:

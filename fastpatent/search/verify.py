@@ -54,7 +54,7 @@ def _check_vectors(index: Index) -> list[str]:
         lengths = np.sqrt(squared_norms(np.asarray(index.vectors[start : start + BLOCK_ROWS], np.float32)))
         wrong = ~((np.abs(lengths - 1) < LENGTH) | (lengths == 0))  # of NaN too; blank paper may have a vector of zeros
         if wrong.any():
-            return [f"{index.folder}: the vector of {index.path(start + int(np.argmax(wrong)))} has not the length 1"]
+            return [f"{index.folder}: the vector of {index.label(start + int(np.argmax(wrong)))} has not the length 1"]
     return []
 
 
@@ -88,10 +88,10 @@ def _extract_again(index: Index, rows: Sequence[int], overrides: Sequence[str]) 
     blank = ~(stored.any(axis=1) | features[readable].any(axis=1))
     for row, cosine in zip(compared.tolist(), np.where(blank, 1, cosines).tolist()):
         if cosine < CLOSE:
-            faults.append(f"{index.path(row)}: extracted again, its vector has the cosine {cosine:.4f} with the stored one")
+            faults.append(f"{index.label(row)}: extracted again, its vector has the cosine {cosine:.4f} with the stored one")
         try:
             Image.open(io.BytesIO(index.thumbnail(row)), formats=("PNG",)).verify()
         except Exception:  # of damaged bytes Pillow raises anything
-            faults.append(f"{index.path(row)}: its thumbnail is damaged")
+            faults.append(f"{index.label(row)}: its thumbnail is damaged")
     logger.info(f"{len(compared)} drawings were extracted again and compared")
     return faults

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import re
 import resource
@@ -9,13 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from pyarrow.parquet import read_table, write_table
 
 from fastpatent.commands import main
 from fastpatent.data.lock import only_writer
+from fastpatent.files import sha256_of
 from fastpatent.search import build, shards
 from fastpatent.search.index import open_index
 from fastpatent.search.layout import generation_folder
@@ -173,6 +177,36 @@ def test_each_figure_of_a_sheet_is_a_drawing_of_its_patent(run, folder, tmp_path
     assert "9 drawings extracted, 1 known" in make(run, folder, "--no-figures")
     assert open_index("I").figure(9) is None and "sheets are whole" in run("info", "I", settings=())[1]
     assert "0 drawings extracted, 10 known" in run("add", "I", folder)[1]
+
+
+def test_a_sheet_that_has_become_one_drawing_is_one(run, folder):
+    write_sheet(folder / "p9/sheet.png")
+    make(run, folder)
+    assert len(open_index("I").rows_of("p9")) == 2
+    write_drawing(folder / "p9/sheet.png", 77)
+    assert "1 drawings extracted, 8 known" in run("add", "I", folder)[1]
+    (row,) = open_index("I").rows_of("p9").tolist()
+    assert open_index("I").figure(row) is None
+    np.testing.assert_allclose(open_index("I").vectors[row], feature(folder / "p9/sheet.png"), atol=1e-5)
+
+
+def test_an_index_of_version_1_is_verified_and_changed(run, folder):
+    make(run, folder, "--no-figures")
+    count = len(open_index("I"))
+    files, manifest = generation_folder("I", 1), json.loads(Path("I/manifest.json").read_text())
+    for name in ("codes.npy", "code_scales.npy", "drawings.arrow"):
+        (files / name).unlink()
+    write_table(read_table(files / "drawings.parquet").drop_columns("figure"), files / "drawings.parquet")
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in files.iterdir()}
+    del manifest["figures"], manifest["milvus"]
+    Path("I/manifest.json").write_text(json.dumps(manifest | {"version": 1, "files": files}))
+    assert run("verify", "I", settings=())[0] == 0
+    write_sheet(folder / "p9/sheet.png")
+    assert f"1 drawings extracted, {count} known" in run("add", "I", folder)[1]  # whole sheets, as before
+    assert "1 drawings removed" in run("remove", "I", folder / "p9/sheet.png", settings=())[1]
+    assert open_index("I").manifest["version"] == 2 and run("verify", "I", settings=())[0] == 0
+    write_sheet(folder / "p9/sheet.png")
+    assert f"{count + 2} drawings extracted, 0 known" in make(run, folder)
 
 
 def test_a_file_is_skipped_whole_where_a_figure_of_it_cannot_be_read(run, folder, monkeypatch):

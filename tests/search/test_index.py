@@ -12,7 +12,7 @@ from fastpatent.errors import DataError
 from fastpatent.search import index as opened
 from fastpatent.search import nearest
 from fastpatent.search.build import report_recall
-from fastpatent.search.generation import Drawing, Facts, write_generation
+from fastpatent.search.generation import Drawing, Facts, one_batch, write_generation
 from fastpatent.search.index import open_index
 from fastpatent.search.layout import SCHEMA, generation_folder
 
@@ -268,6 +268,15 @@ def test_an_index_of_version_1_has_whole_sheets(tmp_path, vectors):
     np.testing.assert_array_equal(index.vectors, expected)
     assert index.drawings.schema == SCHEMA and not index.manifest["figures"]
     assert [index.figure(row) for row in range(30)] == [None] * 30
+
+
+def test_a_table_of_more_than_arrow_can_count_is_refused():
+    paths = pyarrow.array([b"a" * 2**20])
+    more = pyarrow.table({"size": [0] * 2048, "path": pyarrow.chunked_array([paths] * 2048)})  # one buffer, many times
+    few = more[:3]
+    assert one_batch(few).equals(few) and one_batch(few)["path"].num_chunks == 1
+    with pytest.raises(DataError, match="2,048 drawings are too many for one index, whose path may take 2 GiB"):
+        one_batch(more)
 
 
 def test_vectors_that_are_no_numbers_come_last(tmp_path, vectors):

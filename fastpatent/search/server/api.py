@@ -13,10 +13,11 @@ from starlette.datastructures import FormData, UploadFile
 
 from fastpatent.errors import DataError
 from fastpatent.search.facets import facets
+from fastpatent.search.figures import figure_values
 from fastpatent.search.filters import apply_filter
 from fastpatent.search.index import Index
 from fastpatent.search.query import K, Result
-from fastpatent.search.record import record
+from fastpatent.search.record import patent_facts, record
 from fastpatent.search.server.metrics import CONTENT_TYPE
 from fastpatent.search.server.question import (
     MOST_EXPAND,
@@ -48,13 +49,18 @@ class Upload(BaseModel):
 
 
 class Picture(BaseModel):
-    """A drawing of the index, which queries name `drawing:ID`; `thumbnail` and `image` are addresses."""
+    """A drawing of the index, which queries name `drawing:ID`; `thumbnail` and `image` are addresses.
+
+    `figure` is [] for all of the file, else left, top, width and height of a figure on its sheet, its quarter turns, and
+    the boxes of captions.
+    """
 
     model_config = ConfigDict(extra="allow")
     id: str
     thumbnail: str
     image: str
     path: str
+    figure: list[int]
 
 
 class Drawing(Picture):
@@ -220,7 +226,7 @@ async def upload(request: Request, data: bytes, name: str, edges: bool = False) 
         "id": identity,
         "width": decoded.width,
         "height": decoded.height,
-        "url": f"/uploads/{identity}.png",
+        "url": upload_url(identity),
         "pages": decoded.pages,
         "note": note,
     }
@@ -238,8 +244,7 @@ async def show_upload(request: Request, identity: str) -> Response:
 @router.get("/api/search", responses={200: {"model": Search}}, openapi_extra={"parameters": PARAMETERS})
 async def search(request: Request) -> Response:
     """Return the record of a search."""
-    question = Question.of(request.query_params.multi_items(), others=())
-    return answer_json(answer_of(*await request.app.state.searcher.search(question)))
+    return await _answered(request, Question.of(request.query_params.multi_items(), others=()))
 
 
 @router.post("/api/search", responses={200: {"model": Search}}, openapi_extra={"requestBody": SEARCH_BODY})
@@ -247,7 +252,12 @@ async def search_files(request: Request) -> Response:
     """Return the record of a search whose drawings may be files."""
     async with request.form(max_files=MOST_REPEATED, max_fields=100) as form:
         question = Question.of(await _stored(request, form), others=())
-    return answer_json(answer_of(*await request.app.state.searcher.search(question)))
+    return await _answered(request, question)
+
+
+async def _answered(request: Request, question: Question) -> Response:
+    found = await request.app.state.searcher.search(question)
+    return answer_json(await asyncio.to_thread(answer_of, *found))
 
 
 async def _stored(request: Request, form: FormData) -> Sequence[tuple[str, str]]:
@@ -268,10 +278,8 @@ async def patent(request: Request, name: str) -> Response:
     rows = index.rows_of(name).tolist()
     if not rows:
         raise HTTPException(404, "the index has no patent of this name")
-    facts = {key: index.drawings[key][rows[0]].as_py() for key in ("title", "locarno", "classes", "date")}
-    date = facts["date"].isoformat() if facts["date"] else ""
-    drawings = [{"path": index.path(row), "view": index.drawings["view"][row].as_py(), **links(index, row)} for row in rows]
-    return answer_json({"patent": name, **facts, "date": date, "drawings": drawings})
+    drawings = [{"view": index.drawings["view"][row].as_py(), **_described(index, row)} for row in rows]
+    return answer_json({"patent": name, **patent_facts(index, rows[0]), "drawings": drawings})
 
 
 @router.get("/api/drawings/{identity}", responses={200: {"model": Drawing}})
@@ -280,7 +288,7 @@ async def describe_drawing(request: Request, identity: str) -> Response:
     index: Index = request.app.state.searcher.index
     row = row_of(index, identity)
     decoded = await decoded_drawing(request, index, row)
-    known = {"patent": index.patents[index.patent_of[row]], "path": index.path(row), **links(index, row)}
+    known = {"patent": index.patents[index.patent_of[row]], **_described(index, row)}
     return answer_json({**known, "width": decoded.width, "height": decoded.height})
 
 
@@ -329,9 +337,10 @@ def row_of(index: Index, identity: str) -> int:
 
 @router.get("/healthz", responses={200: {"model": Health}})
 async def health(request: Request) -> Response:
-    """Say whether queries can be answered."""
+    """Say whether queries can be answered; why not only where all may read it, since a reason has names of files."""
     searcher = request.app.state.searcher
     if reason := searcher.fault or searcher.network_fault:
+        reason = "the log of the server says what is wrong" if request.app.state.settings.token else reason
         return answer_json({"error": reason}, 503)
     return answer_json({"status": "ok", "network": searcher.network})
 
@@ -356,6 +365,15 @@ def links(index: Index, row: int) -> dict[str, str]:
     """Return what a drawing is called, `id`, and the addresses of its pictures, `thumbnail` and `image`."""
     name = index.name(row)
     return {"id": name, "thumbnail": f"/thumbnails/{name}.png", "image": f"/drawings/{name}.png"}
+
+
+def upload_url(identity: str) -> str:
+    """Return the address of an upload."""
+    return f"/uploads/{identity}.png"
+
+
+def _described(index: Index, row: int) -> dict[str, Any]:
+    return {"path": index.path(row), "figure": figure_values(index.figure(row)), **links(index, row)}
 
 
 async def decoded_drawing(request: Request, index: Index, row: int) -> Decoded:

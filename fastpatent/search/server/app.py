@@ -147,7 +147,7 @@ async def _refuse(request: Request, error: Any) -> Response:
     elif isinstance(error, Unavailable):
         status, sentence = 503, str(error)
     elif isinstance(error, Busy):
-        status, sentence, headers = 503, "too many wait for an answer; try again in a moment", {"retry-after": "2"}
+        status, sentence, headers = 503, str(error), {"retry-after": "2"}
     elif isinstance(error, Refused):
         status, sentence, headers = error.status, error.reason, error.headers
     elif isinstance(error, HTTPException):

@@ -14,6 +14,9 @@ Result = TypeVar("Result")
 class Busy(Exception):
     """As many items wait as may."""
 
+    def __init__(self) -> None:
+        super().__init__("too many wait for an answer; try again in a moment")
+
 
 class Batcher(Generic[Item, Result]):
     """Runs a function of many items in a thread of its own; items that come meanwhile wait and are then taken together.

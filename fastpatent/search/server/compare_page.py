@@ -5,7 +5,6 @@ import io
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -21,7 +20,7 @@ from fastpatent.search.index import Index
 from fastpatent.search.query import Result, View
 from fastpatent.search.record import facts_line, patent_facts
 from fastpatent.search.regions import Box, Pair, matching_regions
-from fastpatent.search.server.api import decoded_drawing, links, row_of
+from fastpatent.search.server.api import decoded_drawing, links, row_of, upload_url
 from fastpatent.search.server.question import DRAWING, Asked, Question
 from fastpatent.search.server.record_pages import searched
 from fastpatent.search.server.rendering import page
@@ -90,12 +89,10 @@ async def compare(request: Request) -> HTMLResponse:
 
 def _texts(index: Index, question: Question, result: Result, row: int, view: int) -> dict[str, Any]:
     """Return what the page has beside the picture."""
-    patent, place = index.patents[index.patent_of[row]], question.address("/compare")
-    facts = patent_facts(index, row)
+    patent, facts = index.patents[index.patent_of[row]], patent_facts(index, row)
 
     def address(row: int, **more: Any) -> str:
-        values = urlencode({"with": index.name(row), **more})
-        return f"{place}{'&' if '?' in place else '?'}{values}"
+        return question.address("/compare", **{"with": index.name(row)}, **more)
 
     names, rows = [answer.patent for answer in result.answers], index.rows_of(patent).tolist()
     rank = names.index(patent) if patent in names else None
@@ -113,7 +110,7 @@ def _texts(index: Index, question: Question, result: Result, row: int, view: int
         "patent": patent,
         "title": facts["title"] or patent,
         "line": facts_line(facts | {"title": ""}),
-        "name": os.path.basename(index.path(row)),
+        "name": os.path.basename(index.label(row)),
         "query_name": os.path.basename(result.asked.names[view]) if result.query.views else "",
         "views": views if len(views) > 1 else [],
         "drawings": [(links(index, other)["thumbnail"], other == row, address(other)) for other in rows[:MOST_DRAWINGS]],
@@ -155,7 +152,7 @@ async def _of_query(request: Request, index: Index, view: View) -> Drawing:
         figure = cut_out(upload, Figure(*view.crop, view.turn, view.blanks))
         data = small_png(figure)
         return _drawing(data_url(data, "image/png"), figure.size, view._replace(crop=None), data)
-    return _drawing(f"/uploads/{identity}.png", upload.size, view, png)
+    return _drawing(upload_url(identity), upload.size, view, png)
 
 
 def _drawing(url: str, size: tuple[int, int], view: View, png: bytes) -> Drawing:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
@@ -26,7 +25,7 @@ from fastpatent.search.index import Index
 from fastpatent.search.milvus import Unreachable
 from fastpatent.search.query import K, Result, percent
 from fastpatent.search.record import record
-from fastpatent.search.server.api import upload
+from fastpatent.search.server.api import links, upload, upload_url
 from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.facet_filter import join_filter, split_filter
 from fastpatent.search.server.question import DRAWING, MOST_EXPAND, MOST_K, MOST_REPEATED, PATENT, UPLOAD, Asked, Question
@@ -72,7 +71,7 @@ async def ask(request: Request) -> Response:
 async def add_drawings(request: Request) -> Response:
     """Add the files of the form to the question; a browser without scripts sends it."""
     async with request.form(max_files=MOST_REPEATED, max_fields=10) as form:
-        question = Question.of(parse_qsl(urlsplit(str(form.get("address", ""))).query))
+        question = Question.of_address(str(form.get("address", "")))
         for file in form.getlist("drawing"):
             if isinstance(file, UploadFile) and file.filename:
                 found = await upload(request, await file.read(), file.filename, form.get("edges") == "1")
@@ -103,10 +102,8 @@ async def _answer(request: Request, question: Question, error: str = "") -> HTML
     try:
         if not error and (question.views or question.texts or question.minus):
             index, result = await searcher.search(question)
-    except (DataError, Unavailable) as failure:
-        error, status = str(failure), 503 if isinstance(failure, Unavailable | Unreachable) else 400
-    except Busy:
-        error, status = "too many wait for an answer; try again in a moment", 503
+    except (DataError, Unavailable, Busy) as failure:
+        error, status = str(failure), 503 if isinstance(failure, Unreachable | Unavailable | Busy) else 400
     return await asyncio.to_thread(_page, request, index, question, result, error, status)
 
 
@@ -191,13 +188,13 @@ def _patent(index: Index, question: Question, answer: dict[str, Any]) -> dict[st
 
 def _drawing(index: Index, question: Question, drawing: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a drawing of an answer."""
-    name = index.name(drawing["row"])
-    asked, address = Asked(DRAWING, name), question.address("/compare")
+    found = links(index, drawing["row"])
+    asked = Asked(DRAWING, found["id"])
     return {
-        "name": short_line(os.path.basename(drawing["path"])),
-        "url": f"/thumbnails/{name}.png",
+        "name": short_line(os.path.basename(index.label(drawing["row"]))),
+        "url": found["thumbnail"],
         "cosine": f"{drawing['cosine']:.3f}",
-        "compare": f"{address}{'&' if '?' in address else '?'}{urlencode({'with': name})}",
+        "compare": question.address("/compare", **{"with": found["id"]}),
         "search": _alone(question, asked).address(),
         "add": replace(question, views=(*question.views, asked)).address(),
         "minus": replace(question, minus=(*question.minus, asked)).address(),
@@ -219,14 +216,14 @@ def _compared(result: Result) -> Iterator[list[bytes]]:
 
 def _view(workspace: Any, index: Index, asked: Asked, compared: Iterator[list[bytes]]) -> dict[str, Any]:
     """Return what the page shows of a drawing of the question; `compared` as of `_compared`, where it was compared."""
-    name, note, rows, whole, size = asked.name, "", [], f"/uploads/{asked.name}.png", ""
+    name, note, rows, whole, size = asked.name, "", [], upload_url(asked.name), ""
     if asked.kind == PATENT:
         rows = index.rows_of(asked.name).tolist()
         note, whole = f"{len(rows):,} drawings", ""
     elif asked.kind == DRAWING:
         row = index.row_of(asked.name)
         rows, whole = [] if row is None else [row], f"/drawings/{asked.name}.png"
-        name = os.path.basename(index.path(row)) if row is not None else name
+        name = os.path.basename(index.label(row)) if row is not None else name
     elif png := workspace.upload(asked.name):
         name = workspace.upload_name(asked.name) or "drawing"
         size = ",".join(map(str, Image.open(io.BytesIO(png)).size))
@@ -247,7 +244,7 @@ def _view(workspace: Any, index: Index, asked: Asked, compared: Iterator[list[by
 
 def _url(index: Index, asked: Asked, rows: Sequence[int]) -> str | Markup:
     if asked.kind == UPLOAD:
-        return f"/uploads/{asked.name}.png"
+        return upload_url(asked.name)
     return data_url(index.thumbnail(rows[0]), "image/png") if rows else Markup("data:,")
 
 

@@ -198,5 +198,5 @@ def is_loopback(host: str) -> bool:
 def _check_origin(headers: Headers, host: str) -> None:
     """Raise Refused where a page of another site sends a change."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site", "same-origin")
-    if site not in ("same-origin", "none") or (origin is not None and urlsplit(origin).netloc.lower() != host.lower()):
+    if site not in ("same-origin", "none") or (origin is not None and origin.lower().partition("://")[2] != host.lower()):
         raise Refused(403, "a page of another site may not change anything here")

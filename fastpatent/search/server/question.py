@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from PIL import Image
 
@@ -116,15 +116,20 @@ class Question:
                 values[field] = _read_single(name, text)
         return cls(**values)
 
+    @classmethod
+    def of_address(cls, address: str) -> "Question":
+        """Read what `address` writes; errors as of `of`."""
+        return cls.of(parse_qsl(address.partition("#")[0].partition("?")[2]))
+
     def params(self) -> list[tuple[str, str]]:
         """Return what `of` reads, without what is as if not given."""
         repeated = [(name, str(value)) for name, field in REPEATED.items() for value in getattr(self, field)]
         single = [(name, getattr(self, name)) for name in SINGLE if getattr(self, name) != getattr(Question, name)]
         return repeated + [(name, _written(value)) for name, value in single]
 
-    def address(self, path: str = "/") -> str:
-        """Return a path with the question behind it."""
-        params = urlencode(self.params())
+    def address(self, path: str = "/", **more: Any) -> str:
+        """Return a path with the question behind it, and with more parameters."""
+        params = urlencode([*self.params(), *more.items()])
         return f"{path}?{params}" if params else path
 
     def query(self, index: Index, uploads: Uploads) -> Query:

@@ -4,7 +4,7 @@ import asyncio
 import io
 import os
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -12,9 +12,8 @@ from starlette.datastructures import FormData
 
 from fastpatent.data.tables import print_csv
 from fastpatent.report.page import lines, render
-from fastpatent.report.picture import data_url
 from fastpatent.search.index import Index
-from fastpatent.search.record import facts_line, record
+from fastpatent.search.record import drawing_item, facts_line, record
 from fastpatent.search.server.api import links
 from fastpatent.search.server.question import PATENT, Asked, Question
 from fastpatent.search.server.record_pages import answer_shown
@@ -48,7 +47,7 @@ async def create_shortlist(request: Request) -> Response:
 async def add_to_shortlist(request: Request) -> Response:
     """Add a patent to a shortlist: to the one that is given, else to the newest, and to a new one where there is none."""
     form, state = await _form(request), request.app.state
-    address = _question(_text(form, "address")).address()
+    address = Question.of_address(_text(form, "address")).address()
     values = _text(form, "shortlist"), _text(form, "patent"), address if address != "/" else ""
     chosen, is_new = await asyncio.to_thread(_add, state.workspace, state.searcher.index, *values)
     if "hx-request" not in request.headers:
@@ -123,7 +122,7 @@ def saved_page(request: Request) -> HTMLResponse:
 async def save_search(request: Request) -> Response:
     """Save the search of an address, with what it finds now."""
     form = await _form(request)
-    question = _question(_text(form, "address"))
+    question = Question.of_address(_text(form, "address"))
     index, result = await request.app.state.searcher.search(question)
     values = question.address(), index.generation, [answer.patent for answer in result.answers], _text(form, "note")
     await asyncio.to_thread(request.app.state.workspace.save_search, _text(form, "name"), *values)
@@ -134,7 +133,7 @@ async def save_search(request: Request) -> Response:
 async def run_again(request: Request, number: int) -> HTMLResponse:
     """Run a saved search again and show which of its answers are new."""
     saved = await asyncio.to_thread(request.app.state.workspace.saved_search, number)
-    index, result = await request.app.state.searcher.search(_question(saved.address))
+    index, result = await request.app.state.searcher.search(Question.of_address(saved.address))
     known = {*saved.patents}
     new = [answer_shown(index, answer) for answer in record(index, result)["answers"] if answer["patent"] not in known]
     values = {"saved": saved, "generation": index.generation, "count": len(result.answers), "new": new}
@@ -176,10 +175,7 @@ def _patent(index: Index, row: dict[str, Any]) -> dict[str, Any]:
 
 def _items(index: Index, patent: str) -> list[dict[str, Any]]:
     """Return the first drawings of a patent for a page that loads nothing."""
-    rows = index.rows_of(patent)[:FIRST_DRAWINGS].tolist()
-    urls = [data_url(index.thumbnail(row), "image/png") for row in rows]
-    names = [os.path.basename(index.path(row)) for row in rows]
-    return [{"url": url, "name": name, "score": "", "verdict": "unknown"} for url, name in zip(urls, names)]
+    return [drawing_item(index, row) for row in index.rows_of(patent)[:FIRST_DRAWINGS].tolist()]
 
 
 async def _form(request: Request) -> FormData:
@@ -188,7 +184,3 @@ async def _form(request: Request) -> FormData:
 
 def _text(form: FormData, name: str) -> str:
     return str(form.get(name, ""))
-
-
-def _question(address: str) -> Question:
-    return Question.of(parse_qsl(urlsplit(address).query))

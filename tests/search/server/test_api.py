@@ -103,6 +103,11 @@ def test_a_drawing_whose_file_is_gone_is_its_thumbnail(index_folder, tmp_path):
             pass
         answer = client.get("/healthz")
         assert answer.status_code == 503 and "MODEL.WEIGHTS is empty" in answer.json()["error"]
+    with TestClient(application(tmp_path / "i", tmp_path, token="t"), base_url="http://localhost") as client:
+        while client.get("/healthz").json().get("network") == "loading":
+            pass
+        answer = client.get("/healthz")
+        assert answer.status_code == 503 and answer.json()["error"] == "the log of the server says what is wrong"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """An index of the figures of sheets, served: what figures are called, their pictures, and sheets that are uploaded."""
 
+import csv
 import io
 import shutil
 
@@ -10,6 +11,8 @@ from starlette.testclient import TestClient
 from fastpatent.commands import main
 from fastpatent.search.figures import split_sheet
 from fastpatent.search.index import open_index
+from fastpatent.search.query import Query, search, views_of
+from fastpatent.search.record import record, result_page, write_result_csv
 from tests.search.server.conftest import application
 from tests.search.test_build import PIXELS, write_sheet
 from tests.small_sets import write_drawing
@@ -68,3 +71,23 @@ def test_a_sheet_that_is_uploaded_is_asked_by_its_figures(client, folder):
     assert "cosine 1.000" in compared and compared.count("data:image/png") >= 2  # the figure that is nearest, cut out
     one = client.get(f"/api/search?{drawing};crop=0,0,600,900").json()
     assert len(one["query"]["drawings"]) == 1
+
+
+def test_it_is_said_which_figure_of_a_sheet_is_meant(client, folder, tmp_path):
+    boxes = [",".join(map(str, figure[:4])) for figure in split_sheet(Image.open(folder / "d/p1/sheet.png"))]
+    sheet, index = str(folder / "d/p1/sheet.png"), open_index(folder / "I")
+    result = search(index, Query(views_of(index, "p1"), own=True), "patent=p1")
+    assert [view["name"] for view in record(index, result)["query"]["drawings"]] == [
+        f"{sheet} (figure at {box})" for box in boxes
+    ]
+    write_result_csv(tmp_path / "a.csv", index, [("q", result)])
+    with open(tmp_path / "a.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    (answer,) = record(index, result)["answers"]
+    best = ",".join(map(str, answer["drawings"][0]["figure"][:4]))
+    assert row["best_drawing"] == sheet and row["best_figure"] == best and best in boxes
+    pages = result_page(index, "q", result), client.get("/?drawing=patent:p1&own=1&where=patent=p1").text
+    assert all(f"sheet.png (figure at {box})" in page for page in pages for box in boxes)
+    described = client.get("/api/patents/p1").json()["drawings"]
+    assert [",".join(map(str, each["figure"][:4])) for each in described] == boxes
+    assert client.get("/api/patents/p0").json()["drawings"][0]["figure"] == []

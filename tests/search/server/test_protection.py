@@ -66,6 +66,8 @@ def test_changes_come_from_our_own_pages(client):
     for headers in (
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": ""},
+        {"origin": "http://["},
         {"origin": "http://localhost:81"},
         {"sec_fetch_site": "cross-site"},
         {"sec_fetch_site": "same-site"},

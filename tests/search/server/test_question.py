@@ -38,6 +38,7 @@ QUESTIONS = st.builds(
 def test_an_address_is_read_as_it_was_written(question):
     assert Question.of(question.params(), others=()) == question
     query = urlsplit(question.address("/record")).query
+    assert Question.of_address(question.address("/record", view=1)) == question
     assert Question.of(parse_qsl(query, keep_blank_values=True)) == question
 
 

@@ -200,6 +200,7 @@ def test_what_is_wrong_is_a_sentence(client, index_folder):
         (client.get("/shortlists/7"), 404),
         (client.get(f"/shortlists/{10**30}"), 404),
         (client.post("/saved", data={"name": "x", "address": "/"}), 400),
+        (client.post("/saved", data={"name": "x", "address": "//["}), 400),
         (client.get("/saved/3"), 404),
         (client.get(f"/compare?drawing=patent:p1&with={digest}&view=2"), 400),
         (client.get("/compare?drawing=patent:p1&with=zz"), 404),
