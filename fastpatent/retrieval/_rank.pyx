@@ -6,6 +6,7 @@ A row is closer than another where its score is higher or, at an equal score, it
 numbers of its namesake in `fastpatent.retrieval.torch_kernel`, in any order of tiles.
 """
 from libc.limits cimport INT_MAX
+from libc.math cimport INFINITY
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 from libc.stdlib cimport calloc, free, malloc
 
@@ -233,39 +234,55 @@ def update_top_of_columns(const float[:, ::1] scores not None, const int64_t[::1
     free(limits)
 
 
-def bound_products(const int8_t[:, ::1] codes not None, const float[:, ::1] scales not None, rows,
+def bound_products(const int8_t[:, ::1] codes not None, const float[:, ::1] scales not None, rows, starts,
                    const int16_t[:, ::1] asked not None, const float[:, ::1] asked_scales not None,
                    float[:, ::1] lower not None, float[:, ::1] upper not None, int64_t start, int64_t stop):
-    """Bound the products of queries with the columns start <= j < stop; see `fastpatent.retrieval.codes.bounds`.
+    """Bound the products of queries with the groups start <= j < stop; see `fastpatent.retrieval.codes.bounds`.
 
     Args:
         codes, scales: int8 [vectors, dim], float32 [vectors, 2]: see `encode`.
         rows: int64 [columns], the vector of each column; None: column j is of vector j.
+        starts: int64 [groups + 1], first column of each group, and their number; None: column j is group j.
         asked: int16 [queries, dim].
         asked_scales: float32 [queries, 3]: value of a code; margin for each unit of a vector's error; margin of the query.
-        lower, upper: float32 [queries, columns], written.
+        lower, upper: float32 [queries, groups], written: the highest of a group, -inf where it has no column.
 
     Raises:
-        ValueError: shapes that do not fit together, or a row that is none.
+        ValueError: shapes that do not fit together, or a row or column that is none.
     """
     cdef const int64_t[::1] chosen = rows
-    cdef int64_t row, column, query, vectors = codes.shape[0], queries = asked.shape[0]
+    cdef const int64_t[::1] first = starts
+    cdef int64_t row, column, begin, end, group, query, vectors = codes.shape[0], queries = asked.shape[0]
+    cdef int64_t columns = vectors if rows is None else chosen.shape[0]
     cdef int dim = <int> codes.shape[1]
     cdef float product, margin
-    if not 0 <= start <= stop <= (vectors if rows is None else chosen.shape[0]):
-        raise ValueError(f"columns {start} to {stop} were asked for")
+    if not 0 <= start <= stop <= (columns if starts is None else first.shape[0] - 1):
+        raise ValueError(f"groups {start} to {stop} were asked for")
     if (scales.shape[0] != vectors or scales.shape[1] != 2 or asked.shape[1] != dim or asked_scales.shape[0] != queries
             or asked_scales.shape[1] != 3 or min(lower.shape[0], upper.shape[0]) < queries
             or min(lower.shape[1], upper.shape[1]) < stop):
         raise ValueError("codes, queries and bounds do not fit together")
-    for column in range(start, stop if rows is not None else start):
+    if starts is not None:
+        for group in range(start, stop):
+            if not 0 <= first[group] <= first[group + 1] <= columns:
+                raise ValueError(f"columns {first[group]} to {first[group + 1]} of {columns} were asked for")
+    begin, end = start, stop
+    if starts is not None and start < stop:
+        begin, end = first[start], first[stop]
+    for column in range(begin, end if rows is not None else begin):
         if not 0 <= chosen[column] < vectors:
             raise ValueError(f"row {chosen[column]} of {vectors} was asked for")
     with nogil:
-        for column in range(start, stop):
-            row = column if chosen is None else chosen[column]
+        for group in range(start, stop):
+            begin = group if first is None else first[group]
+            end = group + 1 if first is None else first[group + 1]
             for query in range(queries):
-                product = asked_scales[query, 0] * scales[row, 0] * product_of_codes(&codes[row, 0], &asked[query, 0], dim)
-                margin = asked_scales[query, 1] * scales[row, 1] + asked_scales[query, 2]
-                lower[query, column] = product - margin
-                upper[query, column] = product + margin
+                lower[query, group] = upper[query, group] = -INFINITY
+            for column in range(begin, end):
+                row = column if chosen is None else chosen[column]
+                for query in range(queries):
+                    product = asked_scales[query, 0] * scales[row, 0]
+                    product = product * product_of_codes(&codes[row, 0], &asked[query, 0], dim)
+                    margin = asked_scales[query, 1] * scales[row, 1] + asked_scales[query, 2]
+                    lower[query, group] = max(lower[query, group], product - margin)
+                    upper[query, group] = max(upper[query, group], product + margin)

@@ -27,8 +27,12 @@ class Codes(NamedTuple):
     codes: np.ndarray
     scales: np.ndarray
 
-    def bounds(self, queries: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray] | None:
+    def bounds(
+        self, queries: np.ndarray, rows: np.ndarray | None = None, starts: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
         """Return (lower, upper), float32 [queries, rows]: between them lie the products of queries with the vectors.
+
+        With `starts` they are [queries, groups], and between them lies the highest product of each group.
 
         By Cauchy and Schwarz <q, d> differs from the product of the codes by at most |q - q'| |d| + |q'| |d - d'|, where
         q' and d' are what the codes are worth. The bounds leave room for products whose terms and sums are rounded to
@@ -37,6 +41,7 @@ class Codes(NamedTuple):
         Args:
             queries: float32 [queries, dim], of length 1 or 0, as the vectors.
             rows: int64, of the vectors; None: all.
+            starts: int64 [groups], where the rows of each group begin, ascending; the last group ends with the last row.
 
         Returns:
             None where the compiled kernel is missing: without it, whole vectors are compared faster.
@@ -49,10 +54,13 @@ class Codes(NamedTuple):
         least = np.maximum(sizes.max(axis=1) / LARGEST_ASKED, LARGEST * sizes.sum(axis=1) / LARGEST_SUM)
         worth, asked, errors = _rounded(exact, least)
         margins = np.stack([worth, 1 + errors, errors + (dim + 16) * ROUNDING], axis=1).astype(np.float32)
-        shape = len(queries), len(self.codes) if rows is None else len(rows)
+        count = len(self.codes) if rows is None else len(rows)
+        ends = None if starts is None else np.append(starts, count)
+        shape = len(queries), count if starts is None else len(starts)
         found = np.empty(shape, np.float32), np.empty(shape, np.float32)
         function = kernel.functions.bound_products
-        kernel.share_out(functools.partial(function, *self, rows, asked.astype(np.int16), margins, *found), shape[1])
+        work = functools.partial(function, *self, rows, ends, asked.astype(np.int16), margins, *found)
+        kernel.share_out(work, shape[1])
         return found
 
 

@@ -195,15 +195,19 @@ class Index:
             return self.vectors.cosines(asked, chosen)
         return nearest.cosines(asked, self._compared, chosen).cpu().numpy()
 
-    def bounds(self, queries: np.ndarray, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(
+        self, queries: np.ndarray, rows: np.ndarray | None = None, starts: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return (lower, upper), float32 [queries, rows], between which `cosines` lie; much faster than these for many rows.
 
-        Arguments as of `search`. In Milvus there is nothing faster: both are the cosines.
+        With `starts`, of groups of rows, they are [queries, groups], for the highest cosine of each. Other arguments as of
+        `search`. In Milvus there is nothing faster: both are the cosines.
         """
         if self.manifest["milvus"]:
             found = self.cosines(queries, rows)
+            found = found if starts is None else nearest.maxima(found, starts)
             return found, found
-        lower, upper = nearest.bounds(self._asked(queries), self._compared, self._chosen(rows), self._codes)
+        lower, upper = nearest.bounds(self._asked(queries), self._compared, self._chosen(rows), self._codes, starts)
         return lower.cpu().numpy(), upper.cpu().numpy()
 
     def skipped(self) -> dict[str, str]:

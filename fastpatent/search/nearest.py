@@ -14,6 +14,7 @@ from fastpatent.search.layout import HNSW, IVFPQ
 
 BLOCK_BYTES = 2**22  # of vectors in float32 that are compared at a time: memory that is reused, and mostly in a cache
 ROUNDINGS = 16  # beside those of a product's terms, in a bound
+SMALL = 2**23  # products of numbers that one thread sums: those of torch and BLAS spin for a while beside the next bounds
 WIDE = 3  # of more than a third of the vectors, to gather them takes longer than to compare all
 MOST_SCORES = 2**25  # that are in memory at a time
 CANDIDATES = 10  # times k: rows that an approximate search finds, and that are compared exactly
@@ -46,26 +47,42 @@ def cosines(queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None 
 
 
 def bounds(
-    queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None = None, codes: Codes | None = None
+    queries: np.ndarray,
+    vectors: torch.Tensor,
+    rows: np.ndarray | None = None,
+    codes: Codes | None = None,
+    starts: np.ndarray | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (lower, upper), float32 [queries, rows], between which `cosines` lie: what may be among the nearest is few.
 
     Arguments as of `cosines`; codes: of the vectors, where they are on a CPU; without them the vectors are compared in
-    float32.
+    float32; starts: of groups of rows, as of `Codes.bounds`, whose highest cosine is bounded then.
     """
-    found = codes.bounds(queries, rows) if codes else None
+    found = codes.bounds(queries, rows, starts) if codes else None
     if found:
         return torch.from_numpy(found[0]), torch.from_numpy(found[1])
     rough = _products(queries, vectors, rows, torch.float32)
     margin = (vectors.shape[1] + ROUNDINGS) * torch.finfo(torch.float32).eps
-    return (rough - margin).nan_to_num_(-torch.inf, -torch.inf), (rough + margin).nan_to_num_(torch.inf, neginf=torch.inf)
+    lower = (rough - margin).nan_to_num_(-torch.inf, -torch.inf)
+    upper = (rough + margin).nan_to_num_(torch.inf, neginf=torch.inf)
+    if starts is None:
+        return lower, upper
+    return torch.from_numpy(maxima(lower.cpu().numpy(), starts)), torch.from_numpy(maxima(upper.cpu().numpy(), starts))
+
+
+def maxima(cosines: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return float32 [queries, groups]: the highest of cosines [queries, rows], where those of groups begin at `starts`."""
+    return np.maximum.reduceat(cosines, starts, axis=1) if len(starts) else cosines
 
 
 def _products(queries: np.ndarray, vectors: torch.Tensor, rows: np.ndarray | None, dtype: torch.dtype) -> torch.Tensor:
     if rows is not None and WIDE * len(rows) > len(vectors):
         return _products(queries, vectors, None, dtype)[:, torch.from_numpy(rows).to(vectors.device)]
-    asked = torch.from_numpy(queries).to(vectors.device, dtype)
     count = len(vectors) if rows is None else len(rows)
+    if rows is not None and vectors.device.type == "cpu" and queries.size * count < SMALL:
+        exact = np.einsum("qd,rd->qr", queries.astype(np.float64), vectors.numpy()[rows].astype(np.float64))
+        return torch.from_numpy(exact).to(dtype)
+    asked = torch.from_numpy(queries).to(vectors.device, dtype)
     found = torch.empty((len(asked), count), device=vectors.device, dtype=dtype)
     step = max(1, BLOCK_BYTES // (4 * vectors.shape[1]))
     with torch.inference_mode(), float32_arithmetic("ieee"):

@@ -6,6 +6,7 @@ from fastpatent.retrieval.distance import squared_norms
 from fastpatent.search.index import MOST_EXACT, Index
 from fastpatent.search.layout import FLAT
 from fastpatent.search.milvus_vectors import FEW
+from fastpatent.search.nearest import maxima
 
 FIRST = 4  # times k: drawings that an approximate index is asked for at first
 DEEPEST = 1024  # drawings; if they are of k patents and the bound is not met, the answer is approximate
@@ -42,23 +43,22 @@ def best_patents(
 def _scores(index: Index, views: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (numbers of patents, ascending; their scores, float64), of some rows, or those of bool [drawings]."""
     patents, starts = _groups(index, rows)
-    return patents, _mean(views, _maxima(index.cosines(views, rows), starts))
+    return patents, _mean(views, maxima(index.cosines(views, rows), starts))
 
 
 def _close(index: Index, views: np.ndarray, k: int, passed: np.ndarray | None, excluded: np.ndarray) -> np.ndarray:
     """Return rows that pass, ascending: those which may be the best of a patent that may be among the best k, by bounds."""
     patents, starts = _groups(index, passed)
-    lower, upper = index.bounds(views, passed)
-    surely = _maxima(lower, starts)
-    floors = _mean(views, surely)
+    lower, upper = index.bounds(views, passed, starts)
+    floors = _mean(views, lower)
     floors[np.isin(patents, excluded)] = -np.inf
     floor = np.partition(floors, -k)[-k] if k < len(floors) else -np.inf
-    left = ~(_mean(views, _maxima(upper, starts)) < floor)  # NaN too, of damaged vectors
-    sizes = np.diff(starts, append=lower.shape[1])
-    places = np.flatnonzero(np.repeat(left, sizes))
-    behind = upper[:, places] < np.repeat(surely[:, left], sizes[left], axis=1)
-    places = places[~behind.all(axis=0)]
-    return places if passed is None else np.flatnonzero(passed)[places]
+    left = ~(_mean(views, upper) < floor)  # NaN too, of damaged vectors
+    sizes = np.diff(starts, append=len(index) if passed is None else np.count_nonzero(passed))
+    rows = np.flatnonzero(np.repeat(left, sizes))
+    rows = rows if passed is None else np.flatnonzero(passed)[rows]
+    behind = index.bounds(views, rows)[1] < np.repeat(lower[:, left], sizes[left], axis=1)
+    return rows[~behind.all(axis=0)]
 
 
 def _groups(index: Index, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -68,11 +68,6 @@ def _groups(index: Index, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarr
     patents = index.patent_of[rows]
     starts = np.flatnonzero(np.diff(patents, prepend=-1))
     return patents[starts], starts
-
-
-def _maxima(cosines: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return float32 [views, patents]: the best of cosines [views, rows], where those of patents begin at `starts`."""
-    return np.maximum.reduceat(cosines, starts, axis=1) if len(starts) else cosines
 
 
 def _mean(views: np.ndarray, best: np.ndarray) -> np.ndarray:

@@ -44,6 +44,21 @@ def test_products_lie_within_the_bounds(kind, dim):
             assert (upper - lower <= 0.04).all()
 
 
+@pytest.mark.parametrize("some", [False, True])
+def test_bounds_of_groups_are_the_highest_of_their_rows(some):
+    generator = np.random.default_rng(2)
+    encoded, queries = encode(vectors_of("random", 96)), vectors_of("random", 96)[-3:]
+    rows = np.sort(generator.permutation(5000)[:700]) if some else None
+    count = 700 if some else 5000
+    starts = np.concatenate([[0], np.sort(generator.permutation(np.arange(1, count))[:99])])
+    ends = [*starts[1:], count]
+    for found, each in zip(encoded.bounds(queries, rows, starts), encoded.bounds(queries, rows)):
+        expected = np.stack([each[:, start:end].max(axis=1) for start, end in zip(starts, ends)], axis=1)
+        assert np.array_equal(found, expected)
+    with pytest.raises(ValueError, match="were asked for"):
+        encoded.bounds(queries, rows, np.array([0, count + 1]))
+
+
 def test_vectors_that_are_not_finite_may_have_any_product():
     vectors = vectors_of("random", 16)
     for row, value in enumerate((np.nan, np.inf, -np.inf, 3e38)):
