@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import math
 import os
 import re
 import secrets
@@ -21,7 +22,7 @@ PORT = 8080
 MOST_THREADS = 8  # of torch: a few drawings at a time are no work for more
 TOKEN = "FASTPATENT_TOKEN"
 LETTERS = re.compile(r"[A-Za-z0-9._~-]{16,}", re.ASCII)  # that an address and a cookie hold as they are
-# What is told of each query in a command would be told of each request here.
+# What a command says of each query would be said of each request here.
 QUIET = ("fastpatent.evaluation", "fastpatent.data", "fastpatent.progress")
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("--token: write 16 or more letters, digits or any of . _ ~ -, or none, and one is made")
     if not 0 <= args.port < 2**16:
         raise ConfigError(f"--port {args.port}: is no port; choose one of 1 to 65535, or 0 for any that is free")
-    if args.rate < 0 or min(args.upload_mb, args.uploads_mb) < 1:
-        raise ConfigError("--rate cannot be below 0, --upload-mb and --uploads-mb not below 1")
+    if not 0 <= args.rate < math.inf or min(args.upload_mb, args.uploads_mb) < 1:
+        raise ConfigError("--rate must be a number of 0 or more, --upload-mb and --uploads-mb not below 1")
     if not token and not is_loopback(args.host):
         token = secrets.token_urlsafe(24)
     with _listen(args.host, args.port) as listening:

@@ -1,4 +1,4 @@
-"""The figures of a sheet: without page header and captions, apart at white gaps, and upright where that can be told."""
+"""The figures of a sheet: without page header and captions, apart at white gaps, and upright where one of these says how."""
 
 import math
 from collections.abc import Iterator, Sequence

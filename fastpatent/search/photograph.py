@@ -5,11 +5,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 SIDE = 1024  # pixels of the longer side of what is returned
-SMALL = 256  # pixels of the longer side at which a drawing is told from a photograph
+SMALL = 256  # pixels of the longer side at which drawings and photographs are distinguished
 # A sheet has few greys: 95 in 100 of 438 sheets of patents on less than a tenth of their pixels, 100 photographs of objects
 # on a third or more. Or, where it was photographed, it changes slowly between its lines, by light and soft shadows: faster
-# on at most .3 % of the pixels of 90 such photographs, and on 2 % or more of those of objects. Two of the sheets are told
-# wrong, which are grey pictures.
+# on at most .3 % of the pixels of 90 such photographs, and on 2 % or more of those of objects. Two of the sheets are
+# taken for photographs, which are grey pictures.
 FAST, FAST_SHARE, GREY_SHARE = 0.05, 0.01, 0.15
 WHITE, BLACK = 0.85, 0.55  # brightness by that of the paper around, of paper and of ink
 LOW = 0.4  # threshold of edges that go on from those above the high one, by that one

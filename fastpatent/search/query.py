@@ -382,7 +382,7 @@ def _open(index: Index, view: View, name: str, cfg: CfgNode) -> Image.Image:
         image = grey_drawing(view.drawing, name, most)
     else:
         image = open_drawing(name, most=most)
-    return black_on_white(image) if inverts(cfg) else image  # of a crop it could not be told
+    return black_on_white(image) if inverts(cfg) else image  # a crop may not show which it is
 
 
 def _given_row(view: View) -> int | None:

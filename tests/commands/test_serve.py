@@ -70,7 +70,8 @@ def test_bad_input_is_one_sentence(folder, tmp_path, capfd):
         ([folder, "--host", "no.such.host.invalid"], "--host no.such.host.invalid --port 8080: cannot be listened on"),
         ([folder, "--workspace", tmp_path / "other.sqlite"], "other.sqlite"),
         ([folder, "--token", "short"], "--token: write 16 or more letters"),
-        ([folder, "--rate", "-1"], "--rate cannot be below 0"),
+        ([folder, "--rate", "-1"], "--rate must be a number of 0 or more"),
+        ([folder, "--rate", "nan"], "--rate must be a number of 0 or more"),
         ([folder, "MODEL.DEVIC", "cpu"], "MODEL.DEVIC"),
     ):
         extra = [] if "--port" in words or "--host" in words else ["--port", "0"]

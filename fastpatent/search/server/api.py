@@ -38,7 +38,7 @@ MULTIPART = "multipart/form-data"
 
 
 class Upload(BaseModel):
-    """A drawing that queries name `upload:ID`, as it is compared; `note` says what was left out of its file."""
+    """A drawing that queries name `upload:ID`, as it is compared; `note` says what of its file is not in it."""
 
     id: str
     width: int

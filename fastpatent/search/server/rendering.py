@@ -21,7 +21,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         request: that is answered.
         template: file in templates/ that extends app.html.
         status: of HTTP.
-        **values: what the template shows; a missing one is an error. `address` and `record` may be left out.
+        **values: what the template shows; a missing one is an error. `address` and `record` are optional.
     """
     index = request.app.state.searcher.index
     described = {

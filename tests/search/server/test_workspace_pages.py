@@ -69,7 +69,7 @@ def test_a_shortlist_in_a_browser(visit, index_folder, tmp_path):
         page.locator("summary").click()
         page.get_by_role("button", name="Delete the list").click()
         page.wait_for_url("**/shortlists")
-        assert page.locator(".kept > li").count() == 0
+        assert page.locator(".stored > li").count() == 0
 
 
 @pytest.mark.parametrize("width", [1280, 390])
