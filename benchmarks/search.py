@@ -86,21 +86,21 @@ def _block(block: Block) -> tuple[np.ndarray, np.ndarray]:
 
 def build(folder: Path, kind: str, count: int, dim: int, vectors: str) -> dict[str, Any]:
     """Write an index; return seconds and memory."""
-    started, drawings = time.perf_counter(), []
+    started, drawings, size = time.perf_counter(), [], DESIGNS * DRAWINGS
+    blocks = [Block(number, dim, vectors) for number in range(-(-count // size))]
     with memory() as peak:
         for number in range(count):
-            block, row = divmod(number, DESIGNS * DRAWINGS)
             design = number // DRAWINGS
             day = date(2010, 1, 1) + timedelta(design % 5000)
             facts = Facts(f"USD{design:07d}-{day:%Y%m%d}", TITLES[design % len(TITLES)], (f"D{design % 34}",), "", day)
             digest = number.to_bytes(16, "little")
             path = f"/drawings/{facts.patent}/{facts.patent}-D{number % DRAWINGS:05d}.png"
-            drawings.append(Drawing(path, facts, 1, 1, digest, Block(block, dim, vectors), row))
+            drawings.append(Drawing(path, facts, 1, 1, digest, blocks[number // size], number % size))
         network = {"digest": "0" * 64, "config": {}, "texts": False}
         manifest = write_generation(folder, drawings, {}, network, ["/drawings"], kind)
-    size = sum(file.stat().st_size for file in generation_folder(folder, 1).iterdir())
+    disk = sum(file.stat().st_size for file in generation_folder(folder, 1).iterdir())
     recall = min(manifest["recall"].values(), default=None)
-    return {"seconds": time.perf_counter() - started, "memory": peak(), "disk": size, "recall": recall}
+    return {"seconds": time.perf_counter() - started, "memory": peak(), "disk": disk, "recall": recall}
 
 
 def measure(folder: Path, dim: int, vectors: str, searches: int) -> list[dict[str, Any]]:

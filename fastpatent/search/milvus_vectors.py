@@ -214,10 +214,12 @@ def remove_retired(folder: str | os.PathLike[str]) -> None:
 def gathered(drawings: Sequence["Drawing"]) -> np.ndarray:
     """Return the vectors of drawings, [drawings, dim], float32; from each store they are read in one step."""
     found = np.empty((len(drawings), drawings[0].store.vectors.shape[1]), np.float32)
-    stores = {id(drawing.store): drawing.store for drawing in drawings}
-    for number, store in stores.items():
-        places = [place for place, drawing in enumerate(drawings) if id(drawing.store) == number]
-        found[places] = store.vectors[np.array([drawings[place].row for place in places])]
+    by_store: dict[int, list[int]] = {}
+    for place, drawing in enumerate(drawings):
+        by_store.setdefault(id(drawing.store), []).append(place)
+    for places in by_store.values():
+        rows = np.array([drawings[place].row for place in places])
+        found[places] = drawings[places[0]].store.vectors[rows]
     return found
 
 
