@@ -21,7 +21,7 @@ from fastpatent.device import choose_device, cpu_name, training_precision
 from fastpatent.layers.ibn import IBN
 from fastpatent.layers.non_local import NonLocal
 
-WARM_UP = 2  # steps
+WARM_UP = 2  # steps at most
 
 
 def main():
@@ -50,8 +50,9 @@ def of_network(config, side, batch_size, steps):
     trainer = trainer_of(cfg, 1000)
     batch = batch_of(cfg, trainer.device)
     seconds = {}
-    for count in range(WARM_UP + steps):
-        if count == WARM_UP:
+    warm_up = min(WARM_UP, steps)
+    for count in range(warm_up + steps):
+        if count == warm_up:
             seconds.clear()
         timed(seconds, "ours", lambda: step(trainer, batch))
         with plain_forms():

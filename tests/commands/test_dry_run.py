@@ -1,9 +1,6 @@
 """`fastpatent train --dry-run` checks what a training would fail on, and writes nothing anywhere."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +10,7 @@ import torch
 from fastpatent.commands import dry_run, main
 from fastpatent.engine.trainer import Trainer
 from tests.engine.processes import write_config
+from tests.forked import run_python
 from tests.polygons import write_designs
 
 SETTINGS = [
@@ -127,16 +125,24 @@ def test_its_steps_are_those_of_the_run(designs, monkeypatch):
     assert len(tried) == 13 and losses[:13] == tried
 
 
+TRY_IN_TWO = """
+import sys
+from functools import partial
+from torch.multiprocessing import start_processes
+from fastpatent.commands import launch, main
+
+launch.spawn = partial(start_processes, start_method="fork")  # else both processes would import all again
+sys.exit(main(["train", "--dry-run", "--num-gpus", "2", "--config-file", sys.argv[1]]))
+"""
+
+
 @pytest.mark.slow
-def test_two_processes_try_it_together(designs, tmp_path, repository):
+def test_two_processes_try_it_together(designs, tmp_path):
     config, home = write_config(designs, tmp_path / "two"), tmp_path / "home"
     home.mkdir()
     before = tree(config.parent), tree(designs)
     places = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
-    environment = {**os.environ, **places, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)}
-    script = [sys.executable, str(repository / "tools/train_net.py")]
-    command = [*script, "--dry-run", "--num-gpus", "2", "--config-file", str(config)]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    found = run_python(tmp_path, "-c", TRY_IN_TWO, config, **places)
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("in all        ") == 1 and "at most in each of 2 processes" in found.stdout
     assert (tree(config.parent), tree(designs)) == before and not list(home.iterdir())

@@ -12,6 +12,7 @@ import pytest
 from fastpatent.commands.launch import launch, local_rank
 from fastpatent.distributed import LAUNCHED, is_launched
 from fastpatent.errors import ConfigError
+from tests.forked import run_python
 
 ONE = argparse.Namespace(num_gpus=1, num_machines=1, machine_rank=0, dist_url="auto")
 
@@ -94,7 +95,7 @@ def test_a_signal_to_end_reaches_all_processes(repository, tmp_path):
 
 
 FAILING = """
-import argparse, sys, time
+import argparse, os, sys, time
 from fastpatent import distributed
 from fastpatent.commands.launch import launch
 from fastpatent.commands.run import run
@@ -108,23 +109,27 @@ def job(failing, waits):
         time.sleep(120)
     distributed.barrier()
 
-sys.exit(run(launch, job, argparse.Namespace(num_gpus=1), *sys.argv[1:]))
+children = []
+for rank in "01":  # forked, else both would import all again
+    child = os.fork()
+    if not child:
+        os.environ["RANK"] = rank
+        os._exit(run(launch, job, argparse.Namespace(num_gpus=1), *sys.argv[1:]))
+    children.append(child)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("failing, others", [(1, "waits"), (0, "in a collective")])
-def test_an_error_in_one_process_ends_the_others(failing, others, repository):
+def test_an_error_in_one_process_ends_the_others(failing, others, tmp_path):
     """As under torchrun, which leaves them half a minute. The first process has the store by which they meet."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
-    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": "1"}
-    environment |= dict(zip(LAUNCHED[1:], ("2", "127.0.0.1", port)))
-    command = [sys.executable, "-c", FAILING, str(failing), others]
-    started = [
-        subprocess.Popen(command, env=environment | {"RANK": rank}, stderr=subprocess.PIPE, text=True) for rank in "01"
-    ]
-    assert started[failing].stderr.readline() == "error: a.png: broken\n"
-    assert [process.wait(timeout=60) for process in started] == [1, 1]  # a minute for a loaded machine: it takes 4 s
-    later = "".join(process.stderr.read() for process in started)
+    variables = dict(zip(LAUNCHED[1:], ("2", "127.0.0.1", port)))
+    # Within 100 s, less than a job waits, for a loaded machine: it takes 4 s.
+    finished = run_python(tmp_path, "-c", FAILING, failing, others, timeout=100, **variables)
+    assert finished.stdout == "[1, 1]\n"
+    first, later = finished.stderr.split("\n", 1)
+    assert first == "error: a.png: broken"
     assert "Traceback" not in later and "error:" not in later, later  # torch may warn that its store is gone

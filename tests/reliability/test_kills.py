@@ -9,14 +9,13 @@ from benchmarks.reliability import kills
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def job_of(tmp_path):
+@pytest.fixture(scope="module")
+def job_of(tmp_path_factory):
     """Function of a job's name that returns (a small form of the job, scratch folder, the small disk or None)."""
-    for name in ("data", "out", "scratch"):
-        (tmp_path / name).mkdir()
-    with kills.small_disk(tmp_path / "out") as mounted:
-        jobs = kills.make_jobs(tmp_path / "data", tmp_path / "out", epochs=2, designs=12, patents=20)
-        yield lambda name: (jobs[name], tmp_path / "scratch", tmp_path / "out" if mounted else None)
+    data, out, scratch = map(tmp_path_factory.mktemp, ("data", "out", "scratch"))
+    with kills.small_disk(out) as mounted:
+        jobs = kills.make_jobs(data, out, epochs=2, designs=12, patents=20)
+        yield lambda name: (jobs[name], scratch, out if mounted else None)
 
 
 @pytest.mark.parametrize("name", ["training", "building", "adding"])
