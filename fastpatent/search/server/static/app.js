@@ -103,7 +103,7 @@ async function openCrop(button) {
 }
 
 async function sizeOfDrawing(image) {
-  const answer = await fetch(image.replace(/^(.*)\.png$/, "/api$1")); // /drawings/DIGEST.png may be smaller than its file
+  const answer = await fetch(image.replace(/^(.*)\.png$/, "/api$1")); // /drawings/ID.png may be smaller than its file
   const { width, height } = await answer.json();
   return `${width},${height}`;
 }
