@@ -12,7 +12,7 @@ from fastpatent.data.datasets import DATASETS
 def test_it_is_generated_below_the_root_and_read_from_there(monkeypatch, tmp_path, cfg, patent_root, name, stage, sizes):
     asked = []
     generator = SimpleNamespace(ensure_sample=lambda root: asked.append(root) or patent_root)
-    monkeypatch.setitem(sys.modules, "fastpatent.synthetic", generator)
+    monkeypatch.setitem(sys.modules, "fastpatent.synthetic.generate", generator)
     cfg.DATASETS.ROOT = str(tmp_path / "deep/data")
     splits = DATASETS.get(name)(cfg)
     assert set(asked) == {tmp_path / "deep/data"}
