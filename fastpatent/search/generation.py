@@ -36,6 +36,7 @@ from fastpatent.search.layout import (
     VECTORS,
     new_generation,
     publish,
+    save_array,
 )
 from fastpatent.search.milvus import EFFORTS, Place
 from fastpatent.search.milvus_vectors import gathered, insert_vectors, remove_retired, write_retired
@@ -139,14 +140,14 @@ def write_generation(
         write_atomically(made / MAPPED, lambda temporary: _write_mapped(temporary, made / DRAWINGS))
         patents = Counter(drawing.facts.patent for drawing in drawings)  # in their order
         random = random_cosines(vectors, np.repeat(np.arange(len(patents)), list(patents.values())))
-        write_atomically(made / RANDOM, lambda temporary: _save(temporary, random))
+        write_atomically(made / RANDOM, lambda temporary: save_array(temporary, random))
         rows = chain([SKIPPED_COLUMNS], skipped.items())
         write_atomically(made / SKIPPED, lambda temporary: write_csv(temporary, rows))
         effort, recall = EFFORTS[kind] if place else 0, {}
         if not place:
             codes = encode(vectors)
-            write_atomically(made / CODES, lambda temporary: _save(temporary, codes.codes))
-            write_atomically(made / CODE_SCALES, lambda temporary: _save(temporary, codes.scales))
+            write_atomically(made / CODES, lambda temporary: save_array(temporary, codes.codes))
+            write_atomically(made / CODE_SCALES, lambda temporary: save_array(temporary, codes.scales))
             if kind != FLAT:
                 neighbours, recall = build_neighbours(kind, vectors, codes)
                 write_atomically(made / NEIGHBOURS, neighbours.write)
@@ -221,8 +222,3 @@ def _row(drawing: Drawing, end: int) -> dict[str, Any]:
     of_file = {"size": drawing.size, "changed": drawing.changed, "digest": drawing.digest, "thumbnail_end": end}
     figure = figure_values(drawing.figure)
     return {"path": os.fsencode(drawing.path), **drawing.facts._asdict(), **of_file, "figure": figure}
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    with open(path, "wb") as file:  # np.save would add a suffix
-        np.save(file, array)

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 
 from fastpatent.errors import DataError
@@ -59,6 +60,12 @@ SCHEMA = pyarrow.schema(
         "figure": pyarrow.list_(pyarrow.int32()),  # of a sheet, see `figure_of`; empty: all of it. Version 1 has none
     }
 )
+
+
+def save_array(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Write a .npy file of exactly this name, to which np.save would add a suffix."""
+    with open(path, "wb") as file:
+        np.save(file, array)
 
 
 def generation_folder(folder: str | os.PathLike[str], number: int) -> Path:

@@ -19,7 +19,7 @@ import torch
 from fastpatent.errors import DataError
 from fastpatent.files import read_regular, write_atomically
 from fastpatent.search import nearest
-from fastpatent.search.layout import FLAT, KEYS, MANIFEST, RETIRED, SHARDS, generation_folder, read_manifest
+from fastpatent.search.layout import FLAT, KEYS, MANIFEST, RETIRED, SHARDS, generation_folder, read_manifest, save_array
 from fastpatent.search.milvus import BATCH, LIMIT, Collection, Place, trusted
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def insert_vectors(
         collection.insert(np.arange(first + start, first + start + len(block)), gathered(block))
     if new:
         collection.flush()
-    write_atomically(made / KEYS, lambda temporary: _save(temporary, keys))
+    write_atomically(made / KEYS, lambda temporary: save_array(temporary, keys))
     state = {**place._asdict(), "collection": collection.name, "next": first + len(new)}
     return MilvusVectors(collection, keys, dim, kind), state
 
@@ -251,8 +251,3 @@ def _load(path: Path) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: is damaged: it has no keys") from error
-
-
-def _save(path: Path, keys: np.ndarray) -> None:
-    with open(path, "wb") as file:
-        np.save(file, keys)

@@ -1,13 +1,11 @@
 """The server as one ASGI application: what it is made of, and what it answers where something is wrong."""
 
 import asyncio
-import importlib
 import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import fastpatent
 from fastpatent.errors import FastPatentError
 from fastpatent.search.milvus import Unreachable
-from fastpatent.search.server import api
+from fastpatent.search.server import api, compare_page, pages, record_pages, workspace_pages
 from fastpatent.search.server.batching import Busy
 from fastpatent.search.server.metrics import Metrics
 from fastpatent.search.server.protection import Protection, Refused
@@ -28,8 +26,6 @@ from fastpatent.search.server.searcher import Searcher, Unavailable
 from fastpatent.search.server.uploads import Decoder, Unreadable
 from fastpatent.search.server.workspace import Missing, Unusable, Workspace
 
-HERE = Path(__file__).parent
-PAGES = ("pages", "workspace_pages", "record_pages", "compare_page")  # modules with a `router`
 logger = logging.getLogger(__name__)
 
 
@@ -96,14 +92,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.metrics = settings, metrics
     app.state.comparing = asyncio.Lock()  # regions of drawings are compared one pair at a time, searches come first
     app.include_router(api.router)
-    for name in PAGES:
-        module = f"{__package__}.{name}"
-        if find_spec(module):
-            pages = importlib.import_module(module)
-            app.include_router(pages.router, include_in_schema=False)
-            app.state.error_page = getattr(pages, "error_page", getattr(app.state, "error_page", None))
-    if (HERE / "static").is_dir():
-        app.mount("/static", StaticFiles(directory=HERE / "static"))
+    for module in (pages, workspace_pages, record_pages, compare_page):
+        app.include_router(module.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     protection = settings.names, settings.token, settings.rate, settings.upload_mb * 10**6
     inner = app.build_middleware_stack
     # Around all that FastAPI has, so that what it answers to a bug has the headers and is counted too.
@@ -164,9 +155,8 @@ async def _fail(request: Request, error: Any) -> Response:
 
 
 def _answer(request: Request, status: int, sentence: str, headers: Any = None) -> Response:
-    page = getattr(request.app.state, "error_page", None)  # of the pages: (request, status, sentence) -> Response
-    if page and ("text/html" in request.headers.get("accept", "") or "hx-request" in request.headers):
-        response = page(request, status, sentence)
+    if "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers:
+        response = pages.error_page(request, status, sentence)
         response.headers.update(headers or {})
         return response
     return api.answer_json({"error": sentence}, status, dict(headers or {}))
