@@ -15,6 +15,7 @@ from starlette.testclient import TestClient  # noqa: E402
 
 from fastpatent.commands import main  # noqa: E402
 from fastpatent.search.server.app import Settings, create_app  # noqa: E402
+from tests.browsing import watched_pages  # noqa: E402
 from tests.search.test_build import PIXELS  # noqa: E402
 from tests.small_sets import write_drawing  # noqa: E402
 
@@ -85,31 +86,13 @@ def visit(browser):
     At the end no page may have written an error to the console, but those that begin with one of `allowed`, or asked
     another host for anything, and none may be wider than the window.
     """
-    opened, wrong = [], []
+    with watched_pages(browser) as open_address:
 
-    def visit_address(address, width=1280, allowed=(), **options):
-        size = {"width": width, "height": 900}
-        context = browser.new_context(viewport=size, reduced_motion="reduce", **options)
-        context.set_default_timeout(20_000)
-        page = context.new_page()
+        def visit_address(address, width=1280, **options):
+            own = address[: address.index("/", len("http://"))]
+            return open_address(address, (own, "data:", "blob:"), width, **options)
 
-        def hear(message):
-            if message.type in ("error", "warning") and not message.text.startswith(tuple(allowed)):
-                wrong.append(message.text)
-
-        page.on("console", hear)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        own = address[: address.index("/", len("http://"))]
-        page.on("request", lambda asked: None if asked.url.startswith((own, "data:", "blob:")) else wrong.append(asked.url))
-        page.goto(address)
-        opened.append((page, width))
-        return page
-
-    yield visit_address
-    for page, width in opened:
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.context.close()
-    assert not wrong
+        yield visit_address
 
 
 def faults_of_access(page):
